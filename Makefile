@@ -1,0 +1,11 @@
+# Each target is the command of run.py with the same name; more words: make test ARGS="-k jobs"
+PYTHON ?= python3
+COMMANDS = demo up setup test lint bench chaos lock
+
+help:
+	@$(PYTHON) run.py --help
+
+$(COMMANDS):
+	@$(PYTHON) run.py $@ $(ARGS)
+
+.PHONY: help $(COMMANDS)

@@ -1,0 +1,1 @@
+"""Celery canvases, recorded in PostgreSQL with their graph before anything is published."""

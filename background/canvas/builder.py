@@ -1,0 +1,158 @@
+"""A canvas as a tree, and what can be made of it: the Celery signature, the graph, the Python expression.
+
+Every task gets its id here, before anything is published; Celery keeps ids that are set beforehand through
+chains, groups and chords. So a run can be recorded first, and its graph is the one that runs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from typing import Any
+from uuid import uuid4
+
+from celery import chain, chord, group
+from celery.canvas import Signature
+
+from background.celery import celery_app
+from background.task_names import TaskName
+
+
+def _new_id() -> str:
+    return str(uuid4())
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call of a task. The result of what comes before it is put in front of `args`."""
+
+    name: TaskName
+    args: tuple[Any, ...] = ()
+    id: str = field(default_factory=_new_id)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One after the other, each given the result of the one before."""
+
+    parts: tuple["Canvas", ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Side by side; the result is the list of theirs, under `id`."""
+
+    members: tuple["Canvas", ...]
+    id: str = field(default_factory=_new_id)
+
+
+@dataclass(frozen=True)
+class Chord:
+    """A group, and a body that is given the list of its results."""
+
+    header: tuple["Canvas", ...]
+    body: Task
+
+
+Canvas = Task | Chain | Group | Chord
+Edge = tuple[str, str]
+
+
+def tasks_of(canvas: Canvas) -> Iterator[Task]:
+    """All tasks, depth first in the order of definition, header before body."""
+    if isinstance(canvas, Task):
+        yield canvas
+    for part in _parts(canvas):
+        yield from tasks_of(part)
+
+
+def edges_of(canvas: Canvas) -> Iterator[Edge]:
+    """Pairs of task ids: the second waits for the first."""
+    for part in _parts(canvas):
+        yield from edges_of(part)
+    if isinstance(canvas, Chain):
+        for before, after in pairwise(canvas.parts):
+            yield from product(_last_ids(before), _first_ids(after))
+    if isinstance(canvas, Chord):
+        for member in canvas.header:
+            yield from product(_last_ids(member), [canvas.body.id])
+
+
+def result_ids(canvas: Canvas) -> Any:
+    """Where the canvas's result comes from: a task's id, or a list of such for a group."""
+    match canvas:
+        case Task():
+            return canvas.id
+        case Chain():
+            return result_ids(canvas.parts[-1])
+        case Group():
+            return [result_ids(member) for member in canvas.members]
+        case Chord():
+            return canvas.body.id
+
+
+def run_id(canvas: Canvas) -> str:
+    """The id whose result is the whole canvas's: the last task's, the callback's, or the group's own."""
+    last = canvas.parts[-1] if isinstance(canvas, Chain) else canvas
+    return last.id if isinstance(last, Task | Group) else run_id(last.body if isinstance(last, Chord) else last)
+
+
+def signature_of(canvas: Canvas) -> Signature:
+    """What Celery is given to publish."""
+    match canvas:
+        case Task():
+            return celery_app.signature(canvas.name.value, args=canvas.args, task_id=canvas.id)
+        case Chain():
+            return chain(*map(signature_of, canvas.parts), app=celery_app)
+        case Group():
+            return group(map(signature_of, canvas.members), app=celery_app).set(task_id=canvas.id)
+        case Chord():
+            header = group(map(signature_of, canvas.header), app=celery_app)
+            return chord(header, signature_of(canvas.body), app=celery_app)
+
+
+def code_of(canvas: Canvas) -> str:
+    """The Python expression of the canvas."""
+    match canvas:
+        case Task():
+            return f"{canvas.name.short}.s({', '.join(map(repr, canvas.args))})"
+        case Chain():
+            return f"chain({', '.join(map(code_of, canvas.parts))})"
+        case Group():
+            return f"group({', '.join(map(code_of, canvas.members))})"
+        case Chord():
+            return f"chord([{', '.join(map(code_of, canvas.header))}], {code_of(canvas.body)})"
+
+
+def _parts(canvas: Canvas) -> tuple[Canvas, ...]:
+    match canvas:
+        case Task():
+            return ()
+        case Chain():
+            return canvas.parts
+        case Group():
+            return canvas.members
+        case Chord():
+            return (*canvas.header, canvas.body)
+
+
+def _first_ids(canvas: Canvas) -> list[str]:
+    match canvas:
+        case Task():
+            return [canvas.id]
+        case Chain():
+            return _first_ids(canvas.parts[0])
+        case Group() | Chord():
+            parts = canvas.members if isinstance(canvas, Group) else canvas.header
+            return [id_ for part in parts for id_ in _first_ids(part)]
+
+
+def _last_ids(canvas: Canvas) -> list[str]:
+    match canvas:
+        case Task():
+            return [canvas.id]
+        case Chain():
+            return _last_ids(canvas.parts[-1])
+        case Group():
+            return [id_ for member in canvas.members for id_ in _last_ids(member)]
+        case Chord():
+            return [canvas.body.id]

@@ -1,0 +1,70 @@
+"""Tables of the recorded runs."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from background.canvas.states import RunStatus, RunType, TaskState
+from background.database import metadata, one_of
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # The id whose result is the run's result.
+    Column("task_id", Uuid, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default=RunStatus.PENDING.value),
+    Column("code", Text, nullable=False),
+    Column("edges", JSONB, nullable=False),
+    Column("result_ids", JSONB, nullable=False),
+    # Counters of tasks, raised under this row's lock; the run is over when `settled` reaches `total`.
+    Column("total", Integer, nullable=False),
+    Column("settled", Integer, nullable=False, server_default=text("0")),
+    Column("succeeded", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint(one_of("status", RunStatus), name="status"),
+    CheckConstraint(one_of("type", RunType), name="type"),
+    Index("ix_runs_status_id", "status", desc("id")),
+    Index("ix_runs_type_id", "type", desc("id")),
+)
+
+run_tasks = Table(
+    "run_tasks",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("run_id", BigInteger, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    # Depth first in the order of definition, from 0.
+    Column("position", Integer, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("args", JSONB, nullable=False),
+    # The tasks that wait for this one.
+    Column("next", ARRAY(Uuid), nullable=False),
+    Column("state", Text, nullable=False, server_default=TaskState.PENDING.value),
+    Column("result", JSONB),
+    Column("error", JSONB),
+    Column("retries", Integer, nullable=False, server_default=text("0")),
+    Column("worker", Text),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    UniqueConstraint("run_id", "position"),
+    CheckConstraint(one_of("state", TaskState), name="state"),
+)

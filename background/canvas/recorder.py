@@ -1,0 +1,87 @@
+"""The base of every task that a canvas may use: it records its own transitions in PostgreSQL.
+
+Recording never makes a task fail and holds it up for at most a second per transition.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from billiard.einfo import ExceptionInfo
+from celery import Task
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from background import database, jsontext
+from background.canvas import queries
+from background.canvas.states import TaskState
+from background.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+RECORD_SECONDS = 1.0
+
+
+def record(statement: Callable[[Connection], None]) -> None:
+    """Run a recording statement; a failure is logged and otherwise ignored."""
+    try:
+        with database.transaction(seconds=RECORD_SECONDS) as connection:
+            statement(connection)
+    except (Unavailable, SQLAlchemyError) as error:
+        logger.warning("A transition could not be recorded: %s", error)
+
+
+def describe(error: BaseException) -> str:
+    """An exception as JSON text with `type` and `message`."""
+    message = jsontext.clean_text(str(error))
+    return json.dumps({"type": type(error).__name__, "message": message}, ensure_ascii=False)
+
+
+def storable(result: Any) -> str:
+    """A result as JSON text; what JSON or PostgreSQL cannot hold is kept as its `repr`."""
+    try:
+        return jsontext.dumps(result)
+    except ValueError:
+        return json.dumps(jsontext.clean_text(repr(result)), ensure_ascii=False)
+
+
+class RecordedTask(Task):  # type: ignore[type-arg]
+    """A task whose start, retries and end are recorded under its id. An id that is no run's changes nothing."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task. Its success is written before Celery publishes what follows, so states change in order."""
+        if self.request.called_directly:
+            return self.run(*args, **kwargs)
+        task_id, worker = str(self.request.id), str(self.request.hostname)
+        record(lambda connection: queries.started(connection, task_id=task_id, worker=worker))
+        result = self.run(*args, **kwargs)
+        text = storable(result)
+        record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text))
+        return result
+
+    def on_retry(
+        self,
+        exc: Exception,
+        task_id: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        einfo: ExceptionInfo,
+    ) -> None:
+        """Celery calls this when the task will be tried again."""
+        retries, error = self.request.retries + 1, describe(exc)
+        record(lambda connection: queries.retried(connection, task_id=task_id, retries=retries, error=error))
+
+    def on_failure(
+        self,
+        exc: Exception,
+        task_id: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        einfo: ExceptionInfo,
+    ) -> None:
+        """Celery calls this when the task has failed for good."""
+        error = describe(exc)
+        record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=error))

@@ -1,0 +1,39 @@
+"""The Celery application: `celery -A background.celery.celery_app worker`.
+
+It has a module of its own because a worker, Flower and the API each need it and must not need each other. The
+task modules are named, not imported: a worker imports them when it starts (`include`), the API never does.
+"""
+
+from celery import Celery
+
+from background.settings import get_settings
+
+VISIBILITY_SECONDS = 120
+"""After this long without an acknowledgement Redis hands a canvas message out again: longer than any task of the
+catalogue may run."""
+
+celery_app = Celery(
+    "background",
+    broker=get_settings().broker_url,
+    backend=get_settings().result_backend,
+    include=["background.task.test_tasks", "background.task.document_tasks", "background.task.job_tasks"],
+)
+celery_app.conf.update(
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    enable_utc=True,
+    timezone="UTC",
+    worker_prefetch_multiplier=1,
+    # A worker starts, and stays, while the broker is away.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    result_backend_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    task_default_queue="celery",
+    task_track_started=True,
+    task_time_limit=get_settings().job_time_limit + 60,
+    # Flower shows what workers report.
+    worker_send_task_events=True,
+    result_expires=24 * 3600,
+)

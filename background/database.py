@@ -1,0 +1,125 @@
+"""The one engine of this process, and how a transaction is opened on it.
+
+No wait on PostgreSQL is without end: psycopg2 waits through `_wait`, which gives up at the deadline of the
+transaction. A server that is stopped, frozen or cut off therefore looks the same to a caller: `Unavailable`.
+"""
+
+import os
+import selectors
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cache
+
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
+from sqlalchemy import Connection, Engine, MetaData, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from background.errors import Unavailable
+from background.settings import get_settings
+
+ANSWER_SECONDS = 4.0
+"""How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def one_of(column: str, values: type[StrEnum]) -> str:
+    """SQL of a CHECK that holds `column` to the members of an enum."""
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+_limit = threading.local()
+_EVENTS = {
+    psycopg2.extensions.POLL_READ: selectors.EVENT_READ,
+    psycopg2.extensions.POLL_WRITE: selectors.EVENT_WRITE,
+}
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    """Wait for libpq until the deadline of the running transaction (psycopg2's "wait callback").
+
+    Whatever interrupts the wait, a time limit's exception included, closes the connection: a statement is
+    still under way on it.
+    """
+    deadline = getattr(_limit, "deadline", None) or time.monotonic() + ANSWER_SECONDS
+    try:
+        while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise psycopg2.OperationalError("PostgreSQL did not answer in time")
+            with selectors.DefaultSelector() as selector:
+                selector.register(connection.fileno(), _EVENTS[state])
+                selector.select(remaining)
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Within this block, waits of this thread on PostgreSQL end after `seconds` altogether."""
+    before = getattr(_limit, "deadline", None)
+    _limit.deadline = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _limit.deadline = before
+
+
+@cache
+def get_engine() -> Engine:
+    """The engine of this process; connects when first used, so that a process starts without PostgreSQL."""
+    psycopg2.extensions.set_wait_callback(_wait)
+    return create_engine(
+        get_settings().sqlalchemy_url,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=2,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC", "application_name": "celery-playground"},
+    )
+
+
+def _forget_connections() -> None:
+    """A forked child must not use, nor close, the connections of its parent."""
+    if get_engine.cache_info().currsize:
+        get_engine().dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)
+
+
+@contextmanager
+def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+    """One transaction: committed at the end of the block, rolled back by any exception.
+
+    Raises `Unavailable` when PostgreSQL cannot be reached, does not answer within `seconds`, or has no
+    schema yet. Whether a transaction that lost its answer was committed is then unknown.
+    """
+    try:
+        with time_limit(seconds), get_engine().begin() as connection:
+            yield connection
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error
+    except DBAPIError as error:
+        if isinstance(error, ProgrammingError) and isinstance(
+            error.orig, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn
+        ):
+            raise Unavailable("The database has no schema yet; run: python -m background migrate") from error
+        if error.connection_invalidated:
+            raise Unavailable("PostgreSQL closed the connection.") from error
+        raise

@@ -1,0 +1,71 @@
+"""Which names a document may have, and what its name says about its type."""
+
+import hashlib
+import unicodedata
+from pathlib import PurePosixPath
+from typing import Final
+
+from background.errors import Invalid, UnsupportedType
+
+PLAIN: Final = "text/plain"
+MARKDOWN: Final = "text/markdown"
+HTML: Final = "text/html"
+PDF: Final = "application/pdf"
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+FILE: Final = ("body", "file")  # where a client finds the field that an upload is refused for
+
+MAX_NAME_CHARACTERS: Final = 200
+MAX_NAME_BYTES: Final = 255
+
+_TYPES: Final = {
+    ".txt": PLAIN,
+    ".text": PLAIN,
+    ".md": MARKDOWN,
+    ".markdown": MARKDOWN,
+    ".html": HTML,
+    ".htm": HTML,
+    ".pdf": PDF,
+    ".docx": DOCX,
+}
+# Control, format (bidirectional overrides, zero-width), surrogate, line and paragraph separators.
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def clean_name(name: str) -> str:
+    """The NFC form of `name`, under which a document is stored and listed.
+
+    Raises `Invalid` for what could be mistaken for a path or for another name: empty, `.`, `..`, slashes,
+    unprintable characters, white space at an end, more than 200 characters or 255 bytes of UTF-8.
+    """
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise Invalid(f"A document name has at most {MAX_NAME_CHARACTERS} characters.", where=FILE)
+    if not name or name in (".", ".."):
+        raise Invalid("A document needs a name.", where=FILE)
+    if "/" in name or "\\" in name:
+        raise Invalid("A document name holds no slashes or backslashes.", where=FILE)
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
+        raise Invalid("A document name holds no control or invisible characters.", where=FILE)
+    if name != name.strip():
+        raise Invalid("A document name neither begins nor ends with white space.", where=FILE)
+    normal = unicodedata.normalize("NFC", name)
+    if len(normal.encode()) > MAX_NAME_BYTES:
+        raise Invalid(f"A document name has at most {MAX_NAME_BYTES} bytes in UTF-8.", where=FILE)
+    return normal
+
+
+def document_id(name: str) -> str:
+    """64 hex digits that stand for a clean name on disk, so that no name is ever a path."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def media_type_of(name: str) -> str:
+    """The media type that the extension of a clean name means, in any case.
+
+    The extension alone decides; a file whose content is something else fails when it is read.
+    Raises `UnsupportedType` for every other extension and for none.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in _TYPES:
+        raise UnsupportedType(f"Only {', '.join(_TYPES)} files can be read here.")
+    return _TYPES[suffix]

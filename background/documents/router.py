@@ -1,0 +1,99 @@
+"""The document endpoints: the store, and the canvases that work on it."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Body, File, Path, UploadFile
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from background.canvas import service as canvases
+from background.canvas.builder import Canvas, Chain, Chord, Group, Task
+from background.canvas.schemas import Body as StrictBody
+from background.canvas.schemas import ChordRun, GroupRun, Run
+from background.documents import service
+from background.errors import Invalid
+from background.problems import responses
+from background.requests import StorableJSONRoute
+from background.task_names import TaskName
+
+router = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
+
+Name = Annotated[str, Path(description="The name under which the document was uploaded")]
+
+
+class DocumentInfo(BaseModel):
+    """A stored document: its size in bytes and its media type."""
+
+    name: str
+    size: int
+    type: str
+
+
+class Selection(StrictBody):
+    """Which documents: all stored ones where omitted."""
+
+    documents: Annotated[list[str], Field(min_length=1, max_length=500)] | None = None
+
+
+@router.post("", status_code=201, responses=responses(409, 413, 415))
+def upload(file: Annotated[UploadFile, File()]) -> DocumentInfo:
+    """Store a plain text, Markdown, HTML, PDF or DOCX file under its own name."""
+    document = service.get_store().add(file.filename or "", file.file)
+    return DocumentInfo(name=document.name, size=document.size, type=document.type)
+
+
+@router.get("")
+def list_documents() -> list[DocumentInfo]:
+    """All stored documents, by name."""
+    return [DocumentInfo(name=each.name, size=each.size, type=each.type) for each in service.get_store().list()]
+
+
+@router.post("/analyze", status_code=202, responses=responses(404))
+def analyze_many(body: Annotated[Selection | None, Body()] = None) -> GroupRun:
+    """A group: each document extracted and analyzed, side by side."""
+    return canvases.submit_group(Group(_analyses(body)))
+
+
+@router.post("/report", status_code=202, responses=responses(404))
+def report_on_many(body: Annotated[Selection | None, Body()] = None) -> ChordRun:
+    """A chord: each document extracted and analyzed, then one report on them all."""
+    return canvases.submit_chord(Chord(_analyses(body), Task(TaskName.MERGE)))
+
+
+@router.post("/{name}/analyze", status_code=202, responses=responses(404))
+def analyze_one(name: Name) -> Run:
+    """A chain: extract, analyze, report."""
+    service.get_store().get(name)
+    return canvases.submit(Chain((Task(TaskName.EXTRACT, (name,)), Task(TaskName.ANALYZE), Task(TaskName.REPORT))))
+
+
+@router.get("/{name}", response_class=FileResponse, responses=responses(404))
+def download(name: Name) -> FileResponse:
+    """The document as it was uploaded; always as an attachment, so that no browser runs it."""
+    store = service.get_store()
+    document = store.get(name)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=utf-8''{quote(document.name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+    }
+    return FileResponse(store.path_of(document), media_type=document.type, headers=headers)
+
+
+@router.delete("/{name}", status_code=204, responses=responses(404))
+def delete(name: Name) -> None:
+    """Remove the document and its extracted text. Reports stay."""
+    service.get_store().delete(name)
+
+
+def _analyses(body: Selection | None) -> tuple[Canvas, ...]:
+    store = service.get_store()
+    stored = [document.name for document in store.list()]
+    names = stored if body is None or body.documents is None else body.documents
+    if not names:
+        raise Invalid("There are no documents to work on; upload one first.")
+    for position, name in enumerate(names):
+        if name not in stored:
+            raise Invalid(f"There is no document {name!r}.", where=("body", "documents", position))
+    return tuple(Chain((Task(TaskName.EXTRACT, (name,)), Task(TaskName.ANALYZE))) for name in names)

@@ -1,0 +1,108 @@
+"""What tasks, job steps and endpoints do with documents. What goes in and out is small JSON, texts stay on disk."""
+
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+
+from background.documents.analysis import analyze
+from background.documents.report import DocumentAnalysis, write_report
+from background.documents.store import DocumentStore
+from background.errors import Invalid, NotFound
+from background.settings import get_settings
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ExtractedDocument(BaseModel):
+    """What extraction hands on; `text` is the key of the text in the cache, `characters` its length."""
+
+    model_config = ConfigDict(frozen=True)
+
+    document: str
+    type: str
+    title: str | None
+    characters: NonNegativeInt
+    pages: NonNegativeInt | None
+    text: str
+
+
+@cache
+def get_store() -> DocumentStore:
+    """The store that the settings name."""
+    settings = get_settings()
+    return DocumentStore(settings.data_dir, max_bytes=settings.max_upload_bytes)
+
+
+def require_document(name: str) -> None:
+    """Raise `Invalid`, which points at a job's params, when no document has that name."""
+    try:
+        get_store().get(name)
+    except NotFound as error:
+        raise Invalid(str(error), where=("body", "params", "document")) from None
+
+
+def extract_document(store: DocumentStore, name: str) -> dict[str, Any]:
+    """Read a stored document and keep its text in the cache; returns the fields of `ExtractedDocument`.
+
+    Raises `NotFound` when there is none of that name, `Invalid` when `name` is no text, or the document cannot
+    be read any more.
+    """
+    if not isinstance(name, str):  # a task's argument may be the result of any other task
+        raise Invalid("extract needs the name of a document.")
+    document, text = store.extracted(name)
+    return ExtractedDocument(
+        document=document.name,
+        type=document.type,
+        title=text.title,
+        characters=len(text.text),
+        pages=text.pages,
+        text=document.text_key,
+    ).model_dump(mode="json")
+
+
+def analyze_document(store: DocumentStore, extracted: dict[str, Any]) -> dict[str, Any]:
+    """Analyse what `extract_document` returned; returns the fields of `DocumentAnalysis`.
+
+    The text is made again when it is not cached any more. Raises `Invalid` for anything else than such a
+    result, `NotFound` when the text is gone and the document, too, or it is another one by now.
+    """
+    given = _validated(ExtractedDocument, extracted, "analyze needs what extract returns")
+    text = store.texts.read(given.text)
+    if text is None:
+        document, text = store.extracted(given.document)
+        if document.text_key != given.text:
+            raise NotFound("The text that was extracted is gone, and the document has changed since.")
+    analysis = analyze(text.text, title=text.title)
+    return DocumentAnalysis(document=given.document, **dict(analysis)).model_dump(mode="json")
+
+
+def report_documents(
+    store: DocumentStore, analyses: dict[str, Any] | list[dict[str, Any]], *, report_id: str
+) -> dict[str, Any]:
+    """Write the report on one result of `analyze_document` or a list of them.
+
+    Returns `report_id`, `json` and `markdown` (paths relative to DATA_DIR), `documents` (their names) and
+    `totals` (the fields of `report.Totals`). Raises `Invalid` for anything else than such results.
+    """
+    given = analyses if isinstance(analyses, list) else [analyses]
+    problem = "report needs what analyze returns, or a list of that"
+    files = write_report(
+        store.root, [_validated(DocumentAnalysis, each, problem) for each in given], report_id=report_id
+    )
+    return {
+        "report_id": files.report_id,
+        "json": files.json_path,
+        "markdown": files.markdown_path,
+        "documents": files.documents,
+        "totals": files.totals.model_dump(mode="json"),
+    }
+
+
+def _validated(model: type[_Model], value: object, problem: str) -> _Model:
+    try:
+        return model.model_validate(value, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Invalid(f"{problem} ({f'{where}: ' if where else ''}{first['msg']}).") from None

@@ -1,0 +1,243 @@
+"""Where documents are kept.
+
+    DATA_DIR/documents/<id>/content, meta.json    one folder per document, <id> from `naming.document_id`
+    DATA_DIR/incoming/                            folders on their way in or out
+    DATA_DIR/texts/, DATA_DIR/reports/            extracted texts (a cache); reports
+
+A document is visible exactly while its folder stands in `documents`, and it gets there and away by one rename.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from background.documents.extraction import ExtractedText
+from background.documents.guard import extract_apart
+from background.documents.naming import FILE, clean_name, document_id, media_type_of
+from background.documents.texts import TextCache, text_key
+from background.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedType
+
+SAMPLES: Final = Path(__file__).resolve().parents[2] / "data" / "samples"
+
+_CHUNK: Final = 256 * 1024
+_LEFTOVER_SECONDS: Final = 24 * 3600
+_CONTENT: Final = "content"
+_META: Final = "meta.json"
+
+
+class Document(BaseModel):
+    """A stored document: `size` in bytes, `type` a media type, `sha256` of its content in hex."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    size: int
+    type: str
+    sha256: str
+    stored_at: AwareDatetime
+
+    @property
+    def text_key(self) -> str:
+        """The key of its text in `texts`."""
+        return text_key(self.sha256, self.type)
+
+
+Listing: TypeAlias = list[Document]
+
+
+class DocumentStore:
+    """The documents below `root` (DATA_DIR). Any number of processes may use the same root at once.
+
+    A root that has no `documents` folder gets one with the bundled samples in it at its first use; a sample
+    that is deleted later stays deleted.
+    """
+
+    def __init__(self, root: Path, *, max_bytes: int) -> None:
+        self.root: Final = root.absolute()
+        self.texts: Final = TextCache(self.root / "texts")
+        self._max_bytes = max_bytes
+        self._documents = self.root / "documents"
+        self._incoming = self.root / "incoming"
+
+    def list(self) -> Listing:
+        """All documents, sorted by name."""
+        self._ensure_seeded()
+        found = (_read_meta(folder) for folder in self._documents.iterdir())
+        return sorted((document for document in found if document is not None), key=lambda each: each.name)
+
+    def get(self, name: str) -> Document:
+        """The document of that name. Raises `NotFound`, also for a name that none can have."""
+        document = _read_meta(self._folder(name))
+        if document is None:
+            raise _missing(name)
+        return document
+
+    def path_of(self, document: Document) -> Path:
+        """The file with the content of a document from `get`, `list` or `add`; gone when it was deleted since."""
+        return self._documents / document_id(document.name) / _CONTENT
+
+    def extracted(self, name: str) -> tuple[Document, ExtractedText]:
+        """A document and its text, from the cache or read again.
+
+        Raises `NotFound` as `get` does, `Invalid` when the content cannot be read any more.
+        """
+        document = self.get(name)
+        text = self.texts.read(document.text_key)
+        if text is None:
+            try:
+                text = extract_apart(self.path_of(document), document.type)
+            except FileNotFoundError:  # deleted meanwhile
+                raise _missing(name) from None
+            self.texts.write(document.text_key, text)
+        return document, text
+
+    def add(self, name: str, stream: BinaryIO) -> Document:
+        """Store what `stream` gives under `name`, whose extension says what it is.
+
+        Raises `Invalid` (a name that cannot be one; a file that is empty, broken, encrypted or without text),
+        `UnsupportedType`, `Conflict` (the name exists, or another upload of it was first) and `TooLarge`.
+        In each case nothing is kept.
+        """
+        name = clean_name(name)
+        media_type = media_type_of(name)
+        self._ensure_seeded()
+        self._remove_leftovers()
+        target = self._folder(name)
+        if target.exists():
+            raise _taken(name)
+        with self._workspace() as folder:
+            size, sha256 = _copy(stream, folder / _CONTENT, limit=self._max_bytes)
+            text = extract_apart(folder / _CONTENT, media_type)
+            document = _described(name, media_type, size=size, sha256=sha256)
+            _write_meta(folder, document)
+            if not _move(folder, target):
+                raise _taken(name)
+        self.texts.write(document.text_key, text)
+        return document
+
+    def delete(self, name: str) -> None:
+        """Remove a document and its cached text. Raises `NotFound` as `get` does."""
+        document = self.get(name)
+        with self._workspace() as folder:
+            try:
+                self._folder(name).rename(folder / "deleted")
+            except FileNotFoundError:
+                raise _missing(name) from None
+        self.texts.drop(document.text_key)
+
+    def _folder(self, name: str) -> Path:
+        """Where a document of that name is, if it is. Raises `NotFound` for a name that none can have."""
+        self._ensure_seeded()
+        try:
+            return self._documents / document_id(clean_name(name))
+        except Invalid:
+            raise _missing(name) from None
+
+    @contextlib.contextmanager
+    def _workspace(self) -> Iterator[Path]:
+        """A new folder on the same file system; what is still in it at the end is removed."""
+        folder = self._incoming / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _ensure_seeded(self) -> None:
+        if self._documents.is_dir():
+            return
+        with self._workspace() as folder:
+            _copy_samples(folder)
+            _move(folder, self._documents)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a process left in `incoming` when it died there a day ago or longer."""
+        for folder in self._incoming.glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if folder.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(stream: BinaryIO, path: Path, *, limit: int) -> tuple[int, str]:
+    """Copy at most `limit` bytes; returns their number and SHA-256. Raises `TooLarge`, `Invalid` for none."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("wb") as out:
+        while chunk := stream.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"A document has at most {limit:,} bytes.")
+            digest.update(chunk)
+            out.write(chunk)
+        out.flush()
+        os.fsync(out.fileno())
+    if size == 0:
+        raise Invalid("The file is empty.", where=FILE)
+    return size, digest.hexdigest()
+
+
+def _copy_samples(documents: Path) -> None:
+    """The bundled samples as documents; an installation may lack them."""
+    # Keeps the folder from being empty: a rename replaces an empty one, and would bring back what was deleted.
+    (documents / ".seeded").touch()
+    for sample in sorted(SAMPLES.glob("*")):
+        with contextlib.suppress(UnsupportedType):
+            _copy_sample(sample, documents)
+
+
+def _copy_sample(sample: Path, documents: Path) -> None:
+    name = clean_name(sample.name)
+    media_type = media_type_of(name)
+    folder = documents / document_id(name)
+    folder.mkdir()
+    with sample.open("rb") as stream:
+        size, sha256 = _copy(stream, folder / _CONTENT, limit=sample.stat().st_size)
+    _write_meta(folder, _described(name, media_type, size=size, sha256=sha256))
+
+
+def _described(name: str, media_type: str, *, size: int, sha256: str) -> Document:
+    return Document(name=name, size=size, type=media_type, sha256=sha256, stored_at=datetime.now(UTC))
+
+
+def _move(folder: Path, target: Path) -> bool:
+    """Rename `folder` to `target`; False when there is a target already, which is then left as it is."""
+    try:
+        folder.rename(target)
+    except OSError:
+        if target.exists():
+            return False
+        raise
+    return True
+
+
+def _write_meta(folder: Path, document: Document) -> None:
+    (folder / _META).write_text(document.model_dump_json(), encoding="utf-8")
+
+
+def _read_meta(folder: Path) -> Document | None:
+    try:
+        return Document.model_validate_json((folder / _META).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(f"There is no document {_shown(name)}.")
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a document {_shown(name)} already.")
+
+
+def _shown(name: str) -> str:
+    """`name` for a message: printable and short."""
+    return ascii(name[:80]) if not name.isprintable() else f"'{name[:80]}'"

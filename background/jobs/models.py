@@ -1,0 +1,119 @@
+"""Tables of the job pipeline. `background/migrations` builds them; a test holds the two together."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from background.database import metadata, one_of
+from background.jobs.states import JobStatus, StepStatus
+
+
+def now_column(name: str) -> "Column[object]":
+    """A `timestamptz` that the database fills with its own clock."""
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def time_column(name: str) -> "Column[object]":
+    """A `timestamptz` that may be absent."""
+    return Column(name, DateTime(timezone=True))
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("task_id", Uuid, nullable=False, unique=True),
+    Column("pipeline", Text, nullable=False),
+    # The names of the pipeline's steps when the job was made: the row tells by itself what COMPLETED means.
+    Column("step_names", ARRAY(Text), nullable=False),
+    Column("params", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default=JobStatus.PENDING.value),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    Column("run_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("max_attempts", SmallInteger, nullable=False),
+    # Claims so far, the fence of every write; never lowered.
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    # What is held against max_attempts; 0 again after a retry.
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("current_step", SmallInteger, nullable=False, server_default=text("0")),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("published_at", DateTime(timezone=True)),
+    Column("claim_token", Uuid),
+    Column("worker", Text),
+    Column("worker_id", Uuid),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_digest", Text),
+    Column("result", JSONB),
+    Column("error", Text),
+    # Numbers the job's events; raised only by statements that hold this row.
+    Column("event_count", Integer, nullable=False, server_default=text("1")),
+    now_column("created_at"),
+    now_column("updated_at"),
+    time_column("started_at"),
+    time_column("finished_at"),
+    CheckConstraint(one_of("status", JobStatus), name="status"),
+    CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
+    CheckConstraint("max_attempts BETWEEN 1 AND 100", name="max_attempts"),
+    CheckConstraint("(status = 'IN_PROGRESS') = (lease_until IS NOT NULL)", name="lease"),
+    Index("ix_jobs_status_id", "status", desc("id")),
+    Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
+    # The two small sets that recovery looks through. lease_until stays out of every index: renewing it is then
+    # a HOT update.
+    Index("ix_jobs_due", "run_at", "id", postgresql_where=text("status = 'PENDING'")),
+    Index("ix_jobs_running", "id", postgresql_where=text("status = 'IN_PROGRESS'")),
+)
+
+job_steps = Table(
+    "job_steps",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("job_id", BigInteger, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("step_number", SmallInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("progress", Numeric(4, 3, asdecimal=False), nullable=False, server_default=text("0")),
+    Column("output", JSONB),
+    Column("error", Text),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    time_column("completed_at"),
+    UniqueConstraint("job_id", "step_number"),
+    CheckConstraint(one_of("status", StepStatus), name="status"),
+    CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", BigInteger, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    now_column("at"),
+    Column("step", SmallInteger),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", Text),
+    Column("message", Text),
+    Column("error", Text),
+)

@@ -1,0 +1,91 @@
+"""What a pipeline is made of. The pipelines themselves are declared in `background.pipelines`."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Params(BaseModel):
+    """Base of a pipeline's parameters: no unknown field, no number given as a string, no NaN or Infinity.
+
+    Override `check` for what only the outside world can tell, e.g. whether a document exists.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    def check(self) -> None:
+        """Raise `background.errors.Invalid` when a job with these parameters could not succeed."""
+
+
+class Cancelled(BaseException):
+    """Raised inside a step whose job is to be cancelled. A step's own `except Exception` lets it through."""
+
+
+class NotOurs(BaseException):
+    """Raised inside a step whose job has gone to another attempt: stop at once, nothing can be written any more."""
+
+
+class NoRetry(Exception):
+    """A step raises this when trying again cannot help: the job fails at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepContext:
+    """What a step is told, and its way to report.
+
+    `outputs` holds the outputs of the earlier steps by name. `(job_id, step_number)` stays the same over all
+    attempts: use it as the key of outside effects. `failures` counts the errors of this very step so far.
+    """
+
+    job_id: int
+    step_number: int
+    attempt: int
+    failures: int = 0
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    report: Callable[[float, str | None], None]
+    watch: Callable[[], None]
+
+    @property
+    def key(self) -> str:
+        """The stable key of this step as text, e.g. `job-7-step-2`."""
+        return f"job-{self.job_id}-step-{self.step_number}"
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Report how far this step is, from 0 to 1; written at most twice a second.
+
+        Raises `Cancelled` or `NotOurs`, which a step lets through.
+        """
+        self.report(min(max(fraction, 0.0), 1.0), message)
+
+    def check_cancelled(self) -> None:
+        """Raise `Cancelled` or `NotOurs` when this step should stop; asks PostgreSQL at most twice a second."""
+        self.watch()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, reporting progress from 0 to 1 and leaving early when the job is cancelled."""
+        begun = time.monotonic()
+        while (passed := time.monotonic() - begun) < seconds:
+            self.progress(passed / seconds)
+            time.sleep(min(0.1, seconds - passed))
+
+
+StepFunction = Callable[[StepContext, Any], Any]
+StepFunctionT = TypeVar("StepFunctionT", bound=StepFunction)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A named row of steps with one model of parameters; `pipeline.step` adds a step (see `background.pipelines`)."""
+
+    name: str
+    params: type[Params]
+    description: str = ""
+    steps: dict[str, StepFunction] = field(default_factory=dict)
+
+    def step(self, function: StepFunctionT) -> StepFunctionT:
+        """Decorator: the function becomes the next step, under its own name."""
+        self.steps[function.__name__] = function
+        return function

@@ -1,0 +1,286 @@
+"""All SQL of the job pipeline, to be read in one sitting.
+
+Each transition is one statement. A statement that writes for a worker first takes the job's row in a CTE named
+`own`, which carries the fence: `attempt = :attempt AND status = 'IN_PROGRESS'`. When `own` is empty the job
+is no longer this worker's, and nothing else in the statement does anything. Every statement that is written
+for a worker can be repeated after a lost answer: the second time finds the work done and says so.
+
+Rows that `own` lets through are joined (`FROM own`), never read in a scalar subquery: a row that changed while
+the statement waited for its lock is then judged again by its newest version (PostgreSQL documentation,
+"Read Committed Isolation Level").
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, text
+
+_EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error)"
+
+_STEP_BEGINS = """
+    INSERT INTO job_steps (job_id, step_number, name, status, message, attempt)
+    SELECT id, current_step, step_names[current_step], 'IN_PROGRESS', 'Processing step ' || current_step, attempt
+    FROM {source} WHERE status = 'IN_PROGRESS'
+    ON CONFLICT (job_id, step_number) DO UPDATE
+    SET status = excluded.status, message = excluded.message, attempt = excluded.attempt, progress = 0,
+        output = NULL, error = NULL, started_at = now(), completed_at = NULL
+    WHERE job_steps.status <> 'COMPLETED'
+    RETURNING failures
+"""
+
+# Counts as published from the start: its message follows at once, and one that is missing shows as a shortfall.
+_CREATE = text(f"""
+WITH job AS (
+    INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts, published_at)
+    VALUES (:task_id, :pipeline, :step_names, CAST(:params AS jsonb), :max_attempts, now())
+    RETURNING id, task_id, status
+), event AS (
+    {_EVENT} SELECT id, 1, 'created', NULL, 0, NULL, NULL, NULL FROM job
+)
+SELECT * FROM job
+""")
+
+_UNPUBLISHED = text("""
+UPDATE jobs SET published_at = NULL WHERE id = :job_id AND status = 'PENDING'
+""")
+
+# The token is the claimer's own: a claim whose answer was lost is asked again and recognised. `step` is empty
+# when a step was completed under this statement's snapshot; the claim is then asked again, too.
+_CLAIM = text(f"""
+WITH own AS (
+    UPDATE jobs
+    SET status = 'IN_PROGRESS', attempt = attempt + (claim_token IS DISTINCT FROM :token)::int,
+        event_count = event_count + (claim_token IS DISTINCT FROM :token)::int, claim_token = :token,
+        worker = :worker, worker_id = :worker_id, lease_until = now() + :lease * interval '1 second',
+        current_step = 1 + (SELECT count(*) FROM job_steps WHERE job_id = :job_id AND status = 'COMPLETED'),
+        published_at = NULL, started_at = coalesce(started_at, now()), updated_at = now()
+    WHERE id = :job_id AND NOT cancel_requested AND run_at <= now()
+      AND (status = 'PENDING' OR (status = 'IN_PROGRESS' AND claim_token = :token))
+    RETURNING *
+), step AS ({_STEP_BEGINS.format(source="own")}
+), event AS (
+    {_EVENT} SELECT id, event_count, 'started', current_step, attempt, worker, NULL, NULL FROM own
+    ON CONFLICT (job_id, number) DO NOTHING
+)
+SELECT own.id, own.task_id, own.pipeline, own.params, own.attempt, own.failures, own.max_attempts,
+       own.current_step, step.failures AS step_failures,
+       (SELECT coalesce(jsonb_object_agg(step_number, output), '{{}}') FROM job_steps
+        WHERE job_id = :job_id AND status = 'COMPLETED') AS outputs
+FROM own LEFT JOIN step ON true
+""")
+
+# Ends step k and begins step k + 1, or ends the job. Asked again after a lost answer, `own` is empty because
+# current_step has moved on, and the second half answers how it stands.
+_FINISH_STEP = text(f"""
+WITH own AS (
+    UPDATE jobs
+    SET status = CASE WHEN current_step = cardinality(step_names) THEN 'COMPLETED'
+                      WHEN cancel_requested THEN 'CANCELLED' ELSE 'IN_PROGRESS' END,
+        lease_until = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested THEN lease_until END,
+        finished_at = CASE WHEN current_step = cardinality(step_names) OR cancel_requested THEN now() END,
+        result = CASE WHEN current_step = cardinality(step_names) THEN CAST(:output AS jsonb) END,
+        error = CASE WHEN current_step < cardinality(step_names) THEN error END,
+        current_step = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested
+                            THEN current_step + 1 ELSE current_step END,
+        event_count = event_count + 1, updated_at = now()
+    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS' AND current_step = :step
+    RETURNING *
+), done AS (
+    UPDATE job_steps
+    SET status = 'COMPLETED', message = 'Step ' || step_number || ' completed successfully', progress = 1,
+        output = CAST(:output AS jsonb), error = NULL, completed_at = now()
+    FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = :step
+), step AS ({_STEP_BEGINS.format(source="own")}
+), event AS (
+    {_EVENT}
+    SELECT id, event_count,
+           CASE status WHEN 'COMPLETED' THEN 'completed' WHEN 'CANCELLED' THEN 'cancelled' ELSE 'step_completed' END,
+           :step, attempt, worker, NULL, NULL
+    FROM own
+)
+SELECT own.status, own.current_step, step.failures AS step_failures FROM own LEFT JOIN step ON true
+UNION ALL
+SELECT jobs.status, jobs.current_step, job_steps.failures
+FROM jobs LEFT JOIN job_steps ON job_steps.job_id = jobs.id AND job_steps.step_number = jobs.current_step
+WHERE jobs.id = :job_id AND jobs.attempt = :attempt AND NOT EXISTS (SELECT FROM own)
+""")
+
+# Ends an attempt without finishing its step: the job becomes :status, unless someone asked to cancel it.
+_STOP = text(f"""
+WITH own AS (
+    UPDATE jobs
+    SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE :status END,
+        failures = failures + :failed, error = CASE :failed WHEN 1 THEN :message ELSE error END,
+        lease_until = NULL, claim_token = NULL,
+        run_at = CASE WHEN :status = 'PENDING' THEN now() + :delay * interval '1 second' ELSE run_at END,
+        finished_at = CASE WHEN cancel_requested OR :status <> 'PENDING' THEN now() END,
+        event_count = event_count + 1, updated_at = now()
+    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+    RETURNING *
+), step AS (
+    UPDATE job_steps
+    SET status = 'FAILED', message = :message, error = :error, failures = job_steps.failures + :failed,
+        completed_at = now()
+    FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step
+              AND job_steps.status = 'IN_PROGRESS'
+), event AS (
+    {_EVENT}
+    SELECT id, event_count,
+           CASE status WHEN 'FAILED' THEN 'failed' WHEN 'CANCELLED' THEN 'cancelled' ELSE :kind END,
+           current_step, attempt, worker, :message, :error
+    FROM own
+)
+SELECT status FROM own
+""")
+
+_PROGRESS = text(f"""
+WITH own AS (
+    UPDATE jobs SET event_count = event_count + 1, updated_at = now()
+    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+    RETURNING *
+), step AS (
+    UPDATE job_steps SET progress = :fraction, message = coalesce(:message, message)
+    FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step
+), event AS (
+    {_EVENT} SELECT id, event_count, 'progress', current_step, attempt, worker, :message, NULL FROM own
+)
+SELECT cancel_requested FROM own
+""")
+
+_OWNED = text("""
+SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+""")
+
+_STEPS_OF_JOB = """
+    (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'job_id' - 'failures' ORDER BY s.step_number), '[]')
+     FROM job_steps s WHERE s.job_id = jobs.id) AS steps
+"""
+
+_JOB_COLUMNS = f"""
+    id, task_id, status, created_at, updated_at, pipeline, params, priority, attempt, max_attempts, run_at,
+    started_at, finished_at, worker, result, error, published_at IS NOT NULL AS published,
+    extract(epoch FROM run_at - now())::float AS seconds_until_due, {_STEPS_OF_JOB}
+"""
+
+# One statement, so one snapshot: a job and its steps always agree.
+_GET = text(f"""
+SELECT {_JOB_COLUMNS},
+    (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'job_id' ORDER BY e.number), '[]')
+     FROM job_events e WHERE e.job_id = jobs.id) AS events
+FROM jobs WHERE id = :job_id
+""")
+
+_GET_BY_TASK_ID = text("""
+SELECT id, task_id, status, attempt, result, error, cardinality(step_names) AS steps_total,
+    (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
+FROM jobs WHERE task_id = :task_id
+""")
+
+
+def create(
+    connection: Connection,
+    *,
+    task_id: str,
+    pipeline: str,
+    step_names: Sequence[str],
+    params: str,
+    max_attempts: int,
+) -> RowMapping:
+    """Insert a PENDING job and its first event; `params` is JSON text. Gives `id`, `task_id`, `status`."""
+    values = {
+        "task_id": task_id,
+        "pipeline": pipeline,
+        "step_names": list(step_names),
+        "params": params,
+        "max_attempts": max_attempts,
+    }
+    return connection.execute(_CREATE, values).mappings().one()
+
+
+def mark_unpublished(connection: Connection, job_id: int) -> None:
+    """Remember that the broker has not taken the job's message."""
+    connection.execute(_UNPUBLISHED, {"job_id": job_id})
+
+
+def claim(
+    connection: Connection, *, job_id: int, token: str, worker: str, worker_id: str, lease: float
+) -> RowMapping | None:
+    """Make a due PENDING job this worker's for `lease` seconds and begin its first step that is not COMPLETED.
+
+    `None` when there is nothing to claim. A row whose `step_failures` is `None` says: ask again.
+    """
+    values = {"job_id": job_id, "token": token, "worker": worker, "worker_id": worker_id, "lease": lease}
+    return connection.execute(_CLAIM, values).mappings().one_or_none()
+
+
+def finish_step(connection: Connection, *, job_id: int, attempt: int, step: int, output: str) -> RowMapping | None:
+    """End step `step` with `output` (JSON text) and begin the next, or end the job.
+
+    Gives the job's `status`, its `current_step` and that step's `step_failures`; `None` when the job is no
+    longer held by this attempt.
+    """
+    values = {"job_id": job_id, "attempt": attempt, "step": step, "output": output}
+    return connection.execute(_FINISH_STEP, values).mappings().one_or_none()
+
+
+def stop(
+    connection: Connection,
+    *,
+    job_id: int,
+    attempt: int,
+    status: str,
+    kind: str,
+    message: str,
+    error: str | None = None,
+    failed: bool = False,
+    delay: float = 0,
+) -> str | None:
+    """End an attempt in the middle of its step; the job becomes `status`, due again in `delay` seconds if PENDING.
+
+    `failed` counts it as a failure. Gives the status written (CANCELLED when that was asked for), or `None`
+    when the job is no longer held by this attempt.
+    """
+    values = {
+        "job_id": job_id,
+        "attempt": attempt,
+        "status": status,
+        "kind": kind,
+        "message": message,
+        "error": error,
+        "failed": int(failed),
+        "delay": delay,
+    }
+    return connection.execute(_STOP, values).scalar_one_or_none()
+
+
+def progress(connection: Connection, *, job_id: int, attempt: int, fraction: float, message: str | None) -> bool | None:
+    """Write how far the running step is (0 to 1). Gives whether a cancel is asked for; `None`: not ours any more."""
+    values = {"job_id": job_id, "attempt": attempt, "fraction": fraction, "message": message}
+    return connection.execute(_PROGRESS, values).scalar_one_or_none()
+
+
+def cancel_asked(connection: Connection, *, job_id: int, attempt: int) -> bool | None:
+    """Whether a cancel is asked for; `None` when the job is no longer held by this attempt."""
+    return connection.execute(_OWNED, {"job_id": job_id, "attempt": attempt}).scalar_one_or_none()
+
+
+def get(connection: Connection, job_id: int) -> RowMapping | None:
+    """One job with its steps and events, or `None`."""
+    return connection.execute(_GET, {"job_id": job_id}).mappings().one_or_none()
+
+
+def get_by_task_id(connection: Connection, task_id: str) -> RowMapping | None:
+    """How the job with this task id stands, or `None`."""
+    return connection.execute(_GET_BY_TASK_ID, {"task_id": task_id}).mappings().one_or_none()
+
+
+def find(
+    connection: Connection, *, status: str | None, pipeline: str | None, before: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """At most `limit` jobs with their steps, newest first, with ids below `before` (a keyset page)."""
+    filters: dict[str, Any] = {"status": status, "pipeline": pipeline, "before": before}
+    conditions = {"status": "status = :status", "pipeline": "pipeline = :pipeline", "before": "id < :before"}
+    chosen = [conditions[name] for name, value in filters.items() if value is not None]
+    where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
+    statement = text(f"SELECT {_JOB_COLUMNS} FROM jobs {where} ORDER BY id DESC LIMIT :limit")
+    return connection.execute(statement, {**filters, "limit": limit}).mappings().all()

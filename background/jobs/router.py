@@ -1,0 +1,67 @@
+"""The job endpoints."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+
+from background.jobs import service
+from background.jobs.schemas import Job, JobCreated, JobRequest, JobWithHistory, PipelineInfo
+from background.jobs.states import JobStatus
+from background.pipelines import PIPELINES
+from background.problems import responses
+from background.requests import StorableJSONRoute
+
+router = APIRouter(tags=["jobs"], route_class=StorableJSONRoute)
+
+MAX_ID = 2**63 - 1
+JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+
+@router.post("/jobs", status_code=201, responses=responses())
+def create_job(response: Response, request: Annotated[JobRequest | None, Body()] = None) -> JobCreated:
+    """Store a job and hand it to a worker. It is safe once this answers, even with the broker down."""
+    job = service.create_job(request or JobRequest())
+    response.headers["Location"] = f"/jobs/{job['id']}"
+    return JobCreated(job_id=job["id"], task_id=job["task_id"], status=job["status"])
+
+
+@router.get("/jobs", responses=responses())
+def list_jobs(
+    request: Request,
+    response: Response,
+    *,
+    status: JobStatus | None = None,
+    pipeline: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+) -> list[Job]:
+    """Jobs, newest first; the `Link` header leads to the next page while there is more."""
+    rows = service.find_jobs(status=status, pipeline=pipeline, before=before, limit=limit + 1)
+    if len(rows) > limit:
+        link_next(request, response, before=rows[limit - 1]["id"])
+    return [Job.from_row(row) for row in rows[:limit]]
+
+
+@router.get("/jobs/{job_id}", responses=responses(404))
+def get_job(job_id: JobId) -> JobWithHistory:
+    """One job with its steps and its history."""
+    return JobWithHistory.from_row(service.get_job(job_id))
+
+
+@router.get("/pipelines")
+def list_pipelines() -> list[PipelineInfo]:
+    """Every pipeline with its steps and the JSON Schema of its params."""
+    return [
+        PipelineInfo(
+            name=pipeline.name,
+            description=pipeline.description,
+            steps=list(pipeline.steps),
+            params=pipeline.params.model_json_schema(),
+        )
+        for pipeline in PIPELINES.values()
+    ]
+
+
+def link_next(request: Request, response: Response, *, before: int | str) -> None:
+    """Set the `Link` header (RFC 8288) to the same request, continued below `before`."""
+    response.headers["Link"] = f'<{request.url.include_query_params(before=before)}>; rel="next"'

@@ -1,0 +1,223 @@
+"""Runs a job's steps one after the other. Needs no Celery: `run` can be called from any process.
+
+No step runs inside a transaction. Between steps there is one statement, which ends the one and begins the next.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping
+
+from background import database, jsontext
+from background.errors import Unavailable
+from background.jobs import queries, states
+from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, StepContext
+from background.jobs.states import EventKind, JobStatus
+from background.pipelines import PIPELINES
+from background.settings import get_settings
+
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 0.5
+TRACEBACK_LINES = 30
+Answer = TypeVar("Answer")
+
+
+def persist(statement: Callable[[Connection], Answer]) -> Answer:
+    """Run a repeatable statement in a transaction of its own, until PostgreSQL answers.
+
+    Waits 0.1 s, doubling up to 5 s, between attempts: the work is done, so writing it down is worth the wait.
+    """
+    pause = 0.1
+    while True:
+        try:
+            with database.transaction() as connection:
+                return statement(connection)
+        except Unavailable as error:
+            logger.warning("%s Trying again in %.1f s.", error, pause)
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+
+
+@dataclass
+class Attempt:
+    """One claim on a job: what it knows and how it reports. All its writes carry its number, the fence."""
+
+    job_id: int
+    number: int
+    failures: int
+    max_attempts: int
+    pipeline: Pipeline | None
+    pipeline_name: str
+    params: dict[str, Any]
+    step: int
+    step_failures: int
+    outputs: dict[str, Any]
+    reported_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def from_claim(cls, row: RowMapping) -> "Attempt":
+        """The attempt that a claim has begun."""
+        pipeline = PIPELINES.get(row["pipeline"])
+        names = list(pipeline.steps) if pipeline else []
+        return cls(
+            job_id=row["id"],
+            number=row["attempt"],
+            failures=row["failures"],
+            max_attempts=row["max_attempts"],
+            pipeline=pipeline,
+            pipeline_name=row["pipeline"],
+            params=row["params"],
+            step=row["current_step"],
+            step_failures=row["step_failures"],
+            outputs={names[int(number) - 1]: output for number, output in row["outputs"].items() if names},
+        )
+
+    def context(self) -> StepContext:
+        """What the step to be run is told."""
+        return StepContext(
+            job_id=self.job_id,
+            step_number=self.step,
+            attempt=self.number,
+            failures=self.step_failures,
+            outputs=self.outputs,
+            report=self.report,
+            watch=self.watch,
+        )
+
+    def report(self, fraction: float, message: str | None) -> None:
+        """Write progress, at most every `REPORT_SECONDS`; a report that PostgreSQL misses is no loss."""
+        text = None if message is None else jsontext.clean_text(message)
+        self._ask(
+            lambda connection: queries.progress(
+                connection, job_id=self.job_id, attempt=self.number, fraction=fraction, message=text
+            )
+        )
+
+    def watch(self) -> None:
+        """Look for a cancel, at most every `REPORT_SECONDS`."""
+        self._ask(lambda connection: queries.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
+
+    def _ask(self, statement: Callable[[Connection], bool | None]) -> None:
+        if time.monotonic() - self.reported_at < REPORT_SECONDS:
+            return
+        self.reported_at = time.monotonic()
+        try:
+            with database.transaction(seconds=1) as connection:
+                cancel = statement(connection)
+        except Unavailable:
+            return
+        if cancel is None:
+            raise NotOurs
+        if cancel:
+            raise Cancelled
+
+    def run_step(self) -> str:
+        """Call the step's function; gives its output as JSON text."""
+        if self.pipeline is None:
+            raise RuntimeError(f"This worker has no pipeline {self.pipeline_name!r}.")
+        function = list(self.pipeline.steps.values())[self.step - 1]
+        output = function(self.context(), self.pipeline.params.model_validate(self.params))
+        try:
+            text = jsontext.dumps(output)
+        except ValueError as error:
+            raise NoRetry(f"What the step returned cannot be stored. {error}") from None
+        self.outputs[function.__name__] = output
+        return text
+
+    def advance(self, output: str) -> bool:
+        """Write the step's end, which begins the next; gives whether there is one for us to run."""
+        step = self.step
+        row = persist(
+            lambda connection: queries.finish_step(
+                connection, job_id=self.job_id, attempt=self.number, step=step, output=output
+            )
+        )
+        if row is None or row["status"] != JobStatus.IN_PROGRESS:
+            logger.info("Job %s attempt %s: %s", self.job_id, self.number, row["status"] if row else "no longer ours")
+            return False
+        self.step, self.step_failures = row["current_step"], row["step_failures"]
+        self.reported_at = time.monotonic()
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
+        lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+        status = states.after_failure(
+            failures=self.failures + 1,
+            max_attempts=self.max_attempts,
+            retryable=not isinstance(error, NoRetry),
+        )
+        message = jsontext.clean_text(f"{type(error).__name__}: {error}")
+        logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
+        persist(
+            lambda connection: queries.stop(
+                connection,
+                job_id=self.job_id,
+                attempt=self.number,
+                status=status,
+                kind=EventKind.STEP_FAILED,
+                message=message,
+                error=jsontext.clean_text("\n".join(lines)),
+                failed=True,
+            )
+        )
+
+    def cancel(self) -> None:
+        """Write that the job was cancelled in the middle of its step."""
+        persist(
+            lambda connection: queries.stop(
+                connection,
+                job_id=self.job_id,
+                attempt=self.number,
+                status=JobStatus.CANCELLED,
+                kind=EventKind.CANCELLED,
+                message="Cancelled during the step",
+            )
+        )
+
+
+def claim(job_id: int, *, worker: str, worker_id: str) -> Attempt | None:
+    """Make the job this worker's. `None` when it is not there, not due, ended, or somebody else's."""
+    token = str(uuid4())
+    while True:
+        row = persist(
+            lambda connection: queries.claim(
+                connection,
+                job_id=job_id,
+                token=token,
+                worker=worker,
+                worker_id=worker_id,
+                lease=get_settings().lease_seconds,
+            )
+        )
+        if row is None:
+            return None
+        if row["step_failures"] is not None:
+            return Attempt.from_claim(row)
+
+
+def run(job_id: int, *, worker: str, worker_id: str) -> None:
+    """Claim the job and run its steps until it ends, fails, or is somebody else's.
+
+    `worker` is the name people see; `worker_id` is a UUID that is new at each start of a worker.
+    """
+    attempt = claim(job_id, worker=worker, worker_id=worker_id)
+    if attempt is None:
+        logger.info("Job %s: nothing to claim.", job_id)
+        return
+    logger.info("Job %s attempt %s begins at step %s.", attempt.job_id, attempt.number, attempt.step)
+    try:
+        while attempt.advance(attempt.run_step()):
+            pass
+    except NotOurs:
+        logger.info("Job %s attempt %s is no longer ours.", attempt.job_id, attempt.number)
+    except Cancelled:
+        attempt.cancel()
+    except Exception as error:  # noqa: BLE001  (whatever a step raises is its failure)
+        attempt.fail(error)

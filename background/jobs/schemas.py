@@ -1,0 +1,126 @@
+"""What the job endpoints take and give."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import RowMapping
+
+from background.errors import Invalid
+from background.jobs import states
+from background.jobs.pipeline import Params, Pipeline
+from background.jobs.states import EventKind, JobStatus, StepStatus
+from background.pipelines import PIPELINES
+from background.settings import get_settings
+
+
+class JobRequest(BaseModel):
+    """The body of `POST /jobs`; every field has a default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    pipeline: str = "demo"
+    params: dict[str, Any] = Field(default_factory=dict)
+    max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)
+
+    def resolve(self) -> tuple[Pipeline, Params]:
+        """The pipeline and its checked parameters. Raises `Invalid`, so that no worker ever meets bad ones."""
+        pipeline = PIPELINES.get(self.pipeline)
+        if pipeline is None:
+            raise Invalid(
+                f"There is no pipeline {self.pipeline!r}; there are {', '.join(PIPELINES)}.",
+                where=("body", "pipeline"),
+            )
+        try:
+            params = pipeline.params.model_validate(self.params)
+        except ValidationError as error:
+            raise Invalid.from_pydantic(error, where=("body", "params")) from None
+        params.check()
+        return pipeline, params
+
+
+class JobCreated(BaseModel):
+    """The answer of `POST /jobs`."""
+
+    job_id: int
+    task_id: UUID
+    status: JobStatus
+    message: str = "Job created and submitted successfully"
+
+
+class Step(BaseModel):
+    """One step of a job that has begun; `progress` runs from 0 to 1."""
+
+    id: int
+    step_number: int
+    name: str
+    status: StepStatus
+    message: str
+    attempt: int
+    progress: float
+    output: Any
+    error: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+
+class Event(BaseModel):
+    """One entry of a job's history."""
+
+    number: int
+    kind: EventKind
+    at: datetime
+    step: int | None
+    attempt: int
+    worker: str | None
+    message: str | None
+    error: str | None
+
+
+class Job(BaseModel):
+    """A job with its steps. `waiting_for` says why a PENDING job is not running yet."""
+
+    id: int
+    task_id: UUID
+    status: JobStatus
+    created_at: datetime
+    updated_at: datetime
+    pipeline: str
+    params: dict[str, Any]
+    priority: int
+    attempt: int
+    max_attempts: int
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    result: Any
+    error: str | None
+    waiting_for: str | None
+    steps: list[Step]
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Self:
+        """A job as `queries` gives it."""
+        reason = states.waiting_for(
+            status=JobStatus(row["status"]),
+            seconds_until_due=row["seconds_until_due"],
+            published=row["published"],
+        )
+        return cls.model_validate({**row, "waiting_for": reason})
+
+
+class JobWithHistory(Job):
+    """A job with its steps and, in `events`, all that happened to it."""
+
+    events: list[Event]
+
+
+class PipelineInfo(BaseModel):
+    """One entry of `GET /pipelines`: its steps in order and the JSON Schema of its params."""
+
+    name: str
+    description: str
+    steps: list[str]
+    params: dict[str, Any]

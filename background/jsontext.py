@@ -1,0 +1,33 @@
+"""JSON that every part can hold: RFC 8259 for the client, UTF-8 for the wire, `jsonb` for PostgreSQL."""
+
+import json
+import re
+from typing import Any
+
+# PostgreSQL's jsonb has no NUL character; json.dumps writes it as an escape whose backslash is not itself escaped.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def dumps(value: Any) -> str:
+    """The JSON text of `value`.
+
+    Raises `ValueError` in one sentence for what is not JSON (NaN, Infinity, other types) or cannot be stored
+    (NUL characters, lone surrogates, nesting beyond Python's limit).
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("It contains half of a surrogate pair, which is no character.") from None
+    except RecursionError:
+        raise ValueError("It is nested too deeply.") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"It is not JSON: {error}.") from None
+    if _NUL.search(text):
+        raise ValueError("It contains a NUL character, which cannot be stored.")
+    return text
+
+
+def clean_text(text: str) -> str:
+    """Any text as one that PostgreSQL can store: NUL and lone surrogates are written as escapes."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

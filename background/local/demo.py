@@ -1,0 +1,171 @@
+"""`run.py demo`: one job and each kind of canvas, as a user would run them over HTTP."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as Terminal
+from rich.table import Table
+
+from background.local.checks import free_port, reachable
+from background.local.client import Client
+from background.local.console import Console
+from background.local.lock import only_one
+from background.local.plan import Plan, make_plan
+from background.local.processes import LocalError, tail
+from background.local.show import JobView
+from background.local.supervisor import Interrupts, Stopped, Supervisor
+from background.local.up import api, migration, worker
+from background.settings import Settings, get_settings
+
+START_SECONDS = 120.0
+RUN_SECONDS = 90.0
+CANVASES = {"/chain": "Final result: 50", "/group": [5, 6], "/chord": "Final result: [5, 6]"}
+JOB_ENDINGS = {"COMPLETED", "FAILED", "CANCELLED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one thing: a row of the table at the end."""
+
+    name: str
+    status: str
+    result: str
+
+
+def demo(home: Path, interrupts: Interrupts) -> int:
+    """Shows the system at work; returns the exit code, 0 only if everything succeeded.
+
+    Raises `LocalError` where it cannot begin, because this checkout is running already.
+    """
+    with only_one(home / "lock") as lock:
+        settings = get_settings()
+        plan = make_plan(settings, home, **_changes(settings))
+        logs = home / "logs"
+        supervisor = Supervisor(
+            servers=plan.servers,
+            preparations=[migration(plan, log=logs / "migrate.log")],
+            services=[api(plan, log=logs / "api.log"), worker(plan, log=logs / "worker.log")],
+            console=Console(),
+            interrupts=interrupts,
+            restart=False,
+            keep=[lock],
+        )
+        return _perform(supervisor, Play(plan, supervisor, logs))
+
+
+def _changes(settings: Settings) -> dict[str, object]:
+    """What differs from `up`: nobody has to know the port, and nobody wants to wait long."""
+    changes: dict[str, object] = {"api_port": free_port(reachable(settings.api_host), settings.api_port)}
+    if "step_seconds" not in settings.model_fields_set:
+        changes["step_seconds"] = 1.0
+    return changes
+
+
+def _perform(supervisor: Supervisor, play: "Play") -> int:
+    try:
+        supervisor.start(patience=START_SECONDS)
+        play.run()
+    except Stopped:
+        print("Stopped.")
+        return 130
+    except LocalError as error:
+        print(f"Failed: {error}")
+        return 1
+    finally:
+        supervisor.stop()
+    print("Everything succeeded, and everything is stopped.")
+    return 0
+
+
+class Play:
+    """The scenes, one after the other; each raises `LocalError` where it does not end as it should."""
+
+    def __init__(self, plan: Plan, supervisor: Supervisor, logs: Path) -> None:
+        self._client = Client(reachable(plan.settings.api_host), plan.settings.api_port)
+        self._job_seconds = 10 * plan.settings.step_seconds + RUN_SECONDS
+        self._supervisor = supervisor
+        self._data = plan.settings.data_dir
+        self._logs = logs
+        self._terminal = Terminal()
+        self._findings: list[Finding] = []
+
+    def run(self) -> None:
+        """All scenes, then the table."""
+        try:
+            self._job()
+            for path, expected in CANVASES.items():
+                self._canvas(path, expected)
+            report = self._report()
+        except LocalError as error:
+            raise LocalError(f"{error}{self._logged()}") from None
+        self._print(report)
+
+    def _print(self, report: Path) -> None:
+        table = Table("name", "status", "result")
+        for finding in self._findings:
+            table.add_row(finding.name, finding.status, finding.result)
+        self._terminal.print(table)
+        self._terminal.print(f"Report: {report}", soft_wrap=True)
+
+    def _logged(self) -> str:
+        """The end of what API and worker wrote."""
+        logs = [self._logs / "api.log", self._logs / "worker.log"]
+        return "".join(f"\n  {log}:{tail(log)}" for log in logs)
+
+    def _job(self) -> None:
+        number = self._client.post("/jobs")["job_id"]
+        pipelines = {each["name"]: each["steps"] for each in self._client.get("/pipelines")}
+        with JobView(self._terminal, f"Job {number}", pipelines["demo"]) as view:
+            job = self._follow(
+                f"/jobs/{number}", lambda job: job["status"] in JOB_ENDINGS, self._job_seconds, view.show
+            )
+        if job["status"] != "COMPLETED":
+            raise LocalError(f"Job {number} is {job['status']}: {job['error']}")
+        self._findings.append(Finding(f"job {number}", job["status"], f"{len(job['steps'])} steps"))
+
+    def _canvas(self, path: str, expected: object) -> None:
+        run = self._run(path)
+        if run["result"] != expected:
+            raise LocalError(f"{path} gave {run['result']!r} and not {expected!r}.")
+        self._findings.append(Finding(path, run["status"], str(run["result"])))
+
+    def _report(self) -> Path:
+        """The path of the Markdown report, which must name every stored document."""
+        documents = [each["name"] for each in self._client.get("/documents")]
+        run = self._run("/documents/report")
+        path = self._data / str(run["result"]["markdown"])
+        text = path.read_text(encoding="utf-8")
+        missing = [name for name in documents if name not in text]
+        if missing:
+            raise LocalError(f"The report {path} does not name {', '.join(missing)}.")
+        self._findings.append(Finding("/documents/report", run["status"], f"{len(documents)} documents"))
+        return path
+
+    def _run(self, path: str) -> Any:
+        """Starts a canvas and gives its run once it has succeeded."""
+        task_id = self._client.post(path)["task_id"]
+        run = self._follow(f"/result/{task_id}", lambda run: bool(run["ready"]), RUN_SECONDS)
+        if run["status"] != "SUCCESS":
+            raise LocalError(f"{path} is {run['status']}: {run['verdict']}")
+        return run
+
+    def _follow(
+        self,
+        path: str,
+        ended: Callable[[Any], bool],
+        seconds: float,
+        show: Callable[[Any], None] = lambda _answer: None,
+    ) -> Any:
+        """Asks `path` several times a second and shows each answer; returns the one that has `ended`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._supervisor.pause(0.1)
+            answer = self._client.get(path)
+            show(answer)
+            if ended(answer):
+                return answer
+            if time.monotonic() > deadline:
+                raise LocalError(f"{path} is still {answer['status']} after {seconds:.0f} s.")

@@ -1,0 +1,90 @@
+"""`run.py up`: the whole system until Ctrl-C."""
+
+from pathlib import Path
+
+from background.local.checks import answers, works
+from background.local.console import Console
+from background.local.lock import only_one
+from background.local.plan import Plan, make_plan, require_ports
+from background.local.processes import LocalError
+from background.local.servers import HOST
+from background.local.supervisor import Interrupts, Service, Stopped, Supervisor, python_module
+from background.settings import get_settings
+
+
+def up(home: Path, interrupts: Interrupts) -> int:
+    """Serves until asked to stop; returns the exit code, 0 for a stop that was asked for.
+
+    Raises `LocalError` where it cannot begin: it runs already, or a port is taken.
+    """
+    with only_one(home / "lock") as lock:
+        settings = get_settings()
+        require_ports(settings)
+        plan = make_plan(settings, home)
+        console = Console()
+        supervisor = Supervisor(
+            servers=plan.servers,
+            preparations=[migration(plan)],
+            services=[api(plan), worker(plan), flower(plan)],
+            console=console,
+            interrupts=interrupts,
+            keep=[lock],
+        )
+        return _serve(supervisor, plan, console)
+
+
+def _serve(supervisor: Supervisor, plan: Plan, console: Console) -> int:
+    try:
+        supervisor.start()
+        for line in addresses(plan):
+            console.say(line)
+        supervisor.watch()
+    except Stopped:
+        console.say("Stopping")
+        return 0
+    except LocalError as error:
+        console.say(str(error))
+        return 1
+    finally:
+        supervisor.stop()
+        console.flush()
+    return 0
+
+
+def addresses(plan: Plan) -> list[str]:
+    """What the user wants to know once everything is ready."""
+    return [
+        "",
+        f"  API         {plan.api}",
+        f"  Web page    {plan.api}/ui/",
+        f"  API docs    {plan.api}/docs",
+        f"  Flower      {plan.flower}",
+        f"  PostgreSQL  {plan.postgres}",
+        f"  Redis       {plan.broker}",
+        "",
+        "  Ready. Ctrl-C stops everything; the data stays in .local and data.",
+        "",
+    ]
+
+
+def migration(plan: Plan, *, log: Path | None = None) -> Service:
+    """Brings the database to the newest schema and ends."""
+    return Service(name="migrate", argv=python_module("background", "migrate"), env=plan.env, log=log)
+
+
+def api(plan: Plan, *, log: Path | None = None) -> Service:
+    """Ready when database and broker answer through it."""
+    ready = answers(plan.settings.api_host, plan.settings.api_port, "/ready")
+    return Service(name="api", argv=python_module("background", "api"), env=plan.env, ready=ready, log=log)
+
+
+def worker(plan: Plan, *, log: Path | None = None) -> Service:
+    """Ready when it answers through the broker."""
+    ready = works(plan.settings.broker_url)
+    return Service(name="worker", argv=python_module("background", "worker"), env=plan.env, ready=ready, log=log)
+
+
+def flower(plan: Plan, *, log: Path | None = None) -> Service:
+    """Ready when its own health check says so."""
+    ready = answers(HOST, plan.settings.flower_port, "/healthcheck")
+    return Service(name="flower", argv=python_module("background", "flower"), env=plan.env, ready=ready, log=log)

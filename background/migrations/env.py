@@ -1,0 +1,12 @@
+"""What Alembic runs. The connection comes from `background.migrations`, which holds the lock."""
+
+from alembic import context
+
+import background.canvas.models
+import background.jobs.models  # noqa: F401  (both fill the metadata)
+from background.database import get_engine, metadata
+
+connection = context.config.attributes.get("connection") or get_engine().connect()
+context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,129 @@
+"""Errors as RFC 9457 `application/problem+json`, and the one table from error to HTTP status."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from background.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    PlaygroundError,
+    TooLarge,
+    Unavailable,
+    UnsupportedType,
+)
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS_OF: dict[type[PlaygroundError], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class ProblemField(BaseModel):
+    """One field that cannot be used; `loc` is its path."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` is `about:blank`: the status says what kind of problem it is."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemField] | None = None
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that can answer with these problems (422 and 503 are always among them)."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in sorted({*statuses, HTTPStatus.UNPROCESSABLE_ENTITY.value, HTTPStatus.SERVICE_UNAVAILABLE.value})
+    }
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """One answer of this kind."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if status is HTTPStatus.UNPROCESSABLE_ENTITY:
+        body["errors"] = [asdict(error) for error in errors]
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
+    status = STATUS_OF[type(error)]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        logger.warning("503: %s (%r)", error, error.__cause__)
+    return problem(
+        status,
+        str(error),
+        errors=error.errors if isinstance(error, Invalid) else (),
+        headers={"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None,
+    )
+
+
+def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+    found = [FieldError(tuple(each["loc"]), each["msg"], each["type"]) for each in error.errors()]
+    fields = ", ".join(".".join(map(str, each.loc)) for each in found[:5])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", errors=found[:100])
+
+
+def _http(_: Request, error: HTTPException) -> JSONResponse:
+    headers = dict(error.headers) if error.headers else None
+    return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed here; the log has the details.")
+
+
+def install(app: FastAPI) -> None:
+    """Give `app` these handlers, and its OpenAPI document the schema of a problem."""
+    app.add_exception_handler(PlaygroundError, _expected)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _malformed)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _unexpected)
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update({**schema.pop("$defs", {}), "Problem": schema})
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

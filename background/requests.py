@@ -1,0 +1,96 @@
+"""What every request body has to pass before a route sees it: a size limit, and JSON that can be stored."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from background import jsontext
+from background.errors import TooLarge
+from background.problems import STATUS_OF, problem
+
+MAX_JSON_BYTES = 4 * 1024 * 1024
+MULTIPART_OVERHEAD_BYTES = 64 * 1024
+DRAIN_BYTES = 64 * 1024 * 1024
+"""How much of a refused body is still read, so that a client that sends before it listens gets its answer."""
+
+
+class StorableRequest(Request):
+    """A request whose `json()` refuses what PostgreSQL or a JSON reader could not take."""
+
+    async def json(self) -> Any:
+        """The parsed body. Raises `json.JSONDecodeError`, which FastAPI answers with 422."""
+        if not hasattr(self, "_json"):
+            body = await self.body()
+            try:
+                value = json.loads(body)
+                jsontext.dumps(value)
+            except json.JSONDecodeError:
+                raise
+            except (ValueError, RecursionError) as error:
+                raise json.JSONDecodeError(str(error), "", 0) from None
+            self._json = value
+        return self._json
+
+
+class StorableJSONRoute(APIRoute):
+    """`route_class` of every router here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler, with a `StorableRequest`."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(StorableRequest(request.scope, request.receive))
+
+        return handle
+
+
+class BodyLimit:
+    """ASGI middleware: 413 for a body of more than `MAX_JSON_BYTES`, or `max_upload_bytes` of a multipart one."""
+
+    def __init__(self, app: ASGIApp, *, max_upload_bytes: int) -> None:
+        self.app = app
+        self.max_upload_bytes = max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; a body that is too large ends in a problem."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = MAX_JSON_BYTES
+        if headers.get("content-type", "").startswith("multipart/form-data"):
+            limit = self.max_upload_bytes + MULTIPART_OVERHEAD_BYTES
+        detail = f"The body is larger than the {limit} bytes allowed here."
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > limit:
+            await _drain(receive)
+            await problem(STATUS_OF[TooLarge], detail)(scope, receive, send)
+            return
+        total = 0
+
+        async def limited() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > limit:
+                await _drain(receive)
+                raise HTTPException(STATUS_OF[TooLarge], detail)
+            return message
+
+        await self.app(scope, limited, send)
+
+
+async def _drain(receive: Receive) -> None:
+    read = 0
+    more = True
+    while more and read < DRAIN_BYTES:
+        message = await receive()
+        read += len(message.get("body", b""))
+        more = message.get("more_body", False)

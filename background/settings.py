@@ -1,0 +1,109 @@
+"""Everything that can be configured, and the only place that reads the environment (or `.env`)."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+
+class Settings(BaseSettings):
+    """One field per variable; the variable's name is the field's in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    postgres_host: str = "localhost"
+    postgres_port: int = Field(5432, ge=1, le=65535)
+    postgres_user: str = "postgres"
+    postgres_password: SecretStr = SecretStr("postgres")
+    postgres_db: str = "celery_jobs"
+    database_url: SecretStr | None = None
+
+    redis_host: str = "localhost"
+    redis_port: int = Field(6379, ge=1, le=65535)
+    redis_password: SecretStr | None = None
+    celery_broker_url: SecretStr | None = None
+    celery_result_backend: SecretStr | None = None
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=1, le=65535)
+    flower_port: int = Field(5555, ge=1, le=65535)
+    flower_basic_auth: SecretStr | None = None
+
+    data_dir: Path = Path("data")
+    max_upload_bytes: PositiveInt = 20 * 1024 * 1024
+
+    step_seconds: float = Field(5, ge=0, le=3600)
+    lease_seconds: float = Field(15, ge=1, le=3600)
+    max_attempts: int = Field(3, ge=1, le=100)
+    job_time_limit: PositiveInt = 3600
+
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                backend = make_url(value.get_secret_value()).get_backend_name()
+            except ArgumentError:
+                backend = ""
+            if backend not in ("postgresql", "postgres"):
+                raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
+        return value
+
+    @field_validator("celery_broker_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "redis+socket://")):
+            raise ValueError("must be a Redis URL such as redis://localhost:6379/0")
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """Where PostgreSQL is, with the driver named (SQLAlchemy 2.1 would choose psycopg 3 by itself)."""
+        if self.database_url is not None:
+            return make_url(self.database_url.get_secret_value()).set(drivername="postgresql+psycopg2")
+        return URL.create(
+            "postgresql+psycopg2",
+            username=self.postgres_user,
+            password=self.postgres_password.get_secret_value(),
+            host=self.postgres_host,
+            port=self.postgres_port,
+            database=self.postgres_db,
+        )
+
+    @property
+    def broker_url(self) -> str:
+        """The Redis URL of the message queue."""
+        if self.celery_broker_url is not None:
+            return self.celery_broker_url.get_secret_value()
+        secret = self.redis_password.get_secret_value() if self.redis_password else ""
+        login = f":{quote(secret, safe='')}@" if secret else ""
+        return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
+
+    @property
+    def result_backend(self) -> str:
+        """Where Celery keeps the results of canvas tasks; the broker unless told otherwise."""
+        if self.celery_result_backend is not None:
+            return self.celery_result_backend.get_secret_value()
+        return self.broker_url
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises `SystemExit` with one line that names the variable when a value cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SystemExit(f"{str(first['loc'][0]).upper()}: {first['msg']}") from None

@@ -1,0 +1,19 @@
+"""The one task that runs jobs. Its outcome lives in `jobs`, so its Celery result is ignored."""
+
+from typing import Any
+from uuid import uuid4
+
+from celery import Task
+
+from background.celery import celery_app
+from background.jobs import runner
+from background.task_names import TaskName
+
+WORKER_ID = str(uuid4())
+"""This worker's identity: new at each start, whatever its node name. Forked children share it."""
+
+
+@celery_app.task(name=TaskName.RUN_JOB, bind=True, ignore_result=True)
+def run_job(self: "Task[Any, Any]", job_id: int) -> None:
+    """Claim the job and run its steps, if there is anything to claim."""
+    runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID)

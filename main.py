@@ -1,0 +1,23 @@
+"""The FastAPI application: `uvicorn main:app`."""
+
+from fastapi import FastAPI
+
+import sample_app
+from background import broker, logs, problems, system
+from background.documents import router as documents
+from background.jobs import router as jobs
+from background.requests import BodyLimit
+from background.settings import get_settings
+
+logs.configure()
+broker.limit_publisher()
+
+app = FastAPI(
+    title="Celery Playground",
+    version="0.1.0",
+    description="A durable job pipeline and a canvas playground on FastAPI, Celery, Redis and PostgreSQL.",
+)
+app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
+for part in (system.router, jobs.router, sample_app.router, documents.router):
+    app.include_router(part)
+problems.install(app)

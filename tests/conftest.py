@@ -1,0 +1,73 @@
+"""Real PostgreSQL and Valkey for all tests, on free ports, in a directory that goes away.
+
+The environment is set before anything of the application is imported: settings are read once.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.support import Process, free_port, running_api, running_worker
+
+PASSWORD = "a password: with / @ % signs"
+SCRATCH = tempfile.TemporaryDirectory(prefix="playground-", ignore_cleanup_errors=True)
+HOME = Path(SCRATCH.name)
+
+for name in ("DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "FLOWER_BASIC_AUTH", "REMAP_SIGTERM"):
+    os.environ.pop(name, None)
+os.environ |= {
+    "POSTGRES_HOST": "127.0.0.1",
+    "POSTGRES_PORT": str(free_port()),
+    "POSTGRES_USER": "playground",
+    "POSTGRES_PASSWORD": PASSWORD,
+    "POSTGRES_DB": "playground",
+    "REDIS_HOST": "127.0.0.1",
+    "REDIS_PORT": str(free_port()),
+    "REDIS_PASSWORD": PASSWORD,
+    "DATA_DIR": str(HOME / "data"),
+    "STEP_SECONDS": "0.2",
+    "LOG_FORMAT": "text",
+}
+
+from background import migrations  # noqa: E402
+from background.local.servers import EmbeddedPostgres, EmbeddedValkey  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL that `POSTGRES_*` names, with the newest schema."""
+    server = EmbeddedPostgres(
+        HOME / "postgres",
+        int(os.environ["POSTGRES_PORT"]),
+        user=os.environ["POSTGRES_USER"],
+        password=PASSWORD,
+        database=os.environ["POSTGRES_DB"],
+    )
+    with server:
+        migrations.upgrade()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[EmbeddedValkey]:
+    """The broker that `REDIS_*` names."""
+    with EmbeddedValkey(HOME / "valkey", int(os.environ["REDIS_PORT"]), password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Iterator[httpx.Client]:
+    """A client of a real API process."""
+    with running_api(HOME / "api.log") as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def worker(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Iterator[Process]:
+    """A real prefork worker."""
+    with running_worker(HOME / "worker.log") as process:
+        yield process

@@ -1,0 +1,298 @@
+"""The embedded servers: they keep their data, whatever ends them, and nothing of them is left."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+import redis
+
+from background.local.permissions import account_for
+from background.local.processes import Child, LocalError, Program, descendants, lives, passed_on, working_in
+from background.local.servers import EmbeddedPostgres, EmbeddedValkey, open_log
+from tests.support import ROOT, free_port, wait_for
+
+ODD_PASSWORD = "p'w\n\\ \"é"
+AS_ROOT = os.geteuid() == 0
+
+
+def make_postgres(
+    home: Path, *, user: str = "po\"st'gres", password: str = ODD_PASSWORD, database: str = "my db"
+) -> EmbeddedPostgres:
+    directory = home / "a b é" / "postgres"
+    return EmbeddedPostgres(directory, free_port(), user=user, password=password, database=database)
+
+
+def query(server: EmbeddedPostgres, sql: str, password: str = ODD_PASSWORD) -> list[tuple[object, ...]]:
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=server.port, user=server.user, password=password, dbname=server.database
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A running PostgreSQL with one row in it, in a directory with a space and an accent."""
+    server = make_postgres(tmp_path)
+    try:
+        server.start()
+        server.wait_ready()
+        query(server, "CREATE TABLE kept AS SELECT 1 AS one")
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A running Valkey with one key in it."""
+    server = EmbeddedValkey(tmp_path / "a b é" / "valkey", free_port(), password=ODD_PASSWORD)
+    try:
+        server.start()
+        server.wait_ready()
+        client(server).set("kept", "1")
+        yield server
+    finally:
+        server.kill()
+
+
+def client(server: EmbeddedValkey, password: str | None = ODD_PASSWORD) -> "redis.Redis":
+    return redis.Redis("127.0.0.1", server.port, password=password, socket_timeout=2)
+
+
+def family(child: Child | None) -> list[int]:
+    assert child is not None
+    return [child.pid, *descendants(child.pid)]
+
+
+def still_running(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if lives(pid)]
+
+
+@pytest.mark.parametrize("end", ["fast", "immediate", "kill"])
+def test_postgres_keeps_its_data_whatever_ends_it(postgres: EmbeddedPostgres, end: str) -> None:
+    port, processes = postgres.port, family(postgres.child)
+    if end == "kill":
+        postgres.kill()
+    else:
+        postgres.stop("immediate" if end == "immediate" else "fast")
+    assert still_running(processes) == []
+    postgres.start()
+    postgres.wait_ready()
+    assert postgres.port == port
+    assert query(postgres, "SELECT one FROM kept") == [(1,)]
+
+
+def test_postgres_wants_a_password_and_offers_no_socket_file(postgres: EmbeddedPostgres) -> None:
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        query(postgres, "SELECT 1", password="wrong")
+    assert query(postgres, "SHOW unix_socket_directories") == [("",)]
+    assert query(postgres, "SHOW listen_addresses") == [("127.0.0.1",)]
+
+
+def test_no_password_is_left_in_a_log_or_in_the_arguments(postgres: EmbeddedPostgres) -> None:
+    assert postgres.child is not None
+    assert ODD_PASSWORD not in " ".join(psutil.Process(postgres.child.pid).cmdline())
+    assert ODD_PASSWORD not in postgres.log.read_text()
+
+
+def test_another_password_user_and_database_are_made_valid(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    postgres.stop()
+    changed = make_postgres(tmp_path, user="second", password="new", database="other")
+    try:
+        changed.start()
+        changed.wait_ready()
+        assert query(changed, "SELECT current_user", password="new") == [("second",)]
+    finally:
+        changed.stop()
+
+
+def test_a_paused_postgres_answers_nothing_and_goes_on(postgres: EmbeddedPostgres) -> None:
+    postgres.pause()
+    assert not postgres.is_ready()
+    postgres.resume()
+    postgres.wait_ready(10)
+
+
+def test_a_paused_postgres_can_be_stopped(postgres: EmbeddedPostgres) -> None:
+    processes = family(postgres.child)
+    postgres.pause()
+    postgres.stop()
+    assert still_running(processes) == []
+
+
+def test_a_stale_pid_file_prevents_nothing(postgres: EmbeddedPostgres) -> None:
+    """After a reboot the number in it may belong to any process, here to this one."""
+    postgres.kill()
+    pid_file = postgres.directory / "postmaster.pid"
+    pid_file.write_text("\n".join([str(os.getpid()), *pid_file.read_text().splitlines()[1:]]))
+    postgres.start()
+    postgres.wait_ready()
+    assert psutil.pid_exists(os.getpid())
+
+
+def test_a_server_left_behind_is_stopped_first(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    left = family(postgres.child)
+    second = make_postgres(tmp_path)
+    try:
+        second.start()
+        second.wait_ready()
+        assert postgres.child is not None
+        assert postgres.child.wait(5) is not None
+        assert still_running(left) == []
+        assert query(second, "SELECT one FROM kept") == [(1,)]
+    finally:
+        second.stop()
+
+
+def test_an_interrupted_making_is_begun_again(tmp_path: Path) -> None:
+    server = make_postgres(tmp_path)
+    half = server.directory.with_name("postgres.new")
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    with server:
+        assert query(server, "SELECT 1") == [(1,)]
+    assert not half.exists()
+
+
+def test_a_directory_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    server = make_postgres(tmp_path)
+    server.directory.mkdir(parents=True)
+    (server.directory / "mine.txt").write_text("mine")
+    with pytest.raises(LocalError, match="neither empty nor a PostgreSQL data directory"):
+        server.start()
+    assert (server.directory / "mine.txt").read_text() == "mine"
+
+
+def test_a_taken_port_is_reported_with_the_end_of_the_log(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    other = make_postgres(tmp_path / "other")
+    other.port = postgres.port
+    other.start()
+    with pytest.raises(LocalError, match=r"postgres ended with exit code 1:(?s:.*)could not bind"):
+        other.wait_ready(20)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_valkey_keeps_its_data_whatever_ends_it(valkey: EmbeddedValkey, end: str) -> None:
+    processes = family(valkey.child)
+    # Each second the file is synced; a kill of the process alone loses nothing that was written to it.
+    getattr(valkey, end)()
+    assert still_running(processes) == []
+    valkey.start()
+    valkey.wait_ready()
+    assert client(valkey).get("kept") == b"1"
+
+
+def test_valkey_wants_its_password_and_hides_it(valkey: EmbeddedValkey) -> None:
+    with pytest.raises(redis.AuthenticationError):
+        client(valkey, password=None).ping()
+    assert stat.S_IMODE((valkey.directory / "valkey.conf").stat().st_mode) == 0o600
+    assert valkey.child is not None
+    assert ODD_PASSWORD not in " ".join(psutil.Process(valkey.child.pid).cmdline())
+
+
+def test_a_paused_valkey_answers_nothing_and_goes_on(valkey: EmbeddedValkey) -> None:
+    valkey.pause()
+    assert not valkey.is_ready()
+    valkey.resume()
+    valkey.wait_ready(10)
+
+
+def test_a_valkey_left_behind_is_stopped_first(valkey: EmbeddedValkey) -> None:
+    second = EmbeddedValkey(valkey.directory, free_port(), password=ODD_PASSWORD)
+    with second:
+        assert client(second).get("kept") == b"1"
+        assert valkey.child is not None
+        assert valkey.child.wait(5) is not None
+
+
+def test_a_process_that_merely_works_there_is_not_a_server(tmp_path: Path) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], cwd=tmp_path, stdin=subprocess.PIPE)
+    try:
+        assert working_in(tmp_path, "postgres") == []
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root has to change the account")
+def test_as_root_it_runs_as_nobody_and_opens_no_more_than_the_way(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with make_postgres(closed) as server:
+        assert server.child is not None
+        assert psutil.Process(server.child.pid).username() == "nobody"
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o701
+        assert stat.S_IMODE(server.directory.stat().st_mode) == 0o700
+        account = account_for(server.directory)
+        assert account is not None
+        assert account.uid == server.directory.stat().st_uid
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="anyone else is an ordinary user already")
+def test_an_ordinary_user_needs_no_other_account(tmp_path: Path) -> None:
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(0o711)
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    try:
+        subprocess.run([sys.executable, "-c", "import psycopg2"], user=65534, group=65534, cwd="/", env={}, check=True)
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip("this Python lies where only root may read it")
+    script = (
+        "import sys; from pathlib import Path; from background.local.servers import EmbeddedPostgres\n"
+        "login = dict(user='me', password='pw', database='db')\n"
+        "with EmbeddedPostgres(Path(sys.argv[1]), int(sys.argv[2]), **login) as server: print(server.is_ready())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, home / "postgres", str(free_port())],
+        cwd=ROOT, env={"PYTHONDONTWRITEBYTECODE": "1"}, user=65534, group=65534, extra_groups=[],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stdout == "True\n", ended.stderr
+
+
+def test_an_overlong_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("background.local.servers.LOG_LIMIT", 10)
+    log = tmp_path / "logs" / "a.log"
+    for text in (b"first, and long", b"second"):
+        with open_log(log) as handle:
+            handle.write(text)
+    assert log.read_bytes() == b"second"
+    assert (tmp_path / "logs" / "a.log.1").read_bytes() == b"first, and long"
+
+
+def test_a_program_that_does_not_exist_ends_with_127(tmp_path: Path) -> None:
+    child = Child.start(Program(argv=["/does/not/exist"], env=passed_on(), cwd=tmp_path), output=subprocess.PIPE)
+    assert child.output is not None
+    with child.output as output:
+        assert b"No such file or directory" in output.read()
+    assert child.wait(5) == 127
+
+
+def test_a_child_takes_signals_even_where_its_parent_ignores_them(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+        child = Child.start(
+            Program(argv=[sys.executable, "-c", code], env=passed_on(), cwd=tmp_path), output=subprocess.PIPE
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert child.output is not None
+    with child.output as output:
+        assert output.read() == b"True\n"
+    assert wait_for(lambda: child.poll() is not None, seconds=5)

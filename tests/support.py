@@ -1,0 +1,105 @@
+"""What tests share: real servers and processes on free ports, and polling with a deadline."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2 as httpx
+
+ROOT = Path(__file__).parent.parent
+Found = TypeVar("Found")
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(probe: Callable[[], Found], *, seconds: float = 30, what: str = "it") -> Found:
+    """Poll until `probe` gives something true, which is returned; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+class Process:
+    """A child in a process group of its own, with its output in a file."""
+
+    def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                [*argv],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """All it has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def wait_for_line(self, text: str, *, seconds: float = 30) -> None:
+        """Wait until it has printed `text`; fails at once when it ends."""
+
+        def found() -> bool:
+            assert self.popen.poll() is None or text in self.output, self.output[-3000:]
+            return text in self.output
+
+        wait_for(found, seconds=seconds, what=f"{text!r} in {self.log.name}")
+
+    def stop(self, *, seconds: float = 20) -> int:
+        """SIGTERM, then a kill of the whole group; gives the exit code."""
+        self.popen.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(seconds)
+        self.kill()
+        return self.popen.returncode
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+
+
+@contextlib.contextmanager
+def running_api(log: Path, *, env: Mapping[str, str] | None = None) -> Iterator[httpx.Client]:
+    """A real API process on a free port; gives a client for it."""
+    port = free_port()
+    argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--timeout-graceful-shutdown", "3"]
+    process = Process(argv, log=log, env=env)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            process.wait_for_line("Uvicorn running")
+            yield client
+    finally:
+        process.stop()
+
+
+@contextlib.contextmanager
+def running_worker(log: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """A real worker process, ready for tasks; prefork with two children unless told otherwise."""
+    pool = options or ("--pool=prefork", "--concurrency=2")
+    celery = [sys.executable, "-m", "celery", "-A", "background.celery.celery_app", "worker", "--loglevel=INFO"]
+    process = Process([*celery, f"--hostname={log.stem}@%h", *pool], log=log, env=env)
+    try:
+        process.wait_for_line("ready.")
+        yield process
+    finally:
+        process.stop()

@@ -1,0 +1,54 @@
+"""What counts as JSON that every part can hold."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from background import jsontext
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, [-math.inf], "\ud800", {"\udfff": 1}, "a\x00b", {"\x00": 1}, {1, 2}]
+)
+def test_what_cannot_be_stored_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"\.$"):
+        jsontext.dumps(value)
+
+
+def test_nesting_without_end_is_refused() -> None:
+    value: list[object] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(ValueError, match="nested"):
+        jsontext.dumps(value)
+
+
+@pytest.mark.parametrize("value", ["\\u0000", "\\\\u0000", "back\\slash", "한국어", "😀", 10**400, None])
+def test_what_only_looks_odd_is_kept(value: object) -> None:
+    assert json.loads(jsontext.dumps(value)) == value
+
+
+@given(VALUES)
+def test_a_value_is_refused_or_comes_back(value: object) -> None:
+    try:
+        text = jsontext.dumps(value)
+    except ValueError:
+        return
+    assert json.loads(text) == value
+    assert "\x00" not in json.dumps(json.loads(text), ensure_ascii=False).replace("\\u0000", "")
+
+
+@given(st.text(st.characters()))
+def test_any_text_can_be_cleaned(text: str) -> None:
+    cleaned = jsontext.clean_text(text)
+    cleaned.encode()
+    assert "\x00" not in cleaned

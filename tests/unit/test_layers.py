@@ -1,0 +1,95 @@
+"""Imports point one way, and the API never imports a Celery task."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+# From the ground up; a module imports only from its own line or from lines above it.
+LAYERS = [
+    ["background.errors", "background.settings", "background.jsontext", "background.task_names"],
+    ["background.jobs.states", "background.canvas.states", "background.logs"],
+    ["background.celery", "background.database", "background.documents"],
+    ["background.broker", "background.jobs.models", "background.canvas.models", "background.migrations"],
+    ["background.jobs.queries", "background.canvas.queries", "background.jobs.pipeline"],
+    ["background.pipelines"],
+    ["background.jobs.dispatch", "background.jobs.runner", "background.canvas"],
+    ["background.jobs", "background.task"],
+    ["background.problems", "background.requests"],
+    ["background.system", "background.jobs.router", "background.documents.router", "background.__main__"],
+    ["sample_app"],
+    ["main"],
+]
+LIBRARIES_ONLY_IN = {
+    "os": {"background.__main__", "background.database", "background.documents", "background.local"},
+    "fastapi": {
+        "background.problems",
+        "background.requests",
+        "background.system",
+        "background.jobs.router",
+        "background.documents.router",
+        "main",
+        "sample_app",
+    },
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the application by name, but for local mode, which starts the others as processes."""
+    paths = [*ROOT.glob("background/**/*.py"), ROOT / "main.py", ROOT / "sample_app.py"]
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    skipped = ("background.local", "background.migrations.versions")
+    return {name: path for path, name in names.items() if not name.startswith(skipped)}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The full names of what a module imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer_of(module: str) -> int:
+    """The layer whose most specific entry covers the module."""
+    found = [
+        (len(entry), number)
+        for number, layer in enumerate(LAYERS)
+        for entry in layer
+        if module == entry or module.startswith(f"{entry}.")
+    ]
+    assert found, f"{module} is in no layer"
+    return max(found)[1]
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name != "background"])
+def test_a_module_imports_nothing_from_above(module: str) -> None:
+    known = modules()
+    imported = {name for name in imports_of(known[module]) if name in known and known[name].name != "__init__.py"}
+    above = [name for name in imported if layer_of(name) > layer_of(module)]
+    assert not above
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_library_stays_where_it_belongs(module: str) -> None:
+    for imported in imports_of(modules()[module]):
+        allowed = LIBRARIES_ONLY_IN.get(imported.partition(".")[0])
+        assert allowed is None or any(module == name or module.startswith(f"{name}.") for name in allowed), imported
+
+
+def test_states_need_nothing_but_the_standard_library() -> None:
+    for name in ("background/jobs/states.py", "background/canvas/states.py"):
+        assert {imported.partition(".")[0] for imported in imports_of(ROOT / name)} <= {"enum", "random", "dataclasses"}
+
+
+def test_the_api_imports_no_celery_task() -> None:
+    code = "import sys, main; print([name for name in sys.modules if name.startswith('background.task.')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
