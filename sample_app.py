@@ -27,13 +27,13 @@ from background.task_names import TaskName
 router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)
 
 
-@router.post("/add", status_code=202, responses=responses())
+@router.post("/add", status_code=202, responses=responses(413))
 def add(body: Operands) -> Run:
     """One task: x + y."""
     return service.submit(Task(TaskName.ADD, (body.x, body.y)))
 
 
-@router.post("/test-request-info", status_code=202, responses=responses())
+@router.post("/test-request-info", status_code=202, responses=responses(413))
 def test_request_info(
     message: Annotated[str | None, Query(max_length=10_000)] = None,
     body: Annotated[InfoBody | None, Body()] = None,
@@ -43,7 +43,7 @@ def test_request_info(
     return service.submit(Task(TaskName.REQUEST_INFO, (data,)))
 
 
-@router.post("/chain", status_code=202, responses=responses())
+@router.post("/chain", status_code=202, responses=responses(413))
 def chain(body: Annotated[DefaultOperands | None, Body()] = None) -> Run:
     """add(x, y), its result times 10, then finalize."""
     operands = body or DefaultOperands()
@@ -55,13 +55,13 @@ def chain(body: Annotated[DefaultOperands | None, Body()] = None) -> Run:
     return service.submit(Chain(parts))
 
 
-@router.post("/group", status_code=202, responses=responses())
+@router.post("/group", status_code=202, responses=responses(413))
 def group(body: Annotated[DefaultOperands | None, Body()] = None) -> GroupRun:
     """add(x, y) and multiply(x, y) in parallel."""
     return service.submit_group(Group(_both(body or DefaultOperands())))
 
 
-@router.post("/chord", status_code=202, responses=responses())
+@router.post("/chord", status_code=202, responses=responses(413))
 def chord(body: Annotated[DefaultOperands | None, Body()] = None) -> ChordRun:
     """add(x, y) and multiply(x, y) in parallel, then finalize with the list of their results."""
     return service.submit_chord(Chord(_both(body or DefaultOperands()), Task(TaskName.FINALIZE)))

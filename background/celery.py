@@ -4,8 +4,12 @@ It has a module of its own because a worker, Flower and the API each need it and
 task modules are named, not imported: a worker imports them when it starts (`include`), the API never does.
 """
 
-from celery import Celery
+from typing import Any
 
+from celery import Celery
+from celery.signals import setup_logging
+
+from background import logs
 from background.settings import get_settings
 
 VISIBILITY_SECONDS = 120
@@ -37,3 +41,9 @@ celery_app.conf.update(
     worker_send_task_events=True,
     result_expires=24 * 3600,
 )
+
+
+@setup_logging.connect
+def _configure_logging(loglevel: int | str, **_: Any) -> None:
+    """A worker logs as every other process here does, at the level it was started with."""
+    logs.configure(loglevel)

@@ -52,21 +52,17 @@ _EVENTS = {
 def _wait(connection: psycopg2.extensions.connection) -> None:
     """Wait for libpq until the deadline of the running transaction (psycopg2's "wait callback").
 
-    Whatever interrupts the wait, a time limit's exception included, closes the connection: a statement is
-    still under way on it.
+    psycopg2 itself closes the connection when this raises, whatever the reason, since a statement is still
+    under way on it (psycopg/green.c, green_panic).
     """
     deadline = getattr(_limit, "deadline", None) or time.monotonic() + ANSWER_SECONDS
-    try:
-        while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise psycopg2.OperationalError("PostgreSQL did not answer in time")
-            with selectors.DefaultSelector() as selector:
-                selector.register(connection.fileno(), _EVENTS[state])
-                selector.select(remaining)
-    except BaseException:
-        connection.close()
-        raise
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise psycopg2.OperationalError("PostgreSQL did not answer in time")
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.fileno(), _EVENTS[state])
+            selector.select(remaining)
 
 
 @contextmanager

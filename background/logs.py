@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from celery import Task
 from celery._state import get_current_task
 
 from background.settings import get_settings
@@ -24,7 +25,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if (task := get_current_task()) is not None and task.request.id:
+        task: Task[Any, Any] | None = get_current_task()
+        if task is not None and task.request.id:
             entry |= {"task_id": task.request.id, "task_name": task.name}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)

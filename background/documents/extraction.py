@@ -12,10 +12,6 @@ from background.documents import naming
 from background.documents.characters import MARKS
 from background.documents.encoding import decode
 from background.documents.formats import Reading
-from background.documents.formats.docx import read_docx
-from background.documents.formats.html import read_html
-from background.documents.formats.markdown import read_markdown
-from background.documents.formats.pdf import read_pdf
 from background.errors import Invalid, UnsupportedType
 
 MAX_CHARACTERS: Final = 20 * 1024 * 1024  # no plain text within the default upload limit has more
@@ -60,9 +56,7 @@ def extract(path: Path, media_type: str) -> ExtractedText:
     another media type; `OSError` when the file cannot be opened. Time and memory are bounded only as far as
     these numbers go: `guard.extract_apart` bounds them for good.
     """
-    reader = _READERS.get(media_type)
-    if reader is None:
-        raise UnsupportedType(f"Documents of the type {media_type} cannot be read here.")
+    reader = _reader(media_type)
     data = path.read_bytes()
     if not data:
         raise Invalid("The file is empty.", where=naming.FILE)
@@ -73,6 +67,31 @@ def extract(path: Path, media_type: str) -> ExtractedText:
     except Exception as error:  # parsers of damaged files raise anything: KeyError, RecursionError …
         raise Invalid(f"The file cannot be read as {_LABELS[media_type]}.", where=naming.FILE) from error
     return _tidy_reading(reading)
+
+
+def _reader(media_type: str) -> Callable[[bytes], Reading]:
+    """Imported when needed: a web server or a worker that reads in other processes needs no parser itself."""
+    match media_type:
+        case naming.PLAIN:
+            return _read_plain
+        case naming.MARKDOWN:
+            from background.documents.formats.markdown import read_markdown
+
+            return lambda data: read_markdown(decode(data))
+        case naming.HTML:
+            from background.documents.formats.html import read_html
+
+            return read_html
+        case naming.PDF:
+            from background.documents.formats.pdf import read_pdf
+
+            return read_pdf
+        case naming.DOCX:
+            from background.documents.formats.docx import read_docx
+
+            return read_docx
+        case _:
+            raise UnsupportedType(f"Documents of the type {media_type} cannot be read here.")
 
 
 def tidy(text: str) -> str:
@@ -97,12 +116,3 @@ def _read_plain(data: bytes) -> Reading:
     text = _NEWLINES.sub("\n", decode(data))
     first, _, rest = text.lstrip().partition("\n")
     return Reading(first if len(first) <= 120 and rest.startswith("\n") else None, text)
-
-
-_READERS: Final[dict[str, Callable[[bytes], Reading]]] = {
-    naming.PLAIN: _read_plain,
-    naming.MARKDOWN: lambda data: read_markdown(decode(data)),
-    naming.HTML: read_html,
-    naming.PDF: read_pdf,
-    naming.DOCX: read_docx,
-}

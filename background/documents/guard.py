@@ -5,6 +5,7 @@ parser busy for minutes, a crafted PDF keeps a PDF parser. Run as a module it is
 `python -m background.documents.guard <media type> <path>` writes JSON to its standard output.
 """
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -16,7 +17,7 @@ from background.documents.extraction import ExtractedText, extract
 from background.documents.naming import FILE, PLAIN
 from background.errors import Invalid
 
-CPU_SECONDS: Final = 20
+CPU_SECONDS: Final = 30
 WALL_SECONDS: Final = 60.0
 MEMORY_BYTES: Final = 1536 * 1024 * 1024
 
@@ -25,7 +26,7 @@ _TOO_MUCH: Final = "The file takes too much time or memory to read."
 
 
 def extract_apart(path: Path, media_type: str) -> ExtractedText:
-    """`extraction.extract` with bounds: 20 s of processor time, 60 s in all, 1.5 GiB of memory.
+    """`extraction.extract` with bounds: 30 s of processor time, 60 s in all, 1.5 GiB of memory.
 
     Plain text is read in this process, where it is safe and quicker. Where the system has no resource limits
     (Windows) only the 60 s hold. Raises what `extract` raises, `Invalid` where a bound is passed.
@@ -61,12 +62,17 @@ def _limit_resources() -> None:
         import resource
     except ImportError:
         return
-    for kind, limit in ((resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_AS, MEMORY_BYTES)):
+    limits = (
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    )
+    for kind, limit in limits:
         _, hard = resource.getrlimit(kind)
+        # A stricter limit stays; macOS refuses to limit memory.
         if hard == resource.RLIM_INFINITY or hard > limit:
-            # Soft below hard: the signal at the soft limit leaves no core dump of a killed process behind.
-            resource.setrlimit(kind, (limit, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(kind, (limit, hard))
 
 
 def _main() -> None:

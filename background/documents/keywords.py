@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,8 @@ _MAX_LENGTH: Final = 60  # characters; longer ones are addresses and encoded dat
 
 _POSSESSIVE: Final = re.compile(r"'s?$")
 _HANGUL_END: Final = re.compile(f"[{HANGUL}]$")
+_ABBREVIATED: Final = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
+_CHINESE_STOPS: Final = frozenset("的了是在和与與不被会會之也就都而及或着著这這那有为為以个個")
 _HAN_OR_KATAKANA_RUN: Final = re.compile(f"[{HAN}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
 
 # Particles that hardly ever end a noun by chance, and those that often do ("고양이", "회의", "결과").
@@ -28,6 +31,8 @@ _DOUBTFUL_PARTICLES: Final = word_set(
     "은 는 이 가 을 를 의 에 로 와 과 도 만 나 란 이란 이나 이며 이고 로서 로써 로는 라는 보다 밖에 하고"
 )
 _PARTICLES: Final = sorted(_SURE_PARTICLES | _DOUBTFUL_PARTICLES, key=len, reverse=True)
+# After these a stop word is one still ("것을"); after the others it may be the beginning of a noun ("수도").
+_PLAIN_PARTICLES: Final = _SURE_PARTICLES | word_set("은 는 을 를 에")
 # Verbs and adjectives say little without a dictionary of their stems.
 _PREDICATE: Final = re.compile(
     "(?:다|니까|어요|아요|해요|세요|하는|되는|하고|되고|하며|되며|하면|되면|하여|해서|되어|돼서|해도|해야|하지|되지|하게"
@@ -62,7 +67,7 @@ def _unspaced_terms(text: str, *, pairs: bool) -> Iterator[str]:
     for match in _HAN_OR_KATAKANA_RUN.finditer(text):
         run = match[0]
         if pairs:
-            yield from (run[at : at + 2] for at in range(len(run) - 1))
+            yield from (first + second for first, second in pairwise(run) if not {first, second} & _CHINESE_STOPS)
         elif len(run) <= _MAX_LENGTH:
             yield run
 
@@ -71,7 +76,7 @@ def _terms(words: Counter[str], stops: frozenset[str]) -> Counter[str]:
     bare: Counter[str] = Counter()
     for word, count in words.items():
         plain = _POSSESSIVE.sub("", word.replace("\u2019", "'"))
-        if len(plain) <= _MAX_LENGTH and plain not in stops and any(map(str.isalpha, plain)):
+        if len(plain) <= _MAX_LENGTH and any(map(str.isalpha, plain)) and not _ABBREVIATED.fullmatch(plain):
             bare[plain] += count
     support = _support(bare)
     terms: Counter[str] = Counter()
@@ -83,8 +88,12 @@ def _terms(words: Counter[str], stops: frozenset[str]) -> Counter[str]:
 
 
 def _is_term(stem: str, stops: frozenset[str]) -> bool:
-    is_korean = _HANGUL_END.search(stem) is not None
-    return stem not in stops and (len(stem) > 1 or is_korean) and not (is_korean and _PREDICATE.search(stem))
+    if stem in stops:
+        return False
+    if not _HANGUL_END.search(stem):
+        return len(stem) > 1
+    forms = (rest for rest, particle in _splits(stem) if particle in _PLAIN_PARTICLES)
+    return not _PREDICATE.search(stem) and stops.isdisjoint(forms)
 
 
 def _support(words: Counter[str]) -> Counter[str]:

@@ -102,7 +102,8 @@ def _markdown(content: _Content) -> Iterator[str]:
     totals = content.totals
     languages = ", ".join(f"{language} ({count})" for language, count in totals.languages.items())
     yield from (f"# Report {content.report_id}", "")
-    yield f"{totals.documents} document(s), {totals.words:,} words, languages: {languages}."
+    noun = "document" if totals.documents == 1 else "documents"
+    yield f"{totals.documents} {noun}, {totals.words:,} words, languages: {languages}."
     yield from ("", f"Keywords: {_listed(totals.keywords)}", "")
     yield "| Document | Title | Language | Words | Sentences | Paragraphs | Characters | Reading time |"
     yield "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"

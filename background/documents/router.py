@@ -36,7 +36,7 @@ class Selection(StrictBody):
     documents: Annotated[list[str], Field(min_length=1, max_length=500)] | None = None
 
 
-@router.post("", status_code=201, responses=responses(409, 413, 415))
+@router.post("", status_code=201, responses=responses(400, 409, 413, 415))
 def upload(file: Annotated[UploadFile, File()]) -> DocumentInfo:
     """Store a plain text, Markdown, HTML, PDF or DOCX file under its own name."""
     document = service.get_store().add(file.filename or "", file.file)
@@ -49,13 +49,13 @@ def list_documents() -> list[DocumentInfo]:
     return [DocumentInfo(name=each.name, size=each.size, type=each.type) for each in service.get_store().list()]
 
 
-@router.post("/analyze", status_code=202, responses=responses(404))
+@router.post("/analyze", status_code=202, responses=responses(413))
 def analyze_many(body: Annotated[Selection | None, Body()] = None) -> GroupRun:
     """A group: each document extracted and analyzed, side by side."""
     return canvases.submit_group(Group(_analyses(body)))
 
 
-@router.post("/report", status_code=202, responses=responses(404))
+@router.post("/report", status_code=202, responses=responses(413))
 def report_on_many(body: Annotated[Selection | None, Body()] = None) -> ChordRun:
     """A chord: each document extracted and analyzed, then one report on them all."""
     return canvases.submit_chord(Chord(_analyses(body), Task(TaskName.MERGE)))

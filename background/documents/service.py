@@ -74,7 +74,7 @@ def analyze_document(store: DocumentStore, extracted: dict[str, Any]) -> dict[st
         if document.text_key != given.text:
             raise NotFound("The text that was extracted is gone, and the document has changed since.")
     analysis = analyze(text.text, title=text.title)
-    return DocumentAnalysis(document=given.document, **dict(analysis)).model_dump(mode="json")
+    return {"document": given.document, **analysis.model_dump(mode="json")}
 
 
 def report_documents(

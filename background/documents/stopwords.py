@@ -16,6 +16,7 @@ LATIN: Final = {
         takes than that the their them then there these they thing things this those three through to too two under
         until up us use used uses using very was way we were what when where whether which while who whole whom
         whose why will with within without would yet you your don't doesn't isn't can't won't it's didn't that's
+        dr mr mrs ms prof etc vs
         """
     ),
     "de": word_set(

@@ -18,7 +18,7 @@ _WORD: Final = re.compile(f"[{HAN}{KANA}][{MARKS}]*|{_LETTER}{_INSIDE}*(?:(?:{_J
 _GAP: Final = re.compile(r"\n[^\S\n]*\n\s*")
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
 _END: Final = re.compile(
-    "[.!?\u2026]+[\"'\u201d\u2019\u00bb)\\]]*(?=\\s|$)"
+    "(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\\]]*+(?=\\s|$)"
     "|[\u3002\uff01\uff1f\uff61]+[\u300d\u300f\u201d\u2019\uff09)]*"  # ideographic full stops need no space
     f"|(?<=[{HANGUL}])[.!?]+(?=[{HANGUL}])"  # a forgotten space
 )

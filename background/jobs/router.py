@@ -17,7 +17,7 @@ MAX_ID = 2**63 - 1
 JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-@router.post("/jobs", status_code=201, responses=responses())
+@router.post("/jobs", status_code=201, responses=responses(413))
 def create_job(response: Response, request: Annotated[JobRequest | None, Body()] = None) -> JobCreated:
     """Store a job and hand it to a worker. It is safe once this answers, even with the broker down."""
     job = service.create_job(request or JobRequest())

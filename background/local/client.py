@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +26,17 @@ class Client:
         """The answer to `POST path` without a body. Raises `LocalError` for anything but a 2xx."""
         return self._ask("POST", path)
 
-    def _ask(self, method: str, path: str) -> Any:
+    def upload(self, path: str, name: str, text: str) -> Any:
+        """The answer to `POST path` with `text` as the file `name`. Raises `LocalError` for anything but a 2xx."""
+        mark = uuid.uuid4().hex
+        head = f'Content-Disposition: form-data; name="file"; filename="{name}"'
+        body = f"--{mark}\r\n{head}\r\n\r\n{text}\r\n--{mark}--\r\n"
+        return self._ask("POST", path, body.encode(), {"Content-Type": f"multipart/form-data; boundary={mark}"})
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         try:
-            connection.request(method, path)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             text = answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:

@@ -23,6 +23,7 @@ from background.settings import Settings, get_settings
 START_SECONDS = 120.0
 RUN_SECONDS = 90.0
 CANVASES = {"/chain": "Final result: 50", "/group": [5, 6], "/chord": "Final result: [5, 6]"}
+DOCUMENT = "# A demo\n\nSomebody removed all documents, and a report needs at least one to report on.\n"
 JOB_ENDINGS = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
@@ -108,7 +109,7 @@ class Play:
         for finding in self._findings:
             table.add_row(finding.name, finding.status, finding.result)
         self._terminal.print(table)
-        self._terminal.print(f"Report: {report}", soft_wrap=True)
+        self._terminal.print(f"Report: {report}", soft_wrap=True, highlight=False, markup=False)
 
     def _logged(self) -> str:
         """The end of what API and worker wrote."""
@@ -134,14 +135,15 @@ class Play:
 
     def _report(self) -> Path:
         """The path of the Markdown report, which must name every stored document."""
+        if not self._client.get("/documents"):
+            self._client.upload("/documents", "demo.md", DOCUMENT)
         documents = [each["name"] for each in self._client.get("/documents")]
         run = self._run("/documents/report")
         path = self._data / str(run["result"]["markdown"])
-        text = path.read_text(encoding="utf-8")
-        missing = [name for name in documents if name not in text]
-        if missing:
-            raise LocalError(f"The report {path} does not name {', '.join(missing)}.")
-        self._findings.append(Finding("/documents/report", run["status"], f"{len(documents)} documents"))
+        missing = set(documents) - set(run["result"]["documents"])
+        if missing or not path.is_file():
+            raise LocalError(f"The report {path} is not there, or does not name {', '.join(sorted(missing))}.")
+        self._findings.append(Finding("/documents/report", run["status"], f"documents: {len(documents)}"))
         return path
 
     def _run(self, path: str) -> Any:

@@ -48,6 +48,7 @@ class Child:
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._popen = popen
+        self._is_gone = False
 
     @classmethod
     def start(
@@ -108,7 +109,14 @@ class Child:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """Ends it and everything it started, and waits until that is gone. Harmless when it has ended already."""
+        """Ends it and everything it started, and waits until that is gone.
+
+        To be called soon after it ended by itself, too, for the sake of what it may have left; once is enough.
+        """
+        if self._is_gone:
+            # By now its number may be that of somebody else's group.
+            return
+        self._is_gone = True
         family = []
         if self.poll() is None:
             # Stopped first, so that it starts no new child while its children are being collected.
@@ -160,9 +168,13 @@ def end(processes: Sequence[psutil.Process], *, number: signal.Signals, patience
     psutil.wait_procs(alive, timeout=patience)
 
 
-def passed_on(**extra: str) -> dict[str, str]:
-    """The environment that a child inherits, with `extra` on top. Nothing is read from it here."""
-    return {**os.environ, **extra}
+def passed_on(*, without: str | None = None, **extra: str) -> dict[str, str]:
+    """The environment that a child inherits, with `extra` on top; nothing is read from it here.
+
+    `without` leaves out the names that begin so: PostgreSQL takes PGPORT, PGDATESTYLE and others for settings.
+    """
+    kept = {name: value for name, value in os.environ.items() if without is None or not name.startswith(without)}
+    return {**kept, **extra}
 
 
 def tail(path: Path, lines: int = 15) -> str:

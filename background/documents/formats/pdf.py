@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import zip_longest
 from typing import Final
 
 from pypdf import PdfReader
@@ -21,7 +22,8 @@ _HYPHENATED: Final = re.compile(r"[^\W\d_]{2}-$")
 def read_pdf(data: bytes) -> Reading:
     """The title is that of the metadata, else the first line.
 
-    A PDF knows lines only: a line that ends a sentence well before the right margin ends a paragraph.
+    A PDF knows lines only: one that ends a sentence well before the right margin ends a paragraph, and a short
+    one before a capital letter is a heading.
     Every encrypted file is refused, also one that opens without a password: what its owner locked stays so.
     """
     reader = PdfReader(io.BytesIO(data), strict=False)
@@ -50,11 +52,13 @@ def _paragraphs(page: str) -> str:
     lines = [line.strip() for line in page.splitlines()]
     margin = max((len(line) for line in lines), default=0)
     out: list[str] = []
-    for line in lines:
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         if out and _HYPHENATED.search(out[-1]) and line[:1].islower():
             out[-1] = out[-1][:-1] + line
         else:
             out.append(line)
-        if _SENTENCE_END.search(line) and len(line) < 0.85 * margin:
+        ends = _SENTENCE_END.search(line) and len(line) < 0.85 * margin
+        is_heading = len(line) < 0.6 * margin and following[:1].isupper()
+        if ends or is_heading:
             out.append("")
     return "\n".join(out)

@@ -12,6 +12,8 @@ import psutil
 import psycopg2
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from background.local.permissions import account_for
 from background.local.processes import Child, LocalError, Program, descendants, lives, passed_on, working_in
@@ -68,7 +70,7 @@ def valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
 
 
 def client(server: EmbeddedValkey, password: str | None = ODD_PASSWORD) -> "redis.Redis":
-    return redis.Redis("127.0.0.1", server.port, password=password, socket_timeout=2)
+    return redis.Redis("127.0.0.1", server.port, password=password, socket_timeout=2, retry=Retry(NoBackoff(), 0))
 
 
 def family(child: Child | None) -> list[int]:

@@ -1,0 +1,176 @@
+"""What a client can get wrong: a clear problem, and nothing changes."""
+
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from tests.conftest import HOME
+
+PROBLEM = "application/problem+json"
+
+
+def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The answer is a problem of this status; gives its body."""
+    body: dict[str, Any] = answer.json()
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == PROBLEM
+    assert body["status"] == status
+    assert body["type"]
+    assert body["title"]
+    assert body["detail"].strip()
+    assert ("errors" in body) == (status == 422)
+    return body
+
+
+@pytest.fixture(autouse=True)
+def _nothing_changes(client: httpx.Client) -> Any:
+    """No test here may leave a job, a run or a document."""
+
+    def count() -> tuple[Any, ...]:
+        jobs, runs = (client.get(f"/{kind}?limit=1").json() for kind in ("jobs", "runs"))
+        files = sorted(str(path) for path in (HOME / "data").rglob("*") if path.is_file())
+        return [job["id"] for job in jobs], [run["task_id"] for run in runs], client.get("/documents").json(), files
+
+    client.get("/documents")
+    before = count()
+    yield
+    assert count() == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/jobs?status=RUNNING", "/jobs?limit=0", "/jobs?limit=1001", "/jobs?limit=ten", "/jobs?before=0", "/jobs/abc",
+     "/jobs/0", "/jobs/-1", f"/jobs/{2**70}", "/jobs/1.5", "/result/abc", "/runs?limit=0", "/runs?status=DONE", "/runs?type=tree",
+     "/runs?before=1"],
+)  # fmt: skip
+def test_a_query_that_means_nothing(client: httpx.Client, path: str) -> None:
+    assert assert_problem(client.get(path), 422)["errors"]
+
+
+@pytest.mark.parametrize(
+    "path", [f"/jobs/{2**62}", "/documents/none.txt", "/nowhere", "/documents/%00", "/documents/..%2F..%2Fetc"]
+)
+def test_what_does_not_exist(client: httpx.Client, path: str) -> None:
+    assert_problem(client.get(path), 404)
+
+
+def test_a_method_that_is_not_there(client: httpx.Client) -> None:
+    assert_problem(client.put("/jobs"), 405)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"no json", b"[]", b"1", b'"text"', b'{"pipeline": 5}', b'{"pipeline": "nope"}', b'{"unknown": 1}',
+     b'{"params": []}', b'{"params": {"step_seconds": "5"}}', b'{"params": {"step_seconds": NaN}}', b'{"params": {"step_seconds": 1e999}}',
+     b'{"params": {"step_seconds": -1}}', b'{"params": {"step_seconds": 3601}}', b'{"params": {"unknown": 1}}',
+     b'{"params": {"fail_at_step": 4}}', b'{"params": {"fail_at_step": 1.5}}', b'{"params": {"fail_times": -1}}',
+     b'{"params": {"fail_at_step": true}}', b'{"max_attempts": 0}', b'{"max_attempts": 101}', b'{"max_attempts": "3"}',
+     b'{"pipeline": "document"}', b'{"pipeline": "document", "params": {"document": "none.txt"}}',
+     b'{"pipeline": "document", "params": {"document": "../../etc/passwd"}}',
+     b'{"pipeline": "a\\u0000b"}', b'{"pipeline": "\\ud800"}', b"\xff\xfe", b'{"max_attempts": ' + b"9" * 5000 + b"}",
+     b"[" * 100_000],
+    ids=lambda body: body[:40].decode("latin-1"),
+)  # fmt: skip
+def test_a_job_that_cannot_be(client: httpx.Client, body: bytes) -> None:
+    answer = client.post("/jobs", content=body, headers={"content-type": "application/json"})
+    assert assert_problem(answer, 422)["errors"]
+
+
+def test_a_body_that_is_not_called_json(client: httpx.Client) -> None:
+    assert_problem(client.post("/jobs", content=b"{}", headers={"content-type": "text/plain"}), 422)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"x": 1}, {"x": "1", "y": 2}, {"x": 1.5, "y": 2}, {"x": True, "y": 2}, {"x": 1, "y": 2, "z": 3},
+     {"x": 2**63, "y": 0}, None],
+)  # fmt: skip
+def test_numbers_that_are_none(client: httpx.Client, body: Any) -> None:
+    assert_problem(client.post("/add", json=body), 422)
+
+
+@pytest.mark.parametrize("path", ["/chain", "/group", "/chord"])
+@pytest.mark.parametrize("body", [{"x": "2"}, {"x": None}, {"z": 1}, [1, 2]])
+def test_a_canvas_that_cannot_be(client: httpx.Client, path: str, body: Any) -> None:
+    assert_problem(client.post(path, json=body), 422)
+
+
+@pytest.mark.parametrize("path", ["/documents/analyze", "/documents/report"])
+@pytest.mark.parametrize(
+    "body", [{"documents": []}, {"documents": ["none.txt"]}, {"documents": "all"}, {"documents": [1]}]
+)
+def test_a_selection_that_cannot_be(client: httpx.Client, path: str, body: Any) -> None:
+    assert assert_problem(client.post(path, json=body), 422)["errors"]
+
+
+def test_a_huge_json_body(client: httpx.Client) -> None:
+    assert_problem(client.post("/add", json={"x": 1, "y": 1, "z": "z" * 5_000_000}), 413)
+
+
+def chunks(size: int) -> Any:
+    """A body whose size is not announced."""
+    for _ in range(size // 65_536):
+        yield b"x" * 65_536
+
+
+def test_a_huge_body_of_unknown_length(client: httpx.Client) -> None:
+    answer = client.post("/jobs", content=chunks(8_000_000), headers={"content-type": "application/json"})
+    assert_problem(answer, 413)
+
+
+@pytest.mark.parametrize("size", [30 * 1024 * 1024, 20 * 1024 * 1024 + 1])
+def test_a_huge_upload(client: httpx.Client, size: int) -> None:
+    answer = client.post("/documents", files={"file": ("big.txt", b"a" * size, "text/plain")})
+    assert_problem(answer, 413)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("empty.txt", b"", 422),
+        ("../../etc/passwd", b"text", 422),
+        ("..\\..\\secret.txt", b"text", 422),
+        ("n" * 296 + ".txt", b"text", 422),
+        ("picture.png", b"\x89PNG\r\n", 415),
+        ("no-extension", b"text", 415),
+        ("broken.pdf", b"%PDF-1.7\nnot really", 422),
+        ("fake.docx", b"PK\x03\x04 not a zip", 422),
+        ("text.docx", b"plain text", 422),
+        ("binary.txt", bytes(range(256)) * 10, 422),
+    ],
+)
+def test_an_upload_that_cannot_be(client: httpx.Client, name: str, content: bytes, status: int) -> None:
+    assert_problem(client.post("/documents", files={"file": (name, content, "application/octet-stream")}), status)
+
+
+@pytest.mark.parametrize("body", [b"", b"no multipart", b"--b\r\n"])
+def test_a_form_that_is_none(client: httpx.Client, body: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = client.post("/documents", content=body, headers=headers)
+    assert answer.status_code in (400, 422)
+    assert_problem(answer, answer.status_code)
+
+
+def test_a_stored_name_is_taken(client: httpx.Client) -> None:
+    name = client.get("/documents").json()[0]["name"]
+    assert_problem(client.post("/documents", files={"file": (name, b"text", "text/plain")}), 409)
+
+
+def test_korean_in_cp949_is_read_and_comes_back(client: httpx.Client) -> None:
+    content = "안녕하세요. 이 문서는 옛 한글 인코딩으로 저장되었습니다.".encode("cp949")
+    assert client.post("/documents", files={"file": ("옛글.txt", content, "text/plain")}).status_code == 201
+    answer = client.get("/documents/옛글.txt")
+    assert answer.content == content
+    assert "attachment" in answer.headers["content-disposition"]
+    assert client.delete("/documents/옛글.txt").status_code == 204
+    assert_problem(client.delete("/documents/옛글.txt"), 404)
+
+
+@pytest.mark.parametrize("name", [b"nul\x00.txt", b"bell\x07.txt", b"", b".", b"..", b"/", b" .txt"])
+def test_a_name_that_no_client_would_send(client: httpx.Client, name: bytes) -> None:
+    disposition = b'Content-Disposition: form-data; name="file"; filename="' + name + b'"'
+    body = b"\r\n".join([b"--b", disposition, b"Content-Type: text/plain", b"", b"text", b"--b--", b""])
+    answer = client.post("/documents", content=body, headers={"content-type": "multipart/form-data; boundary=b"})
+    assert answer.status_code in (400, 415, 422)
+    assert_problem(answer, answer.status_code)

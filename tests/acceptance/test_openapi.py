@@ -1,0 +1,47 @@
+"""The OpenAPI document tells the truth: generated requests meet only answers that it names."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from background.problems import Problem
+from main import app
+
+schema = schemathesis.openapi.from_dict(app.openapi())
+CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
+
+
+@pytest.fixture(scope="module")
+def base_url(client: object) -> str:
+    """Where the real API listens."""
+    return str(client.base_url)  # type: ignore[attr-defined]
+
+
+@schema.parametrize()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_in_the_document(case: schemathesis.Case, base_url: str) -> None:
+    case.call_and_validate(base_url=base_url, checks=list(CHECKS))
+
+
+def test_every_route_names_its_problems() -> None:
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            problems = {
+                status: answer
+                for status, answer in operation["responses"].items()
+                if status >= "400" and path != "/ready"
+            }
+            for status, answer in problems.items():
+                assert list(answer["content"]) == ["application/problem+json"], (method, path, status)
+            if operation.get("requestBody") or operation.get("parameters"):
+                assert "422" in problems, (method, path)
+
+
+def test_the_schema_of_a_problem_is_there() -> None:
+    assert set(app.openapi()["components"]["schemas"]["Problem"]["properties"]) == set(Problem.model_fields)
