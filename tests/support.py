@@ -24,7 +24,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(probe: Callable[[], Found], *, seconds: float = 30, what: str = "it") -> Found:
+def wait_for(probe: Callable[[], Found | None], *, seconds: float = 30, what: str = "it") -> Found:
     """Poll until `probe` gives something true, which is returned; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):

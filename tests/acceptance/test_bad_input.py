@@ -40,10 +40,24 @@ def _nothing_changes(client: httpx.Client) -> Any:
 
 @pytest.mark.parametrize(
     "path",
-    ["/jobs?status=RUNNING", "/jobs?limit=0", "/jobs?limit=1001", "/jobs?limit=ten", "/jobs?before=0", "/jobs/abc",
-     "/jobs/0", "/jobs/-1", f"/jobs/{2**70}", "/jobs/1.5", "/result/abc", "/runs?limit=0", "/runs?status=DONE", "/runs?type=tree",
-     "/runs?before=1"],
-)  # fmt: skip
+    [
+        "/jobs?status=RUNNING",
+        "/jobs?limit=0",
+        "/jobs?limit=1001",
+        "/jobs?limit=ten",
+        "/jobs?before=0",
+        "/jobs/abc",
+        "/jobs/0",
+        "/jobs/-1",
+        f"/jobs/{2**70}",
+        "/jobs/1.5",
+        "/result/abc",
+        "/runs?limit=0",
+        "/runs?status=DONE",
+        "/runs?type=tree",
+        "/runs?before=1",
+    ],
+)
 def test_a_query_that_means_nothing(client: httpx.Client, path: str) -> None:
     assert assert_problem(client.get(path), 422)["errors"]
 
@@ -61,17 +75,40 @@ def test_a_method_that_is_not_there(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"no json", b"[]", b"1", b'"text"', b'{"pipeline": 5}', b'{"pipeline": "nope"}', b'{"unknown": 1}',
-     b'{"params": []}', b'{"params": {"step_seconds": "5"}}', b'{"params": {"step_seconds": NaN}}', b'{"params": {"step_seconds": 1e999}}',
-     b'{"params": {"step_seconds": -1}}', b'{"params": {"step_seconds": 3601}}', b'{"params": {"unknown": 1}}',
-     b'{"params": {"fail_at_step": 4}}', b'{"params": {"fail_at_step": 1.5}}', b'{"params": {"fail_times": -1}}',
-     b'{"params": {"fail_at_step": true}}', b'{"max_attempts": 0}', b'{"max_attempts": 101}', b'{"max_attempts": "3"}',
-     b'{"pipeline": "document"}', b'{"pipeline": "document", "params": {"document": "none.txt"}}',
-     b'{"pipeline": "document", "params": {"document": "../../etc/passwd"}}',
-     b'{"pipeline": "a\\u0000b"}', b'{"pipeline": "\\ud800"}', b"\xff\xfe", b'{"max_attempts": ' + b"9" * 5000 + b"}",
-     b"[" * 100_000],
+    [
+        b"{",
+        b"no json",
+        b"[]",
+        b"1",
+        b'"text"',
+        b'{"pipeline": 5}',
+        b'{"pipeline": "nope"}',
+        b'{"unknown": 1}',
+        b'{"params": []}',
+        b'{"params": {"step_seconds": "5"}}',
+        b'{"params": {"step_seconds": NaN}}',
+        b'{"params": {"step_seconds": 1e999}}',
+        b'{"params": {"step_seconds": -1}}',
+        b'{"params": {"step_seconds": 3601}}',
+        b'{"params": {"unknown": 1}}',
+        b'{"params": {"fail_at_step": 4}}',
+        b'{"params": {"fail_at_step": 1.5}}',
+        b'{"params": {"fail_times": -1}}',
+        b'{"params": {"fail_at_step": true}}',
+        b'{"max_attempts": 0}',
+        b'{"max_attempts": 101}',
+        b'{"max_attempts": "3"}',
+        b'{"pipeline": "document"}',
+        b'{"pipeline": "document", "params": {"document": "none.txt"}}',
+        b'{"pipeline": "document", "params": {"document": "../../etc/passwd"}}',
+        b'{"pipeline": "a\\u0000b"}',
+        b'{"pipeline": "\\ud800"}',
+        b"\xff\xfe",
+        b'{"max_attempts": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+    ],
     ids=lambda body: body[:40].decode("latin-1"),
-)  # fmt: skip
+)
 def test_a_job_that_cannot_be(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/jobs", content=body, headers={"content-type": "application/json"})
     assert assert_problem(answer, 422)["errors"]
@@ -83,9 +120,17 @@ def test_a_body_that_is_not_called_json(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"x": 1}, {"x": "1", "y": 2}, {"x": 1.5, "y": 2}, {"x": True, "y": 2}, {"x": 1, "y": 2, "z": 3},
-     {"x": 2**63, "y": 0}, None],
-)  # fmt: skip
+    [
+        {},
+        {"x": 1},
+        {"x": "1", "y": 2},
+        {"x": 1.5, "y": 2},
+        {"x": True, "y": 2},
+        {"x": 1, "y": 2, "z": 3},
+        {"x": 2**63, "y": 0},
+        None,
+    ],
+)
 def test_numbers_that_are_none(client: httpx.Client, body: Any) -> None:
     assert_problem(client.post("/add", json=body), 422)
 

@@ -1,5 +1,7 @@
 """The OpenAPI document tells the truth: generated requests meet only answers that it names."""
 
+from typing import Any
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -25,7 +27,7 @@ def base_url(client: object) -> str:
 
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_in_the_document(case: schemathesis.Case, base_url: str) -> None:
+def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], base_url: str) -> None:
     case.call_and_validate(base_url=base_url, checks=list(CHECKS))
 
 
