@@ -125,9 +125,9 @@ def _follow(process: "subprocess.Popen[str]", progress: Progress) -> List[str]:
         if line is None:
             process.wait()
             return [line for line in tail if line]
-        if line.strip() and not line.startswith("WARNING"):
+        if line.strip():
             tail.append(line.strip())
-        progress.show(tail[-1])
+        progress.show("" if tail[-1].startswith("WARNING") else tail[-1])
 
 
 def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[Optional[str]]") -> None:
@@ -137,9 +137,10 @@ def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[Optional[str]]")
 
 
 def _errors(tail: List[str]) -> List[str]:
-    """The lines worth reading: those that the tool itself calls errors, or else the last few."""
+    """The lines worth reading: a lost connection and what the tool itself calls errors, or else the last few."""
+    lost = [line for line in tail if "connection" in line.lower()]
     errors = [line for line in tail if line.lower().startswith("error")]
-    return (errors or tail)[-5:]
+    return (lost[-1:] + errors or tail)[-5:]
 
 
 # ------------------------------------------------------------------------------------------------ set-up

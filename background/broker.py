@@ -3,16 +3,21 @@
 Limits are set on the process that publishes only. A worker waits for its broker as long as it takes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import redis
+from kombu import Connection, Producer
+from kombu.pools import producers
 
-from background.celery import celery_app
+from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE, celery_app
 from background.errors import Unavailable
 from background.settings import get_settings
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
+LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
 
 
 @cache
@@ -34,6 +39,32 @@ def require_broker() -> None:
         raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
 
 
+def queue_length() -> int:
+    """How many messages wait in the queue, over all its priority lists; what a worker has reserved is not in it.
+
+    Raises `Unavailable`.
+    """
+    try:
+        with _client().pipeline(transaction=False) as pipeline:
+            for priority in PRIORITIES:
+                pipeline.llen(f"{QUEUE}{PRIORITY_SEPARATOR}{priority}" if priority else QUEUE)
+            return sum(pipeline.execute())
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+
+
+@cache
+def _connection() -> Connection:
+    return celery_app.connection_for_write(connect_timeout=ANSWER_SECONDS, transport_options=LIMITS)
+
+
+@contextmanager
+def producer() -> Iterator[Producer]:
+    """A producer that gives up soon, also in a worker, whose other connections wait as long as it takes."""
+    with producers[_connection()].acquire(block=True, timeout=ANSWER_SECONDS) as found:
+        yield found
+
+
 def limit_publisher() -> None:
     """Make publishing in this process fail fast: to be called once by a process that is no worker.
 
@@ -42,12 +73,7 @@ def limit_publisher() -> None:
     conf = celery_app.conf
     conf.task_publish_retry = False
     conf.broker_connection_timeout = ANSWER_SECONDS
-    conf.broker_transport_options = {
-        **conf.broker_transport_options,
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "max_retries": 0,
-    }
+    conf.broker_transport_options = {**conf.broker_transport_options, **LIMITS}
     conf.redis_socket_timeout = ANSWER_SECONDS
     conf.redis_socket_connect_timeout = CONNECT_SECONDS
     conf.redis_retry_on_timeout = False

@@ -16,6 +16,13 @@ VISIBILITY_SECONDS = 120
 """After this long without an acknowledgement Redis hands a canvas message out again: longer than any task of the
 catalogue may run."""
 
+QUEUE = "celery"
+PRIORITIES = range(10)
+"""Redis has no priorities; kombu keeps one list for each and serves the lowest first."""
+PRIORITY_SEPARATOR = "\x06\x16"
+DEFAULT_PRIORITY = 9
+"""What a canvas message and a job of priority 0 are published with."""
+
 celery_app = Celery(
     "background",
     broker=get_settings().broker_url,
@@ -32,9 +39,15 @@ celery_app.conf.update(
     # A worker starts, and stays, while the broker is away.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "priority_steps": list(PRIORITIES),
+        "sep": PRIORITY_SEPARATOR,
+        "queue_order_strategy": "priority",
+    },
     result_backend_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
-    task_default_queue="celery",
+    task_default_queue=QUEUE,
+    task_default_priority=DEFAULT_PRIORITY,
     task_track_started=True,
     task_time_limit=get_settings().job_time_limit + 60,
     # Flower shows what workers report.

@@ -2,7 +2,7 @@
 
 Parsers have bad cases that no check beforehand finds: a few hundred kilobytes of nested tags keep an HTML
 parser busy for minutes, a crafted PDF keeps a PDF parser. Run as a module it is that process:
-`python -m background.documents.guard <media type> <path>` writes JSON to its standard output.
+`python -m background.documents.guard <media type> <path> <seconds>` writes JSON to its standard output.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ _PROJECT: Final = Path(__file__).resolve().parents[2]
 _TOO_MUCH: Final = "The file takes too much time or memory to read."
 
 
-def extract_apart(path: Path, media_type: str) -> ExtractedText:
-    """`extraction.extract` with bounds: 30 s of processor time, 60 s in all, 1.5 GiB of memory.
+def extract_apart(path: Path, media_type: str, *, cpu_seconds: int = CPU_SECONDS) -> ExtractedText:
+    """`extraction.extract` with bounds: `cpu_seconds` of processor time, 60 s in all, 1.5 GiB of memory.
 
     Plain text is read in this process, where it is safe and quicker. Where the system has no resource limits
     (Windows) only the 60 s hold. Raises what `extract` raises, `Invalid` where a bound is passed.
     """
     if media_type == PLAIN:
         return extract(path, media_type)
-    command = [sys.executable, "-m", __name__, media_type, str(path.absolute())]
+    command = [sys.executable, "-m", __name__, media_type, str(path.absolute()), str(cpu_seconds)]
     try:
         # A session of its own: Ctrl-C in a terminal must not look like a file that crashes its reader.
         done = subprocess.run(
@@ -57,13 +57,13 @@ def extract_apart(path: Path, media_type: str) -> ExtractedText:
     return ExtractedText.model_validate(answer)
 
 
-def _limit_resources() -> None:
+def _limit_resources(cpu_seconds: int) -> None:
     try:
         import resource
     except ImportError:
         return
     limits = (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),
     )
@@ -77,8 +77,8 @@ def _limit_resources() -> None:
 
 def _main() -> None:
     logging.disable()  # parsers comment on every oddity of a file
-    _limit_resources()
-    media_type, path = sys.argv[1:]
+    media_type, path, cpu_seconds = sys.argv[1:]
+    _limit_resources(int(cpu_seconds))
     try:
         answer = extract(Path(path), media_type).model_dump_json()
     except Invalid as error:

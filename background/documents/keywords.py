@@ -35,7 +35,7 @@ _PARTICLES: Final = sorted(_SURE_PARTICLES | _DOUBTFUL_PARTICLES, key=len, rever
 _PLAIN_PARTICLES: Final = _SURE_PARTICLES | word_set("은 는 을 를 에")
 # Verbs and adjectives say little without a dictionary of their stems.
 _PREDICATE: Final = re.compile(
-    "(?:다|니까|어요|아요|해요|세요|하는|되는|하고|되고|하며|되며|하면|되면|하여|해서|되어|돼서|해도|해야|하지|되지|하게"
+    "(?:다|니까|어요|아요|해요|세요|려요|네요|지요|까요|예요|에요|하는|되는|하고|되고|하며|되며|하면|되면|하여|해서|되어|돼서|해도|해야|하지|되지|하게"
     "|하기|되기|않은|않고|않게|않는|않으면|있고|있어|있을|있던|없고|없게|없을|지만|는데|면서|려고|아서|어서|어도|아도|으면|했던|된다는)$"
 )
 

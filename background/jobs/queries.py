@@ -33,7 +33,7 @@ _CREATE = text(f"""
 WITH job AS (
     INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts, published_at)
     VALUES (:task_id, :pipeline, :step_names, CAST(:params AS jsonb), :max_attempts, now())
-    RETURNING id, task_id, status
+    RETURNING id, task_id, status, priority
 ), event AS (
     {_EVENT} SELECT id, 1, 'created', NULL, 0, NULL, NULL, NULL FROM job
 )
@@ -41,7 +41,7 @@ SELECT * FROM job
 """)
 
 _UNPUBLISHED = text("""
-UPDATE jobs SET published_at = NULL WHERE id = :job_id AND status = 'PENDING'
+UPDATE jobs SET published_at = NULL WHERE id = ANY(:job_ids) AND status = 'PENDING'
 """)
 
 # The token is the claimer's own: a claim whose answer was lost is asked again and recognised. `step` is empty
@@ -112,6 +112,7 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE :status END,
         failures = failures + :failed, error = CASE :failed WHEN 1 THEN :message ELSE error END,
         lease_until = NULL, claim_token = NULL,
+        published_at = NULL,
         run_at = CASE WHEN :status = 'PENDING' THEN now() + :delay * interval '1 second' ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR :status <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = now()
@@ -149,6 +150,44 @@ SELECT cancel_requested FROM own
 
 _OWNED = text("""
 SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+""")
+
+_RENEW = text("""
+UPDATE jobs SET lease_until = now() + :lease * interval '1 second'
+WHERE id = ANY(:job_ids) AND worker_id = :worker_id AND status = 'IN_PROGRESS'
+""")
+
+_SERVER_AGE = text("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
+
+_LOST = text("""
+SELECT id, attempt, failures, max_attempts FROM jobs
+WHERE status = 'IN_PROGRESS' AND lease_until < now()
+ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+RECOVERY_LOCK_KEY = 5_820_118
+PUBLISH_GRACE_SECONDS = 2.0
+"""So long after it was marked as published, a job's message may still be on its way to the queue."""
+
+_RECOVERY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+
+_COUNT_PUBLISHED = text("""
+SELECT count(*) FROM (
+    SELECT FROM jobs
+    WHERE status = 'PENDING' AND published_at < now() - :grace * interval '1 second' AND run_at <= now()
+    LIMIT :limit
+) AS published
+""")
+
+_TO_PUBLISH = text("""
+WITH chosen AS (
+    SELECT id FROM jobs
+    WHERE status = 'PENDING' AND run_at <= now()
+      AND CASE WHEN :again THEN published_at < now() - :grace * interval '1 second' ELSE published_at IS NULL END
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET published_at = now() FROM chosen WHERE jobs.id = chosen.id
+RETURNING jobs.id, jobs.task_id, jobs.priority
 """)
 
 _STEPS_OF_JOB = """
@@ -197,9 +236,9 @@ def create(
     return connection.execute(_CREATE, values).mappings().one()
 
 
-def mark_unpublished(connection: Connection, job_id: int) -> None:
-    """Remember that the broker has not taken the job's message."""
-    connection.execute(_UNPUBLISHED, {"job_id": job_id})
+def mark_unpublished(connection: Connection, job_ids: Sequence[int]) -> None:
+    """Remember that the broker has not taken the messages of these jobs."""
+    connection.execute(_UNPUBLISHED, {"job_ids": list(job_ids)})
 
 
 def claim(
@@ -262,6 +301,42 @@ def progress(connection: Connection, *, job_id: int, attempt: int, fraction: flo
 def cancel_asked(connection: Connection, *, job_id: int, attempt: int) -> bool | None:
     """Whether a cancel is asked for; `None` when the job is no longer held by this attempt."""
     return connection.execute(_OWNED, {"job_id": job_id, "attempt": attempt}).scalar_one_or_none()
+
+
+def renew(connection: Connection, *, job_ids: Sequence[int], worker_id: str, lease: float) -> int:
+    """Renew the leases of those of these jobs that this very start of a worker holds; gives how many."""
+    values = {"job_ids": list(job_ids), "worker_id": worker_id, "lease": lease}
+    return connection.execute(_RENEW, values).rowcount
+
+
+def server_age(connection: Connection) -> float:
+    """Seconds since PostgreSQL was started."""
+    return float(connection.execute(_SERVER_AGE).scalar_one())
+
+
+def lost(connection: Connection, *, limit: int) -> Sequence[RowMapping]:
+    """Lock at most `limit` running jobs whose lease has run out; gives what `states.after_loss` needs."""
+    return connection.execute(_LOST, {"limit": limit}).mappings().all()
+
+
+def try_recovery_lock(connection: Connection) -> bool:
+    """Whether this transaction may look for missing messages: one at a time, or each would publish them."""
+    return bool(connection.execute(_RECOVERY_LOCK, {"key": RECOVERY_LOCK_KEY}).scalar_one())
+
+
+def count_published(connection: Connection, *, limit: int) -> int:
+    """How many due jobs, `limit` at most, should have a message in the queue."""
+    values = {"limit": limit, "grace": PUBLISH_GRACE_SECONDS}
+    return int(connection.execute(_COUNT_PUBLISHED, values).scalar_one())
+
+
+def to_publish(connection: Connection, *, again: bool, limit: int) -> Sequence[RowMapping]:
+    """Mark the oldest due jobs as published, at most `limit`; gives their `id`, `task_id` and `priority`.
+
+    Those that never were; or, `again`, those whose message should be in the queue.
+    """
+    values = {"again": again, "limit": limit, "grace": PUBLISH_GRACE_SECONDS}
+    return connection.execute(_TO_PUBLISH, values).mappings().all()
 
 
 def get(connection: Connection, job_id: int) -> RowMapping | None:

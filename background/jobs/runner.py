@@ -4,6 +4,7 @@ No step runs inside a transaction. Between steps there is one statement, which e
 """
 
 import logging
+import random
 import time
 import traceback
 from collections.abc import Callable
@@ -148,10 +149,11 @@ class Attempt:
     def fail(self, error: Exception) -> None:
         """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
         lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
-        status = states.after_failure(
+        decision = states.after_error(
             failures=self.failures + 1,
             max_attempts=self.max_attempts,
             retryable=not isinstance(error, NoRetry),
+            jitter=random.random(),  # noqa: S311  (nothing secret)
         )
         message = jsontext.clean_text(f"{type(error).__name__}: {error}")
         logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
@@ -160,7 +162,8 @@ class Attempt:
                 connection,
                 job_id=self.job_id,
                 attempt=self.number,
-                status=status,
+                status=decision.status,
+                delay=decision.delay,
                 kind=EventKind.STEP_FAILED,
                 message=message,
                 error=jsontext.clean_text("\n".join(lines)),

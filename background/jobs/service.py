@@ -27,7 +27,7 @@ def create_job(request: JobRequest) -> RowMapping:
             params=jsontext.dumps(params.model_dump(mode="json")),
             max_attempts=request.max_attempts,
         )
-    dispatch.publish(job["id"], job["task_id"])
+    dispatch.publish([job])
     return job
 
 

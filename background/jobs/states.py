@@ -4,6 +4,7 @@ PENDING -> IN_PROGRESS -> COMPLETED | FAILED | CANCELLED
    ^____________|                (another attempt is due at `run_at`)
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -36,15 +37,40 @@ class EventKind(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    LOST = "lost"
 
 
 ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 
-def after_failure(*, failures: int, max_attempts: int, retryable: bool = True) -> JobStatus:
-    """What a job becomes when its attempt has failed for the `failures`-th time."""
-    del failures, max_attempts, retryable
-    return JobStatus.FAILED
+@dataclass(frozen=True)
+class Decision:
+    """What a job becomes when an attempt has ended early; a PENDING one is due again after `delay` seconds."""
+
+    status: JobStatus
+    delay: float = 0
+
+
+def backoff(failures: int, *, jitter: float) -> float:
+    """Seconds until the next attempt after the `failures`-th failure: 1, doubling up to 60, less up to a half.
+
+    `jitter` is a random number from 0 to 1, so that jobs that failed together do not come back together
+    ("equal jitter", Brooker, AWS Architecture Blog, 2015).
+    """
+    full: float = min(2.0 ** (failures - 1), 60.0)
+    return full * (0.5 + 0.5 * jitter)
+
+
+def after_error(*, failures: int, max_attempts: int, retryable: bool, jitter: float) -> Decision:
+    """A step has failed; it is the job's `failures`-th failure."""
+    if not retryable or failures >= max_attempts:
+        return Decision(JobStatus.FAILED)
+    return Decision(JobStatus.PENDING, backoff(failures, jitter=jitter))
+
+
+def after_loss(*, failures: int, max_attempts: int) -> Decision:
+    """A worker has let its lease run out; it is the job's `failures`-th failure. Goes on elsewhere at once."""
+    return Decision(JobStatus.FAILED if failures >= max_attempts else JobStatus.PENDING)
 
 
 def waiting_for(*, status: JobStatus, seconds_until_due: float, published: bool) -> str | None:

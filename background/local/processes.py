@@ -14,6 +14,7 @@ from typing import IO, Self
 import psutil
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
+GUARD = Path(__file__).with_name("guard.py")
 GONE_SECONDS = 5.0
 
 
@@ -129,6 +130,37 @@ class Child:
         deadline = time.monotonic() + GONE_SECONDS
         while any(lives(pid) for pid in family) and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+class Guard:
+    """A helper that outlives this process when it is killed, and then ends the groups it knows of."""
+
+    def __init__(self) -> None:
+        self._popen = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD)], stdin=subprocess.PIPE, start_new_session=True
+        )
+
+    def add(self, child: Child) -> None:
+        """From now on `child` must not outlive this process."""
+        self._tell(f"+{child.pid}\n")
+
+    def remove(self, child: Child) -> None:
+        """`child` has ended, and its number may be given to another process."""
+        self._tell(f"-{child.pid}\n")
+
+    def close(self) -> None:
+        """Lets the helper go, which ends at once when all its groups were removed."""
+        if self._popen.stdin and not self._popen.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.close()
+        self._popen.wait()
+
+    def _tell(self, line: str) -> None:
+        # Without its helper a supervisor still works.
+        with contextlib.suppress(BrokenPipeError):
+            if self._popen.stdin:
+                self._popen.stdin.write(line.encode())
+                self._popen.stdin.flush()
 
 
 def descendants(pid: int) -> list[int]:

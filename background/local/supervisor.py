@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Protocol
 
 from background.local.console import Console
-from background.local.processes import Child, LocalError, Program, passed_on, tail
+from background.local.processes import Child, Guard, LocalError, Program, passed_on, tail
 from background.local.servers import Server, open_log
 
 STOP_SECONDS = 8.0
@@ -129,12 +129,14 @@ class Supervisor:
         self._restart = restart
         self._keep = keep
         self._records: dict[str, Record] = {}
+        self._guard: Guard | None = None
 
     def start(self, *, patience: float | None = None) -> None:
         """Starts everything and returns when all of it is ready, or raises `LocalError` after `patience` seconds.
 
         Raises `LocalError` also for what ends too early, and `Stopped` on request.
         """
+        self._guard = Guard()
         for server in self._servers:
             self._console.say(f"Starting {server.name} on port {server.port}")
             self._start(server)
@@ -175,10 +177,13 @@ class Supervisor:
                 break
             time.sleep(0.02)
         for child in programs:
-            child.kill()
+            self._end(child)
         for server in reversed(self._servers):
             server.stop()
-            server.kill()
+            if server.child:
+                self._end(server.child)
+        if self._guard:
+            self._guard.close()
 
     def _start(self, unit: Server | Service) -> None:
         self._look_for_requests()
@@ -186,7 +191,15 @@ class Supervisor:
             unit.start(self._console, self._keep)
         else:
             unit.start()
+        if self._guard and unit.child:
+            self._guard.add(unit.child)
         self._records.setdefault(unit.name, Record(0)).started = time.monotonic()
+
+    def _end(self, child: Child) -> None:
+        """Ends `child` and whatever it left of its group."""
+        child.kill()
+        if self._guard:
+            self._guard.remove(child)
 
     def _wait(self, units: Sequence[Unit], patience: float | None) -> None:
         began = time.monotonic()
@@ -210,7 +223,7 @@ class Supervisor:
             self._look_for_requests()
             time.sleep(0.02)
         if preparation.child:
-            preparation.child.kill()  # what it may have left of its group
+            self._end(preparation.child)
             if preparation.child.poll() != 0:
                 self._must_live(preparation)
 
@@ -229,7 +242,7 @@ class Supervisor:
             return
         record = self._records[unit.name]
         if record.again is None:
-            unit.child.kill()  # what it may have left of its group
+            self._end(unit.child)
             self._note_death(unit, record, code)
         elif time.monotonic() >= record.again:
             record.again = None

@@ -4,13 +4,28 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Task
+from celery.signals import worker_ready, worker_shutdown
 
 from background.celery import celery_app
-from background.jobs import runner
+from background.jobs import recovery, runner
 from background.task_names import TaskName
 
 WORKER_ID = str(uuid4())
 """This worker's identity: new at each start, whatever its node name. Forked children share it."""
+
+
+_recovery = recovery.Recovery(worker_id=WORKER_ID)
+
+
+@worker_ready.connect
+def _start_recovery(**_: Any) -> None:
+    """In the worker's main process, whatever its pool."""
+    _recovery.start()
+
+
+@worker_shutdown.connect
+def _stop_recovery(**_: Any) -> None:
+    _recovery.stop()
 
 
 @celery_app.task(name=TaskName.RUN_JOB, bind=True, ignore_result=True)

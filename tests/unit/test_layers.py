@@ -19,6 +19,7 @@ LAYERS = [
     ["background.jobs.queries", "background.canvas.queries", "background.jobs.pipeline"],
     ["background.pipelines"],
     ["background.jobs.dispatch", "background.jobs.runner", "background.canvas"],
+    ["background.jobs.recovery"],
     ["background.jobs", "background.task"],
     ["background.problems", "background.requests"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.__main__"],

@@ -116,6 +116,13 @@ def test_a_failing_tool_is_quoted_with_its_errors(checkout: Path) -> None:
     assert str(caught.value) == "Installing failed:\n  ERROR: no network"
 
 
+def test_a_lost_connection_is_named_before_what_follows_from_it() -> None:
+    retry = "WARNING: Retrying after connection broken by 'no route to host'"
+    missing = "ERROR: No matching distribution found for x"
+    assert run._errors([retry, retry, "Looking", missing]) == [retry, missing]
+    assert run._errors(["one", "two"]) == ["one", "two"]
+
+
 def test_a_module_that_this_checkout_lacks_is_named(checkout: Path) -> None:
     with pytest.raises(run.CannotRun, match=r"^This checkout has no benchmarks yet\.$"):
         run.become_module("benchmarks", [])

@@ -247,6 +247,16 @@ def test_a_killed_supervisor_leaves_nothing(run: Run, tmp_path: Path) -> None:
     wait_for(run.nothing_is_left, seconds=10, what="the end of all programs")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_a_killed_supervisor_leaves_not_even_the_stubborn(run: Run) -> None:
+    code = f"{STUBBORN}\n{spawning(run.code(f'{STUBBORN}; {LAST}'))}\nprint('set', flush=True)\n{LAST}"
+    driver = run.start(services=[["hard", run.code(code)]])
+    driver.wait_for_line("hard    | set")
+    wait_for(lambda: len(run.programs()) == 2)
+    driver.kill()
+    wait_for(run.nothing_is_left, seconds=15, what="the end of all programs")
+
+
 def test_a_killed_server_is_started_again_with_its_data(run: Run, tmp_path: Path) -> None:
     driver = run.start(services=[["one", run.code(STAY)]], servers=str(tmp_path))
     driver.wait_for_line("READY", seconds=60)

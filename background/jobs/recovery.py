@@ -1,0 +1,152 @@
+"""What every worker does beside its tasks, so that no job is lost: renew, reap, publish what is missing.
+
+No beat and no extra process: each worker runs these in two threads of its main process, which also go on while
+a step holds the main thread (solo pool). PostgreSQL's clock is the only one that counts.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from celery.worker import state as celery_state
+
+from background import database
+from background.broker import queue_length
+from background.errors import Unavailable
+from background.jobs import dispatch, queries, states
+from background.jobs.states import EventKind
+from background.settings import get_settings
+from background.task_names import TaskName
+
+logger = logging.getLogger(__name__)
+
+PASS_SECONDS = 1.0
+BATCH = 500
+
+
+def active_job_ids() -> list[int]:
+    """The jobs that this worker's pool is running now, as its main process knows."""
+    return [
+        int(request.args[0])
+        for request in list(celery_state.active_requests)
+        if request.name == TaskName.RUN_JOB and request.args
+    ]
+
+
+def renew(job_ids: Iterable[int], *, worker_id: str) -> None:
+    """Renew the leases of these jobs in one statement. Raises `Unavailable`."""
+    lease = get_settings().lease_seconds
+    if ids := list(job_ids):
+        with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
+            queries.renew(connection, job_ids=ids, worker_id=worker_id, lease=lease)
+
+
+class Steadiness:
+    """For how long PostgreSQL has answered without a break, as one process has seen it."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def note(self, *, answered: bool) -> None:
+        """PostgreSQL has answered, or has not."""
+        if not answered:
+            self._since = None
+        elif self._since is None:
+            self._since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """0 while it does not answer."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+
+def reap(*, steady_seconds: float) -> int:
+    """Take jobs from workers that let their lease run out; gives how many. Raises `Unavailable`.
+
+    An outage of PostgreSQL longer than a lease lets every healthy lease run out. So nothing is reaped before
+    PostgreSQL has been up, and we have been connected to it, for one full lease: time enough to renew.
+    """
+    lease = get_settings().lease_seconds
+    if steady_seconds < lease:
+        return 0
+    with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
+        if queries.server_age(connection) < lease:
+            return 0
+        rows = queries.lost(connection, limit=BATCH)
+        for row in rows:
+            decision = states.after_loss(failures=row["failures"] + 1, max_attempts=row["max_attempts"])
+            queries.stop(
+                connection,
+                job_id=row["id"],
+                attempt=row["attempt"],
+                status=decision.status,
+                kind=EventKind.LOST,
+                message="The worker was lost: its lease ran out",
+                failed=True,
+            )
+    for row in rows:
+        logger.warning("Job %s attempt %s: its worker was lost.", row["id"], row["attempt"])
+    return len(rows)
+
+
+def publish_missing() -> int:
+    """Publish jobs that are due and have no message; gives how many. Raises `Unavailable`.
+
+    A job that was never published is; of those that were, only as many as the queue is short of. So a backlog
+    never multiplies its messages, and a job is overlooked only while the queue holds somebody else's.
+    """
+    with database.transaction() as connection:
+        if not queries.try_recovery_lock(connection):
+            return 0
+        jobs = list(queries.to_publish(connection, again=False, limit=BATCH))
+        room = BATCH - len(jobs)
+        queued = queue_length()
+        shortfall = queries.count_published(connection, limit=queued + room) - queued
+        if shortfall > 0:
+            jobs += queries.to_publish(connection, again=True, limit=shortfall)
+    return dispatch.publish(jobs)
+
+
+class Recovery:
+    """The two threads. `start` once the worker is ready, `stop` when it ends."""
+
+    def __init__(self, *, worker_id: str) -> None:
+        self.worker_id = worker_id
+        self._steadiness = Steadiness()
+        self._ending = threading.Event()
+
+    def start(self) -> None:
+        """Begin; both threads are daemons and never outlive the process."""
+        lease = get_settings().lease_seconds
+        for name, action, pause in (
+            ("lease", self._renew, min(lease / 3, 5.0)),
+            ("recovery", self._recover, PASS_SECONDS),
+        ):
+            threading.Thread(target=self._repeat, args=(action, pause), name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """End both threads after what they are doing now."""
+        self._ending.set()
+
+    def _repeat(self, action: Callable[[], None], pause: float) -> None:
+        while not self._ending.wait(pause):
+            try:
+                action()
+            except Unavailable as error:
+                logger.warning("%s: %s", threading.current_thread().name, error)
+            except Exception:
+                # This thread keeps jobs alive; one odd pass must not end it.
+                logger.exception("%s: a pass failed", threading.current_thread().name)
+
+    def _renew(self) -> None:
+        renew(active_job_ids(), worker_id=self.worker_id)
+
+    def _recover(self) -> None:
+        try:
+            reap(steady_seconds=self._steadiness.seconds)
+        except Unavailable:
+            self._steadiness.note(answered=False)
+            raise
+        self._steadiness.note(answered=True)
+        publish_missing()

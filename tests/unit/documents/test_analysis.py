@@ -1,0 +1,149 @@
+"""Figures of known texts."""
+
+import time
+
+import pytest
+
+from background.documents.analysis import Analysis, analyze
+from background.documents.keywords import Keyword
+from background.documents.words import count_sentences, find_words
+
+ENGLISH = """Work in a queue
+
+Dr. Smith's queue holds 3.14 tasks, e.g. retries. Does a worker take a task? It's well-known... yes!
+
+1. Write the task. 2. Queue the task."""
+
+KOREAN = """작업 큐
+
+작업자는 큐에서 작업을 꺼낸다. 큐가 비면 작업자가 기다려요! API를 호출하면 API는 작업을 큐에 넣는다.그리고 끝난다."""
+
+
+def test_an_english_text() -> None:
+    assert analyze(ENGLISH, title="Work in a queue") == Analysis(
+        title="Work in a queue",
+        characters=156,
+        words=29,
+        sentences=6,
+        paragraphs=3,
+        language="en",
+        keywords=[
+            Keyword(word=word, count=count)
+            for word, count in [
+                ("queue", 3),
+                ("task", 3),
+                ("work", 1),
+                ("smith", 1),
+                ("holds", 1),
+                ("tasks", 1),
+                ("retries", 1),
+                ("worker", 1),
+                ("well-known", 1),
+                ("yes", 1),
+            ]
+        ],
+        reading_seconds=8,  # 29 words at 238 a minute
+    )
+
+
+def test_a_korean_text() -> None:
+    analysis = analyze(KOREAN, title=None)
+    assert (analysis.characters, analysis.words, analysis.sentences, analysis.paragraphs) == (75, 18, 5, 2)
+    assert analysis.language == "ko"
+    assert analysis.keywords == [
+        Keyword(word="큐", count=4),
+        Keyword(word="작업", count=3),
+        Keyword(word="작업자", count=2),
+        Keyword(word="api", count=2),
+        Keyword(word="비면", count=1),
+    ]
+    assert analysis.reading_seconds == 6  # 18 words at 202 a minute
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The queue holds the work until a worker takes it.", "en"),
+        ("Die Warteschlange hält die Arbeit, bis ein Arbeiter sie nimmt.", "de"),
+        ("La file garde le travail jusqu'à ce qu'un ouvrier le prenne.", "fr"),
+        ("La cola guarda el trabajo hasta que un trabajador lo toma.", "es"),
+        ("La coda conserva il lavoro finché un operaio non lo prende.", "it"),
+        ("A fila guarda o trabalho até que um trabalhador o pegue.", "pt"),
+        ("De wachtrij bewaart het werk totdat een werker het oppakt.", "nl"),
+        ("작업자는 Redis 큐에서 task를 꺼낸다.", "ko"),
+        ("队列保存等待执行的任务。", "zh"),
+        ("キューは仕事を待たせる場所です。", "ja"),
+        ("Очередь хранит работу.", "ru"),
+        ("Черга зберігає роботу.", "uk"),
+        ("\u0397 ουρά κρατά τις εργασίες.", "el"),
+        ("Hello world", "und"),
+        ("12 34 !!", "und"),
+        ("", "und"),
+    ],
+)
+def test_the_language(text: str, language: str) -> None:
+    assert analyze(text, title=None).language == language
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("One. Two! Three?", 3),
+        ("Mr. J. Smith came from the U.S. on Monday.", 1),
+        ("Pi is 3.14. It is 1.5 times 2.09.", 2),
+        ("Wait... what? Wait… What?", 3),
+        ('"Why?" he asked. "No." She left.', 3),
+        ("완료했다. 끝났어요. 왜일까요?", 3),
+        ("했다.그리고 끝났다", 2),
+        ("任务失败。重试\uff01成功\uff1f", 3),
+        ("「終わり。」と言った。", 2),
+        ("no full stop", 1),
+        ("... !!! ???", 0),
+    ],
+)
+def test_sentences(text: str, count: int) -> None:
+    assert count_sentences(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("don't well-known 3.14 1,000 snake_case", ["don't", "well-known", "3.14", "1,000", "snake", "case"]),
+        ("작업자가 API를 쓴다", ["작업자가", "API를", "쓴다"]),
+        ("队列 retry", ["队", "列", "retry"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("e\u0301te\u0301 🙂 --", ["e\u0301te\u0301"]),
+        ("했다.그리고", ["했다", "그리고"]),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert list(find_words(text)) == words
+
+
+@pytest.mark.parametrize("noun", ["고양이", "회의", "결과", "효과", "나이"])
+def test_a_noun_that_ends_like_a_particle_stays_whole(noun: str) -> None:
+    analysis = analyze(f"{noun} {noun}를 {noun}는 {noun}에서", title=None)
+    assert analysis.keywords == [Keyword(word=noun, count=4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 2_000_000,
+        "! " * 500_000,
+        "!" * 2_000_000 + "x",
+        "1. " * 300_000,
+        "Dr. " * 200_000,
+        "\n " * 1_000_000 + "x",
+        "큐를 " * 300_000,
+        "队" * 500_000,
+        "a-" * 500_000,
+        "a." * 500_000,
+        "\u0301" * 1_000_000,
+    ],
+    ids=lambda text: ascii(text[:4]),
+)
+def test_time_grows_no_faster_than_the_text(text: str) -> None:
+    started = time.process_time()
+    analyze(text, title=None)
+    assert time.process_time() - started < 15

@@ -1,0 +1,283 @@
+"""Each kind of file to its text."""
+
+import contextlib
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from background.documents.extraction import ExtractedText, extract, tidy
+from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN
+from background.errors import Invalid, UnsupportedType
+from tests.unit.documents import makers
+
+
+class Read(Protocol):
+    def __call__(self, content: bytes, media_type: str) -> ExtractedText: ...
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read(content: bytes, media_type: str) -> ExtractedText:
+        path = tmp_path / "content"
+        path.write_bytes(content)
+        return extract(path, media_type)
+
+    return read
+
+
+KOREAN = [
+    "안녕하세요",
+    "재시도",
+    "나",
+    "Redis는 빠르다",
+    "API를 호출한다",
+    "「작업」이란 무엇인가?",
+    "똠방각하 펲시콜라",
+]
+WESTERN = [
+    "café",
+    "déjà vu créée",
+    "Ação e reação",
+    "AÇÃO",
+    "Ähnlich größer",
+    "España ñandú",
+    "“quoted” — fine",
+    "10°C",
+]
+
+
+@pytest.mark.parametrize("text", KOREAN)
+def test_korean_in_cp949_however_short(read: Read, text: str) -> None:
+    assert read(text.encode("cp949"), PLAIN).text == text
+
+
+def test_korean_in_cp949_with_a_broken_byte(read: Read) -> None:
+    text = "작업자는 심장 박동으로 임대를 연장한다. " * 20
+    assert read(text.encode("cp949") + b"\xff", PLAIN).text == text + "\ufffd"
+
+
+@pytest.mark.parametrize("text", WESTERN)
+def test_western_european_in_cp1252(read: Read, text: str) -> None:
+    assert read(text.encode("cp1252"), PLAIN).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Очередь задач хранит работу до тех пор, пока её не возьмёт рабочий процесс.", "cp1251"),
+        ("Очередь задач хранит работу до тех пор, пока её не возьмёт рабочий процесс.", "koi8-r"),
+        ("キューは仕事を待たせる場所です。再試行は失敗した仕事をもう一度行います。", "cp932"),
+        ("キューは仕事を待たせる場所です。再試行は失敗した仕事をもう一度行います。", "euc-jp"),
+        ("队列保存等待执行的任务。失败的任务会被重试,直到达到最大次数。", "gb18030"),
+    ],
+)
+def test_other_encodings_are_guessed(read: Read, text: str, encoding: str) -> None:
+    assert read(text.encode(encoding), PLAIN).text == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_unicode_with_and_without_mark(read: Read, encoding: str) -> None:
+    assert read("작업 queue".encode(encoding), PLAIN).text == "작업 queue"
+
+
+def test_big_endian_utf_16(read: Read) -> None:
+    assert read(b"\xfe\xff" + "작업".encode("utf-16-be"), PLAIN).text == "작업"
+
+
+def test_one_broken_byte_does_not_turn_utf_8_into_something_else(read: Read) -> None:
+    text = "작업자는 작업을 빌린다. " * 10
+    assert read(text.encode() + b"\xec", PLAIN).text == text + "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "content", [b"a\0b", bytes(range(1, 32)) * 4, b"\x7fELF\x02\x01\x01\x00", b"\x89PNG\r\n\x1a\n\0"]
+)
+def test_binary_content_is_no_text(read: Read, content: bytes) -> None:
+    with pytest.raises(Invalid):
+        read(content, PLAIN)
+
+
+def test_plain_text_keeps_its_paragraphs(read: Read) -> None:
+    result = read(b"A title\r\n\r\nline one\r\nline two  \r\n\r\n\r\n\r\nnext\x0cpage", PLAIN)
+    assert result == ExtractedText(title="A title", text="A title\n\nline one\nline two\n\nnext\npage", pages=None)
+
+
+def test_a_long_first_line_is_no_title(read: Read) -> None:
+    assert read(b"word " * 50 + b"\n\nnext", PLAIN).title is None
+
+
+MARKDOWN_SOURCE = """---
+layout: post
+---
+A *title* here
+==============
+
+Some **bold _it_ text**, `a*b*c`, 5 * 3, snake_case_name, \\*literal\\*, [link](http://x/a_(b)), ![img](y.png)
+<https://a_b_c> &amp; <b>tag</b><!-- a
+comment --> ~~gone~~ ***both***
+
+- one
+- [x] two
+  1. nested
+
+> quote
+
+| a | b\\|c |
+|---|:--|
+| 1 | 2 |
+
+```python
+def f(): *x*
+
+    return `y`
+```
+[ref]: http://example.org
+## Second ##
+"""
+MARKDOWN_TEXT = """A title here
+
+Some bold it text, a*b*c, 5 * 3, snake_case_name, *literal*, link, img
+https://a_b_c & tag gone both
+
+one
+two
+nested
+
+quote
+
+a\tb|c
+1\t2
+
+def f(): *x*
+
+    return `y`
+
+Second"""
+
+
+def test_markdown_loses_its_markup_and_keeps_its_words(read: Read) -> None:
+    assert read(MARKDOWN_SOURCE.encode(), MARKDOWN) == ExtractedText(
+        title="A title here", text=MARKDOWN_TEXT, pages=None
+    )
+
+
+def test_html_gives_paragraphs_lists_and_tables(read: Read) -> None:
+    source = b"""<title> T &amp; t </title><style>x{}</style><body><h1>Hi</h1><p>para <b>bold</b>
+        text<br>line</p><script>bad()</script><ul><li>a<li>b</ul>
+        <table><tr><td>1</td><td>2</td></tr><tr><td>3<td>4</table><pre>\n x\n   y</pre>tail<!-- c -->"""
+    text = "Hi\n\npara bold text\nline\n\na\nb\n\n1\t2\n3\t4\n\n x\n   y\n\ntail"
+    assert read(source, HTML) == ExtractedText(title="T & t", text=text, pages=None)
+
+
+def test_html_without_title_takes_the_first_heading(read: Read) -> None:
+    assert read(b"<p>x<h1>Big <i>one</i></h1>", HTML).title == "Big one"
+
+
+@pytest.mark.parametrize("label", ["euc-kr", "EUC-KR", "ks_c_5601-1987"])
+def test_html_may_declare_its_encoding(read: Read, label: str) -> None:
+    source = f'<html><head><meta http-equiv="content-type" content="text/html; charset={label}"><body>큐'
+    assert read(source.encode("cp949"), HTML).text == "큐"
+
+
+@pytest.mark.parametrize("label", ["utf-8", "nonsense", "rot13", "unicode_escape", "utf-7", "idna"])
+def test_a_false_or_foolish_declaration_is_ignored(read: Read, label: str) -> None:
+    source = f"<meta charset='{label}'><p>안녕하세요 \\x41 +AGE-"
+    assert read(source.encode("cp949"), HTML).text == "안녕하세요 \\x41 +AGE-"
+
+
+def test_pdf(read: Read) -> None:
+    assert read(makers.pdf(pages=3), PDF) == ExtractedText(
+        title="Hello queue.", text="\n\n".join(["Hello queue."] * 3), pages=3
+    )
+    assert read(makers.titled_pdf("제목"), PDF).title == "제목"
+
+
+@pytest.mark.parametrize("password", ["secret", ""])
+def test_an_encrypted_pdf_is_refused_with_and_without_password(read: Read, password: str) -> None:
+    with pytest.raises(Invalid, match="encrypted"):
+        read(makers.encrypted_pdf(password), PDF)
+
+
+@pytest.mark.parametrize("length", [1, 9, 100, 300, 450])
+def test_a_truncated_pdf_is_invalid_or_recovered(read: Read, length: int) -> None:
+    with contextlib.suppress(Invalid):
+        assert "Hello" in read(makers.pdf()[:length], PDF).text
+
+
+def test_a_pdf_without_text_or_with_too_many_pages_is_invalid(read: Read) -> None:
+    with pytest.raises(Invalid, match="no text"):
+        read(makers.pdf(""), PDF)
+    with pytest.raises(Invalid, match="pages"):
+        read(makers.pdf(pages=5001), PDF)
+
+
+def test_docx_with_its_table(read: Read) -> None:
+    result = read(makers.word("첫 문단", "second", heading="Head"), DOCX)
+    assert result == ExtractedText(
+        title="Head", text="Head\n\n첫 문단\n\nsecond\n\ncell 0\tcell 1\ncell 2\tcell 3", pages=None
+    )
+    assert read(makers.word("x", title="A title", heading="Head"), DOCX).title == "A title"
+
+
+def test_docx_content_controls_and_tracked_changes(read: Read) -> None:
+    def edit(xml: bytes) -> bytes:
+        extra = (
+            b"<w:sdt><w:sdtContent><w:p><w:r><w:t>inside</w:t></w:r></w:p></w:sdtContent></w:sdt>"
+            b"<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr><w:ins><w:r><w:t>new</w:t><w:tab/></w:r></w:ins>"
+            b"<w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:r><w:t>end</w:t></w:r></w:p>"
+        )
+        return xml.replace(b"<w:body>", b"<w:body>" + extra)
+
+    assert read(makers.edited_word(edit), DOCX).text.startswith("inside\n\nnew\tend\n\nHello")
+
+
+def declare(declaration: str) -> Callable[[bytes], bytes]:
+    return lambda xml: xml.replace(b"?>", b"?>" + declaration.encode(), 1).replace(b"Hello", b"A&x;B")
+
+
+@pytest.mark.parametrize("entity", ['"aaaa"', 'SYSTEM "file:///etc/passwd"'])
+def test_a_docx_with_entities_is_refused(read: Read, entity: str) -> None:
+    with pytest.raises(Invalid, match="document type"):
+        read(makers.edited_word(declare(f"<!DOCTYPE x [<!ENTITY x {entity}>]>")), DOCX)
+
+
+def test_entities_hidden_in_utf_16_are_not_expanded(read: Read) -> None:
+    change = declare('<!DOCTYPE x [<!ENTITY x "aaaa">]>')
+    hidden = makers.edited_word(lambda xml: change(xml).decode().replace("UTF-8", "UTF-16").encode("utf-16"))
+    assert "aaaa" not in read(hidden, DOCX).text
+
+
+def test_a_docx_bomb_is_refused_before_it_takes_memory(read: Read) -> None:
+    bomb = makers.edited_word(lambda xml: xml + b" " * 100_000_000)
+    tracemalloc.start()
+    with pytest.raises(Invalid, match="too large"):
+        read(bomb, DOCX)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 90_000_000
+
+
+def test_a_forged_column_span_costs_nothing(read: Read) -> None:
+    row = b'<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="2000000000"/></w:tcPr><w:p><w:r><w:t>c</w:t></w:r></w:p>'
+    forged = makers.edited_word(lambda xml: xml.replace(b"<w:body>", b"<w:body>" + row + b"</w:tc></w:tr></w:tbl>"))
+    assert read(forged, DOCX).text.startswith("c\n\nHello")
+
+
+@pytest.mark.parametrize(
+    "content", [makers.other_zip(), b"PK\x03\x04", b"text", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 99]
+)
+def test_what_is_no_docx_is_invalid(read: Read, content: bytes) -> None:
+    with pytest.raises(Invalid):
+        read(content, DOCX)
+
+
+def test_an_unknown_type_is_unsupported(read: Read) -> None:
+    with pytest.raises(UnsupportedType):
+        read(b"x", "image/png")
+
+
+def test_tidy_text_can_be_stored_and_compared() -> None:
+    assert tidy("\ufeffa\0b\ud800 \n \n\n\nc\x1b[0m e\u0301") == "ab\ufffd\n\nc[0m \u00e9"
