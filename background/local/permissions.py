@@ -3,6 +3,7 @@
 import os
 import pwd
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from background.local.processes import Account, LocalError
@@ -33,23 +34,35 @@ def make_private(directory: Path, account: Account | None) -> None:
         os.chown(directory, account.uid, account.gid)
 
 
-def open_way(directory: Path, account: Account | None) -> None:
-    """Lets `account` pass through `directory` and its parents: execute permission alone, so that it lists nothing."""
+def open_way(account: Account | None, *, to: Sequence[Path], programs: Sequence[Path]) -> None:
+    """Lets `account` pass through the directories `to` and all above them, and read and execute `programs`.
+
+    On the way it gets execute permission alone, so that it lists nothing. Says in one line what was changed.
+    """
     if account is None:
         return
-    for folder in [directory, *directory.parents]:
-        status = folder.stat()
-        if not status.st_mode & stat.S_IXOTH and status.st_uid != account.uid:
-            folder.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
-            print(f"Let other users pass through {folder} (o+x), because PostgreSQL does not run as root.")
+    way = dict.fromkeys(folder for each in [*to, *programs] for folder in [each, *each.parents])
+    changed = [folder for folder in way if _let_through(folder, account)]
+    changed += [folder for folder in programs if _let_read(folder)]
+    if changed:
+        names = ", ".join(str(folder) for folder in dict.fromkeys(changed))
+        print(f"PostgreSQL does not run as root, so other users may now pass through {names}", flush=True)
 
 
-def open_programs(directory: Path, account: Account | None) -> None:
-    """Lets `account` read and execute the programs below `directory`, which a strict umask may have closed."""
-    wanted = stat.S_IROTH | stat.S_IXOTH
-    if account is None or (directory / "bin" / "postgres").stat().st_mode & wanted == wanted:
-        return
-    for path in [directory, *directory.rglob("*")]:
+def _let_through(folder: Path, account: Account) -> bool:
+    status = folder.stat()
+    if status.st_mode & stat.S_IXOTH or status.st_uid == account.uid:
+        return False
+    folder.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+    return True
+
+
+def _let_read(folder: Path) -> bool:
+    """A strict umask closes all of it alike, so the first file tells."""
+    first = next((path for path in folder.rglob("*") if path.is_file()), folder)
+    if first.stat().st_mode & stat.S_IROTH:
+        return False
+    for path in [folder, *folder.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
         path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
-    print(f"Let other users read {directory}, because PostgreSQL does not run as root.")
+    return True

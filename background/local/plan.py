@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
 
-from background.local.checks import free_port, is_free, reachable, require_free
+from background.local.checks import free_port, reachable, require_free
 from background.local.processes import LocalError
 from background.local.servers import HOST, EmbeddedPostgres, EmbeddedValkey, Server
 from background.settings import Settings
@@ -98,4 +98,4 @@ def _port(settings: Settings, field: str, *, what: str) -> int:
     if field in settings.model_fields_set:
         require_free(HOST, port, what=what, variable=field.upper())
         return port
-    return port if is_free(HOST, port) else free_port(HOST, 0)
+    return free_port(HOST, port)

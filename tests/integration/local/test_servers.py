@@ -15,8 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from background.local.permissions import account_for
-from background.local.processes import Child, LocalError, Program, descendants, lives, passed_on, working_in
+from background.local.permissions import account_for, open_way
+from background.local.processes import Account, Child, LocalError, Program, descendants, lives, passed_on, working_in
 from background.local.servers import EmbeddedPostgres, EmbeddedValkey, open_log
 from tests.support import ROOT, free_port, wait_for
 
@@ -240,6 +240,23 @@ def test_as_root_it_runs_as_nobody_and_opens_no_more_than_the_way(tmp_path: Path
         account = account_for(server.directory)
         assert account is not None
         assert account.uid == server.directory.stat().st_uid
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root has to change the account")
+def test_what_a_strict_umask_closed_is_opened_and_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    programs = tmp_path / "closed" / "programs"
+    (programs / "bin").mkdir(parents=True)
+    for name in ("bin/postgres", "share"):
+        (programs / name).write_text("")
+    (programs / "bin" / "postgres").chmod(0o700)
+    (programs / "share").chmod(0o600)
+    for folder in (programs / "bin", programs, programs.parent):
+        folder.chmod(0o700)
+    for _ in range(2):
+        open_way(Account(uid=65534, gid=65534), to=[], programs=[programs])
+    modes = [stat.S_IMODE((programs / name).stat().st_mode) for name in ("bin", "bin/postgres", "share", "..")]
+    assert modes == [0o705, 0o705, 0o604, 0o701]
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="anyone else is an ordinary user already")

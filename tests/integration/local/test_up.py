@@ -85,6 +85,16 @@ def test_a_usual_port_that_is_taken_is_left_alone(taken: int) -> None:
     assert not is_free("127.0.0.1", taken)
 
 
+def test_servers_move_away_from_usual_ports_that_are_taken(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        for port in (5432, 6379):
+            with contextlib.suppress(OSError):  # somebody else's, then
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        ports = {server.port for server in make_plan(settings(), tmp_path).servers}
+    assert len(ports) == 2
+    assert not ports & {0, 5432, 6379}
+
+
 def test_a_server_port_that_was_asked_for_must_be_free(taken: int, tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=f"^Port {taken}, where PostgreSQL .* set POSTGRES_PORT"):
         make_plan(settings(postgres_port=taken), tmp_path)

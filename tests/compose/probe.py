@@ -1,0 +1,99 @@
+"""Uses a running compose project as a client does, through its published ports; exit code 0 only if all is right.
+
+    docker compose up -d --build --scale worker=2 && python3 tests/compose/probe.py
+
+Standard library only, because it runs on the host.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+API = f"http://127.0.0.1:{os.environ.get('API_PORT') or 8000}"
+FLOWER = f"http://127.0.0.1:{os.environ.get('FLOWER_PORT') or 5555}"
+JOBS = 24
+WORKERS = 2
+PATIENCE = 120.0
+
+
+def call(method: str, url: str, body: object = None) -> Any:
+    """One request; gives the parsed answer, or its text."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        text = answer.read().decode()
+    return json.loads(text) if text.startswith(("{", "[")) else text
+
+
+def until(look: Callable[[], Any], what: str) -> Any:
+    """Poll until `look` gives something true."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if found := look():
+                return found
+        except OSError as error:
+            print(f"{what}: {error}")
+        if time.monotonic() > deadline:
+            sys.exit(f"{what} did not happen within {PATIENCE:.0f} s")
+        time.sleep(0.5)
+
+
+def run_jobs() -> str:
+    """Submit jobs until every worker has had one; gives a summary."""
+    ids = [call("POST", f"{API}/jobs", {"params": {"step_seconds": 0.3}})["job_id"] for _ in range(JOBS)]
+
+    def ended() -> list[dict[str, Any]] | None:
+        jobs = [call("GET", f"{API}/jobs/{job_id}") for job_id in ids]
+        return jobs if all(job["status"] in ("COMPLETED", "FAILED") for job in jobs) else None
+
+    jobs = until(ended, "the end of all jobs")
+    assert all(job["status"] == "COMPLETED" and len(job["steps"]) == 3 for job in jobs), jobs
+    workers = {job["worker"] for job in jobs}
+    assert len(workers) == WORKERS, workers
+    return f"{JOBS} COMPLETED by {len(workers)} workers"
+
+
+def run_canvas(path: str, body: object = None) -> Any:
+    """Start a canvas; gives its result."""
+    task_id = call("POST", f"{API}{path}", body)["task_id"]
+
+    def ready() -> dict[str, Any] | None:
+        run: dict[str, Any] = call("GET", f"{API}/result/{task_id}")
+        return run if run["ready"] else None
+
+    run = until(ready, f"the end of {path}")
+    assert run["successful"], run
+    return run["result"]
+
+
+def main() -> None:
+    """Everything, one line each."""
+    until(lambda: call("GET", f"{API}/ready")["status"] == "ok", "readiness")
+    print("jobs                ", run_jobs())
+    for path, body, expected in (
+        ("/add", {"x": 2, "y": 3}, 5),
+        ("/chain", None, "Final result: 50"),
+        ("/group", None, [5, 6]),
+        ("/chord", None, "Final result: [5, 6]"),
+    ):
+        result = run_canvas(path, body)
+        assert result == expected, result
+        print(f"{path:20}", result)
+    print("/test-request-info  ", run_canvas("/test-request-info?message=Hello")["data"])
+    names = [document["name"] for document in call("GET", f"{API}/documents")]
+    assert len(names) >= 5, names
+    print("analyze one         ", run_canvas(f"/documents/{names[0]}/analyze")["documents"])
+    print("analyze all         ", len(run_canvas("/documents/analyze")), "documents")
+    assert run_canvas("/documents/report")["documents"] == names
+    print("report on all       ", names)
+    assert call("GET", f"{FLOWER}/healthcheck") == "OK"
+    print("Flower              ", "OK")
+
+
+if __name__ == "__main__":
+    main()
