@@ -13,7 +13,7 @@ from uuid import uuid4
 from celery import chain, chord, group
 from celery.canvas import Signature
 
-from background.celery import celery_app
+from background.celery import DEFAULT_PRIORITY, celery_app
 from background.task_names import TaskName
 
 
@@ -100,7 +100,9 @@ def signature_of(canvas: Canvas) -> Signature:
     """What Celery is given to publish."""
     match canvas:
         case Task():
-            return celery_app.signature(canvas.name.value, args=canvas.args, task_id=canvas.id)
+            return celery_app.signature(
+                canvas.name.value, args=canvas.args, task_id=canvas.id, priority=DEFAULT_PRIORITY
+            )
         case Chain():
             return chain(*map(signature_of, canvas.parts), app=celery_app)
         case Group():
