@@ -29,6 +29,10 @@ class FieldError:
     msg: str
     type: str
 
+    def below(self, where: tuple[str | int, ...]) -> "FieldError":
+        """The same finding with `where` before its path."""
+        return FieldError((*where, *self.loc), self.msg, self.type)
+
 
 class Invalid(PlaygroundError):
     """The input is well formed and still cannot be used; `errors` names the fields where there are any."""

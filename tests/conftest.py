@@ -66,8 +66,8 @@ def client(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Iterator[httpx
         yield api
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Iterator[Process]:
-    """A real prefork worker."""
+    """A real prefork worker; only for the module that asks for it, since others are about workers of their own."""
     with running_worker(HOME / "worker.log") as process:
         yield process

@@ -35,11 +35,11 @@ def get_store() -> DocumentStore:
 
 
 def require_document(name: str) -> None:
-    """Raise `Invalid`, which points at a job's params, when no document has that name."""
+    """Raise `Invalid`, which points at the parameter `document`, when no document has that name."""
     try:
         get_store().get(name)
     except NotFound as error:
-        raise Invalid(str(error), where=("body", "params", "document")) from None
+        raise Invalid(str(error), where=("document",)) from None
 
 
 def extract_document(store: DocumentStore, name: str) -> dict[str, Any]:

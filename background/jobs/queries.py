@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+from background import jsontext
+
 _EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error)"
 
 _STEP_BEGINS = """
@@ -28,16 +30,71 @@ _STEP_BEGINS = """
     RETURNING failures
 """
 
-# Counts as published from the start: its message follows at once, and one that is missing shows as a shortfall.
+# A due job counts as published from the start: its message follows at once, and one that is missing shows as a
+# shortfall.
 _CREATE = text(f"""
 WITH job AS (
-    INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts, published_at)
-    VALUES (:task_id, :pipeline, :step_names, CAST(:params AS jsonb), :max_attempts, now())
-    RETURNING id, task_id, status, priority
+    INSERT INTO jobs (task_id, pipeline, step_names, params, priority, max_attempts, run_at, published_at,
+                      idempotency_key, request_digest)
+    SELECT task_id, pipeline, step_names, params, priority, max_attempts, now() + delay_seconds * interval '1 second',
+           CASE WHEN delay_seconds = 0 THEN now() END, idempotency_key, request_digest
+    FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS asked(
+        position int, task_id uuid, pipeline text, step_names text[], params jsonb, priority smallint,
+        delay_seconds float8, max_attempts smallint, idempotency_key text, request_digest text)
+    ORDER BY position
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING id, task_id, status, priority, run_at <= now() AS due
 ), event AS (
     {_EVENT} SELECT id, 1, 'created', NULL, 0, NULL, NULL, NULL FROM job
 )
-SELECT * FROM job
+SELECT * FROM job ORDER BY id
+""")
+
+_BY_KEY = text("SELECT id, task_id, status, request_digest FROM jobs WHERE idempotency_key = :key")
+
+# A waiting job ends at once; a running one is told, and its worker writes the end.
+_CANCEL = text(f"""
+WITH own AS (
+    UPDATE jobs
+    SET status = CASE status WHEN 'PENDING' THEN 'CANCELLED' ELSE status END,
+        cancel_requested = status = 'IN_PROGRESS', published_at = NULL,
+        finished_at = CASE status WHEN 'PENDING' THEN now() END,
+        event_count = event_count + 1, updated_at = now()
+    WHERE id = :job_id AND status IN ('PENDING', 'IN_PROGRESS')
+    RETURNING *
+), event AS (
+    {_EVENT}
+    SELECT id, event_count, CASE status WHEN 'CANCELLED' THEN 'cancelled' ELSE 'cancel_requested' END,
+           NULL, attempt, NULL, NULL, NULL
+    FROM own
+)
+SELECT status FROM own
+""")
+
+_LOCK = text("""
+SELECT id, status, pipeline, cardinality(step_names) AS steps_total,
+    (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
+FROM jobs WHERE id = :job_id FOR UPDATE
+""")
+
+_RETRY = text(f"""
+WITH own AS (
+    UPDATE jobs
+    SET status = 'PENDING', params = coalesce(CAST(:params AS jsonb), params), failures = 0, run_at = now(),
+        published_at = now(), cancel_requested = false, claim_token = NULL, result = NULL, error = NULL,
+        finished_at = NULL, event_count = event_count + 1, updated_at = now()
+    WHERE id = :job_id
+    RETURNING *
+), removed AS (
+    DELETE FROM job_steps USING own WHERE job_steps.job_id = own.id AND job_steps.step_number >= :from_step
+), event AS (
+    {_EVENT} SELECT id, event_count, 'retried', :from_step, attempt, NULL, NULL, NULL FROM own
+)
+SELECT id, task_id, status, priority FROM own
+""")
+
+_REMOVE = text("""
+DELETE FROM jobs WHERE id = :job_id AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') RETURNING id
 """)
 
 _UNPUBLISHED = text("""
@@ -216,24 +273,40 @@ FROM jobs WHERE task_id = :task_id
 """)
 
 
-def create(
-    connection: Connection,
-    *,
-    task_id: str,
-    pipeline: str,
-    step_names: Sequence[str],
-    params: str,
-    max_attempts: int,
-) -> RowMapping:
-    """Insert a PENDING job and its first event; `params` is JSON text. Gives `id`, `task_id`, `status`."""
-    values = {
-        "task_id": task_id,
-        "pipeline": pipeline,
-        "step_names": list(step_names),
-        "params": params,
-        "max_attempts": max_attempts,
-    }
-    return connection.execute(_CREATE, values).mappings().one()
+def create(connection: Connection, jobs: Sequence[dict[str, Any]]) -> Sequence[RowMapping]:
+    """Insert PENDING jobs with their first events, in order; gives `id`, `task_id`, `status`, `priority` and `due`.
+
+    Each has `task_id`, `pipeline`, `step_names`, `params`, `priority`, `delay_seconds`, `max_attempts` and, if
+    any, `idempotency_key` with `request_digest`. One whose key is taken is left out.
+    """
+    numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
+    return connection.execute(_CREATE, {"jobs": jsontext.dumps(numbered)}).mappings().all()
+
+
+def by_key(connection: Connection, key: str) -> RowMapping | None:
+    """The job that was made with this idempotency key: `id`, `task_id`, `status`, `request_digest`."""
+    return connection.execute(_BY_KEY, {"key": key}).mappings().one_or_none()
+
+
+def cancel(connection: Connection, job_id: int) -> str | None:
+    """End a waiting job, or ask a running one to end; gives its status then, `None` when it has ended before."""
+    return connection.execute(_CANCEL, {"job_id": job_id}).scalar_one_or_none()
+
+
+def lock(connection: Connection, job_id: int) -> RowMapping | None:
+    """Hold the job's row for the rest of the transaction; gives what `states.may_retry` needs, and `pipeline`."""
+    return connection.execute(_LOCK, {"job_id": job_id}).mappings().one_or_none()
+
+
+def retry(connection: Connection, *, job_id: int, from_step: int | None, params: str | None) -> RowMapping:
+    """Make an ended job PENDING again, without its steps from `from_step` on; `params` is JSON text."""
+    values = {"job_id": job_id, "from_step": from_step, "params": params}
+    return connection.execute(_RETRY, values).mappings().one()
+
+
+def remove(connection: Connection, job_id: int) -> bool:
+    """Delete an ended job with all that belongs to it; gives whether there was one."""
+    return connection.execute(_REMOVE, {"job_id": job_id}).scalar_one_or_none() is not None
 
 
 def mark_unpublished(connection: Connection, job_ids: Sequence[int]) -> None:

@@ -2,10 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
 from background.jobs import service
-from background.jobs.schemas import Job, JobCreated, JobRequest, JobWithHistory, PipelineInfo
+from background.jobs.schemas import (
+    BatchRequest,
+    Job,
+    JobCreated,
+    JobRequest,
+    JobWithHistory,
+    PipelineInfo,
+    RetryRequest,
+)
 from background.jobs.states import JobStatus
 from background.pipelines import PIPELINES
 from background.problems import responses
@@ -17,12 +25,28 @@ MAX_ID = 2**63 - 1
 JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-@router.post("/jobs", status_code=201, responses=responses(413))
-def create_job(response: Response, request: Annotated[JobRequest | None, Body()] = None) -> JobCreated:
+@router.post(
+    "/jobs",
+    status_code=201,
+    responses={200: {"model": JobCreated, "description": "Made before with this key"}, **responses(409, 413)},
+)
+def create_job(
+    response: Response,
+    request: Annotated[JobRequest | None, Body()] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] = None,
+) -> JobCreated:
     """Store a job and hand it to a worker. It is safe once this answers, even with the broker down."""
-    job = service.create_job(request or JobRequest())
+    job, new = service.create_job(request or JobRequest(), key=idempotency_key)
+    response.status_code = 201 if new else 200
     response.headers["Location"] = f"/jobs/{job['id']}"
     return JobCreated(job_id=job["id"], task_id=job["task_id"], status=job["status"])
+
+
+@router.post("/jobs/batch", status_code=201, responses=responses(413))
+def create_jobs(request: BatchRequest) -> list[JobCreated]:
+    """Store up to 1,000 jobs, all or none."""
+    made = service.create_jobs(request.jobs)
+    return [JobCreated(job_id=job["id"], task_id=job["task_id"], status=job["status"]) for job in made]
 
 
 @router.get("/jobs", responses=responses())
@@ -46,6 +70,26 @@ def list_jobs(
 def get_job(job_id: JobId) -> JobWithHistory:
     """One job with its steps and its history."""
     return JobWithHistory.from_row(service.get_job(job_id))
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=202, responses=responses(404, 409))
+def cancel_job(job_id: JobId) -> Job:
+    """A waiting job is CANCELLED at once, a running one before its next step, or sooner where the step looks."""
+    service.cancel_job(job_id)
+    return Job.from_row(service.get_job(job_id))
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202, responses=responses(404, 409, 413))
+def retry_job(job_id: JobId, request: Annotated[RetryRequest | None, Body()] = None) -> Job:
+    """Let an ended job go on at its first step that is not COMPLETED, or at `from_step`."""
+    service.retry_job(job_id, request or RetryRequest())
+    return Job.from_row(service.get_job(job_id))
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=responses(404, 409))
+def delete_job(job_id: JobId) -> None:
+    """Remove an ended job with its steps and history."""
+    service.delete_job(job_id)
 
 
 @router.get("/pipelines")

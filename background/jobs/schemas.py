@@ -14,30 +14,56 @@ from background.jobs.states import EventKind, JobStatus, StepStatus
 from background.pipelines import PIPELINES
 from background.settings import get_settings
 
+MAX_DELAY_SECONDS = 10 * 365 * 86_400
+
 
 class JobRequest(BaseModel):
-    """The body of `POST /jobs`; every field has a default."""
+    """The body of `POST /jobs`; every field has a default. Of two waiting jobs, priority 9 comes before 0."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     pipeline: str = "demo"
     params: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(0, ge=0, le=9)
+    delay_seconds: float = Field(0, ge=0, le=MAX_DELAY_SECONDS)
     max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)
 
-    def resolve(self) -> tuple[Pipeline, Params]:
+    def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, Params]:
         """The pipeline and its checked parameters. Raises `Invalid`, so that no worker ever meets bad ones."""
         pipeline = PIPELINES.get(self.pipeline)
         if pipeline is None:
-            raise Invalid(
-                f"There is no pipeline {self.pipeline!r}; there are {', '.join(PIPELINES)}.",
-                where=("body", "pipeline"),
-            )
-        try:
-            params = pipeline.params.model_validate(self.params)
-        except ValidationError as error:
-            raise Invalid.from_pydantic(error, where=("body", "params")) from None
-        params.check()
-        return pipeline, params
+            message = f"There is no pipeline {self.pipeline!r}; there are {', '.join(PIPELINES)}."
+            raise Invalid(message, where=(*where, "pipeline"))
+        return pipeline, checked(pipeline, self.params, where=(*where, "params"))
+
+
+def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | int, ...]) -> Params:
+    """The parameters as the pipeline's own model. Raises `Invalid` with `where` before each path."""
+    try:
+        found = pipeline.params.model_validate(params)
+        found.check()
+    except ValidationError as error:
+        raise Invalid.from_pydantic(error, where=where) from None
+    except Invalid as error:
+        raise Invalid(str(error), errors=[each.below(where) for each in error.errors]) from None
+    return found
+
+
+class BatchRequest(BaseModel):
+    """The body of `POST /jobs/batch`: all of them, or none."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    jobs: list[JobRequest] = Field(min_length=1, max_length=1000)
+
+
+class RetryRequest(BaseModel):
+    """The body of `POST /jobs/{id}/retry`. `params` replace the old ones entirely."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    from_step: int | None = Field(None, ge=1, le=100)
+    params: dict[str, Any] | None = None
 
 
 class JobCreated(BaseModel):

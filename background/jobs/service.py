@@ -1,34 +1,88 @@
 """The use-cases of jobs. Each opens one transaction; nothing below commits."""
 
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import RowMapping
 
 from background import database, jsontext
-from background.errors import NotFound
-from background.jobs import dispatch, queries
-from background.jobs.schemas import JobRequest
+from background.errors import Conflict, NotFound
+from background.jobs import dispatch, queries, states
+from background.jobs.schemas import JobRequest, RetryRequest, checked
 from background.jobs.states import JobStatus
+from background.pipelines import PIPELINES
 
 
-def create_job(request: JobRequest) -> RowMapping:
-    """Store a job, then publish it. Gives `id`, `task_id` and `status`.
+def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMapping, bool]:
+    """Store a job, then publish it. Gives `id`, `task_id`, `status`, and whether it is new.
 
-    Once this returns the job is in PostgreSQL, whether or not the broker could be reached.
+    Once this returns the job is in PostgreSQL, whether or not the broker could be reached. The same `key` and
+    request give the job that was made before; another request under that key raises `Conflict`.
     """
-    pipeline, params = request.resolve()
+    job = _as_row(request)
+    if key is not None:
+        job |= {"idempotency_key": key, "request_digest": _digest(job)}
+    while True:
+        with database.transaction() as connection:
+            if made := queries.create(connection, [{**job, "task_id": str(uuid4())}]):
+                break
+            before = queries.by_key(connection, str(key))
+        # It may have been deleted between the two statements; then the key is free again.
+        if before is not None:
+            if before["request_digest"] != job["request_digest"]:
+                raise Conflict("This Idempotency-Key was used before, with another request.")
+            return before, False
+    dispatch.publish([made[0]] if made[0]["due"] else [])
+    return made[0], True
+
+
+def create_jobs(requests: Sequence[JobRequest]) -> Sequence[RowMapping]:
+    """Store all these jobs or none, then publish them; gives them in order."""
+    jobs = [
+        {**_as_row(request, where=("body", "jobs", position)), "task_id": str(uuid4())}
+        for position, request in enumerate(requests)
+    ]
     with database.transaction() as connection:
-        job = queries.create(
-            connection,
-            task_id=str(uuid4()),
-            pipeline=pipeline.name,
-            step_names=list(pipeline.steps),
-            params=jsontext.dumps(params.model_dump(mode="json")),
-            max_attempts=request.max_attempts,
+        made = queries.create(connection, jobs)
+    dispatch.publish([job for job in made if job["due"]])
+    return made
+
+
+def cancel_job(job_id: int) -> None:
+    """End a waiting job; ask a running one to end. Raises `NotFound`, or `Conflict` when it has ended."""
+    with database.transaction() as connection:
+        if queries.cancel(connection, job_id) is None:
+            raise _why_not(queries.lock(connection, job_id), job_id, "it cannot be cancelled any more")
+
+
+def retry_job(job_id: int, request: RetryRequest) -> None:
+    """Let an ended job go on, as `states.why_no_retry` allows. Raises `NotFound`, `Conflict` or `Invalid`."""
+    with database.transaction() as connection:
+        row = queries.lock(connection, job_id)
+        if row is None:
+            raise _missing(job_id)
+        if request.from_step is not None and request.from_step > row["steps_total"]:
+            raise Conflict(f"Job {job_id} has {row['steps_total']} steps.")
+        reason = states.why_no_retry(
+            status=JobStatus(row["status"]), steps_done=row["steps_done"], from_step=request.from_step
         )
+        if reason is not None:
+            raise Conflict(f"Job {job_id} cannot be retried. {reason}")
+        params = None
+        if request.params is not None:
+            found = checked(PIPELINES[row["pipeline"]], request.params, where=("body", "params"))
+            params = jsontext.dumps(found.model_dump(mode="json"))
+        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params)
     dispatch.publish([job])
-    return job
+
+
+def delete_job(job_id: int) -> None:
+    """Remove an ended job with its steps and history. Raises `NotFound` or `Conflict`."""
+    with database.transaction() as connection:
+        if not queries.remove(connection, job_id):
+            raise _why_not(queries.lock(connection, job_id), job_id, "only an ended job can be deleted")
 
 
 def get_job(job_id: int) -> RowMapping:
@@ -36,7 +90,7 @@ def get_job(job_id: int) -> RowMapping:
     with database.transaction() as connection:
         job = queries.get(connection, job_id)
     if job is None:
-        raise NotFound(f"There is no job {job_id}.")
+        raise _missing(job_id)
     return job
 
 
@@ -46,3 +100,27 @@ def find_jobs(
     """At most `limit` jobs with their steps, newest first, with ids below `before`."""
     with database.transaction() as connection:
         return queries.find(connection, status=status, pipeline=pipeline, before=before, limit=limit)
+
+
+def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) -> dict[str, Any]:
+    pipeline, params = request.resolve(where=where)
+    return {
+        "pipeline": pipeline.name,
+        "step_names": list(pipeline.steps),
+        "params": params.model_dump(mode="json"),
+        "priority": request.priority,
+        "delay_seconds": request.delay_seconds,
+        "max_attempts": request.max_attempts,
+    }
+
+
+def _digest(job: dict[str, Any]) -> str:
+    return hashlib.sha256(jsontext.dumps(dict(sorted(job.items()))).encode()).hexdigest()
+
+
+def _missing(job_id: int) -> NotFound:
+    return NotFound(f"There is no job {job_id}.")
+
+
+def _why_not(row: RowMapping | None, job_id: int, reason: str) -> NotFound | Conflict:
+    return _missing(job_id) if row is None else Conflict(f"Job {job_id} is {row['status']}; {reason}.")

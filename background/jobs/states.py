@@ -38,6 +38,9 @@ class EventKind(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     LOST = "lost"
+    CANCEL_REQUESTED = "cancel_requested"
+    RETRIED = "retried"
+    HANDED_BACK = "handed_back"
 
 
 ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -71,6 +74,17 @@ def after_error(*, failures: int, max_attempts: int, retryable: bool, jitter: fl
 def after_loss(*, failures: int, max_attempts: int) -> Decision:
     """A worker has let its lease run out; it is the job's `failures`-th failure. Goes on elsewhere at once."""
     return Decision(JobStatus.FAILED if failures >= max_attempts else JobStatus.PENDING)
+
+
+def why_no_retry(*, status: JobStatus, steps_done: int, from_step: int | None) -> str | None:
+    """Why a job with this many COMPLETED steps cannot be retried like this; `None` when it can."""
+    if status not in ENDED:
+        return f"It is {status}; only a job that has ended can be retried."
+    if status is JobStatus.COMPLETED and from_step is None:
+        return "It is COMPLETED; name the step to run again in from_step."
+    if from_step is not None and from_step > steps_done + 1:
+        return f"Step {from_step} cannot be first: only {steps_done} steps are COMPLETED."
+    return None
 
 
 def waiting_for(*, status: JobStatus, seconds_until_due: float, published: bool) -> str | None:

@@ -125,3 +125,13 @@ def test_a_backlog_does_not_multiply_its_messages(client: httpx.Client, first: P
     wait_for(watch, what="the end of the long job")
     assert longest <= len(made) + 5
     assert {ended(client, job_id)["attempt"] for job_id in made} == {1}
+
+
+def test_nine_comes_first(client: httpx.Client, tmp_path: Path) -> None:
+    low = [submit(client, params={"step_seconds": 0}) for _ in range(20)]
+    high = submit(client, params={"step_seconds": 0}, priority=9)
+    middle = submit(client, params={"step_seconds": 0}, priority=5)
+    with running_worker(tmp_path / "late.log", "--pool=solo"):
+        started = {job_id: ended(client, job_id)["started_at"] for job_id in [*low, high, middle]}
+    order = sorted(started, key=lambda job_id: started[job_id])
+    assert order == [high, middle, *low]

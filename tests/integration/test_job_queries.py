@@ -15,14 +15,25 @@ pytestmark = pytest.mark.usefixtures("postgres")
 STEPS = ["one", "two", "three"]
 
 
+def create(connection: Connection, *, pipeline: str = "demo") -> int:
+    """A fresh PENDING job of three steps."""
+    job = {
+        "task_id": str(uuid4()),
+        "pipeline": pipeline,
+        "step_names": STEPS,
+        "params": {},
+        "priority": 0,
+        "delay_seconds": 0,
+        "max_attempts": 3,
+    }
+    return int(queries.create(connection, [job])[0]["id"])
+
+
 @pytest.fixture
 def job() -> int:
     """A fresh PENDING job of three steps."""
     with database.transaction() as connection:
-        row = queries.create(
-            connection, task_id=str(uuid4()), pipeline="demo", step_names=STEPS, params="{}", max_attempts=3
-        )
-    return int(row["id"])
+        return create(connection)
 
 
 @pytest.fixture
@@ -165,13 +176,7 @@ def test_a_job_that_is_not_due_or_not_there_cannot_be_claimed(connection: Connec
 
 
 def test_pages_are_newest_first(connection: Connection) -> None:
-    made = [
-        queries.create(
-            connection, task_id=str(uuid4()), pipeline="paged", step_names=STEPS, params="{}", max_attempts=1
-        )
-        for _ in range(5)
-    ]
-    ids = [row["id"] for row in made]
+    ids = [create(connection, pipeline="paged") for _ in range(5)]
     page = queries.find(connection, status="PENDING", pipeline="paged", before=None, limit=3)
     assert [row["id"] for row in page] == ids[:1:-1]
     rest = queries.find(connection, status=None, pipeline="paged", before=page[-1]["id"], limit=3)

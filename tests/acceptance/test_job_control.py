@@ -1,0 +1,167 @@
+"""What a user can do to a job: idempotency key, batch, delay, priority, cancel, retry, delete."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx2 as httpx
+import pytest
+
+from tests.acceptance.test_bad_input import assert_problem
+from tests.acceptance.test_durability import in_step, kinds
+from tests.acceptance.test_jobs import ended, submit
+from tests.support import Process, wait_for
+
+SLOW = {"step_seconds": 30}
+QUICK = {"step_seconds": 0}
+FAILING = {"step_seconds": 0, "fail_at_step": 2, "fail_times": 99}
+
+
+def status_of(client: httpx.Client, job_id: int) -> str:
+    """The job's status."""
+    return str(client.get(f"/jobs/{job_id}").json()["status"])
+
+
+def failed(client: httpx.Client) -> int:
+    """A job that has failed at step 2."""
+    job_id = submit(client, params=FAILING, max_attempts=1)
+    assert ended(client, job_id)["status"] == "FAILED"
+    return job_id
+
+
+def test_one_key_makes_one_job_however_often_it_is_sent(client: httpx.Client) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+
+    def send(_: int) -> httpx.Response:
+        return client.post("/jobs", json={"params": QUICK, "delay_seconds": 3600}, headers=headers)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(send, range(100)))
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert sorted(answer.status_code for answer in answers) == [200] * 99 + [201]
+    same = client.post("/jobs", json={"delay_seconds": 3600.0, "params": {"step_seconds": 0.0}}, headers=headers)
+    assert same.status_code == 200
+    assert_problem(client.post("/jobs", json={"params": SLOW}, headers=headers), 409)
+    job_id = answers[0].json()["job_id"]
+    client.post(f"/jobs/{job_id}/cancel")
+    assert client.post("/jobs", json={"params": QUICK, "delay_seconds": 3600}, headers=headers).json()["status"] == (
+        "CANCELLED"
+    )
+    assert client.delete(f"/jobs/{job_id}").status_code == 204
+    again = client.post("/jobs", json={"params": SLOW, "delay_seconds": 3600}, headers=headers)
+    assert again.status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "key with spaces"])
+def test_a_key_that_cannot_be(client: httpx.Client, key: str) -> None:
+    assert_problem(client.post("/jobs", headers={"Idempotency-Key": key}), 422)
+
+
+def test_a_batch_is_all_or_nothing(client: httpx.Client, worker: Process) -> None:
+    answer = client.post(
+        "/jobs/batch", json={"jobs": [{"params": QUICK, "priority": number % 10} for number in range(50)]}
+    )
+    assert answer.status_code == 201
+    ids = [job["job_id"] for job in answer.json()]
+    assert ids == sorted(ids)
+    assert {ended(client, job_id)["status"] for job_id in ids} == {"COMPLETED"}
+    newest = client.get("/jobs?limit=1").json()[0]["id"]
+    bad = client.post("/jobs/batch", json={"jobs": [{"params": QUICK}, {"params": {"step_seconds": -1}}]})
+    assert assert_problem(bad, 422)["errors"][0]["loc"] == ["body", "jobs", 1, "params", "step_seconds"]
+    bodies: list[Any] = [{"jobs": []}, {"jobs": [{}] * 1001}, {}, {"jobs": [{"unknown": 1}]}]
+    for body in bodies:
+        assert_problem(client.post("/jobs/batch", json=body), 422)
+    assert client.get("/jobs?limit=1").json()[0]["id"] == newest
+
+
+def test_a_delayed_job_waits_and_says_so(client: httpx.Client, worker: Process) -> None:
+    late = submit(client, params=QUICK, delay_seconds=3600)
+    soon = submit(client, params=QUICK, delay_seconds=0.5)
+    assert ended(client, soon)["status"] == "COMPLETED"
+    job = client.get(f"/jobs/{late}").json()
+    assert job["status"] == "PENDING"
+    assert "not due yet" in job["waiting_for"]
+
+
+def test_a_waiting_job_is_cancelled_at_once(client: httpx.Client, worker: Process) -> None:
+    job_id = submit(client, params=QUICK, delay_seconds=3600)
+    answer = client.post(f"/jobs/{job_id}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "CANCELLED")
+    assert_problem(client.post(f"/jobs/{job_id}/cancel"), 409)
+
+
+def test_a_running_job_is_cancelled_where_its_step_looks(client: httpx.Client, worker: Process) -> None:
+    job_id = submit(client, params=SLOW)
+    wait_for(lambda: in_step(client, job_id, 1), what="step 1")
+    assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
+    job = ended(client, job_id)
+    assert (job["status"], job["steps"][0]["status"]) == ("CANCELLED", "FAILED")
+    assert kinds(job)[-2:] == ["cancel_requested", "cancelled"]
+
+
+def test_a_failed_job_goes_on_where_it_stopped(client: httpx.Client, worker: Process) -> None:
+    job_id = failed(client)
+    answer = client.post(f"/jobs/{job_id}/retry", json={"params": QUICK})
+    assert (answer.status_code, answer.json()["params"]["fail_at_step"]) == (202, None)
+    job = ended(client, job_id)
+    assert (job["status"], job["attempt"], job["error"]) == ("COMPLETED", 2, None)
+    assert [step["attempt"] for step in job["steps"]] == [1, 2, 2]
+    assert "retried" in kinds(job)
+
+
+def test_a_completed_job_runs_again_from_a_step(client: httpx.Client, worker: Process) -> None:
+    job_id = submit(client, params=QUICK)
+    ended(client, job_id)
+    assert_problem(client.post(f"/jobs/{job_id}/retry"), 409)
+    assert_problem(client.post(f"/jobs/{job_id}/retry", json={"params": QUICK}), 409)
+    assert_problem(client.post(f"/jobs/{job_id}/retry", json={"from_step": 4}), 409)
+    assert client.post(f"/jobs/{job_id}/retry", json={"from_step": 2}).status_code == 202
+    job = ended(client, job_id)
+    assert [step["attempt"] for step in job["steps"]] == [1, 2, 2]
+
+
+def test_a_retry_that_cannot_be_changes_nothing(client: httpx.Client, worker: Process) -> None:
+    job_id = failed(client)
+    before = client.get(f"/jobs/{job_id}").json()
+    assert_problem(client.post(f"/jobs/{job_id}/retry", json={"from_step": 3}), 409)
+    bodies: list[Any] = [
+        {"from_step": 0},
+        {"from_step": "1"},
+        {"params": {"unknown": 1}},
+        {"params": []},
+        {"unknown": 1},
+    ]
+    for body in bodies:
+        assert_problem(client.post(f"/jobs/{job_id}/retry", json=body), 422)
+    assert client.get(f"/jobs/{job_id}").json() == before
+    waiting = submit(client, params=QUICK, delay_seconds=3600)
+    assert_problem(client.post(f"/jobs/{waiting}/retry"), 409)
+
+
+def test_only_an_ended_job_is_deleted(client: httpx.Client, worker: Process) -> None:
+    waiting = submit(client, params=QUICK, delay_seconds=3600)
+    assert_problem(client.delete(f"/jobs/{waiting}"), 409)
+    job_id = failed(client)
+    assert client.delete(f"/jobs/{job_id}").status_code == 204
+    assert_problem(client.get(f"/jobs/{job_id}"), 404)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")])
+def test_a_job_that_is_not_there(client: httpx.Client, method: str, path: str) -> None:
+    assert_problem(client.request(method, f"/jobs/{2**60}{path}"), 404)
+    assert_problem(client.request(method, f"/jobs/{2**70}{path}"), 422)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"priority": 10},
+        {"priority": -1},
+        {"priority": "9"},
+        {"delay_seconds": -1},
+        {"delay_seconds": "1"},
+        {"delay_seconds": 1e12},
+    ],
+)
+def test_a_job_with_odd_wishes(client: httpx.Client, body: dict[str, Any]) -> None:
+    assert_problem(client.post("/jobs", json=body), 422)
