@@ -191,6 +191,28 @@ WITH own AS (
 SELECT status FROM own
 """)
 
+# A planned stop: no failure, and due at once elsewhere.
+_HAND_BACK = text(f"""
+WITH own AS (
+    UPDATE jobs
+    SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL,
+        claim_token = NULL, run_at = now(), published_at = NULL,
+        finished_at = CASE WHEN cancel_requested THEN now() END, event_count = event_count + 1, updated_at = now()
+    WHERE worker_id = :worker_id AND status = 'IN_PROGRESS'
+    RETURNING *
+), step AS (
+    UPDATE job_steps SET status = 'FAILED', message = 'Handed back: the worker was stopped', completed_at = now()
+    FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step
+              AND job_steps.status = 'IN_PROGRESS'
+), event AS (
+    {_EVENT}
+    SELECT id, event_count, CASE status WHEN 'CANCELLED' THEN 'cancelled' ELSE 'handed_back' END,
+           current_step, attempt, worker, NULL, NULL
+    FROM own
+)
+SELECT count(*) FROM own
+""")
+
 _PROGRESS = text(f"""
 WITH own AS (
     UPDATE jobs SET event_count = event_count + 1, updated_at = now()
@@ -363,6 +385,11 @@ def stop(
         "delay": delay,
     }
     return connection.execute(_STOP, values).scalar_one_or_none()
+
+
+def hand_back(connection: Connection, *, worker_id: str) -> int:
+    """Give back every job that this start of a worker holds, without a failure; gives how many."""
+    return int(connection.execute(_HAND_BACK, {"worker_id": worker_id}).scalar_one())
 
 
 def progress(connection: Connection, *, job_id: int, attempt: int, fraction: float, message: str | None) -> bool | None:

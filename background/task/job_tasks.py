@@ -8,6 +8,7 @@ from celery.signals import worker_ready, worker_shutdown
 
 from background.celery import celery_app
 from background.jobs import recovery, runner
+from background.jobs.planned_stop import PlannedStop
 from background.task_names import TaskName
 
 WORKER_ID = str(uuid4())
@@ -15,20 +16,24 @@ WORKER_ID = str(uuid4())
 
 
 _recovery = recovery.Recovery(worker_id=WORKER_ID)
+_planned_stop = PlannedStop(worker_id=WORKER_ID)
 
 
 @worker_ready.connect
-def _start_recovery(**_: Any) -> None:
-    """In the worker's main process, whatever its pool."""
+def _begin(**_: Any) -> None:
+    """In the main thread of the worker's main process, whatever its pool."""
+    _planned_stop.install()
     _recovery.start()
 
 
 @worker_shutdown.connect
-def _stop_recovery(**_: Any) -> None:
+def _end(**_: Any) -> None:
     _recovery.stop()
 
 
 @celery_app.task(name=TaskName.RUN_JOB, bind=True, ignore_result=True)
 def run_job(self: "Task[Any, Any]", job_id: int) -> None:
     """Claim the job and run its steps, if there is anything to claim."""
+    if _planned_stop.asked:
+        return  # its message is spent; another worker's recovery publishes it again
     runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID)

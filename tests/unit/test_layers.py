@@ -19,7 +19,7 @@ LAYERS = [
     ["background.jobs.queries", "background.canvas.queries", "background.jobs.pipeline"],
     ["background.pipelines"],
     ["background.jobs.dispatch", "background.jobs.runner", "background.canvas"],
-    ["background.jobs.recovery"],
+    ["background.jobs.recovery", "background.jobs.planned_stop"],
     ["background.jobs", "background.task"],
     ["background.problems", "background.requests"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.__main__"],
@@ -27,7 +27,13 @@ LAYERS = [
     ["main"],
 ]
 LIBRARIES_ONLY_IN = {
-    "os": {"background.__main__", "background.database", "background.documents", "background.local"},
+    "os": {
+        "background.__main__",
+        "background.jobs.planned_stop",
+        "background.database",
+        "background.documents",
+        "background.local",
+    },
     "fastapi": {
         "background.problems",
         "background.requests",

@@ -1,0 +1,83 @@
+"""What a worker does on SIGTERM: take nothing new, let steps finish for a while, hand the rest back, end.
+
+However the worker was started: the handler is installed once the worker is ready, over Celery's own, because
+billiard reads `REMAP_SIGTERM` before any module of ours is imported. The same under every pool: a thread of
+the main process does the work, also while a step holds the main thread (solo).
+"""
+
+import logging
+import mmap
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+from billiard import active_children
+from celery.worker import state as celery_state
+
+from background import database
+from background.errors import Unavailable
+from background.jobs import queries
+
+logger = logging.getLogger(__name__)
+
+FINISH_SECONDS = 3.0
+"""How long a running step may go on."""
+END_SECONDS = 6.5
+"""When the process ends at the latest, canvas tasks or not; 8 s are promised."""
+
+
+class PlannedStop:
+    """The one stop of this worker. Children that are forked later see `asked` change."""
+
+    def __init__(self, *, worker_id: str) -> None:
+        self.worker_id = worker_id
+        self._flag = mmap.mmap(-1, 1)
+
+    @property
+    def asked(self) -> bool:
+        """Whether this worker is to end, so that nothing new may be claimed."""
+        return self._flag[0] == 1
+
+    def install(self) -> None:
+        """Take SIGTERM over; to be called in the main thread of the main process."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if not self.asked:
+            self._flag[0] = 1
+            # Celery's main loop ends as soon as it runs again: nothing more is taken from the queue.
+            celery_state.should_stop = os.EX_OK  # type: ignore[assignment]
+            threading.Thread(target=self._end, name="planned-stop", daemon=True).start()
+
+    def _end(self) -> None:
+        begun = time.monotonic()
+        while celery_state.active_requests and time.monotonic() - begun < FINISH_SECONDS:
+            time.sleep(0.05)
+        self._hand_back(until=begun + END_SECONDS)
+        while self._others_run() and time.monotonic() - begun < END_SECONDS:
+            time.sleep(0.05)
+        time.sleep(0.5)  # Celery's own way out, where nothing holds it up any more
+        for child in active_children():
+            if child.pid is not None:
+                os.kill(child.pid, signal.SIGKILL)
+        logging.shutdown()
+        os._exit(os.EX_OK)
+
+    def _hand_back(self, *, until: float) -> None:
+        while time.monotonic() < until:
+            try:
+                with database.transaction(seconds=1) as connection:
+                    number = queries.hand_back(connection, worker_id=self.worker_id)
+            except Unavailable as error:
+                logger.warning("Jobs could not be handed back yet: %s", error)
+                time.sleep(0.2)
+            else:
+                logger.info("Stopping; %s jobs handed back.", number)
+                return
+
+    @staticmethod
+    def _others_run() -> bool:
+        return any(not request.task.ignore_result for request in list(celery_state.active_requests))

@@ -1,0 +1,64 @@
+"""SIGTERM to a worker: nothing is lost, no failure is counted, and it ends in time, under every pool."""
+
+import os
+from pathlib import Path
+
+import httpx2 as httpx
+import psutil
+import pytest
+
+from tests.acceptance.test_durability import in_step, kinds
+from tests.acceptance.test_jobs import ended, submit
+from tests.support import running_worker, wait_for
+
+PROMISED_SECONDS = 8
+POOLS = pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+
+
+@POOLS
+@pytest.mark.parametrize("remap", ["", "SIGQUIT"])
+def test_a_long_step_is_handed_back(client: httpx.Client, tmp_path: Path, pool: str, remap: str) -> None:
+    environment = {"REMAP_SIGTERM": remap} if remap else {}
+    with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2", env=environment) as first:
+        job_id = submit(client, params={"step_seconds": 30}, max_attempts=1)
+        wait_for(lambda: in_step(client, job_id, 1), what="step 1")
+        family = psutil.Process(first.popen.pid).children(recursive=True)
+        first.popen.terminate()
+        assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
+        assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    job = client.get(f"/jobs/{job_id}").json()
+    assert (job["status"], job["attempt"], job["error"]) == ("PENDING", 1, None)
+    assert kinds(job)[-1] == "handed_back"
+    assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
+
+
+@POOLS
+def test_a_step_that_is_nearly_done_is_finished(client: httpx.Client, tmp_path: Path, pool: str) -> None:
+    with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2") as first:
+        job_id = submit(client, params={"step_seconds": 2})
+        wait_for(lambda: in_step(client, job_id, 1), what="step 1")
+        first.popen.terminate()
+        assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
+    with running_worker(tmp_path / "second.log", f"--pool={pool}", "--concurrency=2"):
+        job = ended(client, job_id)
+    assert (job["status"], job["attempt"]) == ("COMPLETED", 2)
+    assert job["steps"][0]["attempt"] == 1
+
+
+def test_a_rolling_restart_under_load_loses_nothing(client: httpx.Client, tmp_path: Path) -> None:
+    made = [submit(client, params={"step_seconds": 0.2}, max_attempts=1) for _ in range(40)]
+    for number in range(3):
+        with running_worker(tmp_path / f"worker{number}.log") as process:
+            process.wait_for_line("begins at step")
+            process.popen.terminate()
+            process.popen.wait(PROMISED_SECONDS)
+    with running_worker(tmp_path / "last.log"):
+        jobs = [ended(client, job_id) for job_id in made]
+    assert {job["status"] for job in jobs} == {"COMPLETED"}
+    assert "lost" not in {kind for job in jobs for kind in kinds(job)}
+
+
+def test_an_idle_worker_ends(tmp_path: Path, valkey: object, postgres: object) -> None:
+    with running_worker(tmp_path / "idle.log") as process:
+        process.popen.terminate()
+        assert process.popen.wait(PROMISED_SECONDS) == os.EX_OK
