@@ -49,7 +49,7 @@ celery_app.conf.update(
     task_default_queue=QUEUE,
     task_default_priority=DEFAULT_PRIORITY,
     task_track_started=True,
-    task_time_limit=get_settings().job_time_limit + 60,
+    task_time_limit=get_settings().job_time_limit,
     # Flower shows what workers report.
     worker_send_task_events=True,
     result_expires=24 * 3600,

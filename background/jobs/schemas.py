@@ -25,7 +25,7 @@ class JobRequest(BaseModel):
     pipeline: str = "demo"
     params: dict[str, Any] = Field(default_factory=dict)
     priority: int = Field(0, ge=0, le=9)
-    delay_seconds: float = Field(0, ge=0, le=MAX_DELAY_SECONDS)
+    delay_seconds: float = Field(0.0, ge=0, le=MAX_DELAY_SECONDS)
     max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)
 
     def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, Params]:

@@ -72,7 +72,10 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
             raise Conflict(f"Job {job_id} cannot be retried. {reason}")
         params = None
         if request.params is not None:
-            found = checked(PIPELINES[row["pipeline"]], request.params, where=("body", "params"))
+            pipeline = PIPELINES.get(row["pipeline"])
+            if pipeline is None:
+                raise Conflict(f"Job {job_id} cannot be retried. There is no pipeline {row['pipeline']!r} any more.")
+            found = checked(pipeline, request.params, where=("body", "params"))
             params = jsontext.dumps(found.model_dump(mode="json"))
         job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params)
     dispatch.publish([job])

@@ -56,7 +56,6 @@ def addresses(plan: Plan) -> list[str]:
     return [
         "",
         f"  API         {plan.api}",
-        f"  Web page    {plan.api}/ui/",
         f"  API docs    {plan.api}/docs",
         f"  Flower      {plan.flower}",
         f"  PostgreSQL  {plan.postgres}",

@@ -29,6 +29,15 @@ def failed(client: httpx.Client) -> int:
     return job_id
 
 
+def test_a_default_that_is_spelled_out_is_the_same_request(client: httpx.Client) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    spelled = {"pipeline": "demo", "params": {"fail_times": 1}, "priority": 0, "delay_seconds": 0, "max_attempts": 3}
+    first = client.post("/jobs", headers=headers)
+    second = client.post("/jobs", json=spelled, headers=headers)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["job_id"] == second.json()["job_id"]
+
+
 def test_one_key_makes_one_job_however_often_it_is_sent(client: httpx.Client) -> None:
     headers = {"Idempotency-Key": str(uuid4())}
 
