@@ -37,7 +37,7 @@ CELERY_STATUS = {
 
 
 def submit(canvas: Canvas) -> Run:
-    """Record the canvas with its graph, then publish it.
+    """Record the canvas with its graph, then publish it; gives the run as it was recorded, before any task began.
 
     Raises `Unavailable` when the broker does not take it; nothing of it stays behind then.
     """
@@ -61,13 +61,15 @@ def submit(canvas: Canvas) -> Run:
             result_ids=builder.result_ids(canvas),
             tasks=tasks,
         )
+        recorded = queries.get(connection, task_id)
+        assert recorded is not None  # noqa: S101  (inserted two statements above)
     try:
         builder.signature_of(canvas).apply_async()
     except (KombuError, CeleryError, RedisError, OSError) as error:
         with database.transaction() as connection:
             queries.delete(connection, task_id)
         raise Unavailable("The broker (Redis) did not take the canvas; nothing of it was recorded.") from error
-    return get_run(task_id)
+    return Run.from_row(recorded)
 
 
 def submit_group(group: builder.Group) -> GroupRun:
@@ -80,14 +82,6 @@ def submit_chord(chord: builder.Chord) -> ChordRun:
     """The same for a chord; the answer also names its callback."""
     run = submit(chord)
     return ChordRun(**dict(run), chord_id=run.task_id)
-
-
-def get_run(task_id: str) -> Run:
-    """The run whose own id this is, as recorded. Raises `NotFound`."""
-    outcome = get_outcome(UUID(task_id))
-    if not isinstance(outcome, Run):
-        raise NotFound(f"There is no run {task_id}.")
-    return outcome
 
 
 def get_outcome(task_id: UUID) -> Outcome:
