@@ -1,0 +1,47 @@
+"""What may become of a job, without any server."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from background.jobs import states
+from background.jobs.states import ENDED, JobStatus
+
+COUNTS = st.integers(1, 100)
+JITTER = st.floats(0, 1)
+
+
+@given(COUNTS, JITTER)
+def test_backoff_doubles_from_one_second_to_a_minute(failures: int, jitter: float) -> None:
+    full = min(2 ** (failures - 1), 60)
+    assert full / 2 <= states.backoff(failures, jitter=jitter) <= full
+
+
+@given(COUNTS, COUNTS, st.booleans(), JITTER)
+def test_an_error_ends_a_job_at_its_limit_or_where_trying_again_is_no_use(
+    failures: int, limit: int, retryable: bool, jitter: float
+) -> None:
+    decision = states.after_error(failures=failures, max_attempts=limit, retryable=retryable, jitter=jitter)
+    goes_on = retryable and failures < limit
+    assert decision.status is (JobStatus.PENDING if goes_on else JobStatus.FAILED)
+    assert (decision.delay > 0) == goes_on
+
+
+@given(COUNTS, COUNTS)
+def test_a_loss_goes_on_at_once_below_the_limit(failures: int, limit: int) -> None:
+    decision = states.after_loss(failures=failures, max_attempts=limit)
+    assert decision == states.Decision(JobStatus.PENDING if failures < limit else JobStatus.FAILED)
+
+
+@pytest.mark.parametrize("status", JobStatus)
+@pytest.mark.parametrize("from_step", [None, 1, 2, 3])
+def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus, from_step: int | None) -> None:
+    reason = states.why_no_retry(status=status, steps_done=1, from_step=from_step)
+    allowed = status in ENDED and from_step != 3 and not (status is JobStatus.COMPLETED and from_step is None)
+    assert (reason is None) == allowed
+
+
+def test_only_a_pending_job_waits() -> None:
+    for status in JobStatus:
+        reason = states.waiting_for(status=status, seconds_until_due=-1, published=True)
+        assert (reason is not None) == (status is JobStatus.PENDING)
