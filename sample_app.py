@@ -21,7 +21,7 @@ from background.canvas.schemas import (
 from background.canvas.states import RunStatus, RunType
 from background.jobs.router import link_next
 from background.problems import responses
-from background.requests import StorableJSONRoute
+from background.requests import NO_NUL, StorableJSONRoute
 from background.task_names import TaskName
 
 router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)
@@ -35,7 +35,7 @@ def add(body: Operands) -> Run:
 
 @router.post("/test-request-info", status_code=202, responses=responses(413))
 def test_request_info(
-    message: Annotated[str | None, Query(max_length=10_000)] = None,
+    message: Annotated[str | None, Query(max_length=10_000, pattern=NO_NUL)] = None,
     body: Annotated[InfoBody | None, Body()] = None,
 ) -> Run:
     """One task that tells what Celery tells it (`self.request`), with the message or the data."""

@@ -16,6 +16,8 @@ from background.problems import STATUS_OF, problem
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
+NO_NUL = r"^[^\x00]*$"
+"""Pattern of a text parameter in a path or query: PostgreSQL's `text` holds no NUL character."""
 DRAIN_BYTES = 64 * 1024 * 1024
 """How much of a refused body is still read, so that a client that sends before it listens gets its answer."""
 

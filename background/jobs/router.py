@@ -17,7 +17,7 @@ from background.jobs.schemas import (
 from background.jobs.states import JobStatus
 from background.pipelines import PIPELINES
 from background.problems import responses
-from background.requests import StorableJSONRoute
+from background.requests import NO_NUL, StorableJSONRoute
 
 router = APIRouter(tags=["jobs"], route_class=StorableJSONRoute)
 
@@ -55,7 +55,7 @@ def list_jobs(
     response: Response,
     *,
     status: JobStatus | None = None,
-    pipeline: Annotated[str | None, Query(max_length=100)] = None,
+    pipeline: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
 ) -> list[Job]:

@@ -52,6 +52,7 @@ def _nothing_changes(client: httpx.Client) -> Any:
         f"/jobs/{2**70}",
         "/jobs/1.5",
         "/result/abc",
+        "/jobs?pipeline=a%00b",
         "/runs?limit=0",
         "/runs?status=DONE",
         "/runs?type=tree",
