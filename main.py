@@ -8,6 +8,7 @@ from background.documents import router as documents
 from background.jobs import router as jobs
 from background.requests import BodyLimit
 from background.settings import get_settings
+from background.workers import router as workers
 
 logs.configure()
 broker.limit_publisher()
@@ -18,6 +19,6 @@ app = FastAPI(
     description="A durable job pipeline and a canvas playground on FastAPI, Celery, Redis and PostgreSQL.",
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
-for part in (system.router, jobs.router, sample_app.router, documents.router):
+for part in (system.router, jobs.router, workers.router, sample_app.router, documents.router):
     app.include_router(part)
 problems.install(app)

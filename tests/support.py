@@ -93,10 +93,15 @@ def running_api(log: Path, *, env: Mapping[str, str] | None = None) -> Iterator[
 
 
 @contextlib.contextmanager
-def running_worker(log: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """A real worker process, ready for tasks; prefork with two children unless told otherwise."""
+def running_worker(
+    log: Path, *options: str, env: Mapping[str, str] | None = None, module: str = "celery"
+) -> Iterator[Process]:
+    """A real worker process, ready for tasks; prefork with two children unless told otherwise.
+
+    `module` may name one that changes something and then does what `python -m celery` does.
+    """
     pool = options or ("--pool=prefork", "--concurrency=2")
-    celery = [sys.executable, "-m", "celery", "-A", "background.celery.celery_app", "worker", "--loglevel=INFO"]
+    celery = [sys.executable, "-m", module, "-A", "background.celery.celery_app", "worker", "--loglevel=INFO"]
     process = Process([*celery, f"--hostname={log.stem}@%h", *pool], log=log, env=env)
     try:
         process.wait_for_line("ready.")

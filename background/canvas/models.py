@@ -67,4 +67,6 @@ run_tasks = Table(
     Column("finished_at", DateTime(timezone=True)),
     UniqueConstraint("run_id", "position"),
     CheckConstraint(one_of("state", TaskState), name="state"),
+    # What `GET /workers` shows as running.
+    Index("ix_run_tasks_started", "worker", postgresql_where=text("state = 'STARTED'")),
 )

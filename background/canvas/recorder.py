@@ -21,6 +21,8 @@ from background.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 RECORD_SECONDS = 1.0
+TASK_SECONDS = 90
+"""A canvas task is killed after this time (prefork): before Redis hands its message out again."""
 
 
 def record(statement: Callable[[Connection], None]) -> None:
@@ -50,6 +52,10 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     """A task whose start, retries and end are recorded under its id. An id that is no run's changes nothing."""
 
     abstract = True
+    # It outlives its worker as far as Redis allows: its message is acknowledged when it has ended.
+    acks_late = True
+    reject_on_worker_lost = True
+    time_limit = TASK_SECONDS
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task. Its success is written before Celery publishes what follows, so states change in order."""

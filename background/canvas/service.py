@@ -16,7 +16,7 @@ from background.canvas.builder import Canvas
 from background.canvas.schemas import ChordRun, Error, GroupRun, JobOutcome, Member, Outcome, Progress, Run
 from background.canvas.states import FINAL, RunStatus, RunType, TaskState
 from background.errors import NotFound, Unavailable
-from background.jobs import queries as job_queries
+from background.jobs import reads as job_reads
 from background.jobs.states import ENDED, JobStatus
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def get_outcome(task_id: UUID) -> Outcome:
     """What became of this id: a run, a member of a run, or a job. Raises `NotFound` for one never submitted."""
     with database.transaction() as connection:
         row = queries.get(connection, str(task_id))
-        job = None if row else job_queries.get_by_task_id(connection, str(task_id))
+        job = None if row else job_reads.get_by_task_id(connection, str(task_id))
     if row is not None:
         run = Run.from_row(row)
         return run if run.task_id == task_id else _member(run, task_id)

@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -45,6 +46,8 @@ jobs = Table(
     Column("pipeline", Text, nullable=False),
     # The names of the pipeline's steps when the job was made: the row tells by itself what COMPLETED means.
     Column("step_names", ARRAY(Text), nullable=False),
+    # Their time-outs in seconds, NULL where a step has none of its own.
+    Column("step_timeouts", ARRAY(Float)),
     Column("params", JSONB, nullable=False),
     Column("status", Text, nullable=False, server_default=JobStatus.PENDING.value),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
@@ -60,7 +63,9 @@ jobs = Table(
     Column("claim_token", Uuid),
     Column("worker", Text),
     Column("worker_id", Uuid),
-    Column("lease_until", DateTime(timezone=True)),
+    time_column("lease_until"),
+    # When the running step has timed out; its lease is not renewed past that.
+    time_column("step_until"),
     Column("idempotency_key", Text, unique=True),
     Column("request_digest", Text),
     Column("result", JSONB),
@@ -77,6 +82,9 @@ jobs = Table(
     CheckConstraint("(status = 'IN_PROGRESS') = (lease_until IS NOT NULL)", name="lease"),
     Index("ix_jobs_status_id", "status", desc("id")),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
+    # The last hour of `GET /jobs/stats`.
+    Index("ix_jobs_created_at", "created_at"),
+    Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # The two small sets that recovery looks through. lease_until stays out of every index: renewing it is then
     # a HOT update.
     Index("ix_jobs_due", "run_at", "id", postgresql_where=text("status = 'PENDING'")),

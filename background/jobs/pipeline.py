@@ -28,6 +28,10 @@ class NotOurs(BaseException):
     """Raised inside a step whose job has gone to another attempt: stop at once, nothing can be written any more."""
 
 
+class TimedOut(BaseException):
+    """Raised inside a step that has taken longer than it may; a failure, and tried again as any other."""
+
+
 class NoRetry(Exception):
     """A step raises this when trying again cannot help: the job fails at once."""
 
@@ -78,14 +82,27 @@ StepFunctionT = TypeVar("StepFunctionT", bound=StepFunction)
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A named row of steps with one model of parameters; `pipeline.step` adds a step (see `background.pipelines`)."""
+    """A named row of steps with one model of parameters; `pipeline.step` adds a step (see `background.pipelines`).
+
+    `timeouts` has the seconds of those steps that may not take as long as `JOB_TIME_LIMIT`.
+    """
 
     name: str
     params: type[Params]
     description: str = ""
     steps: dict[str, StepFunction] = field(default_factory=dict)
+    timeouts: dict[str, float] = field(default_factory=dict)
 
     def step(self, function: StepFunctionT) -> StepFunctionT:
         """Decorator: the function becomes the next step, under its own name."""
         self.steps[function.__name__] = function
         return function
+
+    def step_within(self, seconds: float) -> Callable[[StepFunctionT], StepFunctionT]:
+        """Decorator: as `step`, and the step times out after so many seconds."""
+
+        def add(function: StepFunctionT) -> StepFunctionT:
+            self.timeouts[function.__name__] = seconds
+            return self.step(function)
+
+        return add

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from billiard import active_children
@@ -29,10 +30,11 @@ END_SECONDS = 6.5
 
 
 class PlannedStop:
-    """The one stop of this worker. Children that are forked later see `asked` change."""
+    """The one stop of this worker; `leave` signs it off. Children that are forked later see `asked` change."""
 
-    def __init__(self, *, worker_id: str) -> None:
+    def __init__(self, *, worker_id: str, leave: Callable[[], None]) -> None:
         self.worker_id = worker_id
+        self._leave = leave
         self._flag = mmap.mmap(-1, 1)
 
     @property
@@ -71,6 +73,7 @@ class PlannedStop:
             try:
                 with database.transaction(seconds=1) as connection:
                     number = queries.hand_back(connection, worker_id=self.worker_id)
+                self._leave()
             except Unavailable as error:
                 logger.warning("Jobs could not be handed back yet: %s", error)
                 time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""All SQL of the job pipeline, to be read in one sitting.
+"""All SQL that moves a job, to be read in one sitting. (`reads` and `recovery_queries` have the rest.)
 
 Each transition is one statement. A statement that writes for a worker first takes the job's row in a CTE named
 `own`, which carries the fence: `attempt = :attempt AND status = 'IN_PROGRESS'`. When `own` is empty the job
@@ -34,13 +34,14 @@ _STEP_BEGINS = """
 # shortfall.
 _CREATE = text(f"""
 WITH job AS (
-    INSERT INTO jobs (task_id, pipeline, step_names, params, priority, max_attempts, run_at, published_at,
-                      idempotency_key, request_digest)
-    SELECT task_id, pipeline, step_names, params, priority, max_attempts, now() + delay_seconds * interval '1 second',
+    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at,
+                      published_at, idempotency_key, request_digest)
+    SELECT task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts,
+           now() + delay_seconds * interval '1 second',
            CASE WHEN delay_seconds = 0 THEN now() END, idempotency_key, request_digest
     FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS asked(
-        position int, task_id uuid, pipeline text, step_names text[], params jsonb, priority smallint,
-        delay_seconds float8, max_attempts smallint, idempotency_key text, request_digest text)
+        position int, task_id uuid, pipeline text, step_names text[], step_timeouts float8[], params jsonb,
+        priority smallint, delay_seconds float8, max_attempts smallint, idempotency_key text, request_digest text)
     ORDER BY position
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id, task_id, status, priority, run_at <= now() AS due
@@ -109,11 +110,13 @@ WITH own AS (
     SET status = 'IN_PROGRESS', attempt = attempt + (claim_token IS DISTINCT FROM :token)::int,
         event_count = event_count + (claim_token IS DISTINCT FROM :token)::int, claim_token = :token,
         worker = :worker, worker_id = :worker_id, lease_until = now() + :lease * interval '1 second',
-        current_step = 1 + (SELECT count(*) FROM job_steps WHERE job_id = :job_id AND status = 'COMPLETED'),
+        current_step = first.step,
+        step_until = now() + least(step_timeouts[first.step], :time_limit) * interval '1 second',
         published_at = NULL, started_at = coalesce(started_at, now()), updated_at = now()
+    FROM (SELECT 1 + count(*) AS step FROM job_steps WHERE job_id = :job_id AND status = 'COMPLETED') AS first
     WHERE id = :job_id AND NOT cancel_requested AND run_at <= now()
       AND (status = 'PENDING' OR (status = 'IN_PROGRESS' AND claim_token = :token))
-    RETURNING *
+    RETURNING jobs.*
 ), step AS ({_STEP_BEGINS.format(source="own")}
 ), event AS (
     {_EVENT} SELECT id, event_count, 'started', current_step, attempt, worker, NULL, NULL FROM own
@@ -121,6 +124,7 @@ WITH own AS (
 )
 SELECT own.id, own.task_id, own.pipeline, own.params, own.attempt, own.failures, own.max_attempts,
        own.current_step, step.failures AS step_failures,
+       least(step_timeouts[current_step], :time_limit) AS step_seconds,
        (SELECT coalesce(jsonb_object_agg(step_number, output), '{{}}') FROM job_steps
         WHERE job_id = :job_id AND status = 'COMPLETED') AS outputs
 FROM own LEFT JOIN step ON true
@@ -134,6 +138,8 @@ WITH own AS (
     SET status = CASE WHEN current_step = cardinality(step_names) THEN 'COMPLETED'
                       WHEN cancel_requested THEN 'CANCELLED' ELSE 'IN_PROGRESS' END,
         lease_until = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested THEN lease_until END,
+        step_until = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested
+            THEN now() + least(step_timeouts[current_step + 1], :time_limit) * interval '1 second' END,
         finished_at = CASE WHEN current_step = cardinality(step_names) OR cancel_requested THEN now() END,
         result = CASE WHEN current_step = cardinality(step_names) THEN CAST(:output AS jsonb) END,
         error = CASE WHEN current_step < cardinality(step_names) THEN error END,
@@ -155,9 +161,11 @@ WITH own AS (
            :step, attempt, worker, NULL, NULL
     FROM own
 )
-SELECT own.status, own.current_step, step.failures AS step_failures FROM own LEFT JOIN step ON true
+SELECT own.status, own.current_step, step.failures AS step_failures,
+       least(own.step_timeouts[own.current_step], :time_limit) AS step_seconds
+FROM own LEFT JOIN step ON true
 UNION ALL
-SELECT jobs.status, jobs.current_step, job_steps.failures
+SELECT jobs.status, jobs.current_step, job_steps.failures, least(step_timeouts[current_step], :time_limit)
 FROM jobs LEFT JOIN job_steps ON job_steps.job_id = jobs.id AND job_steps.step_number = jobs.current_step
 WHERE jobs.id = :job_id AND jobs.attempt = :attempt AND NOT EXISTS (SELECT FROM own)
 """)
@@ -168,8 +176,7 @@ WITH own AS (
     UPDATE jobs
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE :status END,
         failures = failures + :failed, error = CASE :failed WHEN 1 THEN :message ELSE error END,
-        lease_until = NULL, claim_token = NULL,
-        published_at = NULL,
+        lease_until = NULL, step_until = NULL, claim_token = NULL, published_at = NULL,
         run_at = CASE WHEN :status = 'PENDING' THEN now() + :delay * interval '1 second' ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR :status <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = now()
@@ -196,7 +203,7 @@ _HAND_BACK = text(f"""
 WITH own AS (
     UPDATE jobs
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL,
-        claim_token = NULL, run_at = now(), published_at = NULL,
+        step_until = NULL, claim_token = NULL, run_at = now(), published_at = NULL,
         finished_at = CASE WHEN cancel_requested THEN now() END, event_count = event_count + 1, updated_at = now()
     WHERE worker_id = :worker_id AND status = 'IN_PROGRESS'
     RETURNING *
@@ -229,69 +236,6 @@ SELECT cancel_requested FROM own
 
 _OWNED = text("""
 SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
-""")
-
-_RENEW = text("""
-UPDATE jobs SET lease_until = now() + :lease * interval '1 second'
-WHERE id = ANY(:job_ids) AND worker_id = :worker_id AND status = 'IN_PROGRESS'
-""")
-
-_SERVER_AGE = text("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
-
-_LOST = text("""
-SELECT id, attempt, failures, max_attempts FROM jobs
-WHERE status = 'IN_PROGRESS' AND lease_until < now()
-ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-""")
-
-RECOVERY_LOCK_KEY = 5_820_118
-PUBLISH_GRACE_SECONDS = 2.0
-"""So long after it was marked as published, a job's message may still be on its way to the queue."""
-
-_RECOVERY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
-
-_COUNT_PUBLISHED = text("""
-SELECT count(*) FROM (
-    SELECT FROM jobs
-    WHERE status = 'PENDING' AND published_at < now() - :grace * interval '1 second' AND run_at <= now()
-    LIMIT :limit
-) AS published
-""")
-
-_TO_PUBLISH = text("""
-WITH chosen AS (
-    SELECT id FROM jobs
-    WHERE status = 'PENDING' AND run_at <= now()
-      AND CASE WHEN :again THEN published_at < now() - :grace * interval '1 second' ELSE published_at IS NULL END
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs SET published_at = now() FROM chosen WHERE jobs.id = chosen.id
-RETURNING jobs.id, jobs.task_id, jobs.priority
-""")
-
-_STEPS_OF_JOB = """
-    (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'job_id' - 'failures' ORDER BY s.step_number), '[]')
-     FROM job_steps s WHERE s.job_id = jobs.id) AS steps
-"""
-
-_JOB_COLUMNS = f"""
-    id, task_id, status, created_at, updated_at, pipeline, params, priority, attempt, max_attempts, run_at,
-    started_at, finished_at, worker, result, error, published_at IS NOT NULL AS published,
-    extract(epoch FROM run_at - now())::float AS seconds_until_due, {_STEPS_OF_JOB}
-"""
-
-# One statement, so one snapshot: a job and its steps always agree.
-_GET = text(f"""
-SELECT {_JOB_COLUMNS},
-    (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'job_id' ORDER BY e.number), '[]')
-     FROM job_events e WHERE e.job_id = jobs.id) AS events
-FROM jobs WHERE id = :job_id
-""")
-
-_GET_BY_TASK_ID = text("""
-SELECT id, task_id, status, attempt, result, error, cardinality(step_names) AS steps_total,
-    (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
-FROM jobs WHERE task_id = :task_id
 """)
 
 
@@ -337,23 +281,40 @@ def mark_unpublished(connection: Connection, job_ids: Sequence[int]) -> None:
 
 
 def claim(
-    connection: Connection, *, job_id: int, token: str, worker: str, worker_id: str, lease: float
+    connection: Connection,
+    *,
+    job_id: int,
+    token: str,
+    worker: str,
+    worker_id: str,
+    lease: float,
+    time_limit: float,
 ) -> RowMapping | None:
     """Make a due PENDING job this worker's for `lease` seconds and begin its first step that is not COMPLETED.
 
-    `None` when there is nothing to claim. A row whose `step_failures` is `None` says: ask again.
+    That step may take `time_limit` seconds, or `step_seconds` of the row given, which is less where the step has
+    a time-out of its own. `None` when there is nothing to claim. A row whose `step_failures` is `None` says: ask again.
     """
-    values = {"job_id": job_id, "token": token, "worker": worker, "worker_id": worker_id, "lease": lease}
+    values = {
+        "job_id": job_id,
+        "token": token,
+        "worker": worker,
+        "worker_id": worker_id,
+        "lease": lease,
+        "time_limit": time_limit,
+    }
     return connection.execute(_CLAIM, values).mappings().one_or_none()
 
 
-def finish_step(connection: Connection, *, job_id: int, attempt: int, step: int, output: str) -> RowMapping | None:
+def finish_step(
+    connection: Connection, *, job_id: int, attempt: int, step: int, output: str, time_limit: float
+) -> RowMapping | None:
     """End step `step` with `output` (JSON text) and begin the next, or end the job.
 
-    Gives the job's `status`, its `current_step` and that step's `step_failures`; `None` when the job is no
-    longer held by this attempt.
+    Gives the job's `status`, its `current_step`, and that step's `step_failures` and `step_seconds` (see `claim`);
+    `None` when the job is no longer held by this attempt.
     """
-    values = {"job_id": job_id, "attempt": attempt, "step": step, "output": output}
+    values = {"job_id": job_id, "attempt": attempt, "step": step, "output": output, "time_limit": time_limit}
     return connection.execute(_FINISH_STEP, values).mappings().one_or_none()
 
 
@@ -401,61 +362,3 @@ def progress(connection: Connection, *, job_id: int, attempt: int, fraction: flo
 def cancel_asked(connection: Connection, *, job_id: int, attempt: int) -> bool | None:
     """Whether a cancel is asked for; `None` when the job is no longer held by this attempt."""
     return connection.execute(_OWNED, {"job_id": job_id, "attempt": attempt}).scalar_one_or_none()
-
-
-def renew(connection: Connection, *, job_ids: Sequence[int], worker_id: str, lease: float) -> int:
-    """Renew the leases of those of these jobs that this very start of a worker holds; gives how many."""
-    values = {"job_ids": list(job_ids), "worker_id": worker_id, "lease": lease}
-    return connection.execute(_RENEW, values).rowcount
-
-
-def server_age(connection: Connection) -> float:
-    """Seconds since PostgreSQL was started."""
-    return float(connection.execute(_SERVER_AGE).scalar_one())
-
-
-def lost(connection: Connection, *, limit: int) -> Sequence[RowMapping]:
-    """Lock at most `limit` running jobs whose lease has run out; gives what `states.after_loss` needs."""
-    return connection.execute(_LOST, {"limit": limit}).mappings().all()
-
-
-def try_recovery_lock(connection: Connection) -> bool:
-    """Whether this transaction may look for missing messages: one at a time, or each would publish them."""
-    return bool(connection.execute(_RECOVERY_LOCK, {"key": RECOVERY_LOCK_KEY}).scalar_one())
-
-
-def count_published(connection: Connection, *, limit: int) -> int:
-    """How many due jobs, `limit` at most, should have a message in the queue."""
-    values = {"limit": limit, "grace": PUBLISH_GRACE_SECONDS}
-    return int(connection.execute(_COUNT_PUBLISHED, values).scalar_one())
-
-
-def to_publish(connection: Connection, *, again: bool, limit: int) -> Sequence[RowMapping]:
-    """Mark the oldest due jobs as published, at most `limit`; gives their `id`, `task_id` and `priority`.
-
-    Those that never were; or, `again`, those whose message should be in the queue.
-    """
-    values = {"again": again, "limit": limit, "grace": PUBLISH_GRACE_SECONDS}
-    return connection.execute(_TO_PUBLISH, values).mappings().all()
-
-
-def get(connection: Connection, job_id: int) -> RowMapping | None:
-    """One job with its steps and events, or `None`."""
-    return connection.execute(_GET, {"job_id": job_id}).mappings().one_or_none()
-
-
-def get_by_task_id(connection: Connection, task_id: str) -> RowMapping | None:
-    """How the job with this task id stands, or `None`."""
-    return connection.execute(_GET_BY_TASK_ID, {"task_id": task_id}).mappings().one_or_none()
-
-
-def find(
-    connection: Connection, *, status: str | None, pipeline: str | None, before: int | None, limit: int
-) -> Sequence[RowMapping]:
-    """At most `limit` jobs with their steps, newest first, with ids below `before` (a keyset page)."""
-    filters: dict[str, Any] = {"status": status, "pipeline": pipeline, "before": before}
-    conditions = {"status": "status = :status", "pipeline": "pipeline = :pipeline", "before": "id < :before"}
-    chosen = [conditions[name] for name, value in filters.items() if value is not None]
-    where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
-    statement = text(f"SELECT {_JOB_COLUMNS} FROM jobs {where} ORDER BY id DESC LIMIT :limit")
-    return connection.execute(statement, {**filters, "limit": limit}).mappings().all()

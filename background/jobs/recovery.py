@@ -5,19 +5,27 @@ a step holds the main thread (solo pool). PostgreSQL's clock is the only one tha
 """
 
 import logging
+import os
+import random
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from celery.worker import state as celery_state
+from celery.worker.request import Request
+from sqlalchemy import Connection, RowMapping
 
 from background import database
 from background.broker import queue_length
 from background.errors import Unavailable
-from background.jobs import dispatch, queries, states
+from background.jobs import dispatch, queries, recovery_queries, states
 from background.jobs.states import EventKind
 from background.settings import get_settings
 from background.task_names import TaskName
+from background.workers import queries as workers
+from background.workers.queries import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -25,21 +33,50 @@ PASS_SECONDS = 1.0
 BATCH = 500
 
 
-def active_job_ids() -> list[int]:
-    """The jobs that this worker's pool is running now, as its main process knows."""
-    return [
-        int(request.args[0])
+def active_jobs() -> dict[int, Request]:
+    """The jobs that this worker's pool is running now, as its main process knows, by id."""
+    return {
+        int(request.args[0]): request
         for request in list(celery_state.active_requests)
         if request.name == TaskName.RUN_JOB and request.args
-    ]
+    }
 
 
-def renew(job_ids: Iterable[int], *, worker_id: str) -> None:
-    """Renew the leases of these jobs in one statement. Raises `Unavailable`."""
+def renew(job_ids: Collection[int], *, worker_id: str) -> None:
+    """Renew the leases of these jobs in one statement, never past a step's time-out. Raises `Unavailable`."""
     lease = get_settings().lease_seconds
-    if ids := list(job_ids):
+    if job_ids:
         with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-            queries.renew(connection, job_ids=ids, worker_id=worker_id, lease=lease)
+            recovery_queries.renew(connection, job_ids=list(job_ids), worker_id=worker_id, lease=lease)
+
+
+def time_out(*, worker_id: str) -> list[int]:
+    """Write off the jobs of this worker whose step has timed out and did not stop; gives them. Raises `Unavailable`."""
+    lease = get_settings().lease_seconds
+    with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
+        rows = recovery_queries.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4))
+        for row in rows:
+            _time_out(connection, row)
+    return [row["id"] for row in rows]
+
+
+def _time_out(connection: Connection, row: RowMapping) -> None:
+    decision = states.after_error(
+        failures=row["failures"] + 1,
+        max_attempts=row["max_attempts"],
+        retryable=True,
+        jitter=random.random(),  # noqa: S311  (nothing secret)
+    )
+    queries.stop(
+        connection,
+        job_id=row["id"],
+        attempt=row["attempt"],
+        status=decision.status,
+        delay=decision.delay,
+        kind=EventKind.STEP_FAILED,
+        message=f"TimedOut: Step {row['current_step']} took longer than the {row['step_seconds']:g} s it may take.",
+        failed=True,
+    )
 
 
 class Steadiness:
@@ -47,11 +84,13 @@ class Steadiness:
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._broken = False
 
     def note(self, *, answered: bool) -> None:
         """PostgreSQL has answered, or has not."""
         if not answered:
             self._since = None
+            self._broken = True
         elif self._since is None:
             self._since = time.monotonic()
 
@@ -59,6 +98,10 @@ class Steadiness:
     def seconds(self) -> float:
         """0 while it does not answer."""
         return 0.0 if self._since is None else time.monotonic() - self._since
+
+    def undisturbed_for(self, seconds: float) -> bool:
+        """Whether there was no break in the last `seconds`; the time before this process began does not count."""
+        return not self._broken or self.seconds >= seconds
 
 
 def reap(*, steady_seconds: float) -> int:
@@ -71,9 +114,9 @@ def reap(*, steady_seconds: float) -> int:
     if steady_seconds < lease:
         return 0
     with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-        if queries.server_age(connection) < lease:
+        if recovery_queries.server_age(connection) < lease:
             return 0
-        rows = queries.lost(connection, limit=BATCH)
+        rows = recovery_queries.lost(connection, limit=BATCH)
         for row in rows:
             decision = states.after_loss(failures=row["failures"] + 1, max_attempts=row["max_attempts"])
             queries.stop(
@@ -97,33 +140,51 @@ def publish_missing() -> int:
     never multiplies its messages, and a job is overlooked only while the queue holds somebody else's.
     """
     with database.transaction() as connection:
-        if not queries.try_recovery_lock(connection):
+        if not recovery_queries.try_recovery_lock(connection):
             return 0
-        jobs = list(queries.to_publish(connection, again=False, limit=BATCH))
+        jobs = list(recovery_queries.to_publish(connection, again=False, limit=BATCH))
         room = BATCH - len(jobs)
         queued = queue_length()
-        shortfall = queries.count_published(connection, limit=queued + room) - queued
+        shortfall = recovery_queries.count_published(connection, limit=queued + room) - queued
         if shortfall > 0:
-            jobs += queries.to_publish(connection, again=True, limit=shortfall)
+            jobs += recovery_queries.to_publish(connection, again=True, limit=shortfall)
     return dispatch.publish(jobs)
 
 
+def end_child(request: Request | None) -> None:
+    """Kill the child of the prefork pool that runs this; a thread cannot be ended from outside, and keeps its slot."""
+    pid = int(request.worker_pid or 0) if request else 0
+    if pid not in (0, os.getpid()):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Recovery:
-    """The two threads. `start` once the worker is ready, `stop` when it ends."""
+    """The two threads. `start` once the worker is ready, `leave` and `stop` when it ends."""
 
     def __init__(self, *, worker_id: str) -> None:
         self.worker_id = worker_id
+        self._identity: Identity | None = None
+        self._present = threading.Lock()
         self._steadiness = Steadiness()
         self._ending = threading.Event()
 
-    def start(self) -> None:
+    def start(self, identity: Identity) -> None:
         """Begin; both threads are daemons and never outlive the process."""
+        self._identity = identity
         lease = get_settings().lease_seconds
         for name, action, pause in (
             ("lease", self._renew, min(lease / 3, 5.0)),
             ("recovery", self._recover, PASS_SECONDS),
         ):
             threading.Thread(target=self._repeat, args=(action, pause), name=name, daemon=True).start()
+
+    def leave(self) -> None:
+        """Sign off from the list of workers; leases are still renewed. Raises `Unavailable`."""
+        with self._present:
+            self._identity = None
+            with database.transaction(seconds=1) as connection:
+                workers.forget(connection, self.worker_id)
 
     def stop(self) -> None:
         """End both threads after what they are doing now."""
@@ -140,10 +201,28 @@ class Recovery:
                 logger.exception("%s: a pass failed", threading.current_thread().name)
 
     def _renew(self) -> None:
-        renew(active_job_ids(), worker_id=self.worker_id)
+        active = active_jobs()
+        renew(active, worker_id=self.worker_id)
+        # A step that ended in time during an outage of PostgreSQL must be able to say so first.
+        undisturbed = self._steadiness.undisturbed_for(get_settings().lease_seconds)
+        for job_id in time_out(worker_id=self.worker_id) if active and undisturbed else ():
+            logger.warning("Job %s: its step timed out.", job_id)
+            end_child(active.get(job_id))
+
+    def _beat(self) -> None:
+        with self._present:
+            if self._identity is not None:
+                try:
+                    queued = queue_length()
+                except Unavailable:
+                    queued = None
+                with database.transaction() as connection:
+                    workers.beat(connection, self._identity, queue_length=queued)
+                    workers.forget_old(connection)
 
     def _recover(self) -> None:
         try:
+            self._beat()
             reap(steady_seconds=self._steadiness.seconds)
         except Unavailable:
             self._steadiness.note(answered=False)

@@ -13,6 +13,7 @@ from background.jobs.schemas import (
     JobWithHistory,
     PipelineInfo,
     RetryRequest,
+    Statistics,
 )
 from background.jobs.states import JobStatus
 from background.pipelines import PIPELINES
@@ -60,30 +61,36 @@ def list_jobs(
     before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
 ) -> list[Job]:
     """Jobs, newest first; the `Link` header leads to the next page while there is more."""
-    rows = service.find_jobs(status=status, pipeline=pipeline, before=before, limit=limit + 1)
-    if len(rows) > limit:
-        link_next(request, response, before=rows[limit - 1]["id"])
-    return [Job.from_row(row) for row in rows[:limit]]
+    jobs = service.find_jobs(status=status, pipeline=pipeline, before=before, limit=limit + 1)
+    if len(jobs) > limit:
+        link_next(request, response, before=jobs[limit - 1].id)
+    return list(jobs[:limit])
+
+
+@router.get("/jobs/stats", responses=responses())
+def get_statistics() -> Statistics:
+    """How many jobs there are of each kind, how long they wait, and the last hour by minutes."""
+    return service.get_statistics()
 
 
 @router.get("/jobs/{job_id}", responses=responses(404))
 def get_job(job_id: JobId) -> JobWithHistory:
     """One job with its steps and its history."""
-    return JobWithHistory.from_row(service.get_job(job_id))
+    return service.get_job(job_id)
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, responses=responses(404, 409))
 def cancel_job(job_id: JobId) -> Job:
     """A waiting job is CANCELLED at once, a running one before its next step, or sooner where the step looks."""
     service.cancel_job(job_id)
-    return Job.from_row(service.get_job(job_id))
+    return service.get_job(job_id)
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202, responses=responses(404, 409, 413))
 def retry_job(job_id: JobId, request: Annotated[RetryRequest | None, Body()] = None) -> Job:
     """Let an ended job go on at its first step that is not COMPLETED, or at `from_step`."""
     service.retry_job(job_id, request or RetryRequest())
-    return Job.from_row(service.get_job(job_id))
+    return service.get_job(job_id)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=responses(404, 409))

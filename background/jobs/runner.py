@@ -17,7 +17,8 @@ from sqlalchemy import Connection, RowMapping
 from background import database, jsontext
 from background.errors import Unavailable
 from background.jobs import queries, states
-from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, StepContext
+from background.jobs.deadline import Deadline
+from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, StepContext, TimedOut
 from background.jobs.states import EventKind, JobStatus
 from background.pipelines import PIPELINES
 from background.settings import get_settings
@@ -58,8 +59,10 @@ class Attempt:
     params: dict[str, Any]
     step: int
     step_failures: int
+    step_seconds: float
     outputs: dict[str, Any]
     reported_at: float = field(default_factory=time.monotonic)
+    deadline: Deadline | None = None
 
     @classmethod
     def from_claim(cls, row: RowMapping) -> "Attempt":
@@ -76,6 +79,7 @@ class Attempt:
             params=row["params"],
             step=row["current_step"],
             step_failures=row["step_failures"],
+            step_seconds=row["step_seconds"],
             outputs={names[int(number) - 1]: output for number, output in row["outputs"].items() if names},
         )
 
@@ -105,6 +109,8 @@ class Attempt:
         self._ask(lambda connection: queries.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
 
     def _ask(self, statement: Callable[[Connection], bool | None]) -> None:
+        if self.deadline is not None:
+            self.deadline.check()
         if time.monotonic() - self.reported_at < REPORT_SECONDS:
             return
         self.reported_at = time.monotonic()
@@ -123,7 +129,8 @@ class Attempt:
         if self.pipeline is None:
             raise RuntimeError(f"This worker has no pipeline {self.pipeline_name!r}.")
         function = list(self.pipeline.steps.values())[self.step - 1]
-        output = function(self.context(), self.pipeline.params.model_validate(self.params))
+        with Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline:
+            output = function(self.context(), self.pipeline.params.model_validate(self.params))
         try:
             text = jsontext.dumps(output)
         except ValueError as error:
@@ -136,17 +143,23 @@ class Attempt:
         step = self.step
         row = persist(
             lambda connection: queries.finish_step(
-                connection, job_id=self.job_id, attempt=self.number, step=step, output=output
+                connection,
+                job_id=self.job_id,
+                attempt=self.number,
+                step=step,
+                output=output,
+                time_limit=get_settings().job_time_limit,
             )
         )
         if row is None or row["status"] != JobStatus.IN_PROGRESS:
             logger.info("Job %s attempt %s: %s", self.job_id, self.number, row["status"] if row else "no longer ours")
             return False
         self.step, self.step_failures = row["current_step"], row["step_failures"]
+        self.step_seconds = row["step_seconds"]
         self.reported_at = time.monotonic()
         return True
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception | TimedOut) -> None:
         """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
         lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
         decision = states.after_error(
@@ -197,6 +210,7 @@ def claim(job_id: int, *, worker: str, worker_id: str) -> Attempt | None:
                 worker=worker,
                 worker_id=worker_id,
                 lease=get_settings().lease_seconds,
+                time_limit=get_settings().job_time_limit,
             )
         )
         if row is None:
@@ -222,5 +236,5 @@ def run(job_id: int, *, worker: str, worker_id: str) -> None:
         logger.info("Job %s attempt %s is no longer ours.", attempt.job_id, attempt.number)
     except Cancelled:
         attempt.cancel()
-    except Exception as error:  # noqa: BLE001  (whatever a step raises is its failure)
+    except (Exception, TimedOut) as error:  # noqa: BLE001  (whatever a step raises is its failure)
         attempt.fail(error)

@@ -13,6 +13,7 @@ from background.jobs.pipeline import Params, Pipeline
 from background.jobs.states import EventKind, JobStatus, StepStatus
 from background.pipelines import PIPELINES
 from background.settings import get_settings
+from background.workers.queries import Snapshot
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
 
@@ -127,13 +128,18 @@ class Job(BaseModel):
     steps: list[Step]
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
-        """A job as `queries` gives it."""
-        reason = states.waiting_for(
-            status=JobStatus(row["status"]),
-            seconds_until_due=row["seconds_until_due"],
-            published=row["published"],
-        )
+    def from_row(cls, row: RowMapping, workers: Snapshot) -> Self:
+        """A job as `reads` gives it, and what the workers report at the same time."""
+        reason = None
+        if row["status"] == JobStatus.PENDING:
+            waiting = states.Waiting(
+                seconds_until_due=row["seconds_until_due"],
+                error=row["error"] if row["failures"] else None,
+                published=row["published"],
+                live_workers=workers.live,
+                queue_length=workers.queue_length,
+            )
+            reason = states.waiting_for(waiting)
         return cls.model_validate({**row, "waiting_for": reason})
 
 
@@ -141,6 +147,37 @@ class JobWithHistory(Job):
     """A job with its steps and, in `events`, all that happened to it."""
 
     events: list[Event]
+
+
+class Minute(BaseModel):
+    """One minute of the last hour. The means, in seconds, are of the jobs that ended in it; `None` without any.
+
+    Waiting is the time from being due to the first start, running the time from there to the end.
+    """
+
+    minute: datetime
+    submitted: int
+    completed: int
+    failed: int
+    mean_waiting_seconds: float | None
+    mean_running_seconds: float | None
+
+
+class Statistics(BaseModel):
+    """Counts of jobs by status, in all and by pipeline.
+
+    `waiting` are the PENDING jobs that are due, and `oldest_waiting_seconds` is how long the first of them has been;
+    `queue_depth` is the number of messages in the broker's queue, `None` when the broker does not answer.
+    `series` has the last 60 minutes, oldest first.
+    """
+
+    total: int
+    status: dict[JobStatus, int]
+    pipelines: dict[str, dict[JobStatus, int]]
+    waiting: int
+    oldest_waiting_seconds: float | None
+    queue_depth: int | None
+    series: list[Minute]
 
 
 class PipelineInfo(BaseModel):

@@ -7,12 +7,14 @@ from uuid import uuid4
 
 from sqlalchemy import RowMapping
 
-from background import database, jsontext
-from background.errors import Conflict, NotFound
-from background.jobs import dispatch, queries, states
-from background.jobs.schemas import JobRequest, RetryRequest, checked
+from background import broker, database, jsontext
+from background.errors import Conflict, NotFound, Unavailable
+from background.jobs import dispatch, queries, reads, states
+from background.jobs.schemas import Job, JobRequest, JobWithHistory, RetryRequest, Statistics, checked
 from background.jobs.states import JobStatus
 from background.pipelines import PIPELINES
+from background.settings import get_settings
+from background.workers import queries as workers
 
 
 def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMapping, bool]:
@@ -88,21 +90,45 @@ def delete_job(job_id: int) -> None:
             raise _why_not(queries.lock(connection, job_id), job_id, "only an ended job can be deleted")
 
 
-def get_job(job_id: int) -> RowMapping:
+def get_job(job_id: int) -> JobWithHistory:
     """One job with its steps and events. Raises `NotFound`."""
     with database.transaction() as connection:
-        job = queries.get(connection, job_id)
-    if job is None:
+        row = reads.get(connection, job_id)
+        seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
+    if row is None:
         raise _missing(job_id)
-    return job
+    return JobWithHistory.from_row(row, seen)
 
 
-def find_jobs(
-    *, status: JobStatus | None, pipeline: str | None, before: int | None, limit: int
-) -> Sequence[RowMapping]:
+def find_jobs(*, status: JobStatus | None, pipeline: str | None, before: int | None, limit: int) -> Sequence[Job]:
     """At most `limit` jobs with their steps, newest first, with ids below `before`."""
     with database.transaction() as connection:
-        return queries.find(connection, status=status, pipeline=pipeline, before=before, limit=limit)
+        rows = reads.find(connection, status=status, pipeline=pipeline, before=before, limit=limit)
+        seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
+    return [Job.from_row(row, seen) for row in rows]
+
+
+def get_statistics() -> Statistics:
+    """How many jobs there are of each kind, how long they wait, and the last hour by minutes."""
+    try:
+        queued = broker.queue_length()
+    except Unavailable:
+        queued = None
+    with database.transaction() as connection:
+        counts = reads.counts(connection)
+        waiting = reads.waiting(connection)
+        series = reads.last_hour(connection)
+    by_status = {status.value: 0 for status in JobStatus}
+    by_pipeline = {name: dict(by_status) for name in PIPELINES}
+    for row in counts:
+        by_status[row["status"]] += row["number"]
+        by_pipeline.setdefault(row["pipeline"], {status.value: 0 for status in JobStatus})[row["status"]] = row[
+            "number"
+        ]
+    return Statistics.model_validate(
+        {"total": sum(by_status.values()), "status": by_status, "pipelines": by_pipeline, "queue_depth": queued}
+        | {**waiting, "series": series}
+    )
 
 
 def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) -> dict[str, Any]:
@@ -110,6 +136,7 @@ def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) ->
     return {
         "pipeline": pipeline.name,
         "step_names": list(pipeline.steps),
+        "step_timeouts": [pipeline.timeouts.get(name) for name in pipeline.steps],
         "params": params.model_dump(mode="json"),
         "priority": request.priority,
         "delay_seconds": request.delay_seconds,
@@ -118,7 +145,8 @@ def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) ->
 
 
 def _digest(job: dict[str, Any]) -> str:
-    return hashlib.sha256(jsontext.dumps(dict(sorted(job.items()))).encode()).hexdigest()
+    request = {name: value for name, value in sorted(job.items()) if name not in ("step_names", "step_timeouts")}
+    return hashlib.sha256(jsontext.dumps(request).encode()).hexdigest()
 
 
 def _missing(job_id: int) -> NotFound:

@@ -87,12 +87,36 @@ def why_no_retry(*, status: JobStatus, steps_done: int, from_step: int | None) -
     return None
 
 
-def waiting_for(*, status: JobStatus, seconds_until_due: float, published: bool) -> str | None:
-    """Why a PENDING job is not running yet, in a sentence; `None` for any other status."""
-    if status is not JobStatus.PENDING:
-        return None
-    if seconds_until_due > 0:
-        return f"It is not due yet: it may begin in {seconds_until_due:.0f} s."
-    if not published:
-        return "Its message has not been handed to the broker yet."
-    return "It waits in the queue for a free worker."
+@dataclass(frozen=True)
+class Waiting:
+    """What is known of a PENDING job. `error` is what its last failure said, if it failed before.
+
+    `live_workers` and `queue_length` come from the workers' own reports; without a `queue_length` none of them
+    reaches the broker.
+    """
+
+    seconds_until_due: float
+    error: str | None
+    published: bool
+    live_workers: int
+    queue_length: int | None
+
+
+def waiting_for(job: Waiting) -> str:
+    """Why a PENDING job is not running yet, in a sentence."""
+    if job.seconds_until_due > 0:
+        pause = f"{job.seconds_until_due:.0f} s"
+        return (
+            f"It is not due yet: it may begin in {pause}."
+            if job.error is None
+            else f"It pauses for another {pause} after an error: {job.error}"
+        )
+    if job.live_workers == 0:
+        return "No worker is alive."
+    if job.queue_length is None:
+        return "The broker is down: no worker can reach it."
+    if not job.published:
+        return "Its message is about to be handed to the broker."
+    if job.queue_length == 0:
+        return "Its message is on its way to a worker."
+    return f"It waits for a free worker: {job.queue_length} in the queue, {job.live_workers} alive."

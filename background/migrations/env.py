@@ -3,7 +3,8 @@
 from alembic import context
 
 import background.canvas.models
-import background.jobs.models  # noqa: F401  (both fill the metadata)
+import background.jobs.models
+import background.workers.models  # noqa: F401  (they fill the metadata)
 from background.database import get_engine, metadata
 
 connection = context.config.attributes.get("connection") or get_engine().connect()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.jobs import queries
+from background.jobs import queries, reads
 
 pytestmark = pytest.mark.usefixtures("postgres")
 STEPS = ["one", "two", "three"]
@@ -46,12 +46,15 @@ def connection() -> Iterator[Connection]:
 def claim(connection: Connection, job: int, *, token: str | None = None, worker: str = "w1") -> Any:
     """Claim with a fresh token unless one is given."""
     token = token or str(uuid4())
-    return queries.claim(connection, job_id=job, token=token, worker=worker, worker_id=str(uuid4()), lease=15)
+    return queries.claim(
+        connection, job_id=job, token=token, worker=worker, worker_id=str(uuid4()), lease=15, time_limit=60
+    )
 
 
 def finish(connection: Connection, job: int, *, attempt: int, step: int) -> Any:
     """End a step with an output that names it."""
-    return queries.finish_step(connection, job_id=job, attempt=attempt, step=step, output=f'{{"step": {step}}}')
+    output = f'{{"step": {step}}}'
+    return queries.finish_step(connection, job_id=job, attempt=attempt, step=step, output=output, time_limit=60)
 
 
 def give_back(connection: Connection, job: int, *, attempt: int = 1) -> Any:
@@ -63,7 +66,7 @@ def give_back(connection: Connection, job: int, *, attempt: int = 1) -> Any:
 
 def state(connection: Connection, job: int) -> dict[str, Any]:
     """The job as a client sees it."""
-    row = queries.get(connection, job)
+    row = reads.get(connection, job)
     assert row is not None
     return dict(row)
 
@@ -177,7 +180,7 @@ def test_a_job_that_is_not_due_or_not_there_cannot_be_claimed(connection: Connec
 
 def test_pages_are_newest_first(connection: Connection) -> None:
     ids = [create(connection, pipeline="paged") for _ in range(5)]
-    page = queries.find(connection, status="PENDING", pipeline="paged", before=None, limit=3)
+    page = reads.find(connection, status="PENDING", pipeline="paged", before=None, limit=3)
     assert [row["id"] for row in page] == ids[:1:-1]
-    rest = queries.find(connection, status=None, pipeline="paged", before=page[-1]["id"], limit=3)
+    rest = reads.find(connection, status=None, pipeline="paged", before=page[-1]["id"], limit=3)
     assert [row["id"] for row in rest] == ids[1::-1]

@@ -1,5 +1,7 @@
 """What may become of a job, without any server."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,28 @@ def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus
     assert (reason is None) == allowed
 
 
-def test_only_a_pending_job_waits() -> None:
-    for status in JobStatus:
-        reason = states.waiting_for(status=status, seconds_until_due=-1, published=True)
-        assert (reason is not None) == (status is JobStatus.PENDING)
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        ({"queue_length": 41, "live_workers": 2}, "It waits for a free worker: 41 in the queue, 2 alive."),
+        ({"queue_length": 0}, "Its message is on its way to a worker."),
+        ({"published": False}, "Its message is about to be handed to the broker."),
+        ({"queue_length": None}, "The broker is down: no worker can reach it."),
+        ({"live_workers": 0, "queue_length": None}, "No worker is alive."),
+        ({"seconds_until_due": 3599.6, "live_workers": 0}, "It is not due yet: it may begin in 3600 s."),
+        (
+            {"seconds_until_due": 4.2, "error": "RuntimeError: no"},
+            "It pauses for another 4 s after an error: RuntimeError: no",
+        ),
+        ({"seconds_until_due": -1, "error": "RuntimeError: no"}, "Its message is on its way to a worker."),
+    ],
+)
+def test_why_a_job_waits(known: dict[str, Any], sentence: str) -> None:
+    usual: dict[str, Any] = {
+        "seconds_until_due": -1,
+        "error": None,
+        "published": True,
+        "live_workers": 1,
+        "queue_length": 0,
+    }
+    assert states.waiting_for(states.Waiting(**usual | known)) == sentence

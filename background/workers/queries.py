@@ -1,0 +1,86 @@
+"""All SQL of the workers' table."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, RowMapping, text
+
+KEPT_SECONDS = 3600
+"""How long a lost worker is still shown."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a worker says of itself; `id` is a UUID that is new at each start."""
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    pool: str
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the live workers know together: `queue_length` is `None` while none of them reaches the broker."""
+
+    live: int
+    queue_length: int | None
+
+
+_BEAT = text("""
+INSERT INTO workers (id, name, host, pid, pool, concurrency, queue_length)
+VALUES (:id, :name, :host, :pid, :pool, :concurrency, :queue_length)
+ON CONFLICT (id) DO UPDATE SET seen_at = now(), queue_length = excluded.queue_length
+""")
+
+_FORGET = text("DELETE FROM workers WHERE id = :id")
+_FORGET_OLD = text("DELETE FROM workers WHERE seen_at < now() - :kept * interval '1 second'")
+
+_SNAPSHOT = text("""
+SELECT count(*) AS live, (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1]
+    AS queue_length
+FROM workers WHERE seen_at > now() - :patience * interval '1 second'
+""")
+
+_FIND = text("""
+SELECT id, name, host, pid, pool, concurrency, started_at, seen_at,
+    seen_at > now() - :patience * interval '1 second' AS alive,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'type', 'job', 'id', jobs.id, 'name', jobs.pipeline, 'step', current_step, 'since', job_steps.started_at
+        ) ORDER BY jobs.id), '[]')
+     FROM jobs JOIN job_steps ON job_steps.job_id = jobs.id AND step_number = current_step
+     WHERE worker_id = workers.id AND jobs.status = 'IN_PROGRESS') AS jobs,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'type', 'task', 'id', run_tasks.id, 'name', run_tasks.task, 'step', NULL, 'since', run_tasks.started_at
+        ) ORDER BY run_tasks.started_at), '[]')
+     FROM run_tasks
+     WHERE worker = workers.name AND state = 'STARTED' AND run_tasks.started_at >= workers.started_at) AS tasks
+FROM workers ORDER BY alive DESC, name, started_at DESC
+""")
+
+
+def beat(connection: Connection, identity: Identity, *, queue_length: int | None) -> None:
+    """Say that this worker lives, and what it sees of the queue."""
+    connection.execute(_BEAT, {**asdict(identity), "queue_length": queue_length})
+
+
+def forget(connection: Connection, worker_id: str) -> None:
+    """Remove a worker that ends as planned."""
+    connection.execute(_FORGET, {"id": worker_id})
+
+
+def forget_old(connection: Connection) -> None:
+    """Remove workers that were lost long ago."""
+    connection.execute(_FORGET_OLD, {"kept": KEPT_SECONDS})
+
+
+def snapshot(connection: Connection, *, patience: float) -> Snapshot:
+    """What the workers seen in the last `patience` seconds know."""
+    return Snapshot(**connection.execute(_SNAPSHOT, {"patience": patience}).mappings().one())
+
+
+def find(connection: Connection, *, patience: float) -> Sequence[RowMapping]:
+    """Every worker with what it runs, the live ones first; one not seen for `patience` seconds is lost."""
+    return connection.execute(_FIND, {"patience": patience}).mappings().all()

@@ -1,0 +1,54 @@
+"""`GET /workers`: who is alive, who was lost, and what each is doing."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from background import database
+from background.problems import responses
+from background.requests import StorableJSONRoute
+from background.settings import get_settings
+from background.workers import queries
+
+router = APIRouter(tags=["system"], route_class=StorableJSONRoute)
+
+
+class Work(BaseModel):
+    """One thing that a worker runs: a job, in `step`, or a task of a canvas, `since` then."""
+
+    type: Literal["job", "task"]
+    id: int | UUID
+    name: str
+    step: int | None
+    since: datetime
+
+
+class Worker(BaseModel):
+    """One start of a worker. It is `lost` when it has not been seen for `LEASE_SECONDS`."""
+
+    id: UUID
+    name: str
+    host: str
+    pid: int
+    pool: str
+    concurrency: int
+    status: Literal["alive", "lost"]
+    started_at: datetime
+    seen_at: datetime
+    running: list[Work]
+
+
+@router.get("/workers", responses=responses())
+def list_workers() -> list[Worker]:
+    """Live workers, then those lost within the last hour. One that was stopped as planned is gone at once."""
+    with database.transaction() as connection:
+        rows = queries.find(connection, patience=get_settings().lease_seconds)
+    return [
+        Worker.model_validate(
+            {**row, "status": "alive" if row["alive"] else "lost", "running": row["jobs"] + row["tasks"]}
+        )
+        for row in rows
+    ]
