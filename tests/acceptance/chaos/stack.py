@@ -1,0 +1,301 @@
+"""A stack of its own to break: PostgreSQL, Valkey, one API, and workers, each process behind proxies of its own."""
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+import httpx2 as httpx
+import psutil
+import psycopg2
+import redis
+from celery import Celery
+from psycopg2.extensions import connection as Connection  # noqa: N812  (a class with the name of a function)
+from psycopg2.sql import SQL, Identifier, Literal
+
+from background.local.servers import EmbeddedPostgres, EmbeddedValkey
+from background.task_names import TaskName
+from tests.acceptance.chaos import audit
+from tests.acceptance.chaos.proxy import HOST, Proxy
+from tests.acceptance.chaos.seams import DIE_FILE, command
+from tests.support import Process, free_port
+
+LEASE_SECONDS = 3
+PASSWORD = "chaos"
+DATABASE = "chaos"
+OWNER = "owner"
+API = "api"
+POOLS = {
+    "prefork1": ("--pool=prefork", "--concurrency=2"),
+    "prefork2": ("--pool=prefork", "--concurrency=2"),
+    "threads": ("--pool=threads", "--concurrency=2"),
+    "solo": ("--pool=solo",),
+}
+LATEST_RESTART = 1.5
+
+
+class Node:
+    """The API or a worker: logs into PostgreSQL under its own name, and is started again when it has died.
+
+    A worker comes back under its old node name or under a new one, as `rng` has it.
+    """
+
+    def __init__(self, stack: "Stack", name: str, *, options: Sequence[str], seams: Sequence[str]) -> None:
+        self.name = name
+        self.options = options
+        self.seams = seams
+        self.postgres = Proxy(target=stack.postgres.port)
+        self.valkey = Proxy(target=stack.valkey.port)
+        self.process: Process | None = None
+        self.log = stack.directory / f"{name}.log"
+        self._restart_at: float | None = None
+        self._stack = stack
+        self._rng = stack.rng
+        self._starts = 0
+        self._family: list[psutil.Process] = []
+
+    @property
+    def alive(self) -> bool:
+        """Whether its main process runs."""
+        return self.process is not None and self.process.popen.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Of its main process."""
+        assert self.process is not None
+        return self.process.popen.pid
+
+    def children(self) -> list[psutil.Process]:
+        """The processes of its pool."""
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children()
+        return []
+
+    def start(self) -> None:
+        """Start it, and return before it is ready."""
+        self._starts += 1
+        self._restart_at = None
+        node_name = self.name if self._rng.random() < 0.5 else f"{self.name}-{self._starts}"
+        is_worker = self.name != API
+        arguments = [f"--hostname={node_name}@chaos", *self.options] if is_worker else self.options
+        self.process = Process(
+            command("worker" if is_worker else "api", arguments, seams=self.seams),
+            log=self.log,
+            env=self._stack.environment(user=self.name, postgres=self.postgres.port, valkey=self.valkey.port),
+        )
+
+    def tend(self) -> None:
+        """Start it again a moment after it has died."""
+        if self.alive:
+            return
+        now = time.monotonic()
+        if self._restart_at is None:
+            self._restart_at = now + self._rng.uniform(0, LATEST_RESTART)
+        elif now > self._restart_at:
+            self.start()
+
+    def wait_ready(self) -> None:
+        """Wait until it does its work, after the first start."""
+        assert self.process is not None
+        self.process.wait_for_line("Uvicorn running" if self.name == API else "ready.")
+
+    def kill(self) -> None:
+        """kill -9 of all its processes."""
+        if self.process is not None:
+            self.process.kill()
+
+    def kill_main(self) -> None:
+        """kill -9 of its main process alone; its children are on their own then."""
+        self._family += self.children()
+        os.kill(self.pid, signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send this to all its processes; to none where they have gone."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.popen.pid, number)
+
+    def end(self) -> None:
+        """Leave nothing of it behind, orphans included."""
+        if self.alive:
+            self.signal(signal.SIGCONT)
+        self.kill()
+        for process in self._family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+class Stack:
+    """Servers with an audited database, and the nodes that were added. Use as a context manager."""
+
+    def __init__(self, directory: Path, *, rng: random.Random | None = None) -> None:
+        self.directory = directory
+        self.rng = rng or random.Random(0)
+        self.nodes: dict[str, Node] = {}
+        self.die_file = directory / "die-before-publish"
+        self.postgres = EmbeddedPostgres(
+            directory / "postgres", free_port(), user=OWNER, password=PASSWORD, database=DATABASE
+        )
+        self.valkey = EmbeddedValkey(directory / "valkey", free_port(), password=PASSWORD)
+        self._api_port = free_port()
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as exit_stack:
+            exit_stack.enter_context(self.postgres)
+            exit_stack.enter_context(self.valkey)
+            self._migrate()
+            self._audit()
+            self._exit = exit_stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    @property
+    def workers(self) -> list[Node]:
+        """All nodes but the API."""
+        return [node for node in self.nodes.values() if node.name != API]
+
+    def add_api(self, *, seams: Sequence[str] = ("die_before_publish",)) -> httpx.Client:
+        """Start the API; gives a client for it."""
+        options = ["--port", str(self._api_port), "--timeout-graceful-shutdown", "3"]
+        self._add(API, options=options, seams=seams)
+        self.nodes[API].wait_ready()
+        return self.client()
+
+    def client(self) -> httpx.Client:
+        """Another client of the API."""
+        return self._exit.enter_context(httpx.Client(base_url=f"http://{HOST}:{self._api_port}", timeout=10))
+
+    def add_workers(self, *names: str, seams: Sequence[str] = (), options: Sequence[str] = ()) -> list[Node]:
+        """Start workers, with the pools of `POOLS` unless `options` say otherwise; gives them when all are ready."""
+        added = [self._add(name, options=options or POOLS[name], seams=seams) for name in names]
+        for node in added:
+            node.wait_ready()
+        return added
+
+    def remove(self, *nodes: Node) -> None:
+        """End these for good."""
+        for node in nodes:
+            node.end()
+            self.nodes.pop(node.name, None)
+
+    def tend(self) -> None:
+        """Start again what has died."""
+        for node in self.nodes.values():
+            node.tend()
+
+    def connect(self) -> Connection:
+        """A connection to PostgreSQL that no fault touches but those of the server itself."""
+        return psycopg2.connect(
+            host=HOST, port=self.postgres.port, user=OWNER, password=PASSWORD, dbname=DATABASE, connect_timeout=5
+        )
+
+    def select(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """The rows of this query."""
+        connection = self.connect()
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query, values)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def violations(self, *, accepted: Iterable[int] = (), cancelled: Iterable[int] = ()) -> list[audit.Violation]:
+        """What the audit finds in all jobs of this stack."""
+        connection = self.connect()
+        try:
+            return audit.check(connection, accepted=accepted, cancelled=cancelled)
+        finally:
+            connection.close()
+
+    def waiting(self) -> int:
+        """How many jobs have not ended."""
+        query = "SELECT count(*) FROM jobs WHERE status IN ('PENDING', 'IN_PROGRESS')"
+        return int(str(self.select(query)[0][0]))
+
+    def wait_all_ended(self, *, seconds: float) -> float | None:
+        """Tend until every job has ended; gives how long that took, `None` when it has not come to that in time."""
+        begun = time.monotonic()
+        while (passed := time.monotonic() - begun) < seconds:
+            self.tend()
+            if self.waiting() == 0:
+                return passed
+            time.sleep(0.1)
+        return None
+
+    def flush(self) -> None:
+        """Empty Valkey."""
+        with redis.Redis(HOST, self.valkey.port, password=PASSWORD, socket_timeout=5) as client:
+            client.flushall()
+
+    def send_message(self, job_id: int) -> None:
+        """Put one more message for this job into the queue, whether or not there is such a job."""
+        with Celery(broker=f"redis://:{PASSWORD}@{HOST}:{self.valkey.port}/0") as sender:
+            sender.send_task(TaskName.RUN_JOB, args=[job_id], ignore_result=True, retry=False)
+
+    def reset(self) -> None:
+        """Forget all jobs and messages, so that one stack can serve several tests."""
+        self.remove(*self.nodes.values())
+        self.select("WITH gone AS (DELETE FROM jobs RETURNING id) SELECT count(*) FROM gone")
+        self.select("WITH gone AS (DELETE FROM audit RETURNING id) SELECT count(*) FROM gone")
+        self.flush()
+
+    def environment(self, *, user: str, postgres: int, valkey: int) -> dict[str, str]:
+        """The settings of a process that reaches the servers through these ports."""
+        return {
+            "DATABASE_URL": "",
+            "CELERY_BROKER_URL": "",
+            "CELERY_RESULT_BACKEND": "",
+            "API_KEYS": "",
+            "POSTGRES_HOST": HOST,
+            "POSTGRES_PORT": str(postgres),
+            "POSTGRES_USER": user,
+            "POSTGRES_PASSWORD": PASSWORD,
+            "POSTGRES_DB": DATABASE,
+            "REDIS_HOST": HOST,
+            "REDIS_PORT": str(valkey),
+            "REDIS_PASSWORD": PASSWORD,
+            "DATA_DIR": str(self.directory / "data"),
+            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "LOG_FORMAT": "text",
+            DIE_FILE: str(self.die_file),
+        }
+
+    def _add(self, name: str, *, options: Sequence[str], seams: Sequence[str]) -> Node:
+        self._create_role(name)
+        node = Node(self, name, options=options, seams=seams)
+        self._exit.enter_context(node.postgres)
+        self._exit.enter_context(node.valkey)
+        self._exit.callback(node.end)
+        self.nodes[name] = node
+        node.start()
+        return node
+
+    def _create_role(self, name: str) -> None:
+        role = SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(Identifier(name), Literal(PASSWORD))
+        connection = self.connect()
+        try:
+            with connection, connection.cursor() as cursor, suppress(psycopg2.errors.DuplicateObject):
+                cursor.execute(role)
+        finally:
+            connection.close()
+
+    def _audit(self) -> None:
+        connection = self.connect()
+        try:
+            audit.install(connection)
+        finally:
+            connection.close()
+
+    def _migrate(self) -> None:
+        environment = self.environment(user=OWNER, postgres=self.postgres.port, valkey=self.valkey.port)
+        argv = [sys.executable, "-m", "background", "migrate"]
+        process = Process(argv, log=self.directory / "migrate.log", env=environment)
+        assert process.popen.wait(60) == 0, process.output
