@@ -13,6 +13,10 @@ from tests.acceptance.chaos.stack import POOLS, Stack
 WRONG_CLOCK = "threads"
 """The worker whose clock is an hour off."""
 GIVE_UP_SECONDS = 120
+ENDINGS = "SELECT status, count(*) FROM jobs GROUP BY status"
+CLAIMS = """
+SELECT (SELECT sum(attempt) FROM jobs), (SELECT count(*) FROM job_events WHERE kind = 'lost')
+"""
 
 
 def run(*, minutes: float, seed: int, directory: Path, pace: float = 3.0, rate: float = 5.0) -> Report:
@@ -36,22 +40,16 @@ def run(*, minutes: float, seed: int, directory: Path, pace: float = 3.0, rate: 
         end_seconds = stack.wait_all_ended(seconds=GIVE_UP_SECONDS)
         violations = stack.violations(accepted=load.accepted, cancelled=load.cancelled)
         violations += [Violation("every answer is in the contract", None, answer) for answer in load.odd_answers]
-        endings = {str(status): int(str(count)) for status, count in stack.select(ENDINGS)}
+        endings = dict(stack.select(ENDINGS))
         ((claims, losses),) = stack.select(CLAIMS)
         return Report(
             seed=seed,
             minutes=minutes,
             jobs=len(load.accepted),
             endings=Counter(endings),
-            claims=int(str(claims)),
-            losses=int(str(losses)),
+            claims=claims,
+            losses=losses,
             faults=storm.counts,
             end_seconds=end_seconds,
             violations=violations,
         )
-
-
-ENDINGS = "SELECT status, count(*) FROM jobs GROUP BY status"
-CLAIMS = """
-SELECT (SELECT sum(attempt) FROM jobs), (SELECT count(*) FROM job_events WHERE kind IN ('lost'))
-"""

@@ -158,7 +158,7 @@ def terminate_backends(stack: Stack, postgres: EmbeddedPostgres) -> Course:
 def repeat_messages(stack: Stack, valkey: EmbeddedValkey) -> Course:
     """Messages of jobs that wait, run, or have ended, a second time."""
     for (job_id,) in stack.select("SELECT id FROM jobs ORDER BY id DESC LIMIT 5"):
-        stack.send_message(int(str(job_id)))
+        stack.send_message(job_id)
     yield 0
 
 

@@ -5,21 +5,27 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Self
 
 HOST = "127.0.0.1"
 CHUNK = 65_536
 
 
+class Fate(Enum):
+    """What happens when a trap springs."""
+
+    LOSE = "the connection is cut, and the text never arrives"
+    LOSE_ANSWER = "the text arrives, and the connection is cut when its answer comes"
+    FREEZE = "the text is held back, and so is all that comes after it on any connection"
+
+
 @dataclass
 class Trap:
-    """Waits for these texts, in this order on one connection, and cuts that connection at the last of them.
-
-    With `passes` the last one still reaches the server, and only its answer is lost.
-    """
+    """Waits for these texts, in this order on one connection, and springs at the last of them."""
 
     texts: tuple[bytes, ...]
-    passes: bool
+    fate: Fate
     sprung: threading.Event = field(default_factory=threading.Event)
 
 
@@ -72,15 +78,9 @@ class Proxy:
         """Let everything through again, what was held back first."""
         self._do(self._thawed.set)
 
-    def lose(self, *texts: bytes) -> threading.Event:
-        """Cut a connection instead of passing on the last of `texts`; set when it has happened."""
-        return self._lay(Trap(texts, passes=False))
-
-    def lose_answer(self, *texts: bytes) -> threading.Event:
-        """Cut a connection when the answer to the last of `texts` comes; set when it has happened."""
-        return self._lay(Trap(texts, passes=True))
-
-    def _lay(self, trap: Trap) -> threading.Event:
+    def lay_trap(self, fate: Fate, *texts: bytes) -> threading.Event:
+        """The next time a client sends these, one after the other, `fate` strikes; set when it has happened."""
+        trap = Trap(texts, fate)
         self._do(lambda: setattr(self, "_trap", trap))
         return trap.sprung
 
@@ -127,11 +127,13 @@ class Proxy:
     async def _ask(self, link: Link, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
+                fate = self._spring(link, data)
+                if fate is Fate.LOSE:
+                    return
+                if fate is Fate.FREEZE:
+                    self._thawed.clear()
+                link.deaf = fate is Fate.LOSE_ANSWER
                 await self._thawed.wait()
-                if (trap := self._springs(link, data)) is not None:
-                    link.deaf = True
-                    if not trap.passes:
-                        return
                 link.server.write(data)
                 await link.server.drain()
 
@@ -144,7 +146,7 @@ class Proxy:
                 link.client.write(data)
                 await link.client.drain()
 
-    def _springs(self, link: Link, data: bytes) -> Trap | None:
+    def _spring(self, link: Link, data: bytes) -> Fate | None:
         trap = self._trap
         if trap is None or trap.texts[link.texts_seen] not in data:
             return None
@@ -152,5 +154,6 @@ class Proxy:
         if link.texts_seen < len(trap.texts):
             return None
         self._trap = None
+        link.texts_seen = 0
         trap.sprung.set()
-        return trap
+        return trap.fate

@@ -53,9 +53,9 @@ def node_heartbeat_only() -> None:
 
 
 def node_name_as_identity() -> None:
-    """A worker that was started again under its old name renews the jobs of its predecessor."""
+    """A worker takes its predecessor's jobs for its own, and here everybody's."""
     node_heartbeat_only()
-    rewrite_sql(r"\bworker_id = :worker_id\b", "(true OR worker_id = :worker_id)", at_least=1)
+    rewrite_sql(r"\(true OR (id = ANY.*?)\) AND (worker_id = :worker_id)", r"(true OR \1 AND \2)", at_least=1)
 
 
 def no_redispatch() -> None:

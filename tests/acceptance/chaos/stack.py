@@ -1,5 +1,7 @@
 """A stack of its own to break: PostgreSQL, Valkey, one API, and workers, each process behind proxies of its own."""
 
+import base64
+import json
 import os
 import random
 import signal
@@ -8,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx2 as httpx
 import psutil
@@ -23,7 +25,7 @@ from background.task_names import TaskName
 from tests.acceptance.chaos import audit
 from tests.acceptance.chaos.proxy import HOST, Proxy
 from tests.acceptance.chaos.seams import DIE_FILE, command
-from tests.support import Process, free_port
+from tests.support import Process, free_port, wait_for
 
 LEASE_SECONDS = 3
 PASSWORD = "chaos"
@@ -76,11 +78,13 @@ class Node:
             return psutil.Process(self.pid).children()
         return []
 
-    def start(self) -> None:
-        """Start it, and return before it is ready."""
+    def start(self, *, new_name: bool | None = None) -> None:
+        """Start it, under another node name or not, and return before it is ready."""
         self._starts += 1
         self._restart_at = None
-        node_name = self.name if self._rng.random() < 0.5 else f"{self.name}-{self._starts}"
+        if new_name is None:
+            new_name = self._rng.random() < 0.5
+        node_name = f"{self.name}-{self._starts}" if new_name else self.name
         is_worker = self.name != API
         arguments = [f"--hostname={node_name}@chaos", *self.options] if is_worker else self.options
         self.process = Process(
@@ -131,12 +135,16 @@ class Node:
 
 
 class Stack:
-    """Servers with an audited database, and the nodes that were added. Use as a context manager."""
+    """Servers with an audited database, and the nodes that were added. Use as a context manager.
+
+    Nodes get `lease_seconds` as it is when they start.
+    """
 
     def __init__(self, directory: Path, *, rng: random.Random | None = None) -> None:
         self.directory = directory
         self.rng = rng or random.Random(0)
         self.nodes: dict[str, Node] = {}
+        self.lease_seconds = LEASE_SECONDS
         self.die_file = directory / "die-before-publish"
         self.postgres = EmbeddedPostgres(
             directory / "postgres", free_port(), user=OWNER, password=PASSWORD, database=DATABASE
@@ -184,7 +192,10 @@ class Stack:
         """End these for good."""
         for node in nodes:
             node.end()
-            self.nodes.pop(node.name, None)
+            node.postgres.cut()
+            node.postgres.thaw()
+            node.log.unlink()
+            del self.nodes[node.name]
 
     def tend(self) -> None:
         """Start again what has died."""
@@ -194,10 +205,16 @@ class Stack:
     def connect(self) -> Connection:
         """A connection to PostgreSQL that no fault touches but those of the server itself."""
         return psycopg2.connect(
-            host=HOST, port=self.postgres.port, user=OWNER, password=PASSWORD, dbname=DATABASE, connect_timeout=5
+            host=HOST,
+            port=self.postgres.port,
+            user=OWNER,
+            password=PASSWORD,
+            dbname=DATABASE,
+            connect_timeout=5,
+            options="-c statement_timeout=60000",
         )
 
-    def select(self, query: str, *values: object) -> list[tuple[object, ...]]:
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of this query."""
         connection = self.connect()
         try:
@@ -206,6 +223,12 @@ class Stack:
                 return cursor.fetchall()
         finally:
             connection.close()
+
+    def holder(self, job_id: int, *, attempt: int) -> Node:
+        """The worker that has made this claim, once there is one."""
+        query = "SELECT writer FROM transitions WHERE job_id = %s AND attempt = %s AND attempt_before < attempt"
+        ((writer,),) = wait_for(lambda: self.select(query, job_id, attempt), what=f"attempt {attempt}")
+        return self.nodes[writer]
 
     def violations(self, *, accepted: Iterable[int] = (), cancelled: Iterable[int] = ()) -> list[audit.Violation]:
         """What the audit finds in all jobs of this stack."""
@@ -218,7 +241,7 @@ class Stack:
     def waiting(self) -> int:
         """How many jobs have not ended."""
         query = "SELECT count(*) FROM jobs WHERE status IN ('PENDING', 'IN_PROGRESS')"
-        return int(str(self.select(query)[0][0]))
+        return int(self.select(query)[0][0])
 
     def wait_all_ended(self, *, seconds: float) -> float | None:
         """Tend until every job has ended; gives how long that took, `None` when it has not come to that in time."""
@@ -240,9 +263,18 @@ class Stack:
         with Celery(broker=f"redis://:{PASSWORD}@{HOST}:{self.valkey.port}/0") as sender:
             sender.send_task(TaskName.RUN_JOB, args=[job_id], ignore_result=True, retry=False)
 
+    def messages(self) -> list[int]:
+        """The ids of the jobs that the messages in the queue are for."""
+        with redis.Redis(HOST, self.valkey.port, password=PASSWORD, socket_timeout=5) as client:
+            found = [
+                message for key in client.scan_iter("celery*", _type="list") for message in client.lrange(key, 0, -1)
+            ]
+        bodies = [json.loads(base64.b64decode(json.loads(message)["body"])) for message in found]
+        return [int(arguments[0]) for arguments, *_ in bodies]
+
     def reset(self) -> None:
-        """Forget all jobs and messages, so that one stack can serve several tests."""
-        self.remove(*self.nodes.values())
+        """End all nodes and forget all jobs and messages, so that one stack can serve several tests."""
+        self.remove(*list(self.nodes.values()))
         self.select("WITH gone AS (DELETE FROM jobs RETURNING id) SELECT count(*) FROM gone")
         self.select("WITH gone AS (DELETE FROM audit RETURNING id) SELECT count(*) FROM gone")
         self.flush()
@@ -263,7 +295,7 @@ class Stack:
             "REDIS_PORT": str(valkey),
             "REDIS_PASSWORD": PASSWORD,
             "DATA_DIR": str(self.directory / "data"),
-            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "LEASE_SECONDS": str(self.lease_seconds),
             "LOG_FORMAT": "text",
             DIE_FILE: str(self.die_file),
         }
@@ -275,7 +307,7 @@ class Stack:
         self._exit.enter_context(node.valkey)
         self._exit.callback(node.end)
         self.nodes[name] = node
-        node.start()
+        node.start(new_name=False)
         return node
 
     def _create_role(self, name: str) -> None:
