@@ -146,6 +146,13 @@ def take_postgres_away(stack: Stack, postgres: EmbeddedPostgres) -> Course:
     yield from _restart(postgres, after=LONGER_THAN_A_LEASE)
 
 
+def freeze_server(stack: Stack, server: EmbeddedPostgres | EmbeddedValkey) -> Course:
+    """It accepts, and never answers, for longer than a lease."""
+    server.pause()
+    yield LONGER_THAN_A_LEASE
+    server.resume()
+
+
 def terminate_backends(stack: Stack, postgres: EmbeddedPostgres) -> Course:
     """Of about two in three connections, whatever they are doing."""
     stack.select(
@@ -184,18 +191,20 @@ FAULTS = [
     Fault("kill -9 of one prefork child", kill_child, "prefork", 6),
     Fault("SIGTERM of a worker", terminate, "worker", 6),
     Fault("SIGSTOP of a worker past its lease", pause, "worker", 6),
-    Fault("a worker's or the API's connections cut", cut, "node", 5),
-    Fault("... to PostgreSQL frozen", freeze_postgres, "node", 4),
-    Fault("... to Valkey frozen", freeze_valkey, "node", 3),
+    Fault("a node's connections cut", cut, "node", 5),
+    Fault("a node's connections to PostgreSQL frozen", freeze_postgres, "node", 4),
+    Fault("a node's connections to Valkey frozen", freeze_valkey, "node", 3),
     Fault("kill -9 of the API", kill_api, "api", 2),
     Fault("the API killed between commit and publish", kill_api_before_publish, "api", 4),
     Fault("Valkey: kill -9", kill_valkey, "valkey", 3),
     Fault("Valkey: gone for 10 s", take_valkey_away, "valkey", 1),
+    Fault("Valkey: frozen", freeze_server, "valkey", 1),
     Fault("Valkey: FLUSHALL", empty_valkey, "valkey", 4),
     Fault("PostgreSQL: stopped (SIGINT)", stop_postgres_fast, "postgres", 2),
     Fault("PostgreSQL: stopped hard (SIGQUIT)", stop_postgres_hard, "postgres", 2),
     Fault("PostgreSQL: kill -9", kill_postgres, "postgres", 1),
     Fault("PostgreSQL: gone for longer than a lease", take_postgres_away, "postgres", 1),
+    Fault("PostgreSQL: frozen for longer than a lease", freeze_server, "postgres", 1),
     Fault("PostgreSQL: backends terminated", terminate_backends, "postgres", 4),
     Fault("messages repeated", repeat_messages, "both servers", 4),
     Fault("a message for an unknown job", message_for_nobody, "valkey", 2),
@@ -204,13 +213,20 @@ FAULTS = [
 
 @dataclass
 class Storm:
-    """Random faults on a stack, one about every `pace` seconds, some of them at the same time."""
+    """Random faults on a stack, one about every `pace` seconds, some of them at the same time.
+
+    Each kind comes once before the weights decide.
+    """
 
     stack: Stack
     pace: float
     counts: Counter[str] = field(default_factory=Counter)
     _under_way: list[tuple[float, int, Course, frozenset[str]]] = field(default_factory=list)
     _busy: set[str] = field(default_factory=set)
+    _never: list[Fault] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._never = self.stack.rng.sample(FAULTS, len(FAULTS))
 
     def rage(self, *, seconds: float) -> None:
         """Begin faults for so long; returns when the last of them has been put right."""
@@ -229,8 +245,10 @@ class Storm:
 
     def _strike(self) -> None:
         rng = self.stack.rng
-        for fault in rng.choices(FAULTS, [fault.weight for fault in FAULTS], k=20):
+        for fault in [*self._never, *rng.choices(FAULTS, [fault.weight for fault in FAULTS], k=20)]:
             if targets := self._targets(fault.on):
+                if fault in self._never:
+                    self._never.remove(fault)
                 name = rng.choice(targets)
                 held = frozenset({"postgres", "valkey"} if fault.on == "both servers" else {name})
                 self._busy |= held
