@@ -236,7 +236,9 @@ UPDATE jobs SET lease_until = now() + :lease * interval '1 second'
 WHERE id = ANY(:job_ids) AND worker_id = :worker_id AND status = 'IN_PROGRESS'
 """)
 
-_SERVER_AGE = text("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
+_SERVER_CLOCK = text("""
+SELECT extract(epoch FROM now())::float, extract(epoch FROM now() - pg_postmaster_start_time())::float
+""")
 
 _LOST = text("""
 SELECT id, attempt, failures, max_attempts FROM jobs
@@ -409,9 +411,10 @@ def renew(connection: Connection, *, job_ids: Sequence[int], worker_id: str, lea
     return connection.execute(_RENEW, values).rowcount
 
 
-def server_age(connection: Connection) -> float:
-    """Seconds since PostgreSQL was started."""
-    return float(connection.execute(_SERVER_AGE).scalar_one())
+def server_clock(connection: Connection) -> tuple[float, float]:
+    """PostgreSQL's time in seconds, and for how many it has been up."""
+    clock, age = connection.execute(_SERVER_CLOCK).one()
+    return clock, age
 
 
 def lost(connection: Connection, *, limit: int) -> Sequence[RowMapping]:

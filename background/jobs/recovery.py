@@ -6,7 +6,6 @@ a step holds the main thread (solo pool). PostgreSQL's clock is the only one tha
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 
 from celery.worker import state as celery_state
@@ -43,35 +42,44 @@ def renew(job_ids: Iterable[int], *, worker_id: str) -> None:
 
 
 class Steadiness:
-    """For how long PostgreSQL has answered without a break, as one process has seen it."""
+    """For how long PostgreSQL has answered one process without a gap.
+
+    By PostgreSQL's clock: that of a machine that was asleep has stood still.
+    """
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._last = 0.0
 
-    def note(self, *, answered: bool) -> None:
-        """PostgreSQL has answered, or has not."""
-        if not answered:
-            self._since = None
-        elif self._since is None:
-            self._since = time.monotonic()
+    def note(self, clock: float) -> None:
+        """PostgreSQL has answered, and its clock showed this many seconds."""
+        longest_gap = max(get_settings().lease_seconds / 3, 3 * PASS_SECONDS)
+        if self._since is None or not 0 <= clock - self._last <= longest_gap:
+            self._since = clock
+        self._last = clock
+
+    def forget(self) -> None:
+        """PostgreSQL has not answered."""
+        self._since = None
 
     @property
     def seconds(self) -> float:
         """0 while it does not answer."""
-        return 0.0 if self._since is None else time.monotonic() - self._since
+        return 0.0 if self._since is None else self._last - self._since
 
 
-def reap(*, steady_seconds: float) -> int:
+def reap(steadiness: Steadiness) -> int:
     """Take jobs from workers that let their lease run out; gives how many. Raises `Unavailable`.
 
-    An outage of PostgreSQL longer than a lease lets every healthy lease run out. So nothing is reaped before
-    PostgreSQL has been up, and we have been connected to it, for one full lease: time enough to renew.
+    An outage of PostgreSQL longer than a lease lets every healthy lease run out, and so does a machine that
+    sleeps. So nothing is reaped before PostgreSQL has been up, and we have been connected to it, for one full
+    lease: time enough to renew.
     """
     lease = get_settings().lease_seconds
-    if steady_seconds < lease:
-        return 0
     with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-        if queries.server_age(connection) < lease:
+        clock, age = queries.server_clock(connection)
+        steadiness.note(clock)
+        if min(steadiness.seconds, age) < lease:
             return 0
         rows = queries.lost(connection, limit=BATCH)
         for row in rows:
@@ -144,9 +152,8 @@ class Recovery:
 
     def _recover(self) -> None:
         try:
-            reap(steady_seconds=self._steadiness.seconds)
+            reap(self._steadiness)
         except Unavailable:
-            self._steadiness.note(answered=False)
+            self._steadiness.forget()
             raise
-        self._steadiness.note(answered=True)
         publish_missing()

@@ -1,12 +1,14 @@
 """A connection that breaks, or holds still, at the worst moment: right at a commit, or before a publish."""
 
+import signal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
 from tests.acceptance.chaos.proxy import Fate
-from tests.acceptance.chaos.stack import API, Stack
+from tests.acceptance.chaos.stack import API, LEASE_SECONDS, Stack
 from tests.acceptance.test_durability import kinds
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import wait_for
@@ -79,3 +81,22 @@ def resent(client: httpx.Client) -> int | None:
         return None
     assert answer.status_code == 200
     return int(answer.json()["job_id"])
+
+
+def test_a_machine_that_slept_takes_no_job_from_a_healthy_worker(stack: Stack) -> None:
+    """All leases have run out when it wakes up, and everybody is as healthy as before."""
+    client = stack.add_api()
+    workers = stack.add_workers(*(f"solo{number}" for number in range(4)), options=("--pool=solo",))
+    job_id = submit(client, params={"step_seconds": 60})
+    sleeper = stack.holder(job_id, attempt=1)
+    steady = "SELECT id FROM jobs WHERE now() > started_at + %s * interval '1 second'"
+    wait_for(lambda: stack.select(steady, LEASE_SECONDS + 2), what="workers that think that all is well")
+    ((lease_until,),) = stack.select("SELECT lease_until FROM jobs")
+    for worker in workers:
+        worker.signal(signal.SIGSTOP)
+    wait_for(lambda: datetime.now(UTC) > lease_until + timedelta(seconds=LEASE_SECONDS), what="the end of the lease")
+    # Its own wakes up last, when the others have looked around.
+    for worker in sorted(workers, key=lambda worker: worker is sleeper):
+        worker.signal(signal.SIGCONT)
+    wait_for(lambda: stack.select("SELECT id FROM jobs WHERE lease_until > now()"), what="the lease, renewed")
+    assert stack.select("SELECT kind FROM job_events WHERE kind = 'lost'") == []

@@ -85,7 +85,7 @@ def reap_after_outage() -> None:
     from background.jobs import queries, recovery
 
     recovery.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
-    replace(queries, server_age=lambda _: math.inf)
+    replace(queries, server_clock=lambda _: (0.0, math.inf))
 
 
 def die_before_publish() -> None:
