@@ -17,7 +17,7 @@ END_SECONDS = 100
 @pytest.mark.timeout(300)
 def test_no_job_is_hurt_by_random_faults() -> None:
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as scratch:
-        report = run(minutes=1.9, seed=SEED, directory=Path(scratch), pace=2.0, rate=9)
+        report = run(minutes=1.8, seed=SEED, directory=Path(scratch), pace=2.2, rate=9, step_seconds=(0, 0, 0.2, 0.5))
     print(report)
     assert report.violations == []
     assert report.end_seconds is not None

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import httpx2 as httpx
 CLIENTS = 3
 BACKLOG = 60
 """With so many jobs waiting clients hold back: the end is to come within seconds of the last fault."""
+STEP_SECONDS = (0, 0.1, 0.3, 0.5, 1.0)
 HIGH_LIMIT = 100
 """Most jobs may fail so often that a FAILED one hides no loss."""
 
@@ -17,13 +19,16 @@ HIGH_LIMIT = 100
 class Load:
     """Threads that submit about `rate` jobs a second until `stop`."""
 
-    def __init__(self, *, base_url: httpx.URL, rate: float, seed: int) -> None:
+    def __init__(
+        self, *, base_url: httpx.URL, rate: float, seed: int, step_seconds: Sequence[float] = STEP_SECONDS
+    ) -> None:
         self.accepted: set[int] = set()
         self.cancelled: set[int] = set()
         self.odd_answers: list[str] = []
         """What no client should see: neither what was asked for nor an honest 503."""
         self._base_url = base_url
         self._pause = CLIENTS / rate
+        self._step_seconds = step_seconds
         self._ending = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(random.Random(f"{seed}-{number}"),), daemon=True)
@@ -52,7 +57,7 @@ class Load:
         return len(answer.json()) if answer is not None else 0
 
     def _submit(self, client: httpx.Client, rng: random.Random) -> None:
-        body = random_job(rng)
+        body = random_job(rng, self._step_seconds)
         headers = {"Idempotency-Key": str(UUID(int=rng.getrandbits(128)))} if rng.random() < 0.25 else {}
         answer = self._ask(client, "POST", "/jobs", json=body, headers=headers)
         while headers and answer is None and not self._ending.wait(0.5):
@@ -84,9 +89,9 @@ class Load:
         return answer if answer.is_success else None
 
 
-def random_job(rng: random.Random) -> dict[str, Any]:
+def random_job(rng: random.Random, step_seconds: Sequence[float]) -> dict[str, Any]:
     """The body of a job: quick or slow, some failing at first, delayed, urgent, or soon out of attempts."""
-    params: dict[str, Any] = {"step_seconds": rng.choice([0, 0.1, 0.3, 0.5, 1.0])}
+    params: dict[str, Any] = {"step_seconds": rng.choice(step_seconds)}
     if rng.random() < 0.15:
         params |= {"fail_at_step": rng.randint(1, 3), "fail_times": rng.randint(1, 2)}
     body: dict[str, Any] = {
