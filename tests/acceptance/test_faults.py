@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.chaos.experiment import run
+from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
+from tests.acceptance.test_durability import in_step
+from tests.acceptance.test_jobs import ended, submit
+from tests.support import wait_for
 
 SEED = 20
 END_SECONDS = 100
+PROMISED_SECONDS = LEASE_SECONDS + 5
 
 
 @pytest.mark.timeout(300)
@@ -24,3 +29,17 @@ def test_no_job_is_hurt_by_random_faults() -> None:
     assert report.end_seconds < END_SECONDS
     assert report.jobs >= 400
     assert report.faults.total() >= 40
+
+
+def test_a_killed_workers_job_goes_on_elsewhere_in_time(stack: Stack) -> None:
+    client = stack.add_api()
+    stack.add_workers("prefork1", "prefork2")
+    job_id = submit(client, params={"step_seconds": 1})
+    wait_for(lambda: in_step(client, job_id, 2), what="step 2")
+    first = stack.holder(job_id, attempt=1)
+    first.kill()
+    second = stack.holder(job_id, attempt=2, seconds=PROMISED_SECONDS)
+    job = ended(client, job_id)
+    assert first is not second
+    assert (job["status"], [step["attempt"] for step in job["steps"]]) == ("COMPLETED", [1, 2, 2])
+    assert stack.violations(accepted=[job_id]) == []

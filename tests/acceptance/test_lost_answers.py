@@ -7,8 +7,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from tests.acceptance.chaos.node import API
 from tests.acceptance.chaos.proxy import Fate
-from tests.acceptance.chaos.stack import API, LEASE_SECONDS, Stack
+from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 from tests.acceptance.test_durability import kinds
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import wait_for
@@ -62,7 +63,7 @@ def test_a_worker_that_falls_silent_while_it_publishes_leaves_that_to_others(sta
 
 def test_a_job_is_run_though_the_api_died_before_it_could_publish(stack: Stack) -> None:
     client = stack.add_api()
-    stack.die_file.touch()
+    stack.site.die_file.touch()
     with pytest.raises(httpx.TransportError):
         client.post("/jobs", json={"params": {"step_seconds": 0}}, headers={"Idempotency-Key": "once"})
     assert stack.messages() == []

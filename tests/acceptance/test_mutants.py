@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.acceptance.chaos.audit import Violation
+from tests.acceptance.chaos.node import API
 from tests.acceptance.chaos.proxy import Fate
-from tests.acceptance.chaos.stack import API, LEASE_SECONDS, Stack
+from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 from tests.acceptance.test_jobs import submit
 from tests.support import wait_for
 

@@ -4,6 +4,7 @@ While a fault goes on, no other begins on the same target.
 """
 
 import heapq
+import itertools
 import signal
 import time
 from collections import Counter
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 import psutil
 
 from background.local.servers import EmbeddedPostgres, EmbeddedValkey
-from tests.acceptance.chaos.stack import API, LEASE_SECONDS, Node, Stack
+from tests.acceptance.chaos.node import API, Node
+from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 
 Course = Iterator[float]
 TICK = 0.05
@@ -85,12 +87,12 @@ def kill_api(stack: Stack, api: Node) -> Course:
 
 def kill_api_before_publish(stack: Stack, api: Node) -> Course:
     """The job is stored, and nobody is told."""
-    stack.die_file.touch()
+    stack.site.die_file.touch()
     for _ in range(40):
         yield 0.05
-        if not stack.die_file.exists():
+        if not stack.site.die_file.exists():
             return
-    stack.die_file.unlink(missing_ok=True)
+    stack.site.die_file.unlink(missing_ok=True)
 
 
 def _restart(server: EmbeddedPostgres | EmbeddedValkey, *, after: float) -> Course:
@@ -222,6 +224,7 @@ class Storm:
     pace: float
     counts: Counter[str] = field(default_factory=Counter)
     _under_way: list[tuple[float, int, Course, frozenset[str]]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
     _busy: set[str] = field(default_factory=set)
     _never: list[Fault] = field(default_factory=list)
 
@@ -261,8 +264,7 @@ class Storm:
         if pause is None:
             self._busy -= targets
         else:
-            at = time.monotonic() + pause
-            heapq.heappush(self._under_way, (at, self.counts.total() * 1000 + len(self._under_way), course, targets))
+            heapq.heappush(self._under_way, (time.monotonic() + pause, next(self._numbers), course, targets))
 
     def _targets(self, on: str) -> list[str]:
         """What a fault can be done to now."""

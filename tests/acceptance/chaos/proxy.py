@@ -52,6 +52,7 @@ class Proxy:
         self.port = 0
         self._links: set[Link] = set()
         self._trap: Trap | None = None
+        self._server: asyncio.Server
         self._loop = asyncio.new_event_loop()
         self._thawed = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=f"proxy to {target}", daemon=True)
@@ -62,7 +63,7 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.cut()
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -98,14 +99,17 @@ class Proxy:
         asyncio.set_event_loop(self._loop)
         self._thawed.set()
         self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
     async def _listen(self) -> int:
-        server = await asyncio.start_server(self._serve, HOST, 0)
-        return int(server.sockets[0].getsockname()[1])
+        self._server = await asyncio.start_server(self._serve, HOST, 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def _close(self) -> None:
+        self._server.close()
+        self._abort()
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=5)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -13,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2 as httpx
-import psutil
 import psycopg2
 import redis
 from celery import Celery
@@ -23,115 +20,18 @@ from psycopg2.sql import SQL, Identifier, Literal
 from background.local.servers import EmbeddedPostgres, EmbeddedValkey
 from background.task_names import TaskName
 from tests.acceptance.chaos import audit
-from tests.acceptance.chaos.proxy import HOST, Proxy
-from tests.acceptance.chaos.seams import DIE_FILE, command
+from tests.acceptance.chaos.node import API, DATABASE, PASSWORD, Node, Site
+from tests.acceptance.chaos.proxy import HOST
 from tests.support import Process, free_port, wait_for
 
 LEASE_SECONDS = 3
-PASSWORD = "chaos"
-DATABASE = "chaos"
 OWNER = "owner"
-API = "api"
 POOLS = {
     "prefork1": ("--pool=prefork", "--concurrency=2"),
     "prefork2": ("--pool=prefork", "--concurrency=2"),
     "threads": ("--pool=threads", "--concurrency=2"),
     "solo": ("--pool=solo",),
 }
-LATEST_RESTART = 1.5
-
-
-class Node:
-    """The API or a worker: logs into PostgreSQL under its own name, and is started again when it has died.
-
-    A worker comes back under its old node name or under a new one, as `rng` has it.
-    """
-
-    def __init__(self, stack: "Stack", name: str, *, options: Sequence[str], seams: Sequence[str]) -> None:
-        self.name = name
-        self.options = options
-        self.seams = seams
-        self.postgres = Proxy(target=stack.postgres.port)
-        self.valkey = Proxy(target=stack.valkey.port)
-        self.process: Process | None = None
-        self.log = stack.directory / f"{name}.log"
-        self._restart_at: float | None = None
-        self._stack = stack
-        self._rng = stack.rng
-        self._starts = 0
-        self._family: list[psutil.Process] = []
-
-    @property
-    def alive(self) -> bool:
-        """Whether its main process runs."""
-        return self.process is not None and self.process.popen.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """Of its main process."""
-        assert self.process is not None
-        return self.process.popen.pid
-
-    def children(self) -> list[psutil.Process]:
-        """The processes of its pool."""
-        with suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.pid).children()
-        return []
-
-    def start(self, *, new_name: bool | None = None) -> None:
-        """Start it, under another node name or not, and return before it is ready."""
-        self._starts += 1
-        self._restart_at = None
-        if new_name is None:
-            new_name = self._rng.random() < 0.5
-        node_name = f"{self.name}-{self._starts}" if new_name else self.name
-        is_worker = self.name != API
-        arguments = [f"--hostname={node_name}@chaos", *self.options] if is_worker else self.options
-        self.process = Process(
-            command("worker" if is_worker else "api", arguments, seams=self.seams),
-            log=self.log,
-            env=self._stack.environment(user=self.name, postgres=self.postgres.port, valkey=self.valkey.port),
-        )
-
-    def tend(self) -> None:
-        """Start it again a moment after it has died."""
-        if self.alive:
-            return
-        now = time.monotonic()
-        if self._restart_at is None:
-            self._restart_at = now + self._rng.uniform(0, LATEST_RESTART)
-        elif now > self._restart_at:
-            self.start()
-
-    def wait_ready(self) -> None:
-        """Wait until it does its work, after the first start."""
-        assert self.process is not None
-        self.process.wait_for_line("Uvicorn running" if self.name == API else "ready.")
-
-    def kill(self) -> None:
-        """kill -9 of all its processes."""
-        if self.process is not None:
-            self.process.kill()
-
-    def kill_main(self) -> None:
-        """kill -9 of its main process alone; its children are on their own then."""
-        self._family += self.children()
-        os.kill(self.pid, signal.SIGKILL)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send this to all its processes; to none where they have gone."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.popen.pid, number)
-
-    def end(self) -> None:
-        """Leave nothing of it behind, orphans included."""
-        if self.alive:
-            self.signal(signal.SIGCONT)
-        self.kill()
-        for process in self._family:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
 
 
 class Stack:
@@ -145,7 +45,6 @@ class Stack:
         self.rng = rng or random.Random(0)
         self.nodes: dict[str, Node] = {}
         self.lease_seconds = LEASE_SECONDS
-        self.die_file = directory / "die-before-publish"
         self.postgres = EmbeddedPostgres(
             directory / "postgres", free_port(), user=OWNER, password=PASSWORD, database=DATABASE
         )
@@ -164,6 +63,11 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self._exit.close()
+
+    @property
+    def site(self) -> Site:
+        """What a process that is started now is told."""
+        return Site(self.directory, self.lease_seconds, postgres=self.postgres.port, valkey=self.valkey.port)
 
     @property
     def workers(self) -> list[Node]:
@@ -224,10 +128,10 @@ class Stack:
         finally:
             connection.close()
 
-    def holder(self, job_id: int, *, attempt: int) -> Node:
-        """The worker that has made this claim, once there is one."""
+    def holder(self, job_id: int, *, attempt: int, seconds: float = 30) -> Node:
+        """The worker that has made this claim, once there is one; fails after `seconds`."""
         query = "SELECT writer FROM transitions WHERE job_id = %s AND attempt = %s AND attempt_before < attempt"
-        ((writer,),) = wait_for(lambda: self.select(query, job_id, attempt), what=f"attempt {attempt}")
+        ((writer,),) = wait_for(lambda: self.select(query, job_id, attempt), seconds=seconds, what=f"attempt {attempt}")
         return self.nodes[writer]
 
     def violations(self, *, accepted: Iterable[int] = (), cancelled: Iterable[int] = ()) -> list[audit.Violation]:
@@ -279,30 +183,9 @@ class Stack:
         self.select("WITH gone AS (DELETE FROM audit RETURNING id) SELECT count(*) FROM gone")
         self.flush()
 
-    def environment(self, *, user: str, postgres: int, valkey: int) -> dict[str, str]:
-        """The settings of a process that reaches the servers through these ports."""
-        return {
-            "DATABASE_URL": "",
-            "CELERY_BROKER_URL": "",
-            "CELERY_RESULT_BACKEND": "",
-            "API_KEYS": "",
-            "POSTGRES_HOST": HOST,
-            "POSTGRES_PORT": str(postgres),
-            "POSTGRES_USER": user,
-            "POSTGRES_PASSWORD": PASSWORD,
-            "POSTGRES_DB": DATABASE,
-            "REDIS_HOST": HOST,
-            "REDIS_PORT": str(valkey),
-            "REDIS_PASSWORD": PASSWORD,
-            "DATA_DIR": str(self.directory / "data"),
-            "LEASE_SECONDS": str(self.lease_seconds),
-            "LOG_FORMAT": "text",
-            DIE_FILE: str(self.die_file),
-        }
-
     def _add(self, name: str, *, options: Sequence[str], seams: Sequence[str]) -> Node:
         self._create_role(name)
-        node = Node(self, name, options=options, seams=seams)
+        node = Node(self.site, name, options=options, seams=seams, rng=self.rng)
         self._exit.enter_context(node.postgres)
         self._exit.enter_context(node.valkey)
         self._exit.callback(node.end)
@@ -327,7 +210,6 @@ class Stack:
             connection.close()
 
     def _migrate(self) -> None:
-        environment = self.environment(user=OWNER, postgres=self.postgres.port, valkey=self.valkey.port)
         argv = [sys.executable, "-m", "background", "migrate"]
-        process = Process(argv, log=self.directory / "migrate.log", env=environment)
+        process = Process(argv, log=self.directory / "migrate.log", env=self.site.environment(OWNER))
         assert process.popen.wait(60) == 0, process.output
