@@ -78,7 +78,11 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @cache
 def get_engine() -> Engine:
-    """The engine of this process; connects when first used, so that a process starts without PostgreSQL."""
+    """The engine of this process; connects when first used, so that a process starts without PostgreSQL.
+
+    PostgreSQL itself ends a transaction that falls silent: a process that was frozen or cut off in the middle of
+    one would keep its rows locked, and what is locked nobody can recover.
+    """
     psycopg2.extensions.set_wait_callback(_wait)
     return create_engine(
         get_settings().sqlalchemy_url,
@@ -86,7 +90,10 @@ def get_engine() -> Engine:
         max_overflow=10,
         pool_timeout=2,
         pool_pre_ping=True,
-        connect_args={"options": "-c timezone=UTC", "application_name": "celery-playground"},
+        connect_args={
+            "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={ANSWER_SECONDS}s",
+            "application_name": "celery-playground",
+        },
     )
 
 

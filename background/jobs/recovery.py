@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
@@ -80,41 +79,52 @@ def _time_out(connection: Connection, row: RowMapping) -> None:
 
 
 class Steadiness:
-    """For how long PostgreSQL has answered without a break, as one process has seen it."""
+    """For how long PostgreSQL has answered one process without a gap.
+
+    By PostgreSQL's clock: that of a machine that was asleep has stood still.
+    """
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._last = 0.0
         self._broken = False
 
-    def note(self, *, answered: bool) -> None:
-        """PostgreSQL has answered, or has not."""
-        if not answered:
-            self._since = None
-            self._broken = True
-        elif self._since is None:
-            self._since = time.monotonic()
+    def note(self, clock: float) -> None:
+        """PostgreSQL has answered, and its clock showed this many seconds."""
+        longest_gap = max(get_settings().lease_seconds / 3, 3 * PASS_SECONDS)
+        if self._since is not None and not 0 <= clock - self._last <= longest_gap:
+            self.forget()
+        if self._since is None:
+            self._since = clock
+        self._last = clock
+
+    def forget(self) -> None:
+        """PostgreSQL has not answered."""
+        self._since = None
+        self._broken = True
 
     @property
     def seconds(self) -> float:
         """0 while it does not answer."""
-        return 0.0 if self._since is None else time.monotonic() - self._since
+        return 0.0 if self._since is None else self._last - self._since
 
     def undisturbed_for(self, seconds: float) -> bool:
-        """Whether there was no break in the last `seconds`; the time before this process began does not count."""
+        """Whether there was no gap in the last `seconds`; the time before this process began does not count."""
         return not self._broken or self.seconds >= seconds
 
 
-def reap(*, steady_seconds: float) -> int:
+def reap(steadiness: Steadiness) -> int:
     """Take jobs from workers that let their lease run out; gives how many. Raises `Unavailable`.
 
-    An outage of PostgreSQL longer than a lease lets every healthy lease run out. So nothing is reaped before
-    PostgreSQL has been up, and we have been connected to it, for one full lease: time enough to renew.
+    An outage of PostgreSQL longer than a lease lets every healthy lease run out, and so does a machine that
+    sleeps. So nothing is reaped before PostgreSQL has been up, and we have been connected to it, for one full
+    lease: time enough to renew.
     """
     lease = get_settings().lease_seconds
-    if steady_seconds < lease:
-        return 0
     with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-        if recovery_queries.server_age(connection) < lease:
+        clock, age = recovery_queries.server_clock(connection)
+        steadiness.note(clock)
+        if min(steadiness.seconds, age) < lease:
             return 0
         rows = recovery_queries.lost(connection, limit=BATCH)
         for row in rows:
@@ -223,9 +233,8 @@ class Recovery:
     def _recover(self) -> None:
         try:
             self._beat()
-            reap(steady_seconds=self._steadiness.seconds)
+            reap(self._steadiness)
         except Unavailable:
-            self._steadiness.note(answered=False)
+            self._steadiness.forget()
             raise
-        self._steadiness.note(answered=True)
         publish_missing()

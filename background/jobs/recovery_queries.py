@@ -16,7 +16,9 @@ FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
 WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < now() - :grace * interval '1 second'
 """)
 
-_SERVER_AGE = text("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
+_SERVER_CLOCK = text("""
+SELECT extract(epoch FROM now())::float, extract(epoch FROM now() - pg_postmaster_start_time())::float
+""")
 
 _LOST = text("""
 SELECT id, attempt, failures, max_attempts FROM jobs
@@ -67,9 +69,10 @@ def overdue(connection: Connection, *, worker_id: str, grace: float) -> Sequence
     return connection.execute(_OVERDUE, {"worker_id": worker_id, "grace": grace}).mappings().all()
 
 
-def server_age(connection: Connection) -> float:
-    """Seconds since PostgreSQL was started."""
-    return float(connection.execute(_SERVER_AGE).scalar_one())
+def server_clock(connection: Connection) -> tuple[float, float]:
+    """PostgreSQL's time in seconds, and for how many it has been up."""
+    clock, age = connection.execute(_SERVER_CLOCK).one()
+    return clock, age
 
 
 def lost(connection: Connection, *, limit: int) -> Sequence[RowMapping]:

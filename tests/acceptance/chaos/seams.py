@@ -1,0 +1,181 @@
+"""What a test may change in a process of ours before it starts; production code has no such seams.
+
+`python -m tests.acceptance.chaos.seams NAME… -- worker|api ARGUMENT…` starts the process with these changes.
+A mutant takes one safety away. The suite has to notice each; `test_mutants.py` holds it to that.
+"""
+
+import datetime
+import math
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+DIE_FILE = "CHAOS_DIE_FILE"
+"""Names a file; while it exists, `die_before_publish` kills its process where it would publish."""
+
+
+def replace(module: ModuleType, **names: object) -> None:
+    """Put other things in the place of what the module calls so; each must be there."""
+    assert names.keys() <= vars(module).keys(), f"{module.__name__} has no {names.keys() - vars(module).keys()}"
+    vars(module).update(names)
+
+
+def rewrite_sql(pattern: str, by: str, *, at_least: int) -> None:
+    """Change every statement on jobs in which `pattern` is found; there must be `at_least` so many."""
+    from sqlalchemy import TextClause, text
+
+    from background.jobs import queries, recovery_queries
+
+    found: list[str] = []
+    for module in (queries, recovery_queries):
+        statements = {name: value for name, value in vars(module).items() if isinstance(value, TextClause)}
+        changed = {name: text(re.sub(pattern, by, value.text)) for name, value in statements.items()}
+        changed = {name: value for name, value in changed.items() if value.text != statements[name].text}
+        replace(module, **changed)
+        found += changed
+    assert len(found) >= at_least, f"only {found} hold {pattern!r}"
+
+
+def no_fence() -> None:
+    """A worker's writes no longer ask whether the job is still its own."""
+    rewrite_sql(r"(\w+\.)?\battempt = :attempt\b", ":attempt > 0", at_least=4)
+
+
+def node_heartbeat_only() -> None:
+    """A living worker renews all jobs it ever claimed, those of its dead children too."""
+    from background.jobs import recovery
+
+    rewrite_sql(r"\bid = ANY\(:job_ids\) AND worker_id", "(true OR id = ANY(:job_ids)) AND worker_id", at_least=1)
+    replace(recovery, active_jobs=lambda: {0: None})
+
+
+def node_name_as_identity() -> None:
+    """A worker takes its predecessor's jobs for its own, and here everybody's."""
+    node_heartbeat_only()
+    rewrite_sql(r"\(true OR (id = ANY.*?)\) AND (worker_id = :worker_id)", r"(true OR \1 AND \2)", at_least=1)
+
+
+def no_redispatch() -> None:
+    """Messages that are missing stay missing."""
+    from background.jobs import recovery
+
+    replace(recovery, publish_missing=lambda: 0)
+
+
+def publish_before_commit() -> None:
+    """The message goes out while the job may still be rolled back."""
+    from background.jobs import dispatch, queries
+
+    create, publish = queries.create, dispatch.publish
+
+    def create_and_publish(connection: Any, jobs: Any) -> Any:
+        made = create(connection, jobs)
+        publish([job for job in made if job["due"]])
+        return made
+
+    replace(queries, create=create_and_publish)
+    replace(dispatch, publish=len)
+
+
+def reap_after_outage() -> None:
+    """Leases that ran out while PostgreSQL was away are taken as the end of their workers."""
+    from background.jobs import recovery, recovery_queries
+
+    recovery.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
+    replace(recovery_queries, server_clock=lambda _: (0.0, math.inf))
+
+
+def die_before_publish() -> None:
+    """Between commit and publish the process looks whether it is to be killed there."""
+    from background.jobs import dispatch
+
+    told, publish = Path(os.environ[DIE_FILE]), dispatch.publish
+
+    def publish_or_die(jobs: Any) -> int:
+        if told.exists():
+            told.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return publish(jobs)
+
+    replace(dispatch, publish=publish_or_die)
+
+
+def shift_clock(hours: int) -> None:
+    """The wall clock of this process is wrong by so much, wherever it is read."""
+    shift, real = datetime.timedelta(hours=hours), datetime.datetime
+    real_time = time.time
+
+    class Lenient(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, real)
+
+    class Shifted(datetime.datetime, metaclass=Lenient):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
+            return super().now(tz) + shift
+
+        @classmethod
+        def utcnow(cls) -> Self:
+            return super().now(datetime.UTC).replace(tzinfo=None) + shift
+
+        @classmethod
+        def today(cls) -> Self:
+            return cls.now()
+
+    replace(time, time=lambda: real_time() + shift.total_seconds())
+    replace(datetime, datetime=Shifted)
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        no_fence,
+        node_heartbeat_only,
+        node_name_as_identity,
+        no_redispatch,
+        publish_before_commit,
+        reap_after_outage,
+    )
+}
+SEAMS: dict[str, Callable[[], None]] = {
+    **MUTANTS,
+    "die_before_publish": die_before_publish,
+    "clock_ahead": lambda: shift_clock(1),
+    "clock_behind": lambda: shift_clock(-1),
+}
+PROGRAMS = {"worker": "celery", "api": "uvicorn"}
+ARGUMENTS = {"worker": ["-A", "background.celery.celery_app", "worker", "--loglevel=INFO"], "api": ["main:app"]}
+
+
+def command(program: str, arguments: Sequence[str], *, seams: Sequence[str] = ()) -> list[str]:
+    """What starts this process, `worker` or `api`; without seams it is what a user would type."""
+    if not seams:
+        return [sys.executable, "-m", PROGRAMS[program], *ARGUMENTS[program], *arguments]
+    return [sys.executable, "-m", "tests.acceptance.chaos.seams", *seams, "--", program, *arguments]
+
+
+def main() -> None:
+    """Change this process as its arguments say, then become what it is to be."""
+    split = sys.argv.index("--")
+    seams, (program, *arguments) = sys.argv[1:split], sys.argv[split + 1 :]
+    for name in seams:
+        SEAMS[name]()
+    sys.argv = [PROGRAMS[program], *ARGUMENTS[program], *arguments]
+    if program == "worker":
+        from celery.__main__ import main as celery
+
+        celery()
+    else:
+        from uvicorn import main as uvicorn
+
+        uvicorn()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The audit itself: each invariant is broken once by hand, and found to be."""
+
+import pytest
+
+from tests.acceptance.chaos.audit import INVARIANTS
+from tests.acceptance.chaos.stack import Stack
+
+JOB = """INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts)
+         VALUES (gen_random_uuid(), 'demo', '{one,two}', '{}', 3) RETURNING id"""
+CLAIM = "UPDATE jobs SET status = 'IN_PROGRESS', attempt = attempt + 1, lease_until = now()"
+END = "UPDATE jobs SET lease_until = NULL, status = "
+BEGIN = """INSERT INTO job_steps (job_id, step_number, name, status, message, attempt)
+           SELECT id, {}, 'a step', 'IN_PROGRESS', '', attempt FROM jobs"""
+FINISH = "UPDATE job_steps SET status = 'COMPLETED' WHERE step_number = {}"
+STEPS = [CLAIM, BEGIN.format(1), FINISH.format(1), BEGIN.format(2), FINISH.format(2)]
+WHOLE = [*STEPS, f"{END} 'COMPLETED'"]
+
+BROKEN = {
+    "every accepted job exists": [*WHOLE, "DELETE FROM jobs"],
+    "every job ends": STEPS,
+    "a job ends once": [*WHOLE, f"{END} 'FAILED', failures = 3"],
+    "only a retry leaves an ending": [*WHOLE, f"{END} 'PENDING'", CLAIM, f"{END} 'COMPLETED'"],
+    "a step is COMPLETED once": [*STEPS, FINISH.format(1), f"{END} 'COMPLETED'"],
+    "no step is written after the end": [*WHOLE, "UPDATE job_steps SET progress = 0.5"],
+    "the attempt never falls": [*WHOLE[:-1], f"{END} 'COMPLETED', attempt = 0"],
+    "COMPLETED means that all steps are": [*STEPS[:3], f"{END} 'COMPLETED'"],
+    "a step begins after the one before it": [CLAIM, BEGIN.format(2), BEGIN.format(1), FINISH.format(1),
+                                              FINISH.format(2), f"{END} 'COMPLETED'"],
+    "only the last to claim a job works on its steps": [*STEPS[:-1], "SET SESSION AUTHORIZATION postgres",
+                                                        STEPS[-1], WHOLE[-1]],
+    "FAILED means that the limit was reached": [*STEPS[:2], f"{END} 'FAILED'"],
+    "nothing is CANCELLED unasked": [*STEPS[:2], f"{END} 'CANCELLED'"],
+}  # fmt: skip
+
+
+def run(stack: Stack, statements: list[str]) -> int:
+    """Make a job, then do this to it; gives its id."""
+    connection = stack.connect()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(JOB)
+            ((job_id,),) = cursor.fetchall()
+            for statement in statements:
+                cursor.execute(statement)
+    finally:
+        connection.close()
+    return int(job_id)
+
+
+def test_a_job_that_keeps_all_its_promises(stack: Stack) -> None:
+    job_id = run(stack, WHOLE)
+    assert stack.violations(accepted=[job_id]) == []
+
+
+@pytest.mark.parametrize("rule", INVARIANTS)
+def test_what_breaks_an_invariant_is_found(stack: Stack, rule: str) -> None:
+    job_id = run(stack, BROKEN[rule])
+    assert (rule, job_id) in {(each.rule, each.job_id) for each in stack.violations(accepted=[job_id])}

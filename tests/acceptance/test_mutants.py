@@ -1,0 +1,131 @@
+"""Each safety of a job, taken away: one scenario that passes with it and is caught by the audit without it.
+
+A mutant lives in `chaos/seams.py` and is switched on in the process before it starts.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.acceptance.chaos.audit import Violation
+from tests.acceptance.chaos.node import API
+from tests.acceptance.chaos.proxy import Fate
+from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
+from tests.acceptance.test_jobs import submit
+from tests.support import wait_for
+
+Scenario = Callable[[Stack, Sequence[str]], list[Violation]]
+SOLO = ("--pool=solo",)
+PROMISED_SECONDS = LEASE_SECONDS + 5
+"""After a worker's death its job is to go on within so much."""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def zombie_writer(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """A worker sleeps through its lease in mid-step, and wakes up while another runs the job."""
+    client = stack.add_api()
+    stack.add_workers("solo", "solo2", seams=seams, options=SOLO)
+    job_id = submit(client, params={"step_seconds": 2})
+    zombie = stack.holder(job_id, attempt=1)
+    zombie.signal(signal.SIGSTOP)
+    assert stack.holder(job_id, attempt=2) is not zombie
+    zombie.signal(signal.SIGCONT)
+    stack.wait_all_ended(seconds=30)
+    return stack.violations(accepted=[job_id])
+
+
+def dead_child(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """A child of the pool dies in mid-step, and its parent lives on."""
+    client = stack.add_api()
+    (worker,) = stack.add_workers("prefork1", seams=seams)
+    job_id = submit(client, params={"step_seconds": 0.5})
+    stack.holder(job_id, attempt=1)
+    for child in worker.children():
+        os.kill(child.pid, signal.SIGKILL)
+    stack.wait_all_ended(seconds=PROMISED_SECONDS + 5)
+    return stack.violations(accepted=[job_id])
+
+
+def respawned_worker(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """A worker dies in mid-step and comes back under its old node name."""
+    client = stack.add_api()
+    (worker,) = stack.add_workers("solo", seams=seams)
+    job_id = submit(client, params={"step_seconds": 0.5})
+    stack.holder(job_id, attempt=1)
+    worker.kill()
+    worker.start(new_name=False)
+    stack.wait_all_ended(seconds=PROMISED_SECONDS + 10)
+    assert {row[0] for row in stack.select("SELECT worker FROM jobs")} == {"solo@chaos"}
+    return stack.violations(accepted=[job_id])
+
+
+def emptied_queue(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """The messages of waiting jobs are lost."""
+    client = stack.add_api()
+    made = [submit(client, params={"step_seconds": 0}) for _ in range(20)]
+    stack.flush()
+    stack.add_workers("threads", seams=seams)
+    stack.wait_all_ended(seconds=10)
+    return stack.violations(accepted=made)
+
+
+def failed_commit(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """The transaction that made a job is rolled back: PostgreSQL cannot be reached for the commit."""
+    client = stack.add_api(seams=seams)
+    lost = stack.nodes[API].postgres.lay_trap(Fate.LOSE, b"INSERT INTO jobs", b"COMMIT")
+    assert client.post("/jobs").status_code == 503
+    assert lost.is_set()
+    assert stack.select("SELECT id FROM jobs") == []
+    return [Violation("a message has its job", job_id, "there is no such job") for job_id in stack.messages()]
+
+
+def outage(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """PostgreSQL is away for longer than a lease, and a healthy worker is the last to reach it again."""
+    stack.lease_seconds = 8
+    client = stack.add_api()
+    stack.add_workers("solo", "solo2", seams=seams, options=SOLO)
+    job_id = submit(client, params={"step_seconds": 60})
+    worker = stack.holder(job_id, attempt=1)
+    worker.postgres.freeze()
+    ((lease_until,),) = stack.select("SELECT lease_until FROM jobs")
+    stack.postgres.stop()
+    wait_for(lambda: datetime.now(UTC) > lease_until, what="the end of the lease")
+    stack.postgres.start()
+    stack.postgres.wait_ready()
+    with suppress(AssertionError):
+        wait_for(lambda: losses(stack), seconds=3, what="a worker that jumps to conclusions")
+    worker.postgres.thaw()
+    renewed = "SELECT id FROM jobs WHERE lease_until > now()"
+    wait_for(lambda: stack.select(renewed) or losses(stack), what="the lease, renewed")
+    return losses(stack)
+
+
+def losses(stack: Stack) -> list[Violation]:
+    """The jobs that were taken from their worker."""
+    rows = stack.select("SELECT job_id FROM job_events WHERE kind = 'lost'")
+    return [Violation("a healthy worker keeps its job", job_id, "it was taken") for (job_id,) in rows]
+
+
+SCENARIOS = {
+    "no_fence": zombie_writer,
+    "node_heartbeat_only": dead_child,
+    "node_name_as_identity": respawned_worker,
+    "no_redispatch": emptied_queue,
+    "publish_before_commit": failed_commit,
+    "reap_after_outage": outage,
+}
+
+
+@pytest.mark.parametrize(("mutant", "scenario"), SCENARIOS.items(), ids=SCENARIOS)
+def test_a_mutant_is_caught(stack: Stack, mutant: str, scenario: Scenario) -> None:
+    assert scenario(stack, [mutant])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_what_runs_in_production_passes(stack: Stack, scenario: Scenario) -> None:
+    assert scenario(stack, []) == []
