@@ -43,6 +43,9 @@ celery_app.conf.update(
         "visibility_timeout": VISIBILITY_SECONDS,
         "priority_steps": list(PRIORITIES),
         "sep": PRIORITY_SEPARATOR,
+        # Looks every 5 s for messages that were held too long (kombu: every 100 s).
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
         "queue_order_strategy": "priority",
     },
     # A result that Redis does not take is tried again; else a restart of it would run the task a second time.

@@ -62,6 +62,8 @@ run_tasks = Table(
     Column("result", JSONB),
     Column("error", JSONB),
     Column("retries", Integer, nullable=False, server_default=text("0")),
+    # How often it began: once, once more for each retry, and for each worker that died under it.
+    Column("starts", Integer, nullable=False, server_default=text("0")),
     Column("worker", Text),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),

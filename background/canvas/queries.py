@@ -30,11 +30,16 @@ _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
 
 _STARTED = text(f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks SET state = 'STARTED', worker = :worker, started_at = coalesce(started_at, now())
-    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'RETRY')
-    RETURNING run_tasks.run_id
+    UPDATE run_tasks
+    SET state = 'STARTED', starts = starts + 1, worker = :worker, started_at = coalesce(started_at, now())
+    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
+    RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
+), change AS (
+    UPDATE runs SET status = 'STARTED', updated_at = now() FROM task WHERE runs.id = task.run_id
 )
-UPDATE runs SET status = 'STARTED', updated_at = now() FROM task WHERE runs.id = task.run_id
+SELECT 'STARTED' AS state, deliveries, NULL AS result FROM task
+UNION ALL
+SELECT state, 0, result FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
 """)
 
 _RETRIED = text(f"""
@@ -119,9 +124,12 @@ def delete(connection: Connection, task_id: str) -> None:
     connection.execute(_DELETE, {"task_id": task_id})
 
 
-def started(connection: Connection, *, task_id: str, worker: str) -> None:
-    """A worker has begun the task."""
-    connection.execute(_STARTED, {"task_id": task_id, "worker": worker})
+def started(connection: Connection, *, task_id: str, worker: str) -> RowMapping | None:
+    """A worker has begun the task, unless its end is recorded; gives the `state` it is in now, and its `result`.
+
+    `deliveries` counts how often it began without having asked for it. `None`: it is no task of a run.
+    """
+    return connection.execute(_STARTED, {"task_id": task_id, "worker": worker}).mappings().one_or_none()
 
 
 def retried(connection: Connection, *, task_id: str, retries: int, error: str) -> None:

@@ -6,10 +6,11 @@ Recording never makes a task fail and holds it up for at most a second per trans
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from billiard.einfo import ExceptionInfo
 from celery import Task
+from celery.exceptions import Ignore
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,17 +22,26 @@ from background.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 RECORD_SECONDS = 1.0
+MAX_DELIVERIES = 3
 TASK_SECONDS = 90
 """A canvas task is killed after this time (prefork): before Redis hands its message out again."""
 
 
-def record(statement: Callable[[Connection], None]) -> None:
+Answer = TypeVar("Answer")
+
+
+class WorkerLost(Exception):
+    """The task was begun again and again, and each time its worker or process died under it."""
+
+
+def record(statement: Callable[[Connection], Answer]) -> Answer | None:
     """Run a recording statement; a failure is logged and otherwise ignored."""
     try:
         with database.transaction(seconds=RECORD_SECONDS) as connection:
-            statement(connection)
+            return statement(connection)
     except (Unavailable, SQLAlchemyError) as error:
         logger.warning("A transition could not be recorded: %s", error)
+        return None
 
 
 def describe(error: BaseException) -> str:
@@ -58,11 +68,22 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     time_limit = TASK_SECONDS
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task. Its success is written before Celery publishes what follows, so states change in order."""
+        """Run the task. Its success is written before Celery publishes what follows, so states change in order.
+
+        A message may be delivered again after its worker died. A task that had succeeded is not run a second
+        time then: its recorded result goes on. One that had ended otherwise is dropped, and one that was begun
+        `MAX_DELIVERIES` times fails with `WorkerLost`.
+        """
         if self.request.called_directly:
             return self.run(*args, **kwargs)
         task_id, worker = str(self.request.id), str(self.request.hostname)
-        record(lambda connection: queries.started(connection, task_id=task_id, worker=worker))
+        known = record(lambda connection: queries.started(connection, task_id=task_id, worker=worker))
+        if known is not None and known["state"] == TaskState.SUCCESS:
+            return known["result"]
+        if known is not None and known["state"] != TaskState.STARTED:
+            raise Ignore
+        if known is not None and known["deliveries"] > MAX_DELIVERIES:
+            raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         result = self.run(*args, **kwargs)
         text = storable(result)
         record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text))

@@ -1,5 +1,7 @@
 """What a worker does on SIGTERM: take nothing new, let steps finish for a while, hand the rest back, end.
 
+Jobs go back in PostgreSQL, messages of canvas tasks in Redis.
+
 However the worker was started: the handler is installed once the worker is ready, over Celery's own, because
 billiard reads `REMAP_SIGTERM` before any module of ours is imported. The same under every pool: a thread of
 the main process does the work, also while a step holds the main thread (solo).
@@ -16,6 +18,8 @@ from types import FrameType
 
 from billiard import active_children
 from celery.worker import state as celery_state
+from kombu.exceptions import KombuError
+from redis import RedisError
 
 from background import database
 from background.errors import Unavailable
@@ -61,6 +65,7 @@ class PlannedStop:
         self._hand_back(until=begun + END_SECONDS)
         while self._others_run() and time.monotonic() - begun < END_SECONDS:
             time.sleep(0.05)
+        self._give_back_messages()
         time.sleep(0.5)  # Celery's own way out, where nothing holds it up any more
         for child in active_children():
             if child.pid is not None:
@@ -80,6 +85,17 @@ class PlannedStop:
             else:
                 logger.info("Stopping; %s jobs handed back.", number)
                 return
+
+    @staticmethod
+    def _give_back_messages() -> None:
+        """What is not acknowledged goes back to the queue now; else Redis would hold it for two minutes."""
+        for request in {*celery_state.reserved_requests, *celery_state.active_requests}:
+            try:
+                # Not request.reject: that leaves it to the main loop, which has ended.
+                if not request.acknowledged and not request.message.acknowledged:
+                    request.message.reject(requeue=True)
+            except (KombuError, RedisError, OSError) as error:
+                logger.warning("The message of %s could not be given back: %s", request.id, error)
 
     @staticmethod
     def _others_run() -> bool:

@@ -1,0 +1,92 @@
+"""What becomes of a canvas task whose worker is stopped or dies: it is run again, but not for ever and not twice."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import psutil
+import pytest
+from sqlalchemy import text
+
+from background import database
+from background.canvas import service
+from background.canvas.builder import Chain, Task
+from background.celery import celery_app
+from background.task_names import TaskName
+from tests.acceptance.test_canvas import finished
+from tests.support import Process, running_worker, wait_for
+
+ONE_CHILD = ("--pool=prefork", "--concurrency=1")
+
+
+def start_sleep(seconds: float) -> str:
+    """Start a chain of a sleep and an echo; gives the id of the run."""
+    return str(service.submit(Chain((Task(TaskName.SLEEP, (seconds,)), Task(TaskName.ECHO)))).task_id)
+
+
+def sleeping(client: httpx.Client, run: str, *, on: str = "") -> bool:
+    """Whether the run's first task is at work, on this worker."""
+    node: dict[str, Any] = client.get(f"/result/{run}").json()["graph"]["nodes"][0]
+    return node["state"] == "STARTED" and (node["worker"] or "").startswith(on)
+
+
+def has_begun(run: str, *, times: int) -> bool:
+    """Whether the run's first task has begun so often."""
+    statement = text("SELECT starts FROM run_tasks JOIN runs ON runs.id = run_id WHERE task_id = :run AND position = 0")
+    with database.transaction() as connection:
+        return bool(connection.execute(statement, {"run": run}).scalar_one() == times)
+
+
+def child_of(worker: Process) -> int:
+    """The one process of its pool."""
+    return wait_for(lambda: [child.pid for child in psutil.Process(worker.popen.pid).children()], what="a child")[0]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_planned_stop_gives_the_message_back(client: httpx.Client, tmp_path: Path, pool: str) -> None:
+    options = (f"--pool={pool}", "--concurrency=1")
+    with running_worker(tmp_path / "first.log", *options) as first:
+        run = start_sleep(12)
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        first.popen.terminate()
+        first.popen.wait(10)
+        with running_worker(tmp_path / "second.log", *options):
+            wait_for(lambda: sleeping(client, run, on="second"), what="the sleep on the second worker")
+            assert finished(client, run)["status"] == "SUCCESS"
+
+
+def test_a_task_whose_process_is_killed_begins_again(client: httpx.Client, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
+        run = start_sleep(2)
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        os.kill(child_of(worker), signal.SIGKILL)
+        outcome = finished(client, run)
+    assert (outcome["status"], outcome["result"]) == ("SUCCESS", 2)
+
+
+def test_a_task_that_always_loses_its_process_ends(client: httpx.Client, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
+        run = start_sleep(30)
+        for number in range(3):
+            wait_for(partial(has_begun, run, times=number + 1), what=f"start {number + 1}")
+            os.kill(child_of(worker), signal.SIGKILL)
+        outcome = finished(client, run)
+    assert (outcome["status"], outcome["error"]["type"]) == ("FAILURE", "WorkerLost")
+    assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
+
+
+def test_a_message_that_comes_twice_runs_once(client: httpx.Client, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
+        run = start_sleep(0.1)
+        before = finished(client, run)
+        first = before["graph"]["nodes"][0]
+        # As Redis hands it out again: the same id, and what is to follow.
+        echo = celery_app.signature(TaskName.ECHO.value, task_id=run)
+        celery_app.signature(TaskName.SLEEP.value, args=(0.1,), task_id=first["id"], link=echo).apply_async()
+        worker.wait_for_line(f"{first['id']}] succeeded")
+        wait_for(lambda: worker.output.count(f"{run}] succeeded") == 2, what="the echo, again")
+        assert client.get(f"/result/{run}").json() == before
+        assert has_begun(run, times=1)
