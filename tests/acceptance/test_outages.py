@@ -74,8 +74,9 @@ def test_the_broker_away(client: httpx.Client, worker: Process, valkey: Embedded
     with outage(valkey):
         created = client.post("/jobs", timeout=2)
         assert created.status_code == 201
-        job = client.get(f"/jobs/{created.json()['job_id']}", timeout=2).json()
-        assert (job["status"], job["waiting_for"]) == ("PENDING", "Its message has not been handed to the broker yet.")
+        path = f"/jobs/{created.json()['job_id']}"
+        reason = "The broker is down: no worker can reach it."
+        wait_for(lambda: client.get(path, timeout=2).json()["waiting_for"] == reason, what=reason)
         for path in ("/chain", "/group", "/chord", "/documents/report", "/test-request-info"):
             assert_problem(client.post(path, timeout=2), 503)
         readiness = client.get("/ready", timeout=5)
