@@ -15,6 +15,7 @@ from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE, celery_app
 from background.errors import Unavailable
 from background.settings import get_settings
 
+EPOCH_KEY = "playground.epoch"
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
@@ -37,6 +38,19 @@ def require_broker() -> None:
         _client().ping()
     except (redis.RedisError, OSError) as error:
         raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+
+
+def epoch(*, new: str) -> str:
+    """A value that stays the same until the broker is emptied or replaced; then it becomes `new`.
+
+    Raises `Unavailable`.
+    """
+    try:
+        _client().set(EPOCH_KEY, new, nx=True)
+        found = _client().get(EPOCH_KEY)
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+    return found.decode() if isinstance(found, bytes) else new
 
 
 def queue_length() -> int:
