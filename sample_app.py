@@ -112,7 +112,10 @@ def get_result(task_id: UUID) -> Outcome:
 
 
 @router.post(
-    "/result/{task_id}/cancel", status_code=202, response_model=Run | Member | JobOutcome, responses=responses(404, 409)
+    "/result/{task_id}/cancel",
+    status_code=202,
+    response_model=Run | Member | JobOutcome,
+    responses=responses(404, 409),
 )
 def cancel_run(task_id: UUID, *, terminate: bool = False) -> Outcome:
     """What has not begun of the run never will; what runs finishes, or is killed with `terminate`."""
@@ -121,7 +124,10 @@ def cancel_run(task_id: UUID, *, terminate: bool = False) -> Outcome:
 
 
 @router.post(
-    "/result/{task_id}/retry", status_code=202, response_model=Run | Member | JobOutcome, responses=responses(404, 409)
+    "/result/{task_id}/retry",
+    status_code=202,
+    response_model=Run | Member | JobOutcome,
+    responses=responses(404, 409),
 )
 def retry_run(task_id: UUID) -> Outcome:
     """Run again what did not succeed; what had succeeded hands on its recorded result."""

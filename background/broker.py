@@ -6,9 +6,11 @@ Limits are set on the process that publishes only. A worker waits for its broker
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import redis
 from kombu import Connection, Producer
+from kombu.exceptions import KombuError
 from kombu.pools import producers
 
 from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE, celery_app
@@ -77,6 +79,15 @@ def producer() -> Iterator[Producer]:
     """A producer that gives up soon, also in a worker, whose other connections wait as long as it takes."""
     with producers[_connection()].acquire(block=True, timeout=ANSWER_SECONDS) as found:
         yield found
+
+
+def broadcast(command: str, arguments: dict[str, Any]) -> None:
+    """Tell all workers to do something (a remote control command). Raises `Unavailable`."""
+    try:
+        with producer() as found:
+            celery_app.control.broadcast(command, arguments=arguments, connection=found.connection)
+    except (KombuError, redis.RedisError, OSError) as error:
+        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
 
 
 def limit_publisher() -> None:

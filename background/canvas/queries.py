@@ -137,7 +137,8 @@ WITH run AS (
         started_at = NULL, finished_at = NULL
     FROM run WHERE run_id = run.id AND state <> 'SUCCESS'
 )
-UPDATE runs SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch, updated_at = now()
+UPDATE runs
+SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch, updated_at = now()
 FROM run WHERE runs.id = run.id RETURNING canvas
 """)
 

@@ -45,7 +45,7 @@ def _fill_gaps(connection: Connection) -> None:
     """What ended while PostgreSQL was away stands in Celery's result backend."""
     for task_id in queries.quiet(connection):
         try:
-            meta = celery_app.AsyncResult(task_id)._get_task_meta()
+            meta = celery_app.backend.get_task_meta(task_id)
         except (RedisError, OSError) as error:
             logger.warning("The result backend does not answer: %s", error)
             return

@@ -34,7 +34,6 @@ from background.canvas.schemas import (
 from background.canvas.spec import CanvasSpec, from_json, to_json, tree_of
 from background.canvas.states import FINAL, RunStatus, RunType, TaskState
 from background.canvas.traps import warnings_about
-from background.celery import celery_app
 from background.errors import Conflict, NotFound, Unavailable
 from background.jobs import reads as job_reads
 from background.jobs.states import ENDED, JobStatus
@@ -146,8 +145,7 @@ def cancel(task_id: UUID, *, terminate: bool) -> None:
             raise Conflict(f"The run is {run.status}; it cannot be cancelled any more.")
     if terminate:
         running = [str(node.id) for node in run.graph.nodes if node.state not in FINAL]
-        with broker.producer() as producer:
-            celery_app.control.broadcast(END_TASKS, arguments={"task_ids": running}, producer=producer)
+        broker.broadcast(END_TASKS, {"task_ids": running})
 
 
 def retry(task_id: UUID) -> None:

@@ -147,7 +147,7 @@ def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[F
 
 
 def _value_faults(value: Any, field: FieldInfo) -> Sequence[tuple[str, str]]:
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:

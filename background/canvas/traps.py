@@ -17,7 +17,7 @@ BECOMES_CHORD = "A group followed by a task becomes a chord, with that task as i
 
 
 @dataclass(frozen=True)
-class Warning:
+class Trap:
     """One known trap: a short name, what will happen, and where it is described."""
 
     code: str
@@ -25,12 +25,12 @@ class Warning:
     url: str
 
 
-def warnings_about(canvas: Canvas) -> list[Warning]:
+def warnings_about(canvas: Canvas) -> list[Trap]:
     """Every trap in the canvas as it was written, each once."""
     return list(dict.fromkeys(_traps(canvas)))
 
 
-def _traps(canvas: Canvas) -> Iterator[Warning]:
+def _traps(canvas: Canvas) -> Iterator[Trap]:
     match canvas:
         case Task():
             yield from _traps_of_task(canvas)
@@ -39,13 +39,13 @@ def _traps(canvas: Canvas) -> Iterator[Warning]:
         case Group():
             for member in canvas.members:
                 if isinstance(member, Group):
-                    yield Warning(
+                    yield Trap(
                         "nested-group", "A group inside a group is unrolled: its results stand in one flat list.", DOCS
                     )
                 yield from _traps(member)
         case Chord():
             if len(canvas.header) == 1:
-                yield Warning(
+                yield Trap(
                     "header-of-one",
                     "A chord with one header task is run as a chain: the body is given the value, not a list of it.",
                     f"{ISSUES}/3885",
@@ -53,7 +53,7 @@ def _traps(canvas: Canvas) -> Iterator[Warning]:
             yield from _joins(canvas.header, canvas.body)
             for member in canvas.header:
                 if isinstance(_last(member), Group):
-                    yield Warning(
+                    yield Trap(
                         "group-ends-member",
                         "A header member that ends in a group adds each of its results to the body's one list.",
                         DOCS,
@@ -62,29 +62,29 @@ def _traps(canvas: Canvas) -> Iterator[Warning]:
             yield from _traps(canvas.body)
 
 
-def _traps_of_task(task: Task) -> Iterator[Warning]:
+def _traps_of_task(task: Task) -> Iterator[Trap]:
     if task.countdown is not None and task.countdown > VISIBILITY_SECONDS:
-        yield Warning(
+        yield Trap(
             "countdown",
             f"A countdown of more than {VISIBILITY_SECONDS} s, the visibility timeout, is delivered more than once.",
             f"{ISSUES}/5935",
         )
 
 
-def _traps_of_chain(chain: Chain) -> Iterator[Warning]:
+def _traps_of_chain(chain: Chain) -> Iterator[Trap]:
     for number, part in enumerate(chain.parts):
         after = chain.parts[number + 1] if number + 1 < len(chain.parts) else None
         if isinstance(part, Task) and part.immutable and number > 0:
-            yield Warning("immutable", f"{part.name.short} is immutable: the result before it is dropped.", DOCS)
+            yield Trap("immutable", f"{part.name.short} is immutable: the result before it is dropped.", DOCS)
         if isinstance(part, Group) and after is not None:
             if len(part.members) == 1:
-                yield Warning(
+                yield Trap(
                     "group-of-one",
                     "A group of one inside a chain is just its task: what follows is given the value, not a list.",
                     f"{ISSUES}/3885",
                 )
             else:
-                yield Warning(
+                yield Trap(
                     "group-becomes-chord",
                     "A group followed by a task becomes a chord, with that task as its body.",
                     DOCS,
@@ -93,15 +93,15 @@ def _traps_of_chain(chain: Chain) -> Iterator[Warning]:
         yield from _traps(part)
 
 
-def _joins(header: tuple[Canvas, ...], body: Canvas) -> Iterator[Warning]:
+def _joins(header: tuple[Canvas, ...], body: Canvas) -> Iterator[Trap]:
     if len(header) > 1:
-        yield Warning(
+        yield Trap(
             "header-failure",
             "When one of the header's tasks fails, its siblings still run, and what follows the header never does.",
             f"{ISSUES}/8211",
         )
         if isinstance(body, Task) and body.name in ONE_VALUE and not body.immutable:
-            yield Warning(
+            yield Trap(
                 "list-to-one",
                 f"{body.name.short} is given a list of {len(header)} results, and expects one value.",
                 DOCS,

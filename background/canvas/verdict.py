@@ -118,7 +118,7 @@ def _failed(story: Story, first: Node, failed: Sequence[Node]) -> str:
     if cause is not None and cause.type == "Lost":
         said = f"{_name(first)} was lost: {cause.message}."
     else:
-        reason = f": {cause.type}: {cause.message}" if cause else ""
+        reason = f": {cause.type}: {cause.message.rstrip('.')}" if cause else ""
         others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         said = f"{_name(first)}{others} failed{reason}."
     skipped = story.of(TaskState.SKIPPED)
