@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from background.canvas import service
 from background.canvas.builder import Chain, Chord, Group, Task
 from background.canvas.schemas import (
+    CatalogueTask,
     ChordRun,
     DefaultOperands,
     GroupRun,
@@ -16,8 +17,10 @@ from background.canvas.schemas import (
     Member,
     Operands,
     Outcome,
+    Preview,
     Run,
 )
+from background.canvas.spec import CanvasSpec
 from background.canvas.states import RunStatus, RunType
 from background.jobs.router import link_next
 from background.problems import responses
@@ -67,6 +70,24 @@ def chord(body: Annotated[DefaultOperands | None, Body()] = None) -> ChordRun:
     return service.submit_chord(Chord(_both(body or DefaultOperands()), Task(TaskName.FINALIZE)))
 
 
+@router.post("/canvas", status_code=202, responses=responses(413))
+def canvas(body: CanvasSpec) -> Run:
+    """Any canvas of tasks, chains, groups and chords, nested as one likes."""
+    return service.submit_any(body)
+
+
+@router.post("/canvas/preview", responses=responses(413))
+def preview_canvas(body: CanvasSpec) -> Preview:
+    """What Celery would really build from it, and what may surprise; nothing runs."""
+    return service.preview(body)
+
+
+@router.get("/canvas/tasks")
+def list_canvas_tasks() -> list[CatalogueTask]:
+    """The tasks that a canvas may use, with their parameters."""
+    return service.catalogue()
+
+
 @router.get("/runs", responses=responses(404))
 def list_runs(
     request: Request,
@@ -87,6 +108,30 @@ def list_runs(
 @router.get("/result/{task_id}", response_model=Run | Member | JobOutcome, responses=responses(404))
 def get_result(task_id: UUID) -> Outcome:
     """What became of a run, of one task of a run, or of a job."""
+    return service.get_outcome(task_id)
+
+
+@router.post(
+    "/result/{task_id}/cancel",
+    status_code=202,
+    response_model=Run | Member | JobOutcome,
+    responses=responses(404, 409),
+)
+def cancel_run(task_id: UUID, *, terminate: bool = False) -> Outcome:
+    """What has not begun of the run never will; what runs finishes, or is killed with `terminate`."""
+    service.cancel(task_id, terminate=terminate)
+    return service.get_outcome(task_id)
+
+
+@router.post(
+    "/result/{task_id}/retry",
+    status_code=202,
+    response_model=Run | Member | JobOutcome,
+    responses=responses(404, 409),
+)
+def retry_run(task_id: UUID) -> Outcome:
+    """Run again what did not succeed; what had succeeded hands on its recorded result."""
+    service.retry(task_id)
     return service.get_outcome(task_id)
 
 

@@ -6,15 +6,18 @@ Limits are set on the process that publishes only. A worker waits for its broker
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import redis
 from kombu import Connection, Producer
+from kombu.exceptions import KombuError
 from kombu.pools import producers
 
 from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE, celery_app
 from background.errors import Unavailable
 from background.settings import get_settings
 
+EPOCH_KEY = "playground.epoch"
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
@@ -37,6 +40,19 @@ def require_broker() -> None:
         _client().ping()
     except (redis.RedisError, OSError) as error:
         raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+
+
+def epoch(*, new: str) -> str:
+    """A value that stays the same until the broker is emptied or replaced; then it becomes `new`.
+
+    Raises `Unavailable`.
+    """
+    try:
+        _client().set(EPOCH_KEY, new, nx=True)
+        found = _client().get(EPOCH_KEY)
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+    return found.decode() if isinstance(found, bytes) else new
 
 
 def queue_length() -> int:
@@ -63,6 +79,15 @@ def producer() -> Iterator[Producer]:
     """A producer that gives up soon, also in a worker, whose other connections wait as long as it takes."""
     with producers[_connection()].acquire(block=True, timeout=ANSWER_SECONDS) as found:
         yield found
+
+
+def broadcast(command: str, arguments: dict[str, Any]) -> None:
+    """Tell all workers to do something (a remote control command). Raises `Unavailable`."""
+    try:
+        with producer() as found:
+            celery_app.control.broadcast(command, arguments=arguments, connection=found.connection)
+    except (KombuError, redis.RedisError, OSError) as error:
+        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
 
 
 def limit_publisher() -> None:

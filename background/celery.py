@@ -16,6 +16,9 @@ VISIBILITY_SECONDS = 120
 """After this long without an acknowledgement Redis hands a canvas message out again: longer than any task of the
 catalogue may run."""
 
+RESULTS_KEPT_SECONDS = 24 * 3600
+"""How long Celery keeps the results of canvas tasks; what is recorded in PostgreSQL stays."""
+
 QUEUE = "celery"
 PRIORITIES = range(10)
 """Redis has no priorities; kombu keeps one list for each and serves the lowest first."""
@@ -56,7 +59,7 @@ celery_app.conf.update(
     task_track_started=True,
     # Flower shows what workers report.
     worker_send_task_events=True,
-    result_expires=24 * 3600,
+    result_expires=RESULTS_KEPT_SECONDS,
 )
 
 

@@ -9,6 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RETRIES_HEADER = "playground_retries"
+"""Message header: how often a canvas task is tried again when it fails."""
+
+
+END_TASKS = "end_tasks"
+"""Remote control command of our workers: kill these canvas tasks."""
+
 
 class TaskName(StrEnum):
     """The full name of every task; the last part is its name in the catalogue."""

@@ -1,7 +1,8 @@
 """A canvas as a tree, and what can be made of it: the Celery signature, the graph, the Python expression.
 
 Every task gets its id here, before anything is published; Celery keeps ids that are set beforehand through
-chains, groups and chords. So a run can be recorded first, and its graph is the one that runs.
+chains, groups and chords. So a run can be recorded first. Its graph is the one that runs where the tree is as
+Celery would rewrite it (`rewriting`): then nothing is left for Celery to change.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from celery import chain, chord, group
 from celery.canvas import Signature
 
 from background.celery import DEFAULT_PRIORITY, celery_app
-from background.task_names import TaskName
+from background.task_names import RETRIES_HEADER, TaskName
 
 
 def _new_id() -> str:
@@ -23,10 +24,16 @@ def _new_id() -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """One call of a task. The result of what comes before it is put in front of `args`."""
+    """One call of a task. The result of what comes before it is put in front of `args`, unless it is `immutable`.
+
+    It begins after `countdown` seconds, and is tried again up to `retries` times.
+    """
 
     name: TaskName
     args: tuple[Any, ...] = ()
+    immutable: bool = False
+    countdown: float | None = None
+    retries: int = 0
     id: str = field(default_factory=_new_id)
 
 
@@ -47,10 +54,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Chord:
-    """A group, and a body that is given the list of its results."""
+    """A group, and a body (its callback) that is given the list of its results."""
 
     header: tuple["Canvas", ...]
-    body: Task
+    body: "Canvas"
 
 
 Canvas = Task | Chain | Group | Chord
@@ -74,7 +81,7 @@ def edges_of(canvas: Canvas) -> Iterator[Edge]:
             yield from product(_last_ids(before), _first_ids(after))
     if isinstance(canvas, Chord):
         for member in canvas.header:
-            yield from product(_last_ids(member), [canvas.body.id])
+            yield from product(_last_ids(member), _first_ids(canvas.body))
 
 
 def result_ids(canvas: Canvas) -> Any:
@@ -87,22 +94,26 @@ def result_ids(canvas: Canvas) -> Any:
         case Group():
             return [result_ids(member) for member in canvas.members]
         case Chord():
-            return canvas.body.id
+            return result_ids(canvas.body)
 
 
 def run_id(canvas: Canvas) -> str:
     """The id whose result is the whole canvas's: the last task's, the callback's, or the group's own."""
-    last = canvas.parts[-1] if isinstance(canvas, Chain) else canvas
-    return last.id if isinstance(last, Task | Group) else run_id(last.body if isinstance(last, Chord) else last)
+    match canvas:
+        case Task() | Group():
+            return canvas.id
+        case Chain():
+            return run_id(canvas.parts[-1])
+        case Chord():
+            return run_id(canvas.body)
 
 
 def signature_of(canvas: Canvas) -> Signature:
     """What Celery is given to publish."""
     match canvas:
         case Task():
-            return celery_app.signature(
-                canvas.name.value, args=canvas.args, task_id=canvas.id, priority=DEFAULT_PRIORITY
-            )
+            options = {"task_id": canvas.id, "priority": DEFAULT_PRIORITY, **_options_of(canvas)}
+            return celery_app.signature(canvas.name.value, args=canvas.args, immutable=canvas.immutable, **options)
         case Chain():
             return chain(*map(signature_of, canvas.parts), app=celery_app)
         case Group():
@@ -116,13 +127,24 @@ def code_of(canvas: Canvas) -> str:
     """The Python expression of the canvas."""
     match canvas:
         case Task():
-            return f"{canvas.name.short}.s({', '.join(map(repr, canvas.args))})"
+            options = ", ".join(f"{name}={value!r}" for name, value in _options_of(canvas).items())
+            call = f"{canvas.name.short}.{'si' if canvas.immutable else 's'}({', '.join(map(repr, canvas.args))})"
+            return f"{call}.set({options})" if options else call
         case Chain():
             return f"chain({', '.join(map(code_of, canvas.parts))})"
         case Group():
             return f"group({', '.join(map(code_of, canvas.members))})"
         case Chord():
             return f"chord([{', '.join(map(code_of, canvas.header))}], {code_of(canvas.body)})"
+
+
+def _options_of(task: Task) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if task.countdown is not None:
+        options["countdown"] = task.countdown
+    if task.retries:
+        options["headers"] = {RETRIES_HEADER: task.retries}
+    return options
 
 
 def _parts(canvas: Canvas) -> tuple[Canvas, ...]:
@@ -157,4 +179,4 @@ def _last_ids(canvas: Canvas) -> list[str]:
         case Group():
             return [id_ for member in canvas.members for id_ in _last_ids(member)]
         case Chord():
-            return [canvas.body.id]
+            return _last_ids(canvas.body)

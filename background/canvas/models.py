@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -32,6 +33,11 @@ runs = Table(
     Column("type", Text, nullable=False),
     Column("status", Text, nullable=False, server_default=RunStatus.PENDING.value),
     Column("code", Text, nullable=False),
+    # The tree with its ids, from which a retry is published.
+    Column("canvas", JSONB),
+    # The broker that took it: a value that is gone when Redis is emptied or replaced.
+    Column("epoch", Text),
+    Column("cancelled", Boolean, nullable=False, server_default=text("false")),
     Column("edges", JSONB, nullable=False),
     Column("result_ids", JSONB, nullable=False),
     # Counters of tasks, raised under this row's lock; the run is over when `settled` reaches `total`.
@@ -45,6 +51,7 @@ runs = Table(
     CheckConstraint(one_of("type", RunType), name="type"),
     Index("ix_runs_status_id", "status", desc("id")),
     Index("ix_runs_type_id", "type", desc("id")),
+    Index("ix_runs_unfinished", "id", postgresql_where=text("status IN ('PENDING', 'STARTED', 'RETRY')")),
 )
 
 run_tasks = Table(
@@ -65,6 +72,7 @@ run_tasks = Table(
     # How often it began: once, once more for each retry, and for each worker that died under it.
     Column("starts", Integer, nullable=False, server_default=text("0")),
     Column("worker", Text),
+    Column("worker_id", Uuid),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     UniqueConstraint("run_id", "position"),

@@ -10,6 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+LOST = "Lost"
+"""Type of the error of a task that will not come any more; if it does, it goes on."""
+
 _RUN_OF_TASK = """
     SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
     WHERE run_tasks.id = :task_id FOR UPDATE OF runs
@@ -17,8 +20,9 @@ _RUN_OF_TASK = """
 
 _CREATE = text("""
 WITH run AS (
-    INSERT INTO runs (task_id, type, code, edges, result_ids, total)
-    VALUES (:task_id, :type, :code, CAST(:edges AS jsonb), CAST(:result_ids AS jsonb), :total)
+    INSERT INTO runs (task_id, type, code, canvas, epoch, edges, result_ids, total)
+    VALUES (:task_id, :type, :code, CAST(:canvas AS jsonb), :epoch, CAST(:edges AS jsonb), CAST(:result_ids AS jsonb),
+            :total)
     RETURNING id
 )
 INSERT INTO run_tasks (id, run_id, position, task, args, next)
@@ -31,15 +35,16 @@ _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
 _STARTED = text(f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks
-    SET state = 'STARTED', starts = starts + 1, worker = :worker, started_at = coalesce(started_at, now())
+    SET state = 'STARTED', starts = starts + 1, worker = :worker, worker_id = :worker_id,
+        started_at = coalesce(started_at, now())
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
     RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
 ), change AS (
     UPDATE runs SET status = 'STARTED', updated_at = now() FROM task WHERE runs.id = task.run_id
 )
-SELECT 'STARTED' AS state, deliveries, NULL AS result FROM task
+SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
 UNION ALL
-SELECT state, 0, result FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
+SELECT state, 0, result, error FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
 """)
 
 _RETRIED = text(f"""
@@ -76,15 +81,111 @@ SET settled = runs.settled + change.settled, succeeded = runs.succeeded + change
     failed = runs.failed + change.failed, updated_at = now(),
     status = CASE WHEN runs.settled + change.settled < total THEN 'STARTED'
                   WHEN runs.succeeded + change.succeeded = total THEN 'SUCCESS'
+                  WHEN cancelled THEN 'REVOKED'
                   WHEN runs.failed + change.failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
 FROM change WHERE runs.id = change.run_id
 """)
 
+# A lost task has come after all. What was skipped because of it waits again, unless something else failed, too.
+_REVIVE = text(f"""
+WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
+    UPDATE run_tasks SET state = 'PENDING', error = NULL, finished_at = NULL
+    FROM run WHERE run_tasks.id = :task_id AND state = 'FAILURE' AND error ->> 'type' = 'Lost'
+    RETURNING run_tasks.run_id, run_tasks.next
+), freed(id) AS (
+    SELECT unnest(next) FROM task
+    UNION
+    SELECT unnest(run_tasks.next) FROM freed JOIN run_tasks ON run_tasks.id = freed.id
+), doomed(id) AS (
+    SELECT unnest(next) FROM run_tasks JOIN run ON run.id = run_id
+    WHERE run_tasks.id <> :task_id AND state IN ('FAILURE', 'REVOKED')
+    UNION
+    SELECT unnest(run_tasks.next) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
+), waiting AS (
+    UPDATE run_tasks SET state = 'PENDING'
+    FROM freed WHERE run_tasks.id = freed.id AND state = 'SKIPPED' AND freed.id NOT IN (SELECT id FROM doomed)
+    RETURNING run_tasks.id
+)
+UPDATE runs SET settled = settled - 1 - (SELECT count(*) FROM waiting), failed = failed - 1, status = 'STARTED'
+FROM task WHERE runs.id = task.run_id
+""")
+
+# What runs goes on to its end; the run is over with the last of it.
+_CANCEL = text("""
+WITH run AS (
+    SELECT id FROM runs WHERE task_id = :task_id AND status IN ('PENDING', 'STARTED', 'RETRY') FOR UPDATE
+), revoked AS (
+    UPDATE run_tasks SET state = 'REVOKED', finished_at = now()
+    FROM run WHERE run_id = run.id AND state IN ('PENDING', 'RETRY')
+    RETURNING run_tasks.id
+), change AS (
+    SELECT run.id, (SELECT count(*) FROM revoked) AS settled FROM run
+)
+UPDATE runs
+SET cancelled = true, settled = runs.settled + change.settled, updated_at = now(),
+    status = CASE WHEN runs.settled + change.settled = total THEN 'REVOKED' ELSE status END
+FROM change WHERE runs.id = change.id RETURNING runs.id
+""")
+
+_RESET = text("""
+WITH run AS (
+    SELECT id FROM runs
+    WHERE task_id = :task_id AND status IN ('FAILURE', 'REVOKED') AND canvas IS NOT NULL FOR UPDATE
+), task AS (
+    UPDATE run_tasks
+    SET state = 'PENDING', starts = 0, retries = 0, error = NULL, result = NULL, worker = NULL, worker_id = NULL,
+        started_at = NULL, finished_at = NULL
+    FROM run WHERE run_id = run.id AND state <> 'SUCCESS'
+)
+UPDATE runs
+SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch, updated_at = now()
+FROM run WHERE runs.id = run.id RETURNING canvas
+""")
+
+_HAND_BACK = text("""
+UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
+WHERE worker_id = :worker_id AND state = 'STARTED'
+""")
+
+_LOST_WITH_WORKER = text("""
+SELECT run_tasks.id, worker FROM run_tasks
+WHERE state = 'STARTED' AND started_at < now() - :patience * interval '1 second' AND worker_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM workers
+                  WHERE workers.id = worker_id AND seen_at > now() - :patience * interval '1 second')
+LIMIT 100
+""")
+
+# Runs that another broker took, in which nothing moves: whatever could be next is gone.
+_LOST_WITH_BROKER = text("""
+SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
+WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND epoch <> :epoch AND updated_at < now() - interval '5 seconds'
+  AND state IN ('PENDING', 'RETRY')
+  AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.run_id = runs.id AND other.state = 'STARTED')
+  AND NOT EXISTS (SELECT FROM run_tasks other
+                  WHERE other.run_id = runs.id AND run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS')
+ORDER BY runs.id, position LIMIT 100
+""")
+
+_QUIET = text("""
+SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
+WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
+  AND state IN ('PENDING', 'STARTED', 'RETRY')
+  AND NOT EXISTS (SELECT FROM run_tasks other
+                  WHERE other.run_id = runs.id AND run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS')
+ORDER BY runs.id, position LIMIT 50
+""")
+
+SWEEP_LOCK_KEY = 5_820_119
+_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
-    runs.succeeded, runs.created_at, runs.updated_at,
-    (SELECT jsonb_agg(to_jsonb(t) - 'run_id' - 'next' ORDER BY t.position) FROM run_tasks t
-     WHERE t.run_id = runs.id) AS tasks
+    runs.succeeded, runs.cancelled, runs.created_at, runs.updated_at, now() AS seen_at,
+    (SELECT jsonb_agg(to_jsonb(t) - 'run_id' - 'next' || jsonb_build_object('worker_lost', state = 'STARTED'
+            AND worker_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM workers WHERE workers.id = t.worker_id AND seen_at > now() - :patience * interval '1 second'
+            )) ORDER BY t.position)
+     FROM run_tasks t WHERE t.run_id = runs.id) AS tasks
 """
 
 _GET = text(f"""
@@ -102,6 +203,8 @@ def create(
     task_id: str,
     run_type: str,
     code: str,
+    canvas: dict[str, Any],
+    epoch: str | None,
     edges: Sequence[tuple[str, str]],
     result_ids: Any,
     tasks: Sequence[dict[str, Any]],
@@ -111,6 +214,8 @@ def create(
         "task_id": task_id,
         "type": run_type,
         "code": code,
+        "canvas": json.dumps(canvas),
+        "epoch": epoch,
         "edges": json.dumps(edges),
         "result_ids": json.dumps(result_ids),
         "total": len(tasks),
@@ -124,12 +229,53 @@ def delete(connection: Connection, task_id: str) -> None:
     connection.execute(_DELETE, {"task_id": task_id})
 
 
-def started(connection: Connection, *, task_id: str, worker: str) -> RowMapping | None:
+def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> RowMapping | None:
     """A worker has begun the task, unless its end is recorded; gives the `state` it is in now, and its `result`.
 
-    `deliveries` counts how often it began without having asked for it. `None`: it is no task of a run.
+    One that was thought to be lost goes on. `deliveries` counts how often it began without having asked for it.
+    `None`: it is no task of a run.
     """
-    return connection.execute(_STARTED, {"task_id": task_id, "worker": worker}).mappings().one_or_none()
+    values = {"task_id": task_id, "worker": worker, "worker_id": worker_id}
+    row = connection.execute(_STARTED, values).mappings().one_or_none()
+    if row is not None and row["error"] is not None and row["error"]["type"] == LOST:
+        connection.execute(_REVIVE, {"task_id": task_id})
+        row = connection.execute(_STARTED, values).mappings().one_or_none()
+    return row
+
+
+def cancel(connection: Connection, task_id: str) -> bool:
+    """Revoke what has not begun of the run with this id; gives whether it was still under way."""
+    return connection.execute(_CANCEL, {"task_id": task_id}).scalar_one_or_none() is not None
+
+
+def reset(connection: Connection, task_id: str, *, epoch: str | None) -> dict[str, Any] | None:
+    """Make what did not succeed of a FAILURE or REVOKED run PENDING again; gives its tree, `None` if it is neither."""
+    return connection.execute(_RESET, {"task_id": task_id, "epoch": epoch}).scalar_one_or_none()
+
+
+def hand_back(connection: Connection, worker_id: str) -> None:
+    """What this worker ran waits for another."""
+    connection.execute(_HAND_BACK, {"worker_id": worker_id})
+
+
+def try_sweep_lock(connection: Connection) -> bool:
+    """Whether this transaction may look for lost tasks: one at a time is enough."""
+    return bool(connection.execute(_SWEEP_LOCK, {"key": SWEEP_LOCK_KEY}).scalar_one())
+
+
+def lost_with_worker(connection: Connection, *, patience: float) -> Sequence[RowMapping]:
+    """The `id` and `worker` of tasks that run on a worker not seen for `patience` seconds."""
+    return connection.execute(_LOST_WITH_WORKER, {"patience": patience}).mappings().all()
+
+
+def lost_with_broker(connection: Connection, *, epoch: str) -> Sequence[str]:
+    """Ids of the tasks that would be next in runs which another broker took, and in which nothing moves."""
+    return [str(id_) for id_ in connection.execute(_LOST_WITH_BROKER, {"epoch": epoch}).scalars()]
+
+
+def quiet(connection: Connection) -> Sequence[str]:
+    """Ids of tasks that run or would be next, of runs in which nothing was recorded for a while."""
+    return [str(id_) for id_ in connection.execute(_QUIET).scalars()]
 
 
 def retried(connection: Connection, *, task_id: str, retries: int, error: str) -> None:
@@ -144,9 +290,12 @@ def settled(
     connection.execute(_SETTLED, {"task_id": task_id, "state": state, "result": result, "error": error})
 
 
-def get(connection: Connection, task_id: str) -> RowMapping | None:
-    """The run that has this id, or else the run of which a task has it, with its tasks in order."""
-    return connection.execute(_GET, {"task_id": task_id}).mappings().one_or_none()
+def get(connection: Connection, task_id: str, *, patience: float) -> RowMapping | None:
+    """The run that has this id, or else the run of which a task has it, with its tasks in order.
+
+    `worker_lost` tells of a task that runs whether its worker was not seen for `patience` seconds.
+    """
+    return connection.execute(_GET, {"task_id": task_id, "patience": patience}).mappings().one_or_none()
 
 
 def id_of(connection: Connection, task_id: str) -> int | None:
@@ -155,12 +304,18 @@ def id_of(connection: Connection, task_id: str) -> int | None:
 
 
 def find(
-    connection: Connection, *, run_type: str | None, status: str | None, before: int | None, limit: int
+    connection: Connection,
+    *,
+    run_type: str | None,
+    status: str | None,
+    before: int | None,
+    limit: int,
+    patience: float,
 ) -> Sequence[RowMapping]:
-    """At most `limit` runs with their tasks, newest first, with numbers below `before`."""
+    """At most `limit` runs with their tasks as `get` gives them, newest first, with numbers below `before`."""
     filters: dict[str, Any] = {"type": run_type, "status": status, "before": before}
     conditions = {"type": "type = :type", "status": "status = :status", "before": "id < :before"}
     chosen = [conditions[name] for name, value in filters.items() if value is not None]
     where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     statement = text(f"SELECT {_RUN_COLUMNS} FROM runs {where} ORDER BY id DESC LIMIT :limit")
-    return connection.execute(statement, {**filters, "limit": limit}).mappings().all()
+    return connection.execute(statement, {**filters, "limit": limit, "patience": patience}).mappings().all()

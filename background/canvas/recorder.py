@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from billiard.einfo import ExceptionInfo
 from celery import Task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
+from celery.signals import task_revoked
+from celery.worker.request import Request
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,11 +20,14 @@ from background import database, jsontext
 from background.canvas import queries
 from background.canvas.states import TaskState
 from background.errors import Unavailable
+from background.task_names import RETRIES_HEADER
+from background.workers.identity import WORKER_ID
 
 logger = logging.getLogger(__name__)
 
 RECORD_SECONDS = 1.0
 MAX_DELIVERIES = 3
+RETRY_SECONDS = 0.1
 TASK_SECONDS = 90
 """A canvas task is killed after this time (prefork): before Redis hands its message out again."""
 
@@ -58,10 +63,30 @@ def storable(result: Any) -> str:
         return json.dumps(jsontext.clean_text(repr(result)), ensure_ascii=False)
 
 
+class RecordedRequest(Request):
+    """A request whose hard time limit is recorded by the worker's main process: the task itself is dead by then."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Celery calls this after it has killed the task's process."""
+        super().on_timeout(soft, timeout)
+        if not soft:
+            task_id, error = str(self.id), describe(TimeLimitExceeded(timeout))
+            record(
+                lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=error)
+            )
+
+
+@task_revoked.connect
+def _record_revoked(request: Any, **_: Any) -> None:
+    task_id = str(request.id)
+    record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.REVOKED))
+
+
 class RecordedTask(Task):  # type: ignore[type-arg]
     """A task whose start, retries and end are recorded under its id. An id that is no run's changes nothing."""
 
     abstract = True
+    Request = RecordedRequest  # type: ignore[assignment]  # a class is as good as its name
     # It outlives its worker as far as Redis allows: its message is acknowledged when it has ended.
     acks_late = True
     reject_on_worker_lost = True
@@ -77,14 +102,25 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if self.request.called_directly:
             return self.run(*args, **kwargs)
         task_id, worker = str(self.request.id), str(self.request.hostname)
-        known = record(lambda connection: queries.started(connection, task_id=task_id, worker=worker))
+        known = record(
+            lambda connection: queries.started(connection, task_id=task_id, worker=worker, worker_id=WORKER_ID)
+        )
         if known is not None and known["state"] == TaskState.SUCCESS:
             return known["result"]
         if known is not None and known["state"] != TaskState.STARTED:
             raise Ignore
         if known is not None and known["deliveries"] > MAX_DELIVERIES:
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
-        result = self.run(*args, **kwargs)
+        try:
+            result = self.run(*args, **kwargs)
+        except (Retry, Ignore, Reject):
+            raise
+        except Exception as error:
+            allowed = int(self.request.get(RETRIES_HEADER) or 0)
+            if self.request.retries >= allowed:
+                raise
+            headers = {RETRIES_HEADER: str(allowed)}
+            raise self.retry(exc=error, countdown=RETRY_SECONDS, max_retries=allowed, headers=headers) from error
         text = storable(result)
         record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text))
         return result

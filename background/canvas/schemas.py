@@ -1,6 +1,6 @@
 """What the canvas endpoints take and give."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from background.canvas.states import RUN_FINAL, RunStatus, RunType, TaskState
-from background.canvas.verdict import verdict
+from background.canvas.verdict import Story, verdict
+from background.celery import RESULTS_KEPT_SECONDS
+from background.workers.queries import Snapshot
+
+RESULTS_KEPT = timedelta(seconds=RESULTS_KEPT_SECONDS)
 
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
@@ -68,6 +72,49 @@ class Graph(BaseModel):
     edges: list[tuple[UUID, UUID]]
 
 
+class Warned(BaseModel):
+    """A known trap in a canvas: a short name, what will happen, and where it is described."""
+
+    code: str
+    message: str
+    url: str
+
+
+class PlannedNode(BaseModel):
+    """One task of a canvas that has not run."""
+
+    id: UUID
+    task: str
+    args: list[Any]
+
+
+class PlannedGraph(BaseModel):
+    """As `Graph`, of a canvas that has not run."""
+
+    nodes: list[PlannedNode]
+    edges: list[tuple[UUID, UUID]]
+
+
+class Preview(BaseModel):
+    """What Celery will really build: as a graph, as Python, and what may surprise."""
+
+    graph: PlannedGraph
+    code: str
+    warnings: list[Warned]
+
+
+class CatalogueTask(BaseModel):
+    """A task that a canvas may use; `parameters` are its names in order, `schema` says what each takes."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    task: str
+    name: str
+    description: str
+    parameters: list[str]
+    parameters_schema: dict[str, Any] = Field(alias="schema")
+
+
 class Progress(BaseModel):
     """How many tasks have succeeded, of how many."""
 
@@ -101,13 +148,23 @@ class Run(Outcome):
     updated_at: datetime
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> "Run":
-        """A run as `queries` gives it."""
+    def from_row(cls, row: RowMapping, workers: Snapshot) -> "Run":
+        """A run as `queries` gives it, and what the workers report at the same time."""
         graph = Graph(nodes=row["tasks"], edges=row["edges"])
         results = {str(node.id): node.result for node in graph.nodes}
         failures = [node for node in graph.nodes if node.state is TaskState.FAILURE and node.finished_at]
         first = min(failures, key=lambda node: node.finished_at or row["updated_at"], default=None)
         status = RunStatus(row["status"])
+        story = Story(
+            nodes=graph.nodes,
+            edges=row["edges"],
+            cancelled=row["cancelled"],
+            ended=status in RUN_FINAL,
+            worker_lost={task["id"] for task in row["tasks"] if task["worker_lost"]},
+            live_workers=workers.live,
+            queue_length=workers.queue_length,
+            results_expired=row["seen_at"] - row["updated_at"] > RESULTS_KEPT,
+        )
         return cls(
             task_id=row["task_id"],
             type=row["type"],
@@ -118,7 +175,7 @@ class Run(Outcome):
             result=_collect(row["result_ids"], results) if status is RunStatus.SUCCESS else None,
             error=first.error if first else None,
             progress=Progress(completed=row["succeeded"], total=row["total"]),
-            verdict=verdict(graph.nodes),
+            verdict=verdict(story),
             code=row["code"],
             graph=graph,
             created_at=row["created_at"],

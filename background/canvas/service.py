@@ -1,23 +1,45 @@
 """The use-cases of canvases: record, publish, read."""
 
+import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from uuid import UUID
+from dataclasses import asdict
+from uuid import UUID, uuid4
 
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis import RedisError
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from background import broker, database
 from background.canvas import builder, queries
 from background.canvas.builder import Canvas
-from background.canvas.schemas import ChordRun, Error, GroupRun, JobOutcome, Member, Outcome, Progress, Run
+from background.canvas.rewriting import rewritten
+from background.canvas.schemas import (
+    CatalogueTask,
+    ChordRun,
+    Error,
+    GroupRun,
+    JobOutcome,
+    Member,
+    Outcome,
+    PlannedGraph,
+    PlannedNode,
+    Preview,
+    Progress,
+    Run,
+    Warned,
+)
+from background.canvas.spec import CanvasSpec, from_json, to_json, tree_of
 from background.canvas.states import FINAL, RunStatus, RunType, TaskState
-from background.errors import NotFound, Unavailable
+from background.canvas.traps import warnings_about
+from background.errors import Conflict, NotFound, Unavailable
 from background.jobs import reads as job_reads
 from background.jobs.states import ENDED, JobStatus
+from background.settings import get_settings
+from background.task_names import CATALOGUE, END_TASKS
+from background.workers import queries as workers
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +58,14 @@ CELERY_STATUS = {
 }
 
 
-def submit(canvas: Canvas) -> Run:
+def submit(canvas: Canvas, *, run_type: RunType | None = None) -> Run:
     """Record the canvas with its graph, then publish it; gives the run as it was recorded, before any task began.
 
     Raises `Unavailable` when the broker does not take it; nothing of it stays behind then.
     """
-    broker.require_broker()
+    epoch = broker.epoch(new=str(uuid4()))
+    run_type = run_type or TYPE_OF[type(canvas)]
+    canvas = rewritten(canvas)
     task_id = builder.run_id(canvas)
     edges = list(builder.edges_of(canvas))
     waiting: dict[str, list[str]] = defaultdict(list)
@@ -55,21 +79,113 @@ def submit(canvas: Canvas) -> Run:
         queries.create(
             connection,
             task_id=task_id,
-            run_type=TYPE_OF[type(canvas)],
+            run_type=run_type,
             code=builder.code_of(canvas),
+            canvas=to_json(canvas),
+            epoch=epoch,
             edges=edges,
             result_ids=builder.result_ids(canvas),
             tasks=tasks,
         )
-        recorded = queries.get(connection, task_id)
-        assert recorded is not None  # noqa: S101  (inserted two statements above)
+        recorded = _get(connection, task_id)
+    try:
+        _publish(canvas)
+    except Unavailable:
+        with database.transaction() as connection:
+            queries.delete(connection, task_id)
+        raise
+    assert isinstance(recorded, Run)  # noqa: S101  (inserted above)
+    return recorded
+
+
+def submit_any(spec: CanvasSpec) -> Run:
+    """The same for any canvas as JSON. Raises `Invalid`, too."""
+    return submit(tree_of(spec), run_type=RunType.CANVAS)
+
+
+def preview(spec: CanvasSpec) -> Preview:
+    """What Celery would make of it; nothing runs. Raises `Invalid`."""
+    written = tree_of(spec)
+    canvas = rewritten(written)
+    nodes = [
+        PlannedNode(id=UUID(task.id), task=task.name.value, args=list(task.args)) for task in builder.tasks_of(canvas)
+    ]
+    edges = [(UUID(before), UUID(after)) for before, after in builder.edges_of(canvas)]
+    return Preview(
+        graph=PlannedGraph(nodes=nodes, edges=edges),
+        code=builder.code_of(canvas),
+        warnings=[Warned(**asdict(warning)) for warning in warnings_about(written)],
+    )
+
+
+def catalogue() -> list[CatalogueTask]:
+    """The tasks a canvas may use."""
+    return [
+        CatalogueTask(
+            task=name.short,
+            name=name.value,
+            description=inspect.cleandoc(model.__doc__ or "").partition("\n")[0],
+            parameters=list(model.model_fields),
+            parameters_schema=model.model_json_schema(),
+        )
+        for name, model in CATALOGUE.items()
+    ]
+
+
+def cancel(task_id: UUID, *, terminate: bool) -> None:
+    """What has not begun of this id's run never will; with `terminate` what runs is killed, where the pool can.
+
+    Raises `NotFound`, or `Conflict` when the run has ended, and `Unavailable`: killing takes the broker.
+    """
+    run = _run_of(task_id)
+    if terminate:
+        broker.require_broker()
+    with database.transaction() as connection:
+        if not queries.cancel(connection, str(run.task_id)):
+            raise Conflict(f"The run is {run.status}; it cannot be cancelled any more.")
+    if terminate:
+        running = [str(node.id) for node in run.graph.nodes if node.state not in FINAL]
+        broker.broadcast(END_TASKS, {"task_ids": running})
+
+
+def retry(task_id: UUID) -> None:
+    """Publish this id's run again: what had succeeded only hands on its recorded result.
+
+    Raises `NotFound`, `Conflict` unless the run is FAILURE or REVOKED, and `Unavailable`.
+    """
+    run = _run_of(task_id)
+    epoch = broker.epoch(new=str(uuid4()))
+    with database.transaction() as connection:
+        stored = queries.reset(connection, str(run.task_id), epoch=epoch)
+    if stored is None:
+        raise Conflict(f"The run is {run.status}; only one that is FAILURE or REVOKED can be retried.")
+    try:
+        _publish(from_json(stored))
+    except Unavailable:
+        with database.transaction() as connection:
+            queries.cancel(connection, str(run.task_id))
+        raise
+
+
+def _publish(canvas: Canvas) -> None:
     try:
         builder.signature_of(canvas).apply_async()
     except (KombuError, CeleryError, RedisError, OSError) as error:
-        with database.transaction() as connection:
-            queries.delete(connection, task_id)
         raise Unavailable("The broker (Redis) did not take the canvas; nothing of it was recorded.") from error
-    return Run.from_row(recorded)
+
+
+def _run_of(task_id: UUID) -> Run:
+    with database.transaction() as connection:
+        run = _get(connection, str(task_id))
+    if run is None:
+        raise NotFound(f"No task or run {task_id} was ever submitted here.")
+    return run
+
+
+def _get(connection: Connection, task_id: str) -> Run | None:
+    patience = get_settings().lease_seconds
+    row = queries.get(connection, task_id, patience=patience)
+    return None if row is None else Run.from_row(row, workers.snapshot(connection, patience=patience))
 
 
 def submit_group(group: builder.Group) -> GroupRun:
@@ -87,10 +203,9 @@ def submit_chord(chord: builder.Chord) -> ChordRun:
 def get_outcome(task_id: UUID) -> Outcome:
     """What became of this id: a run, a member of a run, or a job. Raises `NotFound` for one never submitted."""
     with database.transaction() as connection:
-        row = queries.get(connection, str(task_id))
-        job = None if row else job_reads.get_by_task_id(connection, str(task_id))
-    if row is not None:
-        run = Run.from_row(row)
+        run = _get(connection, str(task_id))
+        job = None if run else job_reads.get_by_task_id(connection, str(task_id))
+    if run is not None:
         return run if run.task_id == task_id else _member(run, task_id)
     if job is not None:
         return _job(job)
@@ -103,8 +218,10 @@ def find_runs(*, run_type: RunType | None, status: RunStatus | None, before: UUI
         number = None
         if before is not None and (number := queries.id_of(connection, str(before))) is None:
             raise NotFound(f"There is no run {before}.")
-        rows = queries.find(connection, run_type=run_type, status=status, before=number, limit=limit)
-    return [Run.from_row(row) for row in rows]
+        patience = get_settings().lease_seconds
+        rows = queries.find(connection, run_type=run_type, status=status, before=number, limit=limit, patience=patience)
+        seen = workers.snapshot(connection, patience=patience)
+    return [Run.from_row(row, seen) for row in rows]
 
 
 def _member(run: Run, task_id: UUID) -> Member:

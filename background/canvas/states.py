@@ -33,6 +33,7 @@ class RunType(StrEnum):
     CHAIN = "chain"
     GROUP = "group"
     CHORD = "chord"
+    CANVAS = "canvas"
 
 
 FINAL = frozenset({TaskState.SUCCESS, TaskState.FAILURE, TaskState.REVOKED, TaskState.SKIPPED})

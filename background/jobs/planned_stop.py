@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from billiard import active_children
@@ -22,6 +23,7 @@ from kombu.exceptions import KombuError
 from redis import RedisError
 
 from background import database
+from background.canvas import queries as canvas_queries
 from background.errors import Unavailable
 from background.jobs import queries
 
@@ -86,9 +88,10 @@ class PlannedStop:
                 logger.info("Stopping; %s jobs handed back.", number)
                 return
 
-    @staticmethod
-    def _give_back_messages() -> None:
+    def _give_back_messages(self) -> None:
         """What is not acknowledged goes back to the queue now; else Redis would hold it for two minutes."""
+        with suppress(Unavailable), database.transaction(seconds=1) as connection:
+            canvas_queries.hand_back(connection, self.worker_id)
         for request in {*celery_state.reserved_requests, *celery_state.active_requests}:
             try:
                 # Not request.reject: that leaves it to the main loop, which has ended.

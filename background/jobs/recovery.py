@@ -18,6 +18,7 @@ from sqlalchemy import Connection, RowMapping
 
 from background import database
 from background.broker import queue_length
+from background.canvas import recovery as canvas_recovery
 from background.errors import Unavailable
 from background.jobs import dispatch, queries, recovery_queries, states
 from background.jobs.states import EventKind
@@ -238,3 +239,6 @@ class Recovery:
             self._steadiness.forget()
             raise
         publish_missing()
+        # After an outage of PostgreSQL no worker has been seen for a while.
+        if self._steadiness.seconds >= get_settings().lease_seconds:
+            canvas_recovery.sweep()

@@ -4,41 +4,41 @@ import os
 import socket
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
 from celery import Task
 from celery.signals import worker_ready, worker_shutdown
+from celery.worker import state as celery_state
+from celery.worker.control import control_command
 
 from background.celery import celery_app
 from background.errors import Unavailable
 from background.jobs import recovery, runner
 from background.jobs.planned_stop import PlannedStop
-from background.task_names import TaskName
+from background.task_names import END_TASKS, TaskName
+from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
-
-WORKER_ID = str(uuid4())
-"""This worker's identity: new at each start, whatever its node name. Forked children share it."""
-
-
-POOLS = {"thread": "threads"}
-"""Celery's name of a pool where its module is called otherwise."""
 
 _recovery = recovery.Recovery(worker_id=WORKER_ID)
 _planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_recovery.leave)
+
+
+def pool_name(pool: Any) -> str:
+    """What `--pool` calls it."""
+    module = type(pool).__module__.rpartition(".")[2]
+    return "threads" if module == "thread" else module
 
 
 @worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
     """In the main thread of the worker's main process, whatever its pool; the sender is its consumer."""
     _planned_stop.install()
-    module = type(sender.pool).__module__.rpartition(".")[2]
     _recovery.start(
         Identity(
             id=WORKER_ID,
             name=sender.hostname,
             host=socket.gethostname(),
             pid=os.getpid(),
-            pool=POOLS.get(module, module),
+            pool=pool_name(sender.pool),
             concurrency=sender.pool.num_processes,
         )
     )
@@ -49,6 +49,16 @@ def _end(**_: Any) -> None:
     _recovery.stop()
     with suppress(Unavailable):
         _recovery.leave()
+
+
+@control_command(name=END_TASKS, args=[("task_ids", list)])
+def end_tasks(state: Any, task_ids: list[str]) -> None:
+    """Kill what runs of these canvas tasks. Unlike Celery's own `revoke`, it lets them be retried under their ids."""
+    pool = state.consumer.pool
+    if pool_name(pool) == "prefork":  # a thread cannot be killed
+        for request in list(celery_state.active_requests):
+            if request.id in task_ids:
+                request.terminate(pool, signal="SIGTERM")
 
 
 @celery_app.task(name=TaskName.RUN_JOB, bind=True, ignore_result=True)

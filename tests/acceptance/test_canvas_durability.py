@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from background import database
-from background.canvas import service
+from background.canvas import queries, service
 from background.canvas.builder import Chain, Task
 from background.celery import celery_app
 from background.task_names import TaskName
@@ -90,3 +90,30 @@ def test_a_message_that_comes_twice_runs_once(client: httpx.Client, tmp_path: Pa
         wait_for(lambda: worker.output.count(f"{run}] succeeded") == 2, what="the echo, again")
         assert client.get(f"/result/{run}").json() == before
         assert has_begun(run, times=1)
+
+
+def test_a_killed_workers_canvas_is_lost_until_it_is_retried(client: httpx.Client, tmp_path: Path) -> None:
+    lease = {"LEASE_SECONDS": "3"}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, env=lease) as first:
+        run = start_sleep(3)
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        first.kill()
+    with running_worker(tmp_path / "second.log", *ONE_CHILD, env=lease):
+        lost = finished(client, run)
+        assert (lost["status"], lost["error"]["type"]) == ("FAILURE", "Lost")
+        assert "sleep was lost: the worker first@" in lost["verdict"]
+        assert client.post(f"/result/{run}/retry").status_code == 202
+        assert finished(client, run)["result"] == 3
+
+
+def test_a_lost_task_that_comes_after_all_goes_on(client: httpx.Client, tmp_path: Path) -> None:
+    run = start_sleep(0.1)
+    first = client.get(f"/result/{run}").json()["graph"]["nodes"][0]["id"]
+    with database.transaction() as connection:
+        error = '{"type": "Lost", "message": "it seems"}'
+        queries.settled(connection, task_id=first, state="FAILURE", error=error)
+    assert client.get(f"/result/{run}").json()["status"] == "FAILURE"
+    with running_worker(tmp_path / "first.log", *ONE_CHILD):
+        wait_for(lambda: client.get(f"/result/{run}").json()["status"] == "SUCCESS", what="the success")
+    outcome = client.get(f"/result/{run}").json()
+    assert outcome["progress"] == {"completed": 2, "total": 2}

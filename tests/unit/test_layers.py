@@ -30,6 +30,7 @@ LAYERS = [
     ],
     ["background.jobs.pipeline", "background.jobs.deadline"],
     ["background.pipelines"],
+    ["background.canvas.builder", "background.canvas.rewriting", "background.canvas.recorder"],
     ["background.jobs.dispatch", "background.jobs.runner", "background.canvas"],
     ["background.jobs.recovery", "background.jobs.planned_stop"],
     ["background.jobs", "background.task"],

@@ -1,0 +1,158 @@
+"""Any canvas, on a real worker: what Celery does with it, what is recorded, and what the verdict says."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx2 as httpx
+import pytest
+import redis
+
+from background.settings import get_settings
+from tests.acceptance.test_bad_input import assert_problem
+from tests.acceptance.test_canvas import finished, start
+from tests.support import Process, wait_for
+
+pytestmark = pytest.mark.usefixtures("worker")
+ADD = {"task": "add", "args": [2, 3]}
+ECHO = {"task": "echo"}
+
+
+def task(name: str, *args: Any, **options: Any) -> dict[str, Any]:
+    """A task of a canvas."""
+    return {"task": name, "args": list(args), **options}
+
+
+def states(outcome: dict[str, Any]) -> list[tuple[str, str]]:
+    """The short name and state of each node."""
+    return [(node["task"].rpartition(".")[2], node["state"]) for node in outcome["graph"]["nodes"]]
+
+
+def shape(graph: dict[str, Any]) -> tuple[list[str], list[list[int]]]:
+    """A graph without its ids."""
+    place = {node["id"]: number for number, node in enumerate(graph["nodes"])}
+    return [node["task"] for node in graph["nodes"]], sorted([place[a], place[b]] for a, b in graph["edges"])
+
+
+NESTED = {
+    "chain": [
+        ADD,
+        {"group": [task("multiply", 2), {"chain": [task("add", 1), task("multiply", 3)]}]},
+        task("xsum"),
+        {"chord": {"header": [task("add", 1), task("add", 2), {"group": [task("add", 3)]}], "body": task("xsum")}},
+        ECHO,
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("canvas", "result"),
+    [
+        (ADD, 5),
+        ({"chain": [ADD, task("multiply", 10), task("finalize")]}, "Final result: 50"),
+        ({"group": [ADD, {"group": [ADD, task("multiply", 2, 3)]}]}, [5, 5, 6]),
+        ({"chord": {"header": [ADD, ADD], "body": task("xsum")}}, 10),
+        ({"chord": {"header": [ADD], "body": ECHO}}, 5),
+        ({"chain": [{"group": [ADD, ADD]}, ECHO]}, [5, 5]),
+        ({"chain": [{"group": [ADD]}, ECHO]}, 5),
+        ({"chain": [{"group": [ADD, ADD]}, {"group": [task("xsum"), ECHO]}]}, [10, [5, 5]]),
+        ({"chain": [ADD, task("echo", 7, immutable=True)]}, 7),
+        (NESTED, 90),
+        (task("flaky", 2), 3),
+        ({"chain": [ADD, {"group": [ECHO, ECHO]}]}, [5, 5]),
+        ({"chord": {"header": [{"chain": [ADD, task("add", 1)]}, ADD], "body": {"chain": [task("xsum"), ECHO]}}}, 11),
+    ],
+)
+def test_a_canvas_runs_as_previewed(client: httpx.Client, canvas: dict[str, Any], result: Any) -> None:
+    plan = client.post("/canvas/preview", json=canvas).json()
+    started = start(client, "/canvas", canvas)
+    assert (started["type"], started["code"]) == ("canvas", plan["code"])
+    assert shape(started["graph"]) == shape(plan["graph"])
+    run = finished(client, started["task_id"])
+    assert (run["status"], run["result"]) == ("SUCCESS", result), run["verdict"]
+
+
+def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
+    canvas = {"chord": {"header": [ADD, task("fail", "no", retries=2)], "body": task("xsum")}}
+    run = finished(client, start(client, "/canvas", canvas)["task_id"])
+    assert states(run) == [("add", "SUCCESS"), ("fail", "FAILURE"), ("xsum", "SKIPPED")]
+    assert (run["status"], run["error"]) == ("FAILURE", {"type": "RuntimeError", "message": "no"})
+    assert [node["retries"] for node in run["graph"]["nodes"]] == [0, 2, 0]
+    assert "So xsum, the callback of its chord, did not run; add in the same header still ran." in run["verdict"]
+    answer = client.post(f"/result/{run['task_id']}/retry")
+    assert answer.status_code == 202
+    again = finished(client, run["task_id"])
+    assert again["graph"]["nodes"][0] == run["graph"]["nodes"][0]
+    assert (again["status"], states(again)) == ("FAILURE", states(run))
+    assert again["graph"]["nodes"][1]["finished_at"] > run["graph"]["nodes"][1]["finished_at"]
+
+
+def test_a_chain_that_stops(client: httpx.Client) -> None:
+    run = finished(client, start(client, "/canvas", {"chain": [ADD, task("xsum"), ECHO, ECHO]})["task_id"])
+    assert states(run) == [("add", "SUCCESS"), ("xsum", "FAILURE"), ("echo", "SKIPPED"), ("echo", "SKIPPED")]
+    assert run["verdict"].startswith("xsum failed: TypeError")
+    assert run["verdict"].endswith("echo, echo never ran.")
+
+
+def test_a_run_is_cancelled_and_retried(client: httpx.Client) -> None:
+    run = start(client, "/canvas", {"chain": [task("sleep", 1), ECHO, ECHO]})
+    path = f"/result/{run['task_id']}"
+    wait_for(lambda: client.get(path).json()["status"] == "STARTED", what="the sleep")
+    assert_problem(client.post(f"{path}/retry"), 409)
+    member = run["graph"]["nodes"][1]["id"]
+    assert client.post(f"/result/{member}/cancel").status_code == 202
+    ended = finished(client, run["task_id"])
+    assert (ended["status"], states(ended)) == (
+        "REVOKED", [("sleep", "SUCCESS"), ("echo", "REVOKED"), ("echo", "REVOKED")],
+    )  # fmt: skip
+    assert_problem(client.post(f"{path}/cancel"), 409)
+    assert client.post(f"{path}/retry").status_code == 202
+    assert finished(client, run["task_id"])["result"] == 1
+
+
+def test_a_running_task_is_killed(client: httpx.Client) -> None:
+    run = start(client, "/canvas", {"chain": [task("sleep", 30), ECHO]})
+    path = f"/result/{run['task_id']}"
+    wait_for(lambda: client.get(path).json()["status"] == "STARTED", what="the sleep")
+    assert client.post(f"{path}/cancel?terminate=true").status_code == 202
+    ended = finished(client, run["task_id"])
+    assert (ended["status"], states(ended)) == ("REVOKED", [("sleep", "REVOKED"), ("echo", "REVOKED")])
+
+
+def test_the_catalogue(client: httpx.Client) -> None:
+    found = {each["task"]: each for each in client.get("/canvas/tasks").json()}
+    assert found["add"]["parameters"] == ["x", "y"]
+    assert {"add", "multiply", "xsum", "finalize", "echo", "request_info", "sleep", "fail", "flaky"} <= set(found)
+    assert found["sleep"]["schema"]["properties"]["seconds"]["maximum"] == 30
+
+
+@pytest.mark.parametrize("path", ["/canvas", "/canvas/preview"])
+@pytest.mark.parametrize(
+    "body", [{}, {"chain": []}, {"group": []}, {"chord": {"header": [], "body": ADD}}, {"task": "nope"}, [], {"x": 1}]
+)
+def test_a_broken_canvas(client: httpx.Client, path: str, body: Any) -> None:
+    assert assert_problem(client.post(path, json=body), 422)["errors"]
+
+
+def test_an_unknown_run(client: httpx.Client) -> None:
+    for action in ("cancel", "retry"):
+        assert_problem(client.post(f"/result/{UUID(int=0)}/{action}"), 404)
+
+
+def sleeping(client: httpx.Client, run: str) -> bool:
+    """Whether the run's last header task is at work."""
+    return bool(client.get(f"/result/{run}").json()["graph"]["nodes"][1]["state"] == "STARTED")
+
+
+SLEEPY = {"chord": {"header": [ADD, task("sleep", 6)], "body": task("xsum")}}
+
+
+def test_the_broker_is_emptied_in_mid_chord(client: httpx.Client, worker: Process) -> None:
+    run = start(client, "/canvas", SLEEPY)["task_id"]
+    wait_for(lambda: sleeping(client, run), what="the sleep")
+    with redis.Redis.from_url(get_settings().broker_url) as broker:
+        broker.flushall()
+    lost = finished(client, run)
+    assert (lost["status"], lost["error"]["type"]) == ("FAILURE", "Lost")
+    assert "lost" in lost["verdict"]
+    assert client.post(f"/result/{run}/retry").status_code == 202
+    assert finished(client, run)["result"] == 11
