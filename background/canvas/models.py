@@ -45,6 +45,8 @@ runs = Table(
     Column("settled", Integer, nullable=False, server_default=text("0")),
     Column("succeeded", Integer, nullable=False, server_default=text("0")),
     Column("failed", Integer, nullable=False, server_default=text("0")),
+    # Numbers the run's events; raised only by statements that hold this row.
+    Column("event_count", Integer, nullable=False, server_default=text("1")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint(one_of("status", RunStatus), name="status"),
@@ -79,4 +81,15 @@ run_tasks = Table(
     CheckConstraint(one_of("state", TaskState), name="state"),
     # What `GET /workers` shows as running.
     Index("ix_run_tasks_started", "worker", postgresql_where=text("state = 'STARTED'")),
+)
+
+run_events = Table(
+    "run_events",
+    metadata,
+    Column("run_id", BigInteger, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # The task that changed; NULL where it was the run as a whole.
+    Column("task_id", Uuid),
 )

@@ -13,17 +13,22 @@ from sqlalchemy import Connection, RowMapping, text
 LOST = "Lost"
 """Type of the error of a task that will not come any more; if it does, it goes on."""
 
+# Each change of a run has the next number of its counter, which is raised while the run's row is held.
+_EVENT = "INSERT INTO run_events (run_id, number, kind, task_id)"
+
 _RUN_OF_TASK = """
     SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
     WHERE run_tasks.id = :task_id FOR UPDATE OF runs
 """
 
-_CREATE = text("""
+_CREATE = text(f"""
 WITH run AS (
     INSERT INTO runs (task_id, type, code, canvas, epoch, edges, result_ids, total)
     VALUES (:task_id, :type, :code, CAST(:canvas AS jsonb), :epoch, CAST(:edges AS jsonb), CAST(:result_ids AS jsonb),
             :total)
     RETURNING id
+), event AS (
+    {_EVENT} SELECT id, 1, 'created', NULL FROM run
 )
 INSERT INTO run_tasks (id, run_id, position, task, args, next)
 SELECT task.id, run.id, task.position, task.task, task.args, task.next
@@ -40,7 +45,11 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
     RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
 ), change AS (
-    UPDATE runs SET status = 'STARTED', updated_at = now() FROM task WHERE runs.id = task.run_id
+    UPDATE runs SET status = 'STARTED', event_count = event_count + 1, updated_at = now()
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
+), event AS (
+    {_EVENT} SELECT id, event_count, 'started', CAST(:task_id AS uuid) FROM change
 )
 SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
 UNION ALL
@@ -52,8 +61,12 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks SET state = 'RETRY', retries = :retries, error = CAST(:error AS jsonb)
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
     RETURNING run_tasks.run_id
+), change AS (
+    UPDATE runs SET status = 'RETRY', event_count = event_count + 1, updated_at = now()
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
 )
-UPDATE runs SET status = 'RETRY', updated_at = now() FROM task WHERE runs.id = task.run_id
+{_EVENT} SELECT id, event_count, 'retried', CAST(:task_id AS uuid) FROM change
 """)
 
 # A task's end. When it did not succeed, everything that waits for it, near or far, can never run: SKIPPED.
@@ -75,15 +88,18 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     SELECT run_id, 1 + (SELECT count(*) FROM skipped) AS settled, (:state = 'SUCCESS')::int AS succeeded,
            (:state = 'FAILURE')::int AS failed
     FROM task
+), ended AS (
+    UPDATE runs
+    SET settled = runs.settled + change.settled, succeeded = runs.succeeded + change.succeeded,
+        failed = runs.failed + change.failed, event_count = event_count + 1, updated_at = now(),
+        status = CASE WHEN runs.settled + change.settled < total THEN 'STARTED'
+                      WHEN runs.succeeded + change.succeeded = total THEN 'SUCCESS'
+                      WHEN cancelled THEN 'REVOKED'
+                      WHEN runs.failed + change.failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
+    FROM change WHERE runs.id = change.run_id
+    RETURNING id, event_count
 )
-UPDATE runs
-SET settled = runs.settled + change.settled, succeeded = runs.succeeded + change.succeeded,
-    failed = runs.failed + change.failed, updated_at = now(),
-    status = CASE WHEN runs.settled + change.settled < total THEN 'STARTED'
-                  WHEN runs.succeeded + change.succeeded = total THEN 'SUCCESS'
-                  WHEN cancelled THEN 'REVOKED'
-                  WHEN runs.failed + change.failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
-FROM change WHERE runs.id = change.run_id
+{_EVENT} SELECT id, event_count, lower(:state), CAST(:task_id AS uuid) FROM ended
 """)
 
 # A lost task has come after all. What was skipped because of it waits again, unless something else failed, too.
@@ -105,13 +121,18 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks SET state = 'PENDING'
     FROM freed WHERE run_tasks.id = freed.id AND state = 'SKIPPED' AND freed.id NOT IN (SELECT id FROM doomed)
     RETURNING run_tasks.id
+), change AS (
+    UPDATE runs
+    SET settled = settled - 1 - (SELECT count(*) FROM waiting), failed = failed - 1, status = 'STARTED',
+        event_count = event_count + 1, updated_at = now()
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
 )
-UPDATE runs SET settled = settled - 1 - (SELECT count(*) FROM waiting), failed = failed - 1, status = 'STARTED'
-FROM task WHERE runs.id = task.run_id
+{_EVENT} SELECT id, event_count, 'found', CAST(:task_id AS uuid) FROM change
 """)
 
 # What runs goes on to its end; the run is over with the last of it.
-_CANCEL = text("""
+_CANCEL = text(f"""
 WITH run AS (
     SELECT id FROM runs WHERE task_id = :task_id AND status IN ('PENDING', 'STARTED', 'RETRY') FOR UPDATE
 ), revoked AS (
@@ -120,14 +141,16 @@ WITH run AS (
     RETURNING run_tasks.id
 ), change AS (
     SELECT run.id, (SELECT count(*) FROM revoked) AS settled FROM run
+), cancelled AS (
+    UPDATE runs
+    SET cancelled = true, settled = runs.settled + change.settled, event_count = event_count + 1, updated_at = now(),
+        status = CASE WHEN runs.settled + change.settled = total THEN 'REVOKED' ELSE status END
+    FROM change WHERE runs.id = change.id RETURNING runs.id, event_count
 )
-UPDATE runs
-SET cancelled = true, settled = runs.settled + change.settled, updated_at = now(),
-    status = CASE WHEN runs.settled + change.settled = total THEN 'REVOKED' ELSE status END
-FROM change WHERE runs.id = change.id RETURNING runs.id
+{_EVENT} SELECT id, event_count, 'cancelled', NULL FROM cancelled RETURNING run_id
 """)
 
-_RESET = text("""
+_RESET = text(f"""
 WITH run AS (
     SELECT id FROM runs
     WHERE task_id = :task_id AND status IN ('FAILURE', 'REVOKED') AND canvas IS NOT NULL FOR UPDATE
@@ -136,10 +159,15 @@ WITH run AS (
     SET state = 'PENDING', starts = 0, retries = 0, error = NULL, result = NULL, worker = NULL, worker_id = NULL,
         started_at = NULL, finished_at = NULL
     FROM run WHERE run_id = run.id AND state <> 'SUCCESS'
+), change AS (
+    UPDATE runs
+    SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch,
+        event_count = event_count + 1, updated_at = now()
+    FROM run WHERE runs.id = run.id RETURNING runs.id, event_count, canvas
+), event AS (
+    {_EVENT} SELECT id, event_count, 'run_again', NULL FROM change
 )
-UPDATE runs
-SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch, updated_at = now()
-FROM run WHERE runs.id = run.id RETURNING canvas
+SELECT canvas FROM change
 """)
 
 _HAND_BACK = text("""

@@ -1,0 +1,127 @@
+"""The statements of recorded runs against a real PostgreSQL: counters, numbers, what a failure leaves behind."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, text
+
+from background import database
+from background.canvas import queries
+
+pytestmark = pytest.mark.usefixtures("postgres")
+LOST = '{"type": "Lost", "message": "gone"}'
+ERROR = '{"type": "RuntimeError", "message": "no"}'
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """A connection that commits each statement."""
+    with database.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
+        yield opened
+
+
+@pytest.fixture
+def chord(connection: Connection) -> list[str]:
+    """The ids of a chord's two header tasks and of its body, which is the run's."""
+    ids = [str(uuid4()) for _ in range(3)]
+    tasks = [{"id": each, "task": "echo", "args": [], "next": ids[2:] if each != ids[2] else []} for each in ids]
+    queries.create(
+        connection,
+        task_id=ids[2],
+        run_type="chord",
+        code="",
+        canvas={},
+        epoch="one",
+        edges=[(ids[0], ids[2]), (ids[1], ids[2])],
+        result_ids=ids[2],
+        tasks=tasks,
+    )
+    return ids
+
+
+def start(connection: Connection, task_id: str) -> Any:
+    """A worker begins it."""
+    return queries.started(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+
+
+def settle(connection: Connection, task_id: str, state: str, error: str | None = None) -> None:
+    """It ends."""
+    result = "1" if state == "SUCCESS" else None
+    queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
+
+
+def look(connection: Connection, chord: list[str]) -> tuple[str, list[str]]:
+    """The status of the run and the states of its tasks."""
+    row = queries.get(connection, chord[2], patience=60)
+    assert row is not None
+    assert row["settled"] == sum(task["state"] in ("SUCCESS", "FAILURE", "REVOKED", "SKIPPED") for task in row["tasks"])
+    return row["status"], [task["state"] for task in row["tasks"]]
+
+
+def events(connection: Connection, chord: list[str]) -> list[str]:
+    """The kinds of the run's events, which must be numbered 1, 2, 3 …"""
+    statement = text("""
+        SELECT number, kind FROM run_events JOIN runs ON runs.id = run_id WHERE runs.task_id = :id ORDER BY number
+    """)
+    rows = connection.execute(statement, {"id": chord[2]}).all()
+    assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
+    return [kind for _, kind in rows]
+
+
+def test_a_chord_succeeds(connection: Connection, chord: list[str]) -> None:
+    for task_id in chord:
+        assert start(connection, task_id)["state"] == "STARTED"
+        settle(connection, task_id, "SUCCESS")
+    assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
+    assert events(connection, chord) == ["created", *["started", "success"] * 3]
+    assert start(connection, chord[0]) == {"state": "SUCCESS", "deliveries": 0, "result": 1, "error": None}
+
+
+def test_a_failure_skips_the_body(connection: Connection, chord: list[str]) -> None:
+    start(connection, chord[0])
+    settle(connection, chord[0], "FAILURE", ERROR)
+    assert look(connection, chord) == ("STARTED", ["FAILURE", "PENDING", "SKIPPED"])
+    start(connection, chord[1])
+    settle(connection, chord[1], "SUCCESS")
+    assert look(connection, chord) == ("FAILURE", ["FAILURE", "SUCCESS", "SKIPPED"])
+    assert queries.reset(connection, chord[2], epoch="two") == {}
+    assert look(connection, chord) == ("PENDING", ["PENDING", "SUCCESS", "PENDING"])
+    assert queries.reset(connection, chord[2], epoch="two") is None
+    assert events(connection, chord)[-1] == "run_again"
+
+
+@pytest.mark.parametrize(("other", "body"), [("SUCCESS", "PENDING"), ("FAILURE", "SKIPPED")])
+def test_a_lost_task_that_comes_frees_what_it_held_up(
+    connection: Connection, chord: list[str], other: str, body: str
+) -> None:
+    settle(connection, chord[0], "FAILURE", LOST)
+    settle(connection, chord[1], other, ERROR if other == "FAILURE" else None)
+    assert look(connection, chord)[0] == "FAILURE"
+    assert start(connection, chord[0])["state"] == "STARTED"
+    assert look(connection, chord) == ("STARTED", ["STARTED", other, body])
+
+
+def test_a_cancelled_run_ends_with_what_runs(connection: Connection, chord: list[str]) -> None:
+    start(connection, chord[0])
+    assert queries.cancel(connection, chord[2])
+    assert look(connection, chord) == ("STARTED", ["STARTED", "REVOKED", "REVOKED"])
+    settle(connection, chord[0], "SUCCESS")
+    assert look(connection, chord) == ("REVOKED", ["SUCCESS", "REVOKED", "REVOKED"])
+    assert not queries.cancel(connection, chord[2])
+    assert start(connection, chord[1])["state"] == "REVOKED"
+
+
+def test_what_another_broker_took_is_lost_once_nothing_moves(connection: Connection, chord: list[str]) -> None:
+    start(connection, chord[0])
+    quiet = text("UPDATE runs SET updated_at = now() - interval '1 minute' WHERE task_id = :id")
+    connection.execute(quiet, {"id": chord[2]})
+    assert chord[1] not in queries.lost_with_broker(connection, epoch="two")
+    settle(connection, chord[0], "SUCCESS")
+    assert chord[1] not in queries.lost_with_broker(connection, epoch="two")
+    connection.execute(quiet, {"id": chord[2]})
+    assert chord[1] not in queries.lost_with_broker(connection, epoch="one")
+    found = queries.lost_with_broker(connection, epoch="two")
+    assert chord[1] in found
+    assert chord[2] not in found
