@@ -16,19 +16,28 @@ from tests.support import wait_for
 
 SEED = 20
 END_SECONDS = 100
+JOBS, FAULTS = 400, 40
 PROMISED_SECONDS = LEASE_SECONDS + 5
 
 
 @pytest.mark.timeout(300)
 def test_no_job_is_hurt_by_random_faults() -> None:
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as scratch:
-        report = run(minutes=1.8, seed=SEED, directory=Path(scratch), pace=2.2, rate=9, step_seconds=(0, 0, 0.2, 0.5))
+        report = run(
+            minutes=1.8,
+            seed=SEED,
+            directory=Path(scratch),
+            pace=2.2,
+            rate=9,
+            step_seconds=(0, 0, 0.2, 0.5),
+            at_least_jobs=JOBS,
+        )
     print(report)
     assert report.violations == []
     assert report.end_seconds is not None
     assert report.end_seconds < END_SECONDS
-    assert report.jobs >= 400
-    assert report.faults.total() >= 40
+    assert report.jobs >= JOBS
+    assert report.faults.total() >= FAULTS
 
 
 def test_a_killed_workers_job_goes_on_elsewhere_in_time(stack: Stack) -> None:

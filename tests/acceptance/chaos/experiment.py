@@ -1,6 +1,7 @@
 """One run: a stack, load, faults, and the audit."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,10 +29,11 @@ def run(
     pace: float = 3.0,
     rate: float = 5.0,
     step_seconds: Sequence[float] = STEP_SECONDS,
+    at_least_jobs: int = 0,
 ) -> Report:
     """Submit about `rate` jobs a second for so long while a fault strikes about every `pace` seconds.
 
-    Their steps take one of `step_seconds`. Clients hold back while too many jobs wait.
+    On a busy machine it goes on, up to twice as long, until there were `at_least_jobs`. Their steps take one of `step_seconds`. Clients hold back while too many jobs wait.
 
     `seed` decides which faults and jobs there are, and in which order; their timing is the machine's.
     """
@@ -46,6 +48,9 @@ def run(
         load.start()
         try:
             storm.rage(seconds=60 * minutes)
+            until = time.monotonic() + 60 * minutes
+            while len(load.accepted) < at_least_jobs and time.monotonic() < until:
+                storm.rage(seconds=5)
         finally:
             load.stop()
         end_seconds = stack.wait_all_ended(seconds=GIVE_UP_SECONDS)
