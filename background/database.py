@@ -97,10 +97,29 @@ def get_engine() -> Engine:
     )
 
 
+@cache
+def get_recording_engine() -> Engine:
+    """The engine for what is only recorded: each statement commits by itself, and the commit is not waited for.
+
+    A crash of PostgreSQL may take the last half second of such records with it; they can be had elsewhere.
+    """
+    psycopg2.extensions.set_wait_callback(_wait)
+    return create_engine(
+        get_settings().sqlalchemy_url,
+        isolation_level="AUTOCOMMIT",
+        pool_timeout=1,
+        connect_args={
+            "options": "-c timezone=UTC -c synchronous_commit=off",
+            "application_name": "celery-playground-recorder",
+        },
+    )
+
+
 def _forget_connections() -> None:
     """A forked child must not use, nor close, the connections of its parent."""
-    if get_engine.cache_info().currsize:
-        get_engine().dispose(close=False)
+    for engine in (get_engine, get_recording_engine):
+        if engine.cache_info().currsize:
+            engine().dispose(close=False)
 
 
 os.register_at_fork(after_in_child=_forget_connections)
@@ -113,9 +132,21 @@ def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
     Raises `Unavailable` when PostgreSQL cannot be reached, does not answer within `seconds`, or has no
     schema yet. Whether a transaction that lost its answer was committed is then unknown.
     """
+    with _translated(), time_limit(seconds), get_engine().begin() as connection:
+        yield connection
+
+
+@contextmanager
+def recording(*, seconds: float) -> Iterator[Connection]:
+    """A connection of `get_recording_engine`. Raises `Unavailable` as `transaction` does."""
+    with _translated(), time_limit(seconds), get_recording_engine().connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        with time_limit(seconds), get_engine().begin() as connection:
-            yield connection
+        yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error
     except DBAPIError as error:

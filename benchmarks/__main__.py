@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support import free_port
 
-PASSWORD = "benchmark"
+PASSWORD = "benchmark"  # noqa: S105  (of servers that live as long as this)
 BENCHMARKS = ("recording",)
 
 

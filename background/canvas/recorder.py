@@ -40,13 +40,18 @@ class WorkerLost(Exception):
 
 
 def record(statement: Callable[[Connection], Answer]) -> Answer | None:
-    """Run a recording statement; a failure is logged and otherwise ignored."""
-    try:
-        with database.transaction(seconds=RECORD_SECONDS) as connection:
-            return statement(connection)
-    except (Unavailable, SQLAlchemyError) as error:
-        logger.warning("A transition could not be recorded: %s", error)
-        return None
+    """Run a recording statement; a failure is logged and otherwise ignored.
+
+    It is tried twice: connections are not asked whether they still live, which would cost as much as the statement.
+    """
+    for again in (True, False):
+        try:
+            with database.recording(seconds=RECORD_SECONDS / 2) as connection:
+                return statement(connection)
+        except (Unavailable, SQLAlchemyError) as error:
+            if not again:
+                logger.warning("A transition could not be recorded: %s", error)
+    return None
 
 
 def describe(error: BaseException) -> str:

@@ -33,7 +33,8 @@ def run(
 ) -> Report:
     """Submit about `rate` jobs a second for so long while a fault strikes about every `pace` seconds.
 
-    On a busy machine it goes on, up to twice as long, until there were `at_least_jobs`. Their steps take one of `step_seconds`. Clients hold back while too many jobs wait.
+    On a busy machine it goes on, up to twice as long, until there were `at_least_jobs`. Their steps take one of
+    `step_seconds`. Clients hold back while too many jobs wait.
 
     `seed` decides which faults and jobs there are, and in which order; their timing is the machine's.
     """
