@@ -26,7 +26,8 @@ def _new_id() -> str:
 class Task:
     """One call of a task. The result of what comes before it is put in front of `args`, unless it is `immutable`.
 
-    It begins after `countdown` seconds, and is tried again up to `retries` times.
+    It begins after `countdown` seconds, and is tried again up to `retries` times. `on_error` is called with its id
+    when it has failed for good.
     """
 
     name: TaskName
@@ -34,6 +35,7 @@ class Task:
     immutable: bool = False
     countdown: float | None = None
     retries: int = 0
+    on_error: "Task | None" = None
     id: str = field(default_factory=_new_id)
 
 
@@ -65,7 +67,7 @@ Edge = tuple[str, str]
 
 
 def tasks_of(canvas: Canvas) -> Iterator[Task]:
-    """All tasks, depth first in the order of definition, header before body."""
+    """All tasks, depth first in the order of definition, header before body, an error callback after its task."""
     if isinstance(canvas, Task):
         yield canvas
     for part in _parts(canvas):
@@ -73,9 +75,11 @@ def tasks_of(canvas: Canvas) -> Iterator[Task]:
 
 
 def edges_of(canvas: Canvas) -> Iterator[Edge]:
-    """Pairs of task ids: the second waits for the first."""
+    """Pairs of task ids: the second waits for the first, an error callback for the failure of its task."""
     for part in _parts(canvas):
         yield from edges_of(part)
+    if isinstance(canvas, Task) and canvas.on_error is not None:
+        yield canvas.id, canvas.on_error.id
     if isinstance(canvas, Chain):
         for before, after in pairwise(canvas.parts):
             yield from product(_last_ids(before), _first_ids(after))
@@ -113,7 +117,8 @@ def signature_of(canvas: Canvas) -> Signature:
     match canvas:
         case Task():
             options = {"task_id": canvas.id, "priority": DEFAULT_PRIORITY, **_options_of(canvas)}
-            return celery_app.signature(canvas.name.value, args=canvas.args, immutable=canvas.immutable, **options)
+            found = celery_app.signature(canvas.name.value, args=canvas.args, immutable=canvas.immutable, **options)
+            return found if canvas.on_error is None else found.on_error(signature_of(canvas.on_error))
         case Chain():
             return chain(*map(signature_of, canvas.parts), app=celery_app)
         case Group():
@@ -129,7 +134,8 @@ def code_of(canvas: Canvas) -> str:
         case Task():
             options = ", ".join(f"{name}={value!r}" for name, value in _options_of(canvas).items())
             call = f"{canvas.name.short}.{'si' if canvas.immutable else 's'}({', '.join(map(repr, canvas.args))})"
-            return f"{call}.set({options})" if options else call
+            call += f".set({options})" if options else ""
+            return call if canvas.on_error is None else f"{call}.on_error({code_of(canvas.on_error)})"
         case Chain():
             return f"chain({', '.join(map(code_of, canvas.parts))})"
         case Group():
@@ -150,7 +156,7 @@ def _options_of(task: Task) -> dict[str, Any]:
 def _parts(canvas: Canvas) -> tuple[Canvas, ...]:
     match canvas:
         case Task():
-            return ()
+            return () if canvas.on_error is None else (canvas.on_error,)
         case Chain():
             return canvas.parts
         case Group():

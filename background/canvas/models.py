@@ -67,6 +67,8 @@ run_tasks = Table(
     Column("args", JSONB, nullable=False),
     # The tasks that wait for this one.
     Column("next", ARRAY(Uuid), nullable=False),
+    # The task that is called when this one fails.
+    Column("on_error", Uuid),
     Column("state", Text, nullable=False, server_default=TaskState.PENDING.value),
     Column("result", JSONB),
     Column("error", JSONB),

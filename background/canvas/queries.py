@@ -30,9 +30,10 @@ WITH run AS (
 ), event AS (
     {_EVENT} SELECT id, 1, 'created', NULL FROM run
 )
-INSERT INTO run_tasks (id, run_id, position, task, args, next)
-SELECT task.id, run.id, task.position, task.task, task.args, task.next
-FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(id uuid, position int, task text, args jsonb, next uuid[])
+INSERT INTO run_tasks (id, run_id, position, task, args, next, on_error)
+SELECT task.id, run.id, task.position, task.task, task.args, task.next, task.on_error
+FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
+    id uuid, position int, task text, args jsonb, next uuid[], on_error uuid)
 """)
 
 _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
@@ -69,23 +70,28 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 {_EVENT} SELECT id, event_count, 'retried', CAST(:task_id AS uuid) FROM change
 """)
 
-# A task's end. When it did not succeed, everything that waits for it, near or far, can never run: SKIPPED.
+# A task's end. When it did not succeed, everything that waits for it, near or far, can never run: SKIPPED. So is its
+# error callback when it did, which is as good as done; nobody calls that of a task that was lost or revoked.
 _SETTLED = text(f"""
 WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks
     SET state = :state, result = CAST(:result AS jsonb), error = CAST(:error AS jsonb), finished_at = now()
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_tasks.run_id, run_tasks.next
+    RETURNING run_tasks.run_id, run_tasks.next, run_tasks.on_error
 ), doomed(id) AS (
-    SELECT unnest(next) FROM task WHERE :state <> 'SUCCESS'
+    SELECT unnest(CASE
+        WHEN :state = 'SUCCESS' THEN ARRAY[on_error]
+        WHEN :state = 'FAILURE' AND CAST(:error AS jsonb) ->> 'type' <> '{LOST}' THEN next
+        ELSE next || on_error END) FROM task
     UNION
-    SELECT unnest(run_tasks.next) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
+    SELECT unnest(run_tasks.next || run_tasks.on_error) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
 ), skipped AS (
     UPDATE run_tasks SET state = 'SKIPPED'
     FROM doomed WHERE run_tasks.id = doomed.id AND run_tasks.state = 'PENDING'
     RETURNING run_tasks.id
 ), change AS (
-    SELECT run_id, 1 + (SELECT count(*) FROM skipped) AS settled, (:state = 'SUCCESS')::int AS succeeded,
+    SELECT run_id, 1 + (SELECT count(*) FROM skipped) AS settled,
+           CASE :state WHEN 'SUCCESS' THEN 1 + (SELECT count(*) FROM skipped) ELSE 0 END AS succeeded,
            (:state = 'FAILURE')::int AS failed
     FROM task
 ), ended AS (
@@ -107,16 +113,16 @@ _REVIVE = text(f"""
 WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks SET state = 'PENDING', error = NULL, finished_at = NULL
     FROM run WHERE run_tasks.id = :task_id AND state = 'FAILURE' AND error ->> 'type' = 'Lost'
-    RETURNING run_tasks.run_id, run_tasks.next
+    RETURNING run_tasks.run_id, run_tasks.next, run_tasks.on_error
 ), freed(id) AS (
-    SELECT unnest(next) FROM task
+    SELECT unnest(next || on_error) FROM task
     UNION
-    SELECT unnest(run_tasks.next) FROM freed JOIN run_tasks ON run_tasks.id = freed.id
+    SELECT unnest(run_tasks.next || run_tasks.on_error) FROM freed JOIN run_tasks ON run_tasks.id = freed.id
 ), doomed(id) AS (
     SELECT unnest(next) FROM run_tasks JOIN run ON run.id = run_id
     WHERE run_tasks.id <> :task_id AND state IN ('FAILURE', 'REVOKED')
     UNION
-    SELECT unnest(run_tasks.next) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
+    SELECT unnest(run_tasks.next || run_tasks.on_error) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
 ), waiting AS (
     UPDATE run_tasks SET state = 'PENDING'
     FROM freed WHERE run_tasks.id = freed.id AND state = 'SKIPPED' AND freed.id NOT IN (SELECT id FROM doomed)
@@ -159,6 +165,7 @@ WITH run AS (
     SET state = 'PENDING', starts = 0, retries = 0, error = NULL, result = NULL, worker = NULL, worker_id = NULL,
         started_at = NULL, finished_at = NULL
     FROM run WHERE run_id = run.id AND state <> 'SUCCESS'
+      AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.on_error = run_tasks.id AND other.state = 'SUCCESS')
 ), change AS (
     UPDATE runs
     SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch,
@@ -190,7 +197,8 @@ WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND epoch <> :epoch AND updated_
   AND state IN ('PENDING', 'RETRY')
   AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.run_id = runs.id AND other.state = 'STARTED')
   AND NOT EXISTS (SELECT FROM run_tasks other
-                  WHERE other.run_id = runs.id AND run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS')
+                  WHERE other.run_id = runs.id AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
+                                                    OR run_tasks.id = other.on_error AND other.state <> 'FAILURE'))
 ORDER BY runs.id, position LIMIT 100
 """)
 
@@ -199,7 +207,8 @@ SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
 WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
   AND state IN ('PENDING', 'STARTED', 'RETRY')
   AND NOT EXISTS (SELECT FROM run_tasks other
-                  WHERE other.run_id = runs.id AND run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS')
+                  WHERE other.run_id = runs.id AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
+                                                    OR run_tasks.id = other.on_error AND other.state <> 'FAILURE'))
 ORDER BY runs.id, position LIMIT 50
 """)
 
@@ -209,8 +218,8 @@ _SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
     runs.succeeded, runs.cancelled, runs.created_at, runs.updated_at, now() AS seen_at,
-    (SELECT jsonb_agg(to_jsonb(t) - 'run_id' - 'next' || jsonb_build_object('worker_lost', state = 'STARTED'
-            AND worker_id IS NOT NULL AND NOT EXISTS (
+    (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next', 'on_error'] || jsonb_build_object(
+            'worker_lost', state = 'STARTED' AND worker_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM workers WHERE workers.id = t.worker_id AND seen_at > now() - :patience * interval '1 second'
             )) ORDER BY t.position)
      FROM run_tasks t WHERE t.run_id = runs.id) AS tasks
@@ -237,7 +246,7 @@ def create(
     result_ids: Any,
     tasks: Sequence[dict[str, Any]],
 ) -> None:
-    """Insert a run and its tasks; each of `tasks` has `id`, `task`, `args` and `next`, in order."""
+    """Insert a run and its tasks, in order; each has `id`, `task`, `args`, `next` and, if any, `on_error`."""
     values = {
         "task_id": task_id,
         "type": run_type,

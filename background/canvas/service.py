@@ -72,7 +72,13 @@ def submit(canvas: Canvas, *, run_type: RunType | None = None) -> Run:
     for before, after in edges:
         waiting[before].append(after)
     tasks = [
-        {"id": task.id, "task": task.name.value, "args": task.args, "next": waiting[task.id]}
+        {
+            "id": task.id,
+            "task": task.name.value,
+            "args": task.args,
+            "next": [after for after in waiting[task.id] if task.on_error is None or after != task.on_error.id],
+            "on_error": None if task.on_error is None else task.on_error.id,
+        }
         for task in builder.tasks_of(canvas)
     ]
     with database.transaction() as connection:

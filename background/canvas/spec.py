@@ -22,13 +22,17 @@ class _Part(BaseModel):
 
 
 class TaskSpec(_Part):
-    """One task of the catalogue. In a chain, or as a chord's body, what came before is put in front of `args`."""
+    """One task of the catalogue. In a chain, or as a chord's body, what came before is put in front of `args`.
+
+    `link_error` is called with the id of this one when it has failed for good.
+    """
 
     task: str = Field(examples=["add"])
     args: list[Any] = []
     immutable: bool = False
     countdown: float | None = Field(None, ge=0, le=3600)
     retries: int = Field(0, ge=0, le=10)
+    link_error: "TaskSpec | None" = None
 
 
 class ChainSpec(_Part):
@@ -72,7 +76,7 @@ CanvasSpec = Annotated[
         custom_error_message='must have one of the keys "task", "chain", "group" and "chord"',
     ),
 ]
-for model in (ChainSpec, GroupSpec, ChordParts, ChordSpec):
+for model in (TaskSpec, ChainSpec, GroupSpec, ChordParts, ChordSpec):
     model.model_rebuild()
 
 
@@ -87,16 +91,21 @@ def tree_of(spec: CanvasSpec) -> Canvas:
     return canvas
 
 
+def _task(spec: TaskSpec) -> Task:
+    return Task(
+        SHORT_NAMES[spec.task],
+        tuple(spec.args),
+        immutable=spec.immutable,
+        countdown=spec.countdown,
+        retries=spec.retries,
+        on_error=None if spec.link_error is None else _task(spec.link_error),
+    )
+
+
 def _tree(spec: CanvasSpec) -> Canvas:
     match spec:
         case TaskSpec():
-            return Task(
-                SHORT_NAMES[spec.task],
-                tuple(spec.args),
-                immutable=spec.immutable,
-                countdown=spec.countdown,
-                retries=spec.retries,
-            )
+            return _task(spec)
         case ChainSpec():
             return Chain(tuple(map(_tree, spec.chain)))
         case GroupSpec():
@@ -113,6 +122,8 @@ def _faults(spec: CanvasSpec, *, where: Where, given: bool, depth: int) -> Itera
     match spec:
         case TaskSpec():
             yield from _argument_faults(spec, where=where, given=given and not spec.immutable)
+            if spec.link_error is not None:
+                yield from _callback_faults(spec.link_error, where=(*where, "link_error"), depth=depth + 1)
         case ChainSpec():
             for number, part in enumerate(spec.chain):
                 yield from _faults(part, where=(*where, "chain", number), given=given or number > 0, depth=depth + 1)
@@ -124,6 +135,15 @@ def _faults(spec: CanvasSpec, *, where: Where, given: bool, depth: int) -> Itera
             for number, part in enumerate(spec.chord.header):
                 yield from _faults(part, where=(*below, "header", number), given=given, depth=depth + 1)
             yield from _faults(spec.chord.body, where=(*below, "body"), given=True, depth=depth + 1)
+
+
+def _callback_faults(spec: TaskSpec, *, where: Where, depth: int) -> Iterator[FieldError]:
+    """Celery calls an error callback of two parameters or more in another way: at once, with request and traceback."""
+    name = SHORT_NAMES.get(spec.task)
+    if name is not None and len(CATALOGUE[name].model_fields) != 1:
+        yield FieldError((*where, "task"), "an error callback must be a task with one parameter", "link_error")
+    else:
+        yield from _faults(spec, where=where, given=True, depth=depth)
 
 
 def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[FieldError]:
@@ -165,6 +185,7 @@ def to_json(canvas: Canvas) -> dict[str, Any]:
                 "immutable": canvas.immutable,
                 "countdown": canvas.countdown,
                 "retries": canvas.retries,
+                "on_error": None if canvas.on_error is None else to_json(canvas.on_error),
                 "id": canvas.id,
             }
         case Chain():
@@ -175,11 +196,18 @@ def to_json(canvas: Canvas) -> dict[str, Any]:
             return {"header": [to_json(part) for part in canvas.header], "body": to_json(canvas.body)}
 
 
+def _stored_task(stored: dict[str, Any]) -> Task:
+    called = stored["on_error"]
+    known = {name: stored[name] for name in ("immutable", "countdown", "retries", "id")}
+    on_error = None if called is None else _stored_task(called)
+    return Task(TaskName(stored["task"]), tuple(stored["args"]), on_error=on_error, **known)
+
+
 def from_json(stored: dict[str, Any]) -> Canvas:
     """The tree that `to_json` wrote."""
     match stored:
-        case {"task": name, "args": args, **rest}:
-            return Task(TaskName(name), tuple(args), **rest)
+        case {"task": _}:
+            return _stored_task(stored)
         case {"chain": parts}:
             return Chain(tuple(map(from_json, parts)))
         case {"group": members, "id": id_}:

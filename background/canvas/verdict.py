@@ -83,6 +83,8 @@ def _outcome(story: Story) -> str:
     if failed := story.of(TaskState.FAILURE):
         first = min(failed, key=lambda node: node.finished_at.timestamp() if node.finished_at else float("inf"))
         return _failed(story, first, failed)
+    if story.ended and not story.of(TaskState.REVOKED):
+        return f"All went well; {_names(story.of(TaskState.SKIPPED))}, for the case of an error, did not have to run."
     if story.ended:
         return f"Revoked: {_names(story.of(TaskState.REVOKED, TaskState.SKIPPED))} never ran."
     return _under_way(story, succeeded, total)

@@ -86,6 +86,21 @@ def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
     assert again["graph"]["nodes"][1]["finished_at"] > run["graph"]["nodes"][1]["finished_at"]
 
 
+@pytest.mark.parametrize(
+    ("first", "expected", "result"),
+    [(ADD, ["SUCCESS", "SKIPPED", "SUCCESS"], 5), (task("fail", "no"), ["FAILURE", "SUCCESS", "SKIPPED"], None)],
+)
+def test_an_error_callback(client: httpx.Client, first: dict[str, Any], expected: list[str], result: Any) -> None:
+    run = finished(client, start(client, "/canvas", {"chain": [{**first, "link_error": ECHO}, ECHO]})["task_id"])
+    assert [state for _, state in states(run)] == expected
+    assert (run["status"], run["result"]) == ("SUCCESS" if result else "FAILURE", result)
+    if not result:
+        failed, called, _ = run["graph"]["nodes"]
+        assert called["result"] == failed["id"]
+        assert client.post(f"/result/{run['task_id']}/retry").status_code == 202
+        assert [state for _, state in states(finished(client, run["task_id"]))] == expected
+
+
 def test_a_chain_that_stops(client: httpx.Client) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [ADD, task("xsum"), ECHO, ECHO]})["task_id"])
     assert states(run) == [("add", "SUCCESS"), ("xsum", "FAILURE"), ("echo", "SKIPPED"), ("echo", "SKIPPED")]

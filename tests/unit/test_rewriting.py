@@ -42,6 +42,7 @@ def tree(body: dict[str, Any]) -> builder.Canvas:
             {"chain": [E1, {"chord": {"header": [E, E], "body": E}}, E]},
             "chain(echo.s(1), chord([echo.s(), echo.s()], chain(echo.s(), echo.s())))",
         ),
+        ({**A, "link_error": E}, "add.s(1, 2).on_error(echo.s())"),
         (
             {"task": "echo", "args": [1], "immutable": True, "countdown": 2, "retries": 3},
             "echo.si(1).set(countdown=2.0, headers={'playground_retries': 3})",
@@ -101,6 +102,8 @@ def nested(depth: int) -> dict[str, Any]:
         ({"chord": {"header": [A, A], "body": {"task": "echo", "args": [1]}}}, ("body", "chord", "body", "args")),
         (nested(9), ("body", *("chain", 0) * 8)),
         ({"group": [A] * 1001}, ("body",)),
+        ({**A, "link_error": A}, ("body", "link_error", "task")),
+        ({**A, "link_error": {"task": "echo", "args": [1]}}, ("body", "link_error", "args")),
     ],
 )
 def test_what_cannot_run_is_refused(body: dict[str, Any], where: tuple[str | int, ...]) -> None:

@@ -62,6 +62,11 @@ def story(*said: str, chain: bool = False, chord: bool = False, **known: Any) ->
         (story("add SUCCESS"), "The task succeeded."),
         (story("add SUCCESS", "add SUCCESS"), "All 2 tasks succeeded."),
         (
+            story("add SUCCESS", "echo SKIPPED", chain=True),
+            "All went well; echo, for the case of an error, did not have to run.",
+        ),
+        (story("add SUCCESS", "echo REVOKED", chain=True), "Revoked: echo never ran."),
+        (
             story("add SUCCESS", results_expired=True),
             "The task succeeded. Celery's own results have expired; this is the record.",
         ),

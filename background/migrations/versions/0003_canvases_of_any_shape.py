@@ -35,12 +35,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_events_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_run_events")),
     )
+    op.add_column("run_tasks", sa.Column("on_error", sa.Uuid(), nullable=True))
     op.add_column("run_tasks", sa.Column("worker_id", sa.Uuid(), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back; canvases of any shape are forgotten."""
     op.drop_column("run_tasks", "worker_id")
+    op.drop_column("run_tasks", "on_error")
     op.drop_table("run_events")
     op.drop_column("runs", "event_count")
     op.drop_index("ix_runs_unfinished", table_name="runs", postgresql_where=UNFINISHED)
