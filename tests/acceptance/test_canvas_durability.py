@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from background import database
-from background.canvas import queries, service
+from background.canvas import builder, queries, service
 from background.canvas.builder import Chain, Task
+from background.canvas.spec import to_json
 from background.celery import celery_app
+from background.local.servers import EmbeddedPostgres
 from background.task_names import TaskName
 from tests.acceptance.test_canvas import finished
 from tests.support import Process, running_worker, wait_for
@@ -117,3 +119,43 @@ def test_a_lost_task_that_comes_after_all_goes_on(client: httpx.Client, tmp_path
         wait_for(lambda: client.get(f"/result/{run}").json()["status"] == "SUCCESS", what="the success")
     outcome = client.get(f"/result/{run}").json()
     assert outcome["progress"] == {"completed": 2, "total": 2}
+
+
+def test_what_was_not_recorded_is_filled_in(client: httpx.Client, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, env={"LEASE_SECONDS": "3"}) as worker:
+        run = start_sleep(2)
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        postgres.stop()
+        try:
+            worker.wait_for_line(f"{run}] succeeded")
+        finally:
+            postgres.start()
+            postgres.wait_ready()
+        outcome = finished(client, run)
+    assert (outcome["status"], outcome["result"]) == ("SUCCESS", 2)
+
+
+def test_a_task_that_is_killed_for_its_time_limit_is_recorded(client: httpx.Client, tmp_path: Path) -> None:
+    task = Task(TaskName.SLEEP, (30,))
+    record_only(task)
+    with running_worker(tmp_path / "first.log", *ONE_CHILD):
+        builder.signature_of(task).apply_async(time_limit=1)
+        outcome = finished(client, task.id)
+    assert (outcome["status"], outcome["error"]["type"]) == ("FAILURE", "TimeLimitExceeded")
+
+
+def record_only(task: Task) -> None:
+    """The record of a run of this task, which is then published in another way."""
+    node = {"id": task.id, "task": task.name.value, "args": list(task.args), "next": []}
+    with database.transaction() as connection:
+        queries.create(
+            connection,
+            task_id=task.id,
+            run_type="single",
+            code="",
+            canvas=to_json(task),
+            epoch=None,
+            edges=[],
+            result_ids=task.id,
+            tasks=[node],
+        )

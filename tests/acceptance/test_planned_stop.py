@@ -15,6 +15,14 @@ PROMISED_SECONDS = 8
 POOLS = pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether it is there, and no mere zombie."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @POOLS
 @pytest.mark.parametrize("remap", ["", "SIGQUIT"])
 def test_a_long_step_is_handed_back(client: httpx.Client, tmp_path: Path, pool: str, remap: str) -> None:
@@ -25,7 +33,7 @@ def test_a_long_step_is_handed_back(client: httpx.Client, tmp_path: Path, pool: 
         family = psutil.Process(first.popen.pid).children(recursive=True)
         first.popen.terminate()
         assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
-        assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        wait_for(lambda: not any(map(lives, family)), what="the end of the children")
     job = client.get(f"/jobs/{job_id}").json()
     assert (job["status"], job["attempt"], job["error"]) == ("PENDING", 1, None)
     assert kinds(job)[-1] == "handed_back"
