@@ -182,39 +182,6 @@ UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
 WHERE worker_id = :worker_id AND state = 'STARTED'
 """)
 
-_LOST_WITH_WORKER = text("""
-SELECT run_tasks.id, worker FROM run_tasks
-WHERE state = 'STARTED' AND started_at < now() - :patience * interval '1 second' AND worker_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM workers
-                  WHERE workers.id = worker_id AND seen_at > now() - :patience * interval '1 second')
-LIMIT 100
-""")
-
-# Runs that another broker took, in which nothing moves: whatever could be next is gone.
-_LOST_WITH_BROKER = text("""
-SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
-WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND epoch <> :epoch AND updated_at < now() - interval '5 seconds'
-  AND state IN ('PENDING', 'RETRY')
-  AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.run_id = runs.id AND other.state = 'STARTED')
-  AND NOT EXISTS (SELECT FROM run_tasks other
-                  WHERE other.run_id = runs.id AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
-                                                    OR run_tasks.id = other.on_error AND other.state <> 'FAILURE'))
-ORDER BY runs.id, position LIMIT 100
-""")
-
-_QUIET = text("""
-SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
-WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
-  AND state IN ('PENDING', 'STARTED', 'RETRY')
-  AND NOT EXISTS (SELECT FROM run_tasks other
-                  WHERE other.run_id = runs.id AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
-                                                    OR run_tasks.id = other.on_error AND other.state <> 'FAILURE'))
-ORDER BY runs.id, position LIMIT 50
-""")
-
-SWEEP_LOCK_KEY = 5_820_119
-_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
-
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
     runs.succeeded, runs.cancelled, runs.created_at, runs.updated_at, now() AS seen_at,
@@ -293,26 +260,6 @@ def reset(connection: Connection, task_id: str, *, epoch: str | None) -> dict[st
 def hand_back(connection: Connection, worker_id: str) -> None:
     """What this worker ran waits for another."""
     connection.execute(_HAND_BACK, {"worker_id": worker_id})
-
-
-def try_sweep_lock(connection: Connection) -> bool:
-    """Whether this transaction may look for lost tasks: one at a time is enough."""
-    return bool(connection.execute(_SWEEP_LOCK, {"key": SWEEP_LOCK_KEY}).scalar_one())
-
-
-def lost_with_worker(connection: Connection, *, patience: float) -> Sequence[RowMapping]:
-    """The `id` and `worker` of tasks that run on a worker not seen for `patience` seconds."""
-    return connection.execute(_LOST_WITH_WORKER, {"patience": patience}).mappings().all()
-
-
-def lost_with_broker(connection: Connection, *, epoch: str) -> Sequence[str]:
-    """Ids of the tasks that would be next in runs which another broker took, and in which nothing moves."""
-    return [str(id_) for id_ in connection.execute(_LOST_WITH_BROKER, {"epoch": epoch}).scalars()]
-
-
-def quiet(connection: Connection) -> Sequence[str]:
-    """Ids of tasks that run or would be next, of runs in which nothing was recorded for a while."""
-    return [str(id_) for id_ in connection.execute(_QUIET).scalars()]
 
 
 def retried(connection: Connection, *, task_id: str, retries: int, error: str) -> None:

@@ -12,7 +12,7 @@ from redis import RedisError
 from sqlalchemy import Connection
 
 from background import broker, database
-from background.canvas import queries
+from background.canvas import queries, recovery_queries
 from background.canvas.recorder import describe, storable
 from background.canvas.states import TaskState
 from background.celery import celery_app
@@ -26,12 +26,12 @@ def sweep() -> None:
     epoch = broker.epoch(new=str(uuid4()))
     patience = get_settings().lease_seconds
     with database.transaction() as connection:
-        if not queries.try_sweep_lock(connection):
+        if not recovery_queries.try_sweep_lock(connection):
             return
         _fill_gaps(connection)
-        for row in queries.lost_with_worker(connection, patience=patience):
+        for row in recovery_queries.lost_with_worker(connection, patience=patience):
             _lose(connection, str(row["id"]), f"the worker {row['worker']} was lost while it ran this")
-        for task_id in queries.lost_with_broker(connection, epoch=epoch):
+        for task_id in recovery_queries.lost_with_broker(connection, epoch=epoch):
             _lose(connection, task_id, "the broker was emptied or replaced, and this task with it")
 
 
@@ -43,7 +43,7 @@ def _lose(connection: Connection, task_id: str, message: str) -> None:
 
 def _fill_gaps(connection: Connection) -> None:
     """What ended while PostgreSQL was away stands in Celery's result backend."""
-    for task_id in queries.quiet(connection):
+    for task_id in recovery_queries.quiet(connection):
         try:
             meta = celery_app.backend.get_task_meta(task_id)
         except (RedisError, OSError) as error:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.canvas import queries
+from background.canvas import queries, recovery_queries
 
 pytestmark = pytest.mark.usefixtures("postgres")
 LOST = '{"type": "Lost", "message": "gone"}'
@@ -117,11 +117,11 @@ def test_what_another_broker_took_is_lost_once_nothing_moves(connection: Connect
     start(connection, chord[0])
     quiet = text("UPDATE runs SET updated_at = now() - interval '1 minute' WHERE task_id = :id")
     connection.execute(quiet, {"id": chord[2]})
-    assert chord[1] not in queries.lost_with_broker(connection, epoch="two")
+    assert chord[1] not in recovery_queries.lost_with_broker(connection, epoch="two")
     settle(connection, chord[0], "SUCCESS")
-    assert chord[1] not in queries.lost_with_broker(connection, epoch="two")
+    assert chord[1] not in recovery_queries.lost_with_broker(connection, epoch="two")
     connection.execute(quiet, {"id": chord[2]})
-    assert chord[1] not in queries.lost_with_broker(connection, epoch="one")
-    found = queries.lost_with_broker(connection, epoch="two")
+    assert chord[1] not in recovery_queries.lost_with_broker(connection, epoch="one")
+    found = recovery_queries.lost_with_broker(connection, epoch="two")
     assert chord[1] in found
     assert chord[2] not in found
