@@ -20,8 +20,10 @@ import psycopg2.errors
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 from sqlalchemy import Connection, Engine, MetaData, create_engine
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.types import UserDefinedType
 
 from background.errors import Unavailable
 from background.settings import get_settings
@@ -38,6 +40,19 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+class XID8(UserDefinedType[int]):
+    """PostgreSQL's number of a transaction, which is never used again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Its name in SQL."""
+        return "xid8"
+
+
+ischema_names["xid8"] = XID8
 
 
 def one_of(column: str, values: type[StrEnum]) -> str:
@@ -187,6 +202,17 @@ class Prepared:
                 known.add(self._name)
             cursor.execute(self._execute, values)
             return [] if cursor.description is None else [dict(row) for row in cursor]
+
+
+def listen(channel: str, *, seconds: float) -> Connection:
+    """A connection that hears what is notified on `channel`. Its user invalidates it at the end.
+
+    Raises `Unavailable` as `transaction` does.
+    """
+    with _translated(), time_limit(seconds):
+        connection = get_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"LISTEN {channel}")
+        return connection
 
 
 @contextmanager
