@@ -10,6 +10,7 @@ import pytest
 from celery.result import AsyncResult, GroupResult
 
 from background.celery import celery_app
+from background.task.test_tasks import add, request_info
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_playground import ADD, ECHO, states, task
@@ -97,3 +98,15 @@ def test_an_immutable_signature_drops_the_result_before_it(client: httpx.Client)
     assert preview["code"] == "chain(add.s(2, 3), echo.si(1))"
     assert [warning["code"] for warning in preview["warnings"]] == ["immutable"]
     assert run(client, canvas)["result"] == 1
+
+
+def test_eager_mode_is_not_a_worker(client: httpx.Client) -> None:
+    eager = request_info.apply(args=((1, 2),))
+    told = eager.result
+    assert (told["data"], told["delivery_info"]["is_eager"]) == ((1, 2), True)
+    assert "@" not in told["hostname"]
+    assert celery_app.AsyncResult(add.apply(args=(2, 3)).id).state == "PENDING"
+    assert_problem(client.get(f"/result/{eager.id}"), 404)
+    told = run(client, task("request_info", [1, 2]))["result"]
+    assert (told["data"], told["delivery_info"].get("is_eager")) == ([1, 2], None)
+    assert "@" in told["hostname"]
