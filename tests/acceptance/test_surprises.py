@@ -102,7 +102,7 @@ def test_an_immutable_signature_drops_the_result_before_it(client: httpx.Client)
 
 def test_eager_mode_is_not_a_worker(client: httpx.Client) -> None:
     eager = request_info.apply(args=((1, 2),))
-    told = eager.result
+    told: Any = eager.result
     assert (told["data"], told["delivery_info"]["is_eager"]) == ((1, 2), True)
     assert "@" not in told["hostname"]
     assert celery_app.AsyncResult(add.apply(args=(2, 3)).id).state == "PENDING"
