@@ -100,6 +100,65 @@ def test_an_immutable_signature_drops_the_result_before_it(client: httpx.Client)
     assert run(client, canvas)["result"] == 1
 
 
+@pytest.mark.parametrize("ignored", ["header", "body"])
+def test_what_is_ignored_in_a_chord_stays_pending(client: httpx.Client, ignored: str) -> None:
+    header = [task("echo", number, ignore_result=ignored == "header") for number in (1, 2)]
+    canvas = {"chord": {"header": header, "body": task("xsum", ignore_result=ignored == "body")}}
+    warned = {warning["code"] for warning in client.post("/canvas/preview", json=canvas).json()["warnings"]}
+    assert warned == {"header-failure", "ignored-result"} | ({"ignored-header"} if ignored == "header" else set())
+    outcome = run(client, canvas)
+    *members, body = celery_says(outcome)
+    kept, dropped = (members, [body]) if ignored == "body" else ([body], members)
+    wait_for(lambda: all(each.state == "SUCCESS" for each in kept), what="Celery's word")
+    assert [each.state for each in dropped] == ["PENDING"] * len(dropped)
+    assert [node["result"] for node in outcome["graph"]["nodes"]] == [1, 2, 3]
+    assert (outcome["result"], outcome["verdict"]) == (3, "All 3 tasks succeeded.")
+
+
+def test_a_retry_forgets_that_the_result_is_ignored(client: httpx.Client) -> None:
+    (flaky,) = celery_says(run(client, task("flaky", 1, ignore_result=True)))
+    wait_for(lambda: flaky.state == "SUCCESS", what="Celery's word")
+
+
+@pytest.mark.parametrize(
+    ("members", "expected", "verdict"),
+    [
+        (
+            [task("echo", 1), task("fail", "no")],
+            {"echo": "SUCCESS", "finalize": "SUCCESS", "fail": "FAILURE"},
+            "fail failed: RuntimeError: no.",
+        ),
+        (
+            [task("fail", "no"), task("echo", 1)],
+            {"fail": "FAILURE", "finalize": "SKIPPED", "echo": "SUCCESS"},
+            "fail failed: RuntimeError: no. finalize never ran.",
+        ),
+    ],
+)
+def test_a_groups_callback_is_one_on_its_first_task(
+    client: httpx.Client, members: list[Any], expected: dict[str, str], verdict: str
+) -> None:
+    canvas = {"group": members, "link": task("finalize", "linked")}
+    assert [warning["code"] for warning in client.post("/canvas/preview", json=canvas).json()["warnings"]] == [
+        "group-link"
+    ]
+    outcome = run(client, canvas)
+    assert states(outcome) == list(expected.items())
+    assert (outcome["status"], outcome["verdict"]) == ("FAILURE", verdict)
+
+
+def test_a_groups_error_callback_is_called_for_each_failure(client: httpx.Client) -> None:
+    canvas = {"group": [task("fail", "one"), ADD, task("fail", "two")], "link_error": task("finalize", "called")}
+    warnings = client.post("/canvas/preview", json=canvas).json()["warnings"]
+    assert [warning["code"] for warning in warnings] == ["group-link-error"]
+    outcome = run(client, canvas)
+    assert states(outcome) == [
+        ("fail", "FAILURE"), ("finalize", "SUCCESS"), ("add", "SUCCESS"), ("finalize", "SKIPPED"), ("fail", "FAILURE"),
+        ("finalize", "SUCCESS"),
+    ]  # fmt: skip
+    assert outcome["verdict"].startswith("fail (and 1 more) failed: RuntimeError: ")
+
+
 def test_eager_mode_is_not_a_worker(client: httpx.Client) -> None:
     eager = request_info.apply(args=((1, 2),))
     told: Any = eager.result

@@ -48,9 +48,8 @@ def tree(body: dict[str, Any]) -> builder.Canvas:
         ({"group": [A, A], "link": E1}, "group(add.s(1, 2).set(link=echo.si(1)), add.s(1, 2))"),
         ({"group": [A, A], "link_error": E1}, f"group({', '.join(['add.s(1, 2).on_error(echo.si(1))'] * 2)})"),
         (
-            {"chain": [{"group": [A, A], "link": E1, "link_error": E1}, E]},
-            "chord([add.s(1, 2).set(link=echo.si(1)).on_error(echo.si(1)), add.s(1, 2).on_error(echo.si(1))], "
-            "echo.s())",
+            {"chain": [{"group": [E1, E1], "link": E1, "link_error": E1}, E]},
+            "chord([echo.s(1).set(link=echo.si(1)).on_error(echo.si(1)), echo.s(1).on_error(echo.si(1))], echo.s())",
         ),
         (
             {"task": "echo", "args": [1], "immutable": True, "countdown": 2, "retries": 3},
