@@ -105,7 +105,7 @@ def test_a_chain_that_stops(client: httpx.Client) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [ADD, task("xsum"), ECHO, ECHO]})["task_id"])
     assert states(run) == [("add", "SUCCESS"), ("xsum", "FAILURE"), ("echo", "SKIPPED"), ("echo", "SKIPPED")]
     assert run["verdict"].startswith("xsum failed: TypeError")
-    assert run["verdict"].endswith("echo, echo never ran.")
+    assert run["verdict"].endswith("The chain stopped at step 2: echo, echo never ran.")
 
 
 def test_a_run_is_cancelled_and_retried(client: httpx.Client) -> None:

@@ -53,7 +53,7 @@ def test_a_failing_first_step_shows_its_error_under_every_id_of_the_chain(client
         wait_for(lambda each=each: each.state == "FAILURE", what="Celery's word")  # type: ignore[misc]
         assert str(each.result) == "no"
     assert [state for _, state in states(outcome)] == ["FAILURE", "SKIPPED", "SKIPPED"]
-    assert outcome["verdict"] == "fail failed: RuntimeError: no. echo, echo never ran."
+    assert outcome["verdict"] == "fail failed: RuntimeError: no. The chain stopped at step 1: echo, echo never ran."
 
 
 @pytest.mark.parametrize(("members", "result"), [([task("echo", 2)], 2), ([task("echo", 2), task("echo", 3)], [2, 3])])
