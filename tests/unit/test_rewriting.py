@@ -64,6 +64,13 @@ def test_celery_rewrites(body: dict[str, Any], code: str) -> None:
     assert from_json(to_json(canvas)) == canvas
 
 
+def test_what_was_stored_before_there_was_an_option() -> None:
+    task = tree(E1)
+    stored = to_json(task)
+    del stored["ignore_result"], stored["on_success"]
+    assert from_json(stored) == task
+
+
 @pytest.mark.parametrize(
     ("body", "codes"),
     [
