@@ -225,7 +225,7 @@ def create(
     result_ids: Any,
     tasks: Sequence[dict[str, Any]],
 ) -> None:
-    """Insert a run and its tasks, in order: `id`, `task`, `args`, `next` and, where there are such, `on_error`, `errbacks`."""
+    """Insert a run and its tasks, in order: `id`, `task`, `args`, `next`, and `on_error` and `errbacks` if any."""
     values = {
         "task_id": task_id,
         "type": run_type,
