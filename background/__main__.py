@@ -8,23 +8,30 @@ from background import processes
 
 DESCRIPTION = "Celery Playground: start its processes, or talk to its API."
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 the job or run did not succeed; 2 unusable command line or input; 3 it does not exist, or its"
-    " state does not allow this; 4 the API key is missing or may not do this; 5 the API cannot be reached; 130 Ctrl-C."
+    "Exit codes: 0 done; 1 the job or run did not succeed; 2 unusable command line or input; 3 it does not exist, or"
+    " its state does not allow this; 4 the API key is missing or not enough; 5 the API cannot be reached; 130 Ctrl-C."
 )
 PROGRAM = "playground"
 
 
 def main() -> None:
     """Run the command named on the command line."""
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(words: list[str]) -> None:
     app = typer.Typer(help=DESCRIPTION, epilog=EXIT_CODES, no_args_is_help=True, pretty_exceptions_enable=False)
     processes.add_to(app)
-    if sys.argv[1:2] not in ([name] for name in processes.NAMES):
+    if words[:1] not in ([name] for name in processes.NAMES):
         # Who starts a process does not wait for what only the client needs.
         from background.cli import app as client
 
         client.add_to(app)
-    # A shell completes commands of one word: the one that is installed beside python.
-    completion = any(word.startswith(("--install-completion", "--show-completion")) for word in sys.argv[1:2])
+    # A shell completes commands of one word: the one that the set-up puts beside python.
+    completion = any(word.startswith(("--install-completion", "--show-completion")) for word in words[:1])
     app(prog_name=PROGRAM if completion else None)
 
 

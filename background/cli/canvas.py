@@ -82,9 +82,10 @@ def _judge(answer: Any) -> None:
 
 
 def _read(file: Path) -> Any:
+    name = "Standard input" if str(file) == "-" else str(file)
     try:
         return json.loads(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
     except OSError as error:
-        raise invalid(f"{file} cannot be read: {error.strerror}.") from None
+        raise invalid(f"{name} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise invalid(f"{file} is not JSON: {error}") from None
+        raise invalid(f"{name} is not JSON: {error}") from None

@@ -109,7 +109,7 @@ class Client:
     def _answer(self, request: Request, *, seconds: float) -> Iterator[http.client.HTTPResponse]:
         for name, value in request.header_items():
             if not (value.isascii() and value.isprintable()):
-                raise invalid(f"{name} may have printable ASCII characters only.")
+                raise invalid(f"{name.title()} may have printable ASCII characters only.")
         try:
             with self._opener.open(request, timeout=seconds) as answer:
                 if answer.status // 100 != 2:
@@ -146,11 +146,14 @@ def _is_here(parts: SplitResult) -> bool:
 
 
 def _refused(status: int, content: bytes) -> CommandFailed:
-    """What the API says (RFC 9457), or what can be said without a problem in the body."""
+    """What the API says (RFC 9457); without a problem in the body somebody else has answered."""
+    code = code_of(status)
     try:
         problem = json.loads(content)
         detail = str(problem["detail"])
         fields = [(".".join(map(str, each["loc"])), each["msg"]) for each in problem.get("errors") or ()]
     except (ValueError, TypeError, KeyError, AttributeError):
-        detail, fields = f"It was answered with {status} {http.client.responses.get(status, '')}".rstrip() + ".", []
-    return CommandFailed(detail, code_of(status), details=[f"{name}: {message}" for name, message in fields])
+        meaning = http.client.responses.get(status, "no known status")
+        code = ExitCode.UNAVAILABLE if code is ExitCode.NOT_POSSIBLE else code
+        return CommandFailed(f"It was answered with {status}, {meaning}, and not by the API.", code)
+    return CommandFailed(detail, code, details=[f"{name}: {message}" for name, message in fields])

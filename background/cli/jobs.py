@@ -1,7 +1,6 @@
 """`submit`, `watch`, `jobs`, `job`, `cancel`, `retry`, and `workers`, who do the work."""
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -95,8 +94,19 @@ def job(session: Session, job_id: JobId) -> None:
 
 
 def cancel(session: Session, job_ids: JobIds) -> None:
-    """Cancel jobs: a waiting one at once, a running one before its next step."""
-    _for_each(session, job_ids, lambda job_id: session.api.post(f"/jobs/{job_id}/cancel"))
+    """Cancel jobs: a waiting one at once, a running one before its next step. All of them, also after a problem."""
+    done, problems = [], []
+    for job_id in job_ids:
+        try:
+            done.append(session.api.post(f"/jobs/{job_id}/cancel"))
+        except CommandFailed as error:
+            if error.code is not ExitCode.NOT_POSSIBLE:
+                raise
+            problems.append(str(error))
+    if done or session.as_json:
+        session.answer(done, tables.jobs_table)
+    if problems:
+        raise CommandFailed("Not cancelled:", ExitCode.NOT_POSSIBLE, details=problems)
 
 
 def retry(
@@ -117,22 +127,6 @@ def retry(
 def workers(session: Session) -> None:
     """Who is alive, who was lost, and what each runs."""
     session.answer(session.api.get("/workers"), tables.workers_table)
-
-
-def _for_each(session: Session, job_ids: Sequence[int], ask: Callable[[int], Any]) -> None:
-    """All of them, also after one that could not be done; the first problem decides the exit code."""
-    done, problems = [], []
-    for job_id in job_ids:
-        try:
-            done.append(ask(job_id))
-        except CommandFailed as error:
-            if error.code is not ExitCode.NOT_POSSIBLE:
-                raise
-            problems.append(f"Job {job_id}: {error}")
-    if done or session.as_json:
-        session.answer(done, tables.jobs_table)
-    if problems:
-        raise CommandFailed("\n".join(problems), ExitCode.NOT_POSSIBLE)
 
 
 def _stay(session: Session, job_id: int, *, moving: bool) -> None:

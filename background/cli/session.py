@@ -15,7 +15,6 @@ from rich.console import Console, RenderableType
 from background.cli.client import Client
 from background.cli.errors import CommandFailed, invalid
 from background.cli.text import clean
-from background.settings import get_settings
 
 PLAIN_WIDTH = 160
 """Columns where no terminal says how many there are."""
@@ -126,6 +125,9 @@ def console(*, stderr: bool) -> Console:
 
 def default_url() -> str:
     """Where `API_HOST` and `API_PORT` say that the API listens."""
+    # Not for those who say where it is: this reads all settings.
+    from background.settings import get_settings
+
     try:
         settings = get_settings()
     except SystemExit as error:
