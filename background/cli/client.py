@@ -116,7 +116,8 @@ class Client:
                     raise _refused(answer.status, answer.read())
                 yield answer
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            reason = getattr(error, "reason", None) or error
+            cause = getattr(error, "reason", error)
+            reason = getattr(cause, "strerror", None) or cause
             raise CommandFailed(f"{self.url} cannot be reached: {reason}", ExitCode.UNAVAILABLE) from None
 
 
