@@ -67,12 +67,16 @@ class JobView(_Bars):
 
     def show(self, job: Json) -> None:
         """Brings the display to the state of `job`, as `GET /jobs/{id}` gives it."""
+        if not self._live and job["status"] not in ENDED:
+            self._say_once(0, f"{self._title}: {job['status']}{f': {why}' if (why := job['waiting_for']) else ''}")
         for step in job["steps"]:
             self._show_step(step)
-        if not self._live:
-            why = job["error"] if job["status"] == "FAILED" else job["waiting_for"]
-            self._say_once(0, f"{self._title}: {job['status']}{f': {why}' if why else ''}")
-        elif job["waiting_for"] and (row := self._rows.get(len(job["steps"]) or 1)) is not None:
+        if self._live:
+            self._show_why(job)
+
+    def _show_why(self, job: Json) -> None:
+        row = self._rows.get(len(job["steps"]) or 1)
+        if job["waiting_for"] and row is not None:
             self._bars.update(row, status=clean(job["waiting_for"]))
 
     def _show_step(self, step: Json) -> None:

@@ -63,7 +63,7 @@ def started(session: Session, run: Any, *, wait: bool) -> None:
 
 def finished(session: Session, task_id: str) -> None:
     """Follow a run to its end and show it; raises `typer.Exit` with 1 unless it has succeeded."""
-    events = follow(session.api, f"/result/{task_id}/events", interrupted=session.note)
+    events = follow(session.api, f"/result/{task_id}/events", interrupted=session.interrupted)
     if session.live:
         with Live(console=session.out, transient=True, refresh_per_second=10) as display:
             for event in events:

@@ -58,6 +58,7 @@ def submit(
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     created = session.api.post("/jobs", body, headers=headers)
     if wait or watch:
+        session.note(f"Job {created['job_id']} is {created['status']}.")
         _stay(session, created["job_id"], moving=watch)
     else:
         session.answer(created, lambda made: f"Job {made['job_id']} is {made['status']}.")
@@ -131,7 +132,7 @@ def workers(session: Session) -> None:
 
 def _stay(session: Session, job_id: int, *, moving: bool) -> None:
     """Follow a job to its end and show it; raises `typer.Exit` with 1 unless it is COMPLETED."""
-    events = follow(session.api, f"/jobs/{job_id}/events", interrupted=session.note)
+    events = follow(session.api, f"/jobs/{job_id}/events", interrupted=session.interrupted)
     if session.as_json and moving:
         for event in events:
             session.line(_plain(event))
@@ -154,7 +155,7 @@ def _stay(session: Session, job_id: int, *, moving: bool) -> None:
 
 def _watch_all(session: Session) -> None:
     if session.as_json:
-        for event in follow(session.api, "/events", interrupted=session.note):
+        for event in follow(session.api, "/events", interrupted=session.interrupted):
             session.line(_plain(event))
         return
     steps = {each["name"]: each["steps"] for each in session.api.get("/pipelines")}
@@ -165,7 +166,7 @@ def _watch_all(session: Session) -> None:
             open_jobs = (status for status in JobStatus if status not in ENDED)
             view.reset([job for status in open_jobs for job in session.api.get("/jobs", status=status)])
 
-        for event in follow(session.api, "/events", opened=look, interrupted=session.note):
+        for event in follow(session.api, "/events", opened=look, interrupted=session.interrupted):
             view.show(event.kind, json.loads(event.data))
 
 

@@ -67,6 +67,10 @@ class Session:
         """One JSON document on a line of its own, in ASCII, so that no terminal or encoding changes it."""
         print(json.dumps(value), flush=True)
 
+    def interrupted(self, reason: str) -> None:
+        """Say that a stream is not there for now."""
+        self.note(f"{reason.removesuffix('.')}. Trying again for a while.")
+
     def note(self, text: str) -> None:
         """A remark that is not the result."""
         self.err.print(clean(text), markup=False, highlight=False, soft_wrap=True)

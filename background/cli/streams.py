@@ -52,11 +52,11 @@ def follow(
 ) -> Iterator[Event]:
     """The events of a stream to its end, each once, whatever happens to connections and the API meanwhile.
 
-    `opened` is called with each connection before its first event, `interrupted` with the reason when one is lost.
+    `opened` is called with each connection before its first event, `interrupted` with the reason when none can be had.
     Raises `CommandFailed` at once when the first connection fails, and after `PATIENCE_SECONDS` without any later.
     """
     last: str | None = None
-    connected, down_since = False, None
+    connected, told, down_since = False, False, None
     pauses = _pauses()
     while True:
         try:
@@ -64,7 +64,7 @@ def follow(
                 if lines is None:
                     return
                 opened()
-                connected, down_since = True, None
+                connected, told, down_since = True, False, None
                 for event in parse(lines):
                     last = event.id or last
                     pauses = _pauses()
@@ -77,9 +77,10 @@ def follow(
             if error.code is not ExitCode.UNAVAILABLE or not patient:
                 raise
             reason = str(error)
-        if pause := next(pauses):
+        if (pause := next(pauses)) and not told:
             interrupted(reason)
-            time.sleep(pause)
+            told = True
+        time.sleep(pause)
 
 
 def _pauses() -> Iterator[float]:
