@@ -2,11 +2,13 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.console import RenderableType
 from rich.live import Live
 
 from background.cli import trees
@@ -64,13 +66,16 @@ def started(session: Session, run: Any, *, wait: bool) -> None:
 def finished(session: Session, task_id: str) -> None:
     """Follow a run to its end and show it; raises `typer.Exit` with 1 unless it has succeeded."""
     events = follow(session.api, f"/result/{task_id}/events", interrupted=session.interrupted)
-    if session.live:
-        with Live(console=session.out, transient=True, refresh_per_second=10) as display:
-            for event in events:
-                display.update(trees.outcome(json.loads(event.data)))
-    else:
-        for _ in events:
-            pass
+    latest = ""
+
+    def tree() -> RenderableType:
+        return trees.outcome(json.loads(latest)) if latest else ""
+
+    # A large run is drawn when there is time for it, not at each of its events.
+    display = Live(get_renderable=tree, console=session.out, transient=True) if session.live else nullcontext()
+    with display:
+        for event in events:
+            latest = event.data
     answer = session.api.get(f"/result/{task_id}")
     session.answer(answer, trees.outcome)
     _judge(answer)
