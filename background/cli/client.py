@@ -95,7 +95,7 @@ class Client:
         content = self._read(request)
         try:
             return json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._stranger() from None
 
     def _stranger(self) -> CommandFailed:

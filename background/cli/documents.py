@@ -49,7 +49,7 @@ def get(
         Path | None, typer.Option("--output", "-o", help="A file to write it to.", show_default=False)
     ] = None,
 ) -> None:
-    """Download a document, to standard output if nothing else is said."""
+    """Download a document as it is, to standard output if nothing else is said."""
     content = session.api.download(f"/documents/{quoted(name)}")
     if output is not None:
         try:

@@ -339,6 +339,10 @@ def test_options_stand_before_or_behind_the_command(cli: Cli, client: httpx.Clie
     cli("jobs", PLAYGROUND_URL="", API_HOST=host, API_PORT=port)
 
 
+def test_no_proxy_stands_between_this_machine_and_itself(cli: Cli) -> None:
+    cli("jobs", http_proxy=f"http://127.0.0.1:{free_port()}")
+
+
 def test_a_setting_that_cannot_be_used(cli: Cli) -> None:
     cli("jobs", code=2, PLAYGROUND_URL="", API_PORT="none")
     assert cli.problem.startswith("API_PORT: ")
