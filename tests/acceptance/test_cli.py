@@ -1,12 +1,6 @@
 """The command line as a user has it: a real process, which talks to a real API with a real worker."""
 
-import contextlib
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +9,8 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
-from tests.support import ROOT, Process, free_port, wait_for
+from tests.acceptance.command_line import Cli
+from tests.support import free_port, wait_for
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -25,45 +20,6 @@ CHORD = {
         "body": {"task": "finalize"},
     }
 }
-
-
-class Cli:
-    """`python -m background` for one API."""
-
-    def __init__(self, url: str) -> None:
-        self.env = {**os.environ, "PLAYGROUND_URL": url, "PYTHONIOENCODING": "utf-8"}
-
-    def __call__(self, *words: object, code: int = 0, stdin: str = "", **env: str) -> str:
-        """What it prints; fails unless it ends with `code`, and after a problem without any traceback."""
-        done = subprocess.run(
-            [sys.executable, "-m", "background", *map(str, words)],
-            cwd=ROOT,
-            env={**self.env, **env},
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
-        assert "Traceback" not in done.stderr
-        self.problem = done.stderr
-        return done.stdout
-
-    def json(self, *words: object, code: int = 0, stdin: str = "") -> Any:
-        """The one JSON document that it prints with `--json`."""
-        return json.loads(self(*words, "--json", code=code, stdin=stdin))
-
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """The same, not waited for."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "background", *map(str, words)],
-            cwd=ROOT,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
 
 
 @pytest.fixture
@@ -135,90 +91,6 @@ def test_workers_are_shown(cli: Cli) -> None:
     assert name in cli("workers")
 
 
-# ------------------------------------------------------------------------------------------------ watching
-
-
-def test_a_job_is_waited_for(cli: Cli) -> None:
-    job = cli.json("submit", "-p", "step_seconds=0.2", "--wait")
-    assert (job["status"], len(job["steps"])) == ("COMPLETED", 3)
-    assert "COMPLETED" in cli("submit", "-p", "step_seconds=0", "--wait")
-    failing = ["submit", "-p", "step_seconds=0", "-p", "fail_at_step=2", "--max-attempts", "1"]
-    assert cli.json(*failing, "--wait", code=1)["status"] == "FAILED"
-
-
-def test_a_job_is_watched_step_by_step(cli: Cli) -> None:
-    words = ["submit", "-p", "step_seconds=0.3", "-p", "fail_at_step=2", "--max-attempts", "1", "--watch"]
-    shown = cli(*words, code=1).splitlines()
-    number = shown[-1].split()[1]
-    assert shown[-1] == f"Job {number} is FAILED: RuntimeError: Step 2 failed, as fail_at_step asks for."
-    assert f"Job {number}: step 1 COMPLETED: Step 1 completed successfully" in shown
-    assert f"Job {number}: step 2 IN_PROGRESS: Processing step 2" in shown
-    assert cli("watch", number, code=1).splitlines()[-1] == shown[-1]
-
-
-def test_the_events_of_a_job_are_lines_for_a_script(cli: Cli) -> None:
-    events = [json.loads(line) for line in cli("submit", "-p", "step_seconds=0.2", "--watch", "--json").splitlines()]
-    numbers = [int(event["id"]) for event in events]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert events[-1]["event"] == "completed"
-    assert events[-1]["data"]["status"] == "COMPLETED"
-
-
-@pytest.mark.parametrize(("words", "sign"), [(["--json"], '"event": "completed"'), ([], "demo: completed")])
-def test_all_jobs_are_watched_until_ctrl_c(cli: Cli, tmp_path: Path, words: list[str], sign: str) -> None:
-    watching = Process([sys.executable, "-m", "background", "watch", *words], log=tmp_path / "watch.log", env=cli.env)
-
-    def submit_and_look() -> bool:
-        # Where the stream begins is not for the test to say.
-        cli("submit", "-p", "step_seconds=0")
-        return sign in watching.output
-
-    try:
-        wait_for(submit_and_look, what="an event")
-        watching.popen.send_signal(signal.SIGINT)
-        assert watching.popen.wait(20) == 130
-    finally:
-        watching.kill()
-    lines = watching.output.splitlines()
-    assert all(json.loads(line)["data"]["id"] if words else line.startswith("Job ") for line in lines)
-
-
-def test_a_terminal_gets_bars(cli: Cli) -> None:
-    leader, follower = pty.openpty()
-    words = [sys.executable, "-m", "background", "submit", "-p", "step_seconds=0.3", "--watch"]
-    with subprocess.Popen(words, cwd=ROOT, env={**cli.env, "TERM": "xterm"}, stdout=follower) as process:
-        os.close(follower)
-        shown = b""
-        with open(leader, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # noqa: PTH123 - no path
-            while part := screen.read(65536):
-                shown += part
-    assert process.returncode == 0
-    assert "━" in shown.decode()
-    assert all(f"{number} {name}" in shown.decode() for number, name in enumerate(["prepare", "process", "publish"], 1))
-
-
-def test_a_job_is_watched_through_a_restart_of_the_api(cli: Cli, tmp_path: Path) -> None:
-    port = free_port()
-    argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
-    cli.env["PLAYGROUND_URL"] = f"http://127.0.0.1:{port}"
-    for number in range(2):
-        api = Process(argv, log=tmp_path / "api.log")
-        try:
-            api.wait_for_line("Uvicorn running")
-            if number == 0:
-                watching = cli.start("submit", "-p", "step_seconds=1.5", "--watch", "--json")
-                assert watching.stdout is not None
-                first = watching.stdout.readline()
-            else:
-                rest = watching.communicate(timeout=60)[0]
-        finally:
-            api.kill()
-    events = [json.loads(line) for line in [first, *rest.splitlines()]]
-    numbers = [int(event["id"]) for event in events]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert (events[-1]["event"], watching.returncode) == ("completed", 0)
-
-
 # ------------------------------------------------------------------------------------------------ canvas
 
 
@@ -243,14 +115,6 @@ def test_a_run_that_failed_says_why_and_is_an_error(cli: Cli) -> None:
     assert verdict.startswith("fail failed: ")
     assert [line.split("(")[0] for line in tree] == ["├── add", "├── fail", "└── finalize"]
     assert tree[-1].endswith("SKIPPED  after add, fail")
-
-
-def test_a_run_is_waited_for(cli: Cli) -> None:
-    run = cli.json("canvas", "-", "--wait", stdin='{"chain": [{"task": "sleep", "args": [0.3]}, {"task": "echo"}]}')
-    assert (run["status"], run["progress"]) == ("SUCCESS", {"completed": 2, "total": 2})
-    assert "SUCCESS, 2 of 2" in cli("result", run["task_id"], "--wait")
-    failed = cli("canvas", "-", "--wait", stdin=json.dumps(CHORD), code=1)
-    assert "FAILURE, 1 of 3" in failed
 
 
 # ------------------------------------------------------------------------------------------------ documents
