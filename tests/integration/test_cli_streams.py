@@ -57,6 +57,12 @@ def server(*answers: Answer) -> Iterator[tuple[Client, list[str | None]]]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
             asked.append(self.headers["Last-Event-ID"])
             self.close_connection = True
             answers[len(asked) - 1](self)
@@ -119,3 +125,22 @@ def test_an_api_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
         assert next(found).data == "1"
     with pytest.raises(CommandFailed, match="Connection refused"):
         next(found)
+
+
+def test_every_request_carries_the_key_and_no_redirect_takes_it_elsewhere() -> None:
+    keys: list[str | None] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        keys.append(handler.headers["X-API-Key"])
+        handler.send_response(307)
+        handler.send_header("Location", "/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with server(*[answer] * 3) as (client, _):
+        keyed = Client(client.url, "secret")
+        for ask in (lambda: keyed.get("/jobs"), lambda: keyed.post("/jobs"), lambda: list(follow(keyed, "/events"))):
+            with pytest.raises(CommandFailed, match="307"):
+                ask()
+    assert keys == ["secret"] * 3
+    assert "secret" not in repr(keyed)
