@@ -159,6 +159,8 @@ def _watch_all(session: Session) -> None:
             session.line(_plain(event))
         return
     steps = {each["name"]: each["steps"] for each in session.api.get("/pipelines")}
+    if session.live:
+        session.note("All jobs under way; Ctrl-C ends this.")
     with JobsView(session.out, steps) as view:
 
         def look() -> None:
