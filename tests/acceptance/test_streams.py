@@ -253,7 +253,7 @@ def write_out_of_order(jobs: list[int], *, events: int, seed: int) -> None:
         with database.transaction() as connection:
             for job_id in chance.choices(jobs, k=10):
                 write_event(connection, job_id)
-                time.sleep(chance.random() * 0.01)
+                time.sleep(chance.random() * 0.08)
 
 
 def test_every_event_once_and_in_order(apis: list[Api]) -> None:
@@ -278,7 +278,7 @@ def test_every_event_once_and_in_order(apis: list[Api]) -> None:
     for writer in writers:
         writer.start()
     for api in apis:
-        wait_for(functools.partial(reader.has, len(reader.ids) + 200), what="the next events")
+        wait_for(functools.partial(reader.has, len(reader.ids) + 50), what="the next events")
         api.stop()
         api.start()
     for writer in writers:
