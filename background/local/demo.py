@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console as Terminal
 from rich.table import Table
 
+from background.cli.bars import JobView
 from background.local.checks import free_port, reachable
 from background.local.client import Client
 from background.local.console import Console
 from background.local.lock import only_one
 from background.local.plan import Plan, make_plan
 from background.local.processes import LocalError, tail
-from background.local.show import JobView
 from background.local.supervisor import Interrupts, Stopped, Supervisor
 from background.local.up import api, migration, worker
 from background.settings import Settings, get_settings
