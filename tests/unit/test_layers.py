@@ -35,6 +35,7 @@ LAYERS = [
     ["background.jobs.recovery", "background.jobs.planned_stop"],
     ["background.jobs", "background.task"],
     ["background.problems", "background.requests"],
+    ["background.access"],
     ["background.streams"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.workers.router"],
     ["background.streams.router"],
@@ -49,6 +50,7 @@ LAYERS = [
 ]
 LIBRARIES_ONLY_IN = {
     "os": {
+        "background.access",
         "background.processes",
         "background.jobs.planned_stop",
         "background.jobs.recovery",
@@ -58,6 +60,7 @@ LIBRARIES_ONLY_IN = {
         "background.local",
     },
     "fastapi": {
+        "background.access",
         "background.problems",
         "background.requests",
         "background.system",
