@@ -39,15 +39,9 @@ def guarded(postgres: object, valkey: object, tmp_path_factory: pytest.TempPathF
     ],
 )
 def test_without_a_key_nothing_is_told(guarded: httpx.Client, headers: dict[str, str]) -> None:
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
-    for method, path in (
-        ("GET", "/jobs"),
-        ("POST", "/jobs"),
-        ("GET", "/events"),
-        ("GET", "/docs"),
-        ("GET", "/nothing"),
-    ):
-        answer = guarded.request(method, path, headers=raw)
+    raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
+    for request in ("GET /jobs", "POST /jobs", "GET /events", "GET /docs", "GET /nothing"):
+        answer = guarded.request(*request.split(), headers=raw)
         assert_problem(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
 
