@@ -26,9 +26,10 @@ WITH job AS (
            CASE WHEN status = 'FAILED' THEN 'ValueError: boom' END,
            CASE status WHEN 'PENDING' THEN 0 WHEN 'COMPLETED' THEN 3 ELSE 2 END, 1,
            CASE WHEN status = 'PENDING' THEN now() + interval '1 day' ELSE born END, born, born,
-           CASE WHEN status <> 'PENDING' THEN born END,
-           CASE WHEN status <> 'PENDING' THEN born + interval '10 s' END
-    FROM (SELECT now() - (:number - n) * interval '0.3 s' AS born,
+           CASE WHEN status <> 'PENDING' THEN born + waited END,
+           CASE WHEN status <> 'PENDING' THEN born + waited + took END
+    FROM (SELECT now() - (:number - n + 20 * (1 + sin(n / 40.0))) * :seconds_apart * interval '1 s' AS born,
+                 (1.1 + sin(n / 90.0)) * interval '1 s' AS waited, (10 + 3 * sin(n / 60.0)) * interval '1 s' AS took,
                  CASE WHEN n % 20 < 16 THEN 'COMPLETED' WHEN n % 20 < 18 THEN 'FAILED'
                       WHEN n % 20 < 19 THEN 'CANCELLED' ELSE 'PENDING' END AS status
           FROM generate_series(1, :number) AS n) AS planned
@@ -47,10 +48,10 @@ INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, 1, 'created', 
 """)
 
 
-def fill(number: int) -> None:
-    """Insert so many jobs: most have ended, none is running or due."""
+def fill(number: int, *, seconds_apart: float = 0.3) -> None:
+    """Insert so many jobs, the last one now: most have ended, none is running or due."""
     with transaction(seconds=60) as connection:
-        connection.execute(_FILL, {"number": number, "steps": STEPS})
+        connection.execute(_FILL, {"number": number, "steps": STEPS, "seconds_apart": seconds_apart})
 
 
 class Traffic(AbstractContextManager["Traffic"]):
