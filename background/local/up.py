@@ -55,6 +55,7 @@ def addresses(plan: Plan) -> list[str]:
     """What the user wants to know once everything is ready."""
     return [
         "",
+        f"  Web page    {plan.api}/ui/",
         f"  API         {plan.api}",
         f"  API docs    {plan.api}/docs",
         f"  Flower      {plan.flower}",
