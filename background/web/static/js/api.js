@@ -7,8 +7,8 @@ export const BASE = new URL("../", location.href.replace(/[?#].*/, ""));
 /** `health` tells `change` when the API stops or starts answering; `down` is then the sentence, or null. */
 export const health = Object.assign(new EventTarget(), { down: null, since: null });
 
-/** Asks for an API key and resolves when there is a new one. The frame sets it. */
-export const keys = { ask: async () => {}, readOnly: false };
+/** Asks for an API key; rejects when a person declines. The page sets it at its start. */
+export const keys = { ask: async () => {} };
 
 export class ApiError extends Error {
   /** `status` is 0 when no answer came; `errors` names fields of a 422. */
@@ -43,7 +43,7 @@ export async function request(method, path, { body, more, signal } = {}) {
   }
   readClock(response);
   if (response.status === 401) {
-    await keys.ask({ refused: key !== null });
+    await needKey(key !== null);
     return request(method, path, { body, more, signal });
   }
   const data = await parsed(response);
@@ -54,6 +54,17 @@ export async function request(method, path, { body, more, signal } = {}) {
   }
   report(null);
   return { data, next: nextOf(response.headers.get("Link")) };
+}
+
+/** Have a new key, or raise `ApiError` 401; once a person has declined, only the banner asks again. */
+export async function needKey(refused = false) {
+  try {
+    if (health.down === "key") throw new Error("declined");
+    await keys.ask({ refused });
+  } catch {
+    report("key");
+    throw new ApiError(401, "key");
+  }
 }
 
 export const get = async (path, options) => (await request("GET", path, options)).data;

@@ -60,7 +60,7 @@ export default {
   "column.pipeline": "Pipeline",
   "column.status": "Status",
   "column.steps": "Steps",
-  "column.why": "Why",
+  "column.why": "What is going on",
   "column.time": "Took",
   "column.age": "Created",
   "column.menu": "Actions",

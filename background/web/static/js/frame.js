@@ -1,5 +1,5 @@
 // What stays around every view: top bar, banners, and the one live region that speaks.
-import { BASE, health } from "./api.js";
+import { BASE, health, keys } from "./api.js";
 import { choices, h, icon, iconButton, say, set } from "./dom.js";
 import { LANGUAGES, clock, language, t } from "./i18n.js";
 import { poke, pulse, stranded } from "./pulse.js";
@@ -76,7 +76,7 @@ function mark() {
 }
 
 function jumpBox() {
-  const input = h("input", { type: "search", name: "jump", "aria-label": t("jump"), placeholder: t("jump"), autocomplete: "off", spellcheck: "false" });
+  const input = h("input", { type: "search", name: "jump", class: "jump-input", "aria-label": t("jump"), placeholder: t("jump"), autocomplete: "off", spellcheck: "false" });
   return h(
     "form",
     {
@@ -161,7 +161,10 @@ function showState(state, asOf) {
 
 function showBanners() {
   const shown = [];
-  if (health.down !== null) {
+  if (health.down === "key") {
+    const enter = h("button", { type: "button", class: "button small", "data-action": "key", onclick: () => keys.ask({}).then(() => location.reload(), () => {}) }, t("key.enter"));
+    shown.push(banner("key", "retry", [h("strong", {}, t("down.key"))], enter));
+  } else if (health.down !== null) {
     const retry = h("button", { type: "button", class: "button small", onclick: poke }, t("again"));
     const text = health.down === "network" ? t("down.network", { host: BASE.host }) : t("down.part", { detail: health.down });
     shown.push(banner("down", "fail", [h("strong", {}, text), " ", t("down.data", { time: clock(health.since) })], retry));

@@ -5,13 +5,13 @@ import { t } from "./i18n.js";
 
 let asking = null;
 
-/** Ask for a key; resolves when one was given. All requests that were refused wait for the same answer. */
+/** Ask for a key; rejects when none was given. All requests that were refused wait for the same answer. */
 export function askForKey({ refused = false } = {}) {
-  asking ??= new Promise((resolve) => ask(resolve, refused)).finally(() => (asking = null));
+  asking ??= new Promise((resolve, reject) => ask(resolve, reject, refused)).finally(() => (asking = null));
   return asking;
 }
 
-function ask(resolve, refused) {
+function ask(resolve, reject, refused) {
   const input = h("input", { type: "password", name: "api-key", autocomplete: "off", required: true, "aria-describedby": "key-note" });
   const submit = (event) => {
     event.preventDefault();
@@ -30,7 +30,7 @@ function ask(resolve, refused) {
       h("p", { class: "muted", id: "key-note" }, t("key.note")),
       h("div", { class: "dialog-foot" }, h("button", { type: "submit", class: "button primary" }, t("key.use"))),
     ),
-    closed: (given) => (given ? resolve() : ask(resolve, refused)),
+    closed: (given) => (given ? resolve() : reject(new Error("key"))),
   });
   input.focus();
 }

@@ -77,11 +77,10 @@ export function empty({ title, text, actions = [], extra }) {
 /** What to show where data could not be read at all. */
 export function failure(error, again) {
   const retry = h("button", { type: "button", class: "button", onclick: again }, t("again"));
-  const text = error.status === 0 ? t("down.short") : error.message;
-  return h("div", { class: "empty", "data-failure": String(error.status) }, h("h2", {}, t("failure")), h("p", { lang: error.status ? "en" : null }, text), h("div", { class: "row" }, retry));
+  return h("div", { class: "empty", "data-failure": String(error.status) }, h("h2", {}, t("failure")), h("p", {}, errorText(error)), h("div", { class: "row" }, retry));
 }
 
 /** Grey bars, which show themselves only when loading takes a moment. */
 export const skeleton = (rows) => h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: rows }, () => h("span")));
 
-export const errorText = (error) => (error.status === 0 ? t("down.short") : error.message);
+export const errorText = (error) => ({ 0: t("down.short"), 401: t("down.key"), 403: t("down.readOnly") })[error.status] ?? error.message;

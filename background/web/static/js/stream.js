@@ -1,5 +1,5 @@
 // Server-sent events over fetch, which, unlike EventSource, can send an API key.
-import { BASE, headers, keys, readClock, report } from "./api.js";
+import { BASE, headers, needKey, readClock, report } from "./api.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
 const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all.
@@ -52,7 +52,7 @@ export function follow(path, { open, event, retry, end }) {
       });
       readClock(response);
       if (response.status === 204) return finish();
-      if (response.status === 401) await keys.ask({});
+      if (response.status === 401) await needKey();
       if (!response.ok) throw new Error(String(response.status));
       await read(response, attempt);
       if (!over) throw new Error("closed");
