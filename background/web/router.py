@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from background.settings import get_settings
+
 STATIC = Path(__file__).parent / "static"
+CONFIG = "config.json"
 
 # Nothing from another host, no script or style within the markup, no plug-in, no frame around it.
 POLICY = (
@@ -24,16 +27,22 @@ HEADERS: Mapping[str, str] = {
 
 
 class Page(StaticFiles):
-    """Static files with the page's headers; GET and HEAD only, nothing outside `static`."""
+    """Static files with the page's headers, and `config.json`; GET and HEAD only, nothing outside `static`."""
 
     def __init__(self) -> None:
         super().__init__(directory=STATIC, html=True)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, or a redirect to a directory's `/`. Raises `HTTPException` 404 or 405."""
-        response = await super().get_response(path, scope)
+        response = config() if path == CONFIG else await super().get_response(path, scope)
         response.headers.update(HEADERS)
         return response
+
+
+def config() -> Response:
+    """What the page cannot know by itself: where Flower is, `null` when nobody has said."""
+    flower = get_settings().flower_url
+    return JSONResponse({"flower": str(flower) if flower else None})
 
 
 page = Page()

@@ -1,5 +1,5 @@
 // What stays around every view: top bar, banners, and the one live region that speaks.
-import { BASE, health, keys } from "./api.js";
+import { BASE, get, health, keys } from "./api.js";
 import { choices, h, icon, iconButton, say, set } from "./dom.js";
 import { LANGUAGES, clock, language, t } from "./i18n.js";
 import { poke, pulse, stranded } from "./pulse.js";
@@ -84,18 +84,27 @@ function jumpBox() {
       role: "search",
       onsubmit: (event) => {
         event.preventDefault();
-        const wanted = input.value.trim().replace(/^#/, "");
-        if (/^\d+$/.test(wanted)) go(`#/jobs/${wanted}`);
-        else if (/^[0-9a-f-]{36}$/i.test(wanted)) go(`#/find/${wanted.toLowerCase()}`);
-        else return toast(t("jump.unclear"), { kind: "fail" });
+        jump(input.value.trim().replace(/^#/, "").toLowerCase());
         input.value = "";
-        input.blur();
       },
     },
     icon("search"),
     input,
     h("kbd", { "aria-hidden": "true" }, "/"),
   );
+}
+
+async function jump(wanted) {
+  if (/^\d+$/.test(wanted)) return go(`#/jobs/${wanted}`);
+  if (!/^[0-9a-f-]{36}$/.test(wanted)) return toast(t("jump.unclear"), { kind: "fail" });
+  try {
+    const found = await get(`result/${wanted}`);
+    if (found.job_id) go(`#/jobs/${found.job_id}`);
+    else if (links.has("runs")) go(`#/runs/${wanted}`);
+    else toast(found.verdict ?? found.status);
+  } catch (error) {
+    toast(error.status === 404 ? t("jump.none", { id: wanted }) : error.message, { kind: "fail" });
+  }
 }
 
 function languageButton() {

@@ -3,7 +3,7 @@
 import { now } from "./api.js";
 import { h, icon, say, set } from "./dom.js";
 import { clock, duration, number, t } from "./i18n.js";
-import { scale, spans } from "./timeline.js";
+import { outcome, scale, spans } from "./timeline.js";
 
 const SHOWN = 5; // tries of one step; the older ones fold
 
@@ -43,7 +43,7 @@ export function gantt({ choose }) {
       { type: "button", class: "gantt-line", "data-step": step.number, "data-attempt": one.attempt ?? "", "data-role": one.role, "data-key": key, "aria-pressed": String(chosen), onclick: () => choose(step.number, one.attempt) },
       name(step, first),
       h("span", { class: "track" }, parts.cuts, parts.wait, parts.run),
-      h("span", { class: "try" }, icon(one.role), t(`try.${one.role}`), one.attempt === null ? null : h("span", { class: "muted" }, t("try.number", { n: one.attempt }))),
+      h("span", { class: "try" }, icon(one.role), t(outcome(one)), one.attempt === null ? null : h("span", { class: "muted" }, t("try.number", { n: one.attempt }))),
       parts.text,
     );
     return { element: button, one, parts };

@@ -104,3 +104,6 @@ export function scale(steps, now) {
   };
   return { place, cuts: folded, start, end };
 }
+
+/** The word for how a try ended: its own where a worker was lost or stopped, else that of its role. */
+export const outcome = (one) => `try.${one.kind === "lost" || one.kind === "handed_back" ? one.kind : one.role}`;

@@ -1,13 +1,12 @@
 // The tabs of a job: steps with their picture and an inspector, events, data. Each part is written anew only when what it
 // shows has changed, so that a focus or a text selection in it lasts.
-import { asCurl } from "../api.js";
-import { h, icon, say, set } from "../dom.js";
+import { asCurl, now } from "../api.js";
+import { h, icon } from "../dom.js";
 import { gantt } from "../gantt.js";
 import { clock, duration, moment, number, percent, t } from "../i18n.js";
 import { ended, eventWord } from "../job.js";
 import { badge, code, json, tabs } from "../parts.js";
-import { spans, tries } from "../timeline.js";
-import { now } from "../api.js";
+import { outcome, spans, tries } from "../timeline.js";
 
 /** Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the dialog. */
 export function panel({ choose, restart }) {
@@ -80,7 +79,7 @@ function inspect(job, steps, chosen, restart) {
   const row = rowOf(job, chosen);
   const name = steps[chosen.step - 1].name;
   const state = badge();
-  state.update(chosen.role, t(`try.${chosen.role}`), row?.status ?? chosen.kind);
+  state.update(chosen.role, t(outcome(chosen)), row?.status ?? chosen.kind);
   const { waited, ran } = spans(chosen, now());
   const done = job.steps.filter((step) => step.status === "COMPLETED").length;
   const entries = [
@@ -110,7 +109,7 @@ function tryTable(steps, attempt) {
   const heads = ["step", "attempt", "outcome", "worker", "began", "waited", "ran"];
   const rows = steps.flatMap((step) => step.tries.filter((one) => attempt === null || one.attempt === attempt).map((one) => {
     const { waited, ran } = spans(one, now());
-    const cells = [t("step", { number: step.number, name: step.name }), one.attempt === null ? "" : number(one.attempt), t(`try.${one.role}`), one.worker ?? "", one.from === null ? "" : clock(one.from), duration(waited), ran === null ? "" : duration(ran)];
+    const cells = [t("step", { number: step.number, name: step.name }), one.attempt === null ? "" : number(one.attempt), t(outcome(one)), one.worker ?? "", one.from === null ? "" : clock(one.from), duration(waited), ran === null ? "" : duration(ran)];
     return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
   }));
   return plainTable(heads.map((name) => t(`facts.${name}`)), rows);
