@@ -32,7 +32,8 @@ async function show(route, { back }) {
   main.replaceChildren();
   if (!module) return main.append(h("div", { class: "empty" }, h("h1", { tabindex: "-1" }, t("notFound")), h("a", { class: "button", href: "#/jobs" }, t("section.jobs"))));
   view = module.show(main, route, { back });
-  if (!back || !main.contains(document.activeElement)) main.querySelector("h1")?.focus({ preventScroll: true });
+  // A page that was just opened leaves the focus at its start, before the skip link.
+  if (mine > 1 && (!back || !main.contains(document.activeElement))) main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 keys.ask = askForKey;

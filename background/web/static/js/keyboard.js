@@ -29,12 +29,12 @@ const enabled = () => choices.get("shortcuts") !== "off";
 
 /** Listen for shortcuts; `viewKeys()` gives those of the view that is shown. */
 export function start(sections, viewKeys) {
-  let leader = 0;
+  let leader = -Infinity; // When `g` was pressed.
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
     const led = performance.now() - leader < 1500;
-    leader = 0;
+    leader = -Infinity;
     const section = led && sections.find((each) => each.key === event.code);
     const action = section ? () => go(`#/${section.name}`) : (viewKeys()[name(event)] ?? COMMON[name(event)]);
     if (event.code === "KeyG" && !led) leader = performance.now();
