@@ -43,7 +43,7 @@ export async function request(method, path, { body, more, signal } = {}) {
   }
   readClock(response);
   if (response.status === 401) {
-    await needKey(key !== null);
+    if (key === choices.get("api-key", "sessionStorage")) await needKey(key !== null);
     return request(method, path, { body, more, signal });
   }
   const data = await parsed(response);

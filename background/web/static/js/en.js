@@ -49,6 +49,7 @@ export default {
   all: "All",
   new: "New job",
   news: { one: "{n} new job", other: "{n} new jobs" },
+  "news.gone": { one: "{n} row no longer matches: refresh", other: "{n} rows no longer match: refresh" },
   newest: "Newest",
   older: "Older jobs",
   end: "That is all of them.",

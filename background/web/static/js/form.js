@@ -77,7 +77,8 @@ function make(kind, { id, name, property, value, required, placeholder }) {
     select.value = shown;
     return select;
   }
-  const fallback = placeholder ?? (property.default == null ? "" : String(property.default));
+  const known = property.default === undefined ? (required ? "" : t("form.server")) : (property.default ?? "");
+  const fallback = placeholder ?? String(known);
   const numeric = kind.type === "integer" || kind.type === "number";
   const input = h("input", { ...common, type: "text", inputmode: numeric ? (kind.type === "integer" ? "numeric" : "decimal") : null, placeholder: fallback, spellcheck: "false", maxlength: kind.maxLength });
   input.value = shown;

@@ -4,7 +4,7 @@ import { choices, h, icon, iconButton, say, set } from "./dom.js";
 import { LANGUAGES, clock, language, t } from "./i18n.js";
 import { poke, pulse, stranded } from "./pulse.js";
 import { go } from "./router.js";
-import { connection, pause } from "./stream.js";
+import { connection, hurry, pause } from "./stream.js";
 
 const CUT_SHOWN_MS = 2000;
 const TOAST_MS = 6000;
@@ -159,8 +159,9 @@ function showConnection() {
 
 function showState(state, asOf) {
   if (state === "live" && cutShown) toast(t("live.back"), { kind: "ok" });
-  cutShown = state === "cut";
   const text = state === "cut" && !asOf ? t("live.cut.never") : t(`live.${state}`, { time: asOf ? clock(asOf) : "" });
+  if (state === "cut" && !cutShown) toast(text, { kind: "fail" });
+  cutShown = state === "cut";
   set(live, "data-state", state);
   set(live, "aria-pressed", String(state === "paused"));
   set(live, "title", t("live.title"));
@@ -174,7 +175,7 @@ function showBanners() {
     const enter = h("button", { type: "button", class: "button small", "data-action": "key", onclick: () => keys.ask({}).then(() => location.reload(), () => {}) }, t("key.enter"));
     shown.push(banner("key", "retry", [h("strong", {}, t("down.key"))], enter));
   } else if (health.down !== null) {
-    const retry = h("button", { type: "button", class: "button small", onclick: poke }, t("again"));
+    const retry = h("button", { type: "button", class: "button small", onclick: () => (poke(), hurry()) }, t("again"));
     const text = health.down === "network" ? t("down.network", { host: BASE.host }) : t("down.part", { detail: health.down });
     shown.push(banner("down", "fail", [h("strong", {}, text), " ", t("down.data", { time: clock(health.since) })], retry));
   } else if (stranded()) {

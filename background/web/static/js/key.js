@@ -15,7 +15,7 @@ function ask(resolve, reject, refused) {
   const input = h("input", { type: "password", name: "api-key", autocomplete: "off", required: true, "aria-describedby": "key-note" });
   const submit = (event) => {
     event.preventDefault();
-    if (event.isComposing || !input.value.trim()) return;
+    if (!input.value.trim()) return;
     choices.set("api-key", input.value.trim(), "sessionStorage");
     dialog.close(true);
   };

@@ -30,8 +30,11 @@ const enabled = () => choices.get("shortcuts") !== "off";
 /** Listen for shortcuts; `viewKeys()` gives those of the view that is shown. */
 export function start(sections, viewKeys) {
   let leader = -Infinity; // When `g` was pressed.
+  // An Enter that ends a Korean syllable is no submit. (Safari sends it after the composition, as 229.)
+  const composing = (event) => event.isComposing || event.keyCode === 229;
+  document.addEventListener("keydown", (event) => composing(event) && event.key === "Enter" && event.preventDefault(), true);
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
+    if (composing(event) || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
     const led = performance.now() - leader < 1500;
     leader = -Infinity;
@@ -43,12 +46,12 @@ export function start(sections, viewKeys) {
   });
 }
 
-/** `KeyX`, or `Shift+KeyX`. */
-const name = (event) => (event.shiftKey ? `Shift+${event.code}` : event.code);
+/** `KeyX`, or `Shift+KeyX`; `?` and `/` by what they type, since layouts have them in different places. */
+const name = (event) => ("?/".includes(event.key) ? event.key : event.shiftKey ? `Shift+${event.code}` : event.code);
 
 const COMMON = {
-  Slash: () => document.querySelector(".jump input")?.focus(),
-  "Shift+Slash": () => help(),
+  "/": () => document.querySelector(".jump input")?.focus(),
+  "?": () => help(),
   KeyP: () => pause(),
 };
 

@@ -49,6 +49,7 @@ export default {
   all: "전체",
   new: "새 작업",
   news: { other: "새 작업 {n}개" },
+  "news.gone": { other: "더는 맞지 않는 행 {n}개: 새로 고침" },
   newest: "최신 작업",
   older: "이전 작업 더 보기",
   end: "여기까지가 전부입니다.",

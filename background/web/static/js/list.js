@@ -20,6 +20,11 @@ export class JobList {
     return this.ids.at(-1);
   }
 
+  /** How many of the shown rows no longer belong. */
+  get gone() {
+    return this.ids.filter((id) => !this.belongs(this.jobs.get(id))).length;
+  }
+
   get(id) {
     return this.jobs.get(id) ?? this.arrivals.get(id);
   }

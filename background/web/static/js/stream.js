@@ -1,5 +1,6 @@
 // Server-sent events over fetch, which, unlike EventSource, can send an API key.
-import { BASE, headers, needKey, readClock, report } from "./api.js";
+import { BASE, headers, health, needKey, readClock } from "./api.js";
+import { poke } from "./pulse.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
 const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all.
@@ -20,9 +21,16 @@ const holders = new Set();
 /** Stop showing changes, or go on with a new snapshot. */
 export function pause(on = !paused) {
   paused = on;
-  for (const each of holders) each();
+  hurry();
   return paused;
 }
+
+/** Try again at once what waits to be tried again. */
+export function hurry() {
+  for (const each of holders) each();
+}
+
+health.addEventListener("change", () => health.down === null && hurry());
 
 /**
  * Follow a stream while the tab is visible. `open()` is awaited once connected: the snapshot is read there, and events
@@ -103,7 +111,7 @@ export function follow(path, { open, event, retry, end }) {
   function later(error) {
     abort?.abort();
     abort = null;
-    if (error instanceof TypeError) report("network");
+    if (error instanceof TypeError) poke(); // Whether the API is down is for a plain request to say.
     tell("cut");
     const full = Math.min(30_000, 1000 * 2 ** failures++);
     timer = setTimeout(() => {

@@ -60,7 +60,7 @@ export async function openRestart(job, steps, { from, sent }) {
   const pipelines = await readPipelines().catch(() => []);
   const done = job.steps.filter((step) => step.status === "COMPLETED").length;
   const select = h("select", { name: "from_step", "data-field": "from_step", id: "restart-step", onchange: () => changed() }, steps.slice(0, done + 1).map((name, index) => h("option", { value: index + 1 }, t("step", { number: index + 1, name }))));
-  select.value = String(Math.min(from ?? done + 1, select.length));
+  select.value = String(from ?? (done < steps.length ? done + 1 : 1));
   const note = h("p", { class: "note" });
   const before = JSON.stringify(job.params);
   const { element, close } = openDialog({ title: t("restart.title", { id: job.id }), name: "restart", wide: true, content: [] });
@@ -195,12 +195,9 @@ function paramsForm({ top, below, pipelines, chosen, value = {}, path, body, mar
     onsubmit: submitted,
     oninput: refresh,
     onkeydown: (event) => {
-      if (event.key !== "Enter") return;
-      if (event.isComposing) event.preventDefault();
-      else if (event.ctrlKey || event.metaKey) {
-        event.preventDefault();
-        element.requestSubmit();
-      }
+      if (event.key !== "Enter" || event.isComposing || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      element.requestSubmit();
     },
   }, top, about, mode.element, host, text, trouble, below, curl);
   mode.element.classList.add("compact");

@@ -29,7 +29,7 @@ class JobView {
       "Shift+KeyR": () => this._try("retry"),
       "Shift+KeyC": () => this._try("cancel"),
       Delete: () => this._try("delete"),
-      KeyF: () => this.element?.querySelector('.gantt-line[data-role="fail"], .gantt-line[data-role="retry"]')?.focus() ?? false,
+      KeyF: () => this._nextFailure(),
       Escape: () => go(href("jobs")),
     };
     this._open(route);
@@ -195,6 +195,14 @@ class JobView {
       if (after === null) go(href("jobs"));
       else this._again(after);
     });
+  }
+
+  _nextFailure() {
+    const all = [...(this.element?.querySelectorAll('.gantt-line:is([data-role="fail"], [data-role="retry"])') ?? [])];
+    if (!all.length) return false;
+    const line = all[(all.indexOf(document.activeElement) + 1) % all.length];
+    line.focus();
+    line.click();
   }
 
   _restart(from) {

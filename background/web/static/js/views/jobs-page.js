@@ -65,9 +65,10 @@ export function page(main, view) {
       for (const [name, each] of chips) say(each.count, number(name ? (counts[name] ?? 0) : sum));
       say(total, t("jobs.total", { n: sum }));
     },
-    news(count) {
-      news.hidden = count === 0;
-      if (count) news.replaceChildren(icon("up"), t("news", { n: count }));
+    news(list) {
+      const text = list.arrivals.size ? t("news", { n: list.arrivals.size }) : list.gone ? t("news.gone", { n: list.gone }) : "";
+      news.hidden = !text;
+      if (news.textContent !== text) news.replaceChildren(icon("up"), text);
     },
     state(name, { error, retry }) {
       table.hidden = name !== "rows";

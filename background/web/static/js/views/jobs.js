@@ -3,17 +3,17 @@
 import { act, actOnAll } from "../actions.js";
 import { get, request } from "../api.js";
 import { set } from "../dom.js";
+import { toast } from "../frame.js";
+import { t } from "../i18n.js";
 import { cancelling, ended, may, readPipelines } from "../job.js";
 import { JobList } from "../list.js";
 import { openMenu } from "../menu.js";
-import { failure, skeleton } from "../parts.js";
 import { poke, pulse } from "../pulse.js";
 import { go, href, remember, replace } from "../router.js";
 import { jobRow } from "../row.js";
 import { Rows } from "../rows.js";
 import { follow } from "../stream.js";
 import { openSubmit } from "../submit.js";
-import { t } from "../i18n.js";
 import { page } from "./jobs-page.js";
 
 const PAGE = 200;
@@ -37,7 +37,7 @@ class JobsView {
     this.onScroll = () => this._scrolled();
     pulse.addEventListener("change", this.onPulse);
     window.addEventListener("scroll", this.onScroll, { passive: true });
-    this.timers = [setInterval(() => this.rows.update([...this.rows.rows.keys()]), 1000), setInterval(() => this._recheck(), RECHECK_MS)];
+    this.timers = [setInterval(() => this._tick(), 1000), setInterval(() => this._recheck(), RECHECK_MS)];
     readPipelines().then(
       (found) => {
         this.parts.pipelines(found, this.list.filter.pipeline);
@@ -69,6 +69,7 @@ class JobsView {
     this.list = same ? kept : new JobList(filter);
     this.selected.clear();
     this.failed = null;
+    this.loaded = same;
     this.parts.filter(filter);
     this.onPulse();
     this._draw();
@@ -112,6 +113,7 @@ class JobsView {
       throw error;
     } finally {
       if (list === this.list) {
+        if (this._quiet()) list.tidy();
         this._admitQuietly();
         this._draw();
       }
@@ -131,6 +133,12 @@ class JobsView {
     } finally {
       this.reading = false;
     }
+  }
+
+  _tick() {
+    if (document.visibilityState !== "visible") return;
+    this.rows.update([...this.rows.rows.keys()]);
+    this.parts.news(this.list);
   }
 
   // A waiting job's reason changes without an event: when a worker comes, when its time has come.
@@ -176,13 +184,16 @@ class JobsView {
     if (this.dirty.size) this.frame = requestAnimationFrame(() => this._flush());
     if (!this.arrived) return;
     this.arrived = false;
-    if (!this._admitQuietly()) this.parts.news(this.list.arrivals.size);
+    if (!this._admitQuietly()) this.parts.news(this.list);
   }
 
   // Nothing moves under the pointer: rows come in by themselves only where nobody is at work in the table.
+  _quiet() {
+    return !this.selected.size && this.rows.focused() < 0 && !this.parts.body.matches(":hover") && scrollY <= 8 && !document.querySelector(".menu");
+  }
+
   _admitQuietly() {
-    const atWork = this.selected.size || this.rows.focused() >= 0 || this.parts.body.matches(":hover") || scrollY > 8 || document.querySelector(".menu");
-    if (atWork) return false;
+    if (!this._quiet()) return false;
     if (this.list.admit()) this._draw();
     return true;
   }
@@ -204,7 +215,7 @@ class JobsView {
     });
     this.rows.show(list.ids);
     this.rows.update([...this.rows.rows.keys()]);
-    this.parts.news(list.arrivals.size);
+    this.parts.news(list);
     this.parts.foot(list);
     this.showSelection();
   }
@@ -228,8 +239,6 @@ class JobsView {
   }
 
   _scrolled() {
-    clearTimeout(this.remembering);
-    this.remembering = setTimeout(() => this.list && remember({ scroll: scrollY }), 100);
     if (scrollY <= 8 && this.list.arrivals.size) this._admitQuietly();
     if (scrollY + innerHeight > document.documentElement.scrollHeight - 1500) this.older();
   }
@@ -244,7 +253,7 @@ class JobsView {
   async act(action, id) {
     const job = this.list.get(id);
     if (!job) return;
-    if (!may[action](job)) return void (await act(action, job, () => {}, { refused: true }));
+    if (!may[action](job)) return toast(t(`bulk.none.${action}`), { kind: "fail" });
     const index = this.list.ids.indexOf(id);
     const done = await act(action, job, (...news) => this._acted(...news));
     if (done && action === "delete") this.rows.focus(index);
