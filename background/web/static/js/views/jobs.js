@@ -88,6 +88,7 @@ class JobsView {
     this.stop?.();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.pause);
+    clearTimeout(this.remembering);
     this.frame = this.pause = 0;
     this.dirty.clear();
     kept = this.list.ids.length ? this.list : null;
@@ -230,6 +231,7 @@ class JobsView {
       menu: (...asked) => this._menu(...asked),
     });
     row.element.addEventListener("focusin", () => remember({ focus: id }));
+    row.element.addEventListener("click", () => remember({ focus: id, scroll: scrollY }), { capture: true }); // It may lead away.
     const update = () => {
       row.update();
       const job = this.list.get(id);
