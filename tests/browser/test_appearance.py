@@ -76,11 +76,12 @@ def test_a_phone_shows_every_screen_well(
         if wider := sideways(page):
             found.append(f"{name} is {wider} px too wide")
         found += [f"{name}: {fault}" for fault in faults(page)]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_a_wide_screen_has_no_serious_fault(page: Page, client: httpx.Client, worker: Process) -> None:
-    assert [fault for _ in screens(page, client) for fault in faults(page)] == []
+    found = [f"{name}: {fault}" for name in screens(page, client) for fault in faults(page)]
+    assert not found, "\n".join(found)
 
 
 def test_language_and_theme_are_chosen_and_kept(page: Page, client: httpx.Client) -> None:
