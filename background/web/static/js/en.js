@@ -225,7 +225,7 @@ export default {
   "facts.created": "Created",
   "facts.took": "Took",
   "facts.attempts": "Attempts",
-  "facts.attempts.of": { other: "{n}, up to {most} failures" },
+  "facts.attempts.of": { one: "{attempt}, up to {n} failure", other: "{attempt}, up to {n} failures" },
   "facts.attempts.title": "How often a worker has taken it, and how many failures it may have",
   "facts.priority": "Priority",
   "facts.worker": "Worker",

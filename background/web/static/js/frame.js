@@ -28,7 +28,7 @@ export function build(sections, { help }) {
     h(
       "header",
       { class: "top" },
-      h("a", { class: "brand", href: "#/jobs" }, mark(), h("span", {}, "Celery Playground")),
+      h("a", { class: "brand", href: "#/jobs", "aria-label": "Celery Playground" }, mark(), h("span", {}, "Celery Playground")),
       h("nav", { class: "sections", "aria-label": t("sections") }, [...links.values()]),
       jumpBox(),
       h("div", { class: "top-end" }, live, languageButton(), themeButton(), iconButton("keys", t("help"), { onclick: help, class: "icon-button wide-only" })),

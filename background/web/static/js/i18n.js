@@ -50,6 +50,7 @@ const unit = (value, name, digits = 0) =>
 /** How long, in two units at most: `0.3s`, `12s`, `1m 5s`, `3h 20m`, `2d 4h`. */
 export function duration(ms) {
   const seconds = Math.max(0, ms / 1000);
+  if (seconds < 0.095) return unit(Math.round(seconds * 1000), "millisecond");
   if (seconds < 9.95) return unit(seconds, "second", 1);
   if (seconds < 59.5) return unit(Math.round(seconds), "second");
   const [big, small, size] = seconds < 3600 ? ["minute", "second", 60] : seconds < 86_400 ? ["hour", "minute", 3600] : ["day", "hour", 86_400];

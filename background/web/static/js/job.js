@@ -93,7 +93,7 @@ const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED
 function preview(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value);
-  const parts = Object.entries(value).map(([name, each]) => `${name}: ${typeof each === "object" ? "…" : each}`);
+  const parts = Object.entries(value).filter(([, each]) => typeof each !== "object").map(([name, each]) => `${name}: ${each}`);
   return parts.join(", ").slice(0, 200);
 }
 

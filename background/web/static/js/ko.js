@@ -225,7 +225,7 @@ export default {
   "facts.created": "생성",
   "facts.took": "걸린 시간",
   "facts.attempts": "시도",
-  "facts.attempts.of": { other: "{n}회, 실패 {most}회까지" },
+  "facts.attempts.of": { other: "{attempt}회, 실패 {n}회까지" },
   "facts.attempts.title": "워커가 가져간 횟수와 허용되는 실패 횟수",
   "facts.priority": "우선순위",
   "facts.worker": "워커",

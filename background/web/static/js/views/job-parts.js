@@ -27,7 +27,7 @@ export function facts(list, job) {
   const entries = [
     ["created", ago(now() - Date.parse(job.created_at)), moment(Date.parse(job.created_at))],
     ["took", seconds === null ? "–" : duration(seconds)],
-    ["attempts", t("facts.attempts.of", { n: job.attempt, most: job.max_attempts }), t("facts.attempts.title")],
+    ["attempts", t("facts.attempts.of", { attempt: job.attempt, n: job.max_attempts }), t("facts.attempts.title")],
     ["priority", number(job.priority)],
     ["worker", job.worker ?? "–", job.worker],
     ["task", job.task_id, job.task_id],

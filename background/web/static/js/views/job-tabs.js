@@ -14,10 +14,10 @@ export function panel({ choose, restart }) {
   const attempts = h("select", { name: "attempt", "aria-label": t("attempt"), onchange: () => choose({ attempt: attempts.value }) });
   const as = tabs(["picture", "table"], { label: t("as"), words: (name) => t(`as.${name}`), choose: (name) => choose({ as: name === "table" ? "table" : null }) });
   as.element.classList.add("compact");
-  const table = h("div", { class: "scroll" });
+  const table = scroller(t("as.table"));
   const inspector = h("section", { class: "inspector", "aria-label": t("inspector") });
   const steps = h("div", { class: "steps" }, h("div", { class: "steps-main" }, h("div", { class: "row between" }, as.element, attempts), picture.element, table), inspector);
-  const events = h("div", { class: "scroll" });
+  const events = scroller(t("tab.events"));
   const data = h("div", { class: "stack" });
   const views = { steps, events, data };
   const element = h("div", { class: "panel" }, steps, events, data);
@@ -50,6 +50,9 @@ export function panel({ choose, restart }) {
 
   return { element, update, tick: () => running && !steps.hidden && !picture.element.hidden && picture.tick() };
 }
+
+/** A region that may be scrolled sideways, by keyboard too. */
+const scroller = (label) => h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label });
 
 /** Calls what it is given only when the values beside the name have changed since the last time. */
 function memory() {
@@ -112,7 +115,7 @@ function tryTable(steps, attempt) {
     const cells = [t("step", { number: step.number, name: step.name }), one.attempt === null ? "" : number(one.attempt), t(outcome(one)), one.worker ?? "", one.from === null ? "" : clock(one.from), duration(waited), ran === null ? "" : duration(ran)];
     return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
   }));
-  return plainTable(heads.map((name) => t(`facts.${name}`)), rows);
+  return plainTable(heads.map((name) => t(`facts.${name}`)), rows, "tries");
 }
 
 function eventTable(job) {
@@ -130,7 +133,7 @@ function eventTable(job) {
     rows.push(eventRow(event));
   }
   if (reports) rows.push(progressRow(reports));
-  return plainTable(["number", "time", "event", "step", "attempt", "worker", "message"].map((name) => t(`facts.${name}`)), rows);
+  return plainTable(["number", "time", "event", "step", "attempt", "worker", "message"].map((name) => t(`facts.${name}`)), rows, "history");
 }
 
 function eventRow(event) {
@@ -144,7 +147,7 @@ function eventRow(event) {
 const progressRow = ({ first, last, count }) =>
   h("tr", { class: "muted", "data-event": "progress" }, h("td", {}, number(first.number)), h("td", {}, clock(Date.parse(last.at))), h("td", { colspan: "5" }, t("event.progress.n", { n: count })));
 
-const plainTable = (heads, rows) => h("table", { class: "plain" }, h("thead", {}, h("tr", {}, heads.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+const plainTable = (heads, rows, name) => h("table", { class: `plain ${name}` }, h("thead", {}, h("tr", {}, heads.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
 
 function dataParts(job) {
   return [
