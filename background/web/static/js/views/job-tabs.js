@@ -5,7 +5,7 @@ import { h, icon } from "../dom.js";
 import { gantt } from "../gantt.js";
 import { clock, duration, moment, number, percent, t } from "../i18n.js";
 import { ended, eventWord } from "../job.js";
-import { badge, code, json, tabs } from "../parts.js";
+import { badge, code, json, scroller, tabs } from "../parts.js";
 import { outcome, spans, tries } from "../timeline.js";
 
 /** Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the dialog. */
@@ -50,9 +50,6 @@ export function panel({ choose, restart }) {
 
   return { element, update, tick: () => running && !steps.hidden && !picture.element.hidden && picture.tick() };
 }
-
-/** A region that may be scrolled sideways, by keyboard too. */
-const scroller = (label) => h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label });
 
 /** Calls what it is given only when the values beside the name have changed since the last time. */
 function memory() {
