@@ -60,6 +60,9 @@ export function code(text, { label, lang } = {}) {
 
 export const json = (value, options) => code(JSON.stringify(value, null, 2), options);
 
+/** A region that may be scrolled sideways, by keyboard too. */
+export const scroller = (label, ...content) => h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label }, content);
+
 /** Buttons of which one is pressed. `choose(name)` is called; gives `{ element, select }`. */
 export function tabs(names, { label, words, choose }) {
   const buttons = new Map(names.map((name) => [name, h("button", { type: "button", "data-tab": name, onclick: () => choose(name) }, words(name))]));

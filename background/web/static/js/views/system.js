@@ -5,7 +5,7 @@ import { chart } from "../chart.js";
 import { h, icon, say } from "../dom.js";
 import { ago, duration, minute, number, t } from "../i18n.js";
 import { STATUSES, roleOf } from "../job.js";
-import { badge, code, skeleton, tabs } from "../parts.js";
+import { badge, code, scroller, skeleton, tabs } from "../parts.js";
 import { poke, pulse } from "../pulse.js";
 import { href, replace } from "../router.js";
 import { follow } from "../stream.js";
@@ -15,7 +15,7 @@ export function show(main, route) {
   const figures = h("div", { class: "figures" });
   const workers = h("div", { class: "workers" });
   const charts = h("div", { class: "charts" });
-  const counts = h("div", { class: "scroll" });
+  const counts = h("div");
   const links = h("div", { class: "row" }, link("docs", new URL("docs", BASE).href));
   const as = tabs(["chart", "table"], { label: t("as"), words: (name) => t(`as.${name}`), choose });
   as.element.classList.add("compact");
@@ -124,13 +124,13 @@ function hourTable(series) {
   const busy = series.filter((each) => each.submitted || each.completed || each.failed);
   if (!busy.length) return h("p", { class: "muted" }, t("chart.none"));
   const rows = busy.toReversed().map((each) => [minute(Date.parse(each.minute)), number(each.submitted), number(each.completed), number(each.failed), seconds(each.mean_waiting_seconds), seconds(each.mean_running_seconds)]);
-  return table(["chart.minute", "chart.submitted", "chart.completed", "chart.failed", "chart.waiting", "chart.running"].map((key) => t(key)), rows);
+  return table(t("system.hour"), ["chart.minute", "chart.submitted", "chart.completed", "chart.failed", "chart.waiting", "chart.running"].map((key) => t(key)), rows);
 }
 
 function countTable(pipelines) {
   const rows = Object.entries(pipelines).map(([name, counts]) => [name, ...STATUSES.map((status) => h("a", { href: href("jobs", { pipeline: name, status }) }, number(counts[status] ?? 0)))]);
-  return table([t("filter.pipeline"), ...STATUSES.map((status) => h("span", { class: `state role-${roleOf(status)}` }, icon(roleOf(status)), t(`status.${status}`)))], rows);
+  return table(t("system.counts"), [t("filter.pipeline"), ...STATUSES.map((status) => h("span", { class: `state role-${roleOf(status)}` }, icon(roleOf(status)), t(`status.${status}`)))], rows);
 }
 
-const table = (heads, rows) =>
-  h("div", { class: "scroll" }, h("table", { class: "plain numbers" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
+const table = (name, heads, rows) =>
+  scroller(name, h("table", { class: "plain numbers" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
