@@ -35,8 +35,8 @@ health.addEventListener("change", () => health.down === null && hurry());
 /**
  * Follow a stream while the tab is visible. `open()` is awaited once connected: the snapshot is read there, and events
  * that come meanwhile wait for it. `event(kind, data, { early })` is each event, `early` for those that waited.
- * `retry()` is called when a connection failed, `end()` when the server says that nothing more will come.
- * Gives a function that stops following.
+ * `retry()` is called when a connection failed, to read the snapshot all the same, `end()` when the server says that
+ * nothing more will come. Gives a function that stops following.
  */
 export function follow(path, { open, event, retry, end }) {
   let abort = null;
@@ -114,10 +114,8 @@ export function follow(path, { open, event, retry, end }) {
     if (error instanceof TypeError) poke(); // Whether the API is down is for a plain request to say.
     tell("cut");
     const full = Math.min(30_000, 1000 * 2 ** failures++);
-    timer = setTimeout(() => {
-      retry?.();
-      connect();
-    }, full * (0.5 + Math.random() / 2));
+    timer = setTimeout(connect, full * (0.5 + Math.random() / 2));
+    retry?.();
   }
 
   function halt() {

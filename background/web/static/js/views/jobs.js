@@ -16,7 +16,7 @@ import { follow } from "../stream.js";
 import { openSubmit } from "../submit.js";
 import { page } from "./jobs-page.js";
 
-const PAGE = 200;
+const PAGE = 100;
 const BUSY_EVENTS = 200; // A second. Above that rows are written four times a second.
 const FLUSH_MS = 8;
 const RECHECK_MS = 10_000;
