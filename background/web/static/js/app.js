@@ -31,10 +31,19 @@ async function show(route, { back }) {
   setSection(section?.name, t(section ? `section.${section.name}` : "notFound"));
   main.replaceChildren();
   if (!back) window.scrollTo(0, 0);
-  if (!module) return main.append(h("div", { class: "empty" }, h("h1", { tabindex: "-1" }, t("notFound")), h("a", { class: "button", href: "#/jobs" }, t("section.jobs"))));
+  if (!module)
+    return main.append(
+      h(
+        "div",
+        { class: "empty" },
+        h("h1", { tabindex: "-1" }, t("notFound")),
+        h("a", { class: "button", href: "#/jobs" }, t("section.jobs")),
+      ),
+    );
   view = module.show(main, route, { back });
   // A page that was just opened leaves the focus at its start, before the skip link.
-  if (mine > 1 && (!back || !main.contains(document.activeElement))) main.querySelector("h1")?.focus({ preventScroll: true });
+  if (mine > 1 && (!back || !main.contains(document.activeElement)))
+    main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 keys.ask = askForKey;

@@ -118,8 +118,14 @@ export default {
   "ask.retry.what": "Each goes on at its first step that is not completed.",
   "ask.delete.what": "Steps, outputs and history go with it. This cannot be undone.",
   "bulk.not.cancel": { one: "{n} has ended and stays as it is:", other: "{n} have ended and stay as they are:" },
-  "bulk.not.retry": { one: "{n} is left out, since only failed and cancelled jobs can be retried:", other: "{n} are left out, since only failed and cancelled jobs can be retried:" },
-  "bulk.not.delete": { one: "{n} is left out, since it has not ended:", other: "{n} are left out, since they have not ended:" },
+  "bulk.not.retry": {
+    one: "{n} is left out, since only failed and cancelled jobs can be retried:",
+    other: "{n} are left out, since only failed and cancelled jobs can be retried:",
+  },
+  "bulk.not.delete": {
+    one: "{n} is left out, since it has not ended:",
+    other: "{n} are left out, since they have not ended:",
+  },
   "bulk.more": { other: "{n} more" },
   "bulk.none.cancel": "All of these have ended; there is nothing to cancel.",
   "bulk.none.retry": "Only failed and cancelled jobs can be retried.",
@@ -217,7 +223,8 @@ export default {
   "inspector.waits": "It has not begun.",
   "full.completed": { one: "Its one step completed in {time}.", other: "All {total} steps completed in {time}." },
   "full.running": "Step {number} of {total}, {name}, has been running on {worker} for {time}: {part}.",
-  "full.cancelling": "It was asked to stop. Step {number}, {name}, still runs on {worker}; the job ends before the next step at the latest.",
+  "full.cancelling":
+    "It was asked to stop. Step {number}, {name}, still runs on {worker}; the job ends before the next step at the latest.",
   "full.failed": "Step {number}, {name}, failed on {worker}: {error}",
   "ended.COMPLETED": "Job {id} has completed.",
   "ended.FAILED": "Job {id} has failed.",

@@ -12,7 +12,13 @@ export function askForKey({ refused = false } = {}) {
 }
 
 function ask(resolve, reject, refused) {
-  const input = h("input", { type: "password", name: "api-key", autocomplete: "off", required: true, "aria-describedby": "key-note" });
+  const input = h("input", {
+    type: "password",
+    name: "api-key",
+    autocomplete: "off",
+    required: true,
+    "aria-describedby": "key-note",
+  });
   const submit = (event) => {
     event.preventDefault();
     if (!input.value.trim()) return;

@@ -32,7 +32,11 @@ export function start(sections, viewKeys) {
   let leader = -Infinity; // When `g` was pressed.
   // An Enter that ends a Korean syllable is no submit. (Safari sends it after the composition, as 229.)
   const composing = (event) => event.isComposing || event.keyCode === 229;
-  document.addEventListener("keydown", (event) => composing(event) && event.key === "Enter" && event.preventDefault(), true);
+  document.addEventListener(
+    "keydown",
+    (event) => composing(event) && event.key === "Enter" && event.preventDefault(),
+    true,
+  );
   document.addEventListener("keydown", (event) => {
     if (composing(event) || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
@@ -60,10 +64,24 @@ export function help() {
   if (document.querySelector("dialog[open]")) return;
   const box = h("input", { type: "checkbox", onchange: () => choices.set("shortcuts", box.checked ? null : "off") });
   box.checked = enabled();
-  const rows = HELP.map(([keys, what]) => h("tr", {}, h("th", { scope: "row" }, keys.split(" ").map((key) => h("kbd", {}, key))), h("td", {}, t(what))));
+  const rows = HELP.map(([keys, what]) =>
+    h(
+      "tr",
+      {},
+      h(
+        "th",
+        { scope: "row" },
+        keys.split(" ").map((key) => h("kbd", {}, key)),
+      ),
+      h("td", {}, t(what)),
+    ),
+  );
   openDialog({
     title: t("help"),
     name: "help",
-    content: [h("table", { class: "keys" }, h("tbody", {}, rows)), h("label", { class: "check" }, box, " ", t("keys.enabled"))],
+    content: [
+      h("table", { class: "keys" }, h("tbody", {}, rows)),
+      h("label", { class: "check" }, box, " ", t("keys.enabled")),
+    ],
   });
 }

@@ -217,7 +217,8 @@ export default {
   "inspector.waits": "아직 시작하지 않았습니다.",
   "full.completed": { other: "{total}단계를 모두 {time} 만에 완료했습니다." },
   "full.running": "{total}단계 중 {number}단계({name}), {time}째 실행 중, 워커 {worker}: {part}",
-  "full.cancelling": "중지를 요청했습니다. {number}단계({name}) 실행이 아직 끝나지 않았으며(워커 {worker}), 늦어도 다음 단계 전에 끝납니다.",
+  "full.cancelling":
+    "중지를 요청했습니다. {number}단계({name}) 실행이 아직 끝나지 않았으며(워커 {worker}), 늦어도 다음 단계 전에 끝납니다.",
   "full.failed": "{number}단계({name}) 실패, 워커 {worker}: {error}",
   "ended.COMPLETED": "작업 {id}, 완료되었습니다.",
   "ended.FAILED": "작업 {id}, 실패했습니다.",
@@ -300,6 +301,9 @@ export default {
     [/^The broker is down: no worker can reach it\.$/, "브로커가 멈춰 어떤 워커도 연결하지 못합니다."],
     [/^Its message is about to be handed to the broker\.$/, "메시지를 곧 브로커에 넘깁니다."],
     [/^Its message is on its way to a worker\.$/, "메시지가 워커에게 가는 중입니다."],
-    [/^It waits for a free worker: (\d+) in the queue, (\d+) alive\.$/, "빈 워커를 기다립니다: 큐에 $1개, 살아 있는 워커 $2개."],
+    [
+      /^It waits for a free worker: (\d+) in the queue, (\d+) alive\.$/,
+      "빈 워커를 기다립니다: 큐에 $1개, 살아 있는 워커 $2개.",
+    ],
   ],
 };

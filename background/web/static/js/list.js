@@ -31,7 +31,12 @@ export class JobList {
 
   belongs(job) {
     const { status, pipeline, before } = this.filter;
-    return !job.gone && (!status || job.status === status) && (!pipeline || job.pipeline === pipeline) && (!before || job.id < before);
+    return (
+      !job.gone &&
+      (!status || job.status === status) &&
+      (!pipeline || job.pipeline === pipeline) &&
+      (!before || job.id < before)
+    );
   }
 
   /**

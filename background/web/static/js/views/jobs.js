@@ -63,7 +63,11 @@ class JobsView {
   }
 
   _open({ rest, params }, back) {
-    const filter = { status: params.status, pipeline: params.pipeline, before: params.before ? Number(params.before) : undefined };
+    const filter = {
+      status: params.status,
+      pipeline: params.pipeline,
+      before: params.before ? Number(params.before) : undefined,
+    };
     const same = kept && JSON.stringify(kept.filter) === JSON.stringify(filter);
     const place = history.state;
     this.list = same ? kept : new JobList(filter);
@@ -96,7 +100,9 @@ class JobsView {
 
   async _read(more = {}) {
     const { status, pipeline, before } = this.list.filter;
-    const query = Object.entries({ status, pipeline, before, limit: PAGE, ...more }).filter(([, value]) => value !== undefined);
+    const query = Object.entries({ status, pipeline, before, limit: PAGE, ...more }).filter(
+      ([, value]) => value !== undefined,
+    );
     const { data, next } = await request("GET", `jobs?${new URLSearchParams(query)}`);
     return [data, next !== null];
   }
@@ -144,7 +150,11 @@ class JobsView {
 
   // A waiting job's reason changes without an event: when a worker comes, when its time has come.
   async _recheck() {
-    if (document.visibilityState !== "visible" || ![...this.rows.rows.keys()].some((id) => this.list.get(id)?.status === "PENDING")) return;
+    if (
+      document.visibilityState !== "visible" ||
+      ![...this.rows.rows.keys()].some((id) => this.list.get(id)?.status === "PENDING")
+    )
+      return;
     try {
       const found = await get(`jobs?status=PENDING&limit=${PAGE}`);
       for (const job of found) if (this.list.jobs.has(job.id)) this._changed(job, { ifNewer: true });
@@ -190,7 +200,13 @@ class JobsView {
 
   // Nothing moves under the pointer: rows come in by themselves only where nobody is at work in the table.
   _quiet() {
-    return !this.selected.size && this.rows.focused() < 0 && !this.parts.body.matches(":hover") && scrollY <= 8 && !document.querySelector(".menu");
+    return (
+      !this.selected.size &&
+      this.rows.focused() < 0 &&
+      !this.parts.body.matches(":hover") &&
+      scrollY <= 8 &&
+      !document.querySelector(".menu")
+    );
   }
 
   _admitQuietly() {
@@ -247,8 +263,14 @@ class JobsView {
 
   _menu(id, button) {
     const job = this.list.get(id);
-    const item = (name) => may[name](job) && { name, text: t(`do.${name}`), danger: name === "delete", action: () => this.act(name, id) };
-    openMenu(button, [{ name: "open", text: t("do.open"), action: () => go(href(`jobs/${id}`)) }, item("cancel"), item("retry"), item("delete")]);
+    const item = (name) =>
+      may[name](job) && { name, text: t(`do.${name}`), danger: name === "delete", action: () => this.act(name, id) };
+    openMenu(button, [
+      { name: "open", text: t("do.open"), action: () => go(href(`jobs/${id}`)) },
+      item("cancel"),
+      item("retry"),
+      item("delete"),
+    ]);
   }
 
   /** Change one job; the focus goes on to the next row when its row goes. */
@@ -267,7 +289,11 @@ class JobsView {
       this.selected.delete(id);
       this._draw();
     } else if (job) this._changed(job, { ifNewer: true });
-    else get(`jobs/${id}`).then((found) => this._changed(found), (error) => error.status === 404 && this._acted(id, null));
+    else
+      get(`jobs/${id}`).then(
+        (found) => this._changed(found),
+        (error) => error.status === 404 && this._acted(id, null),
+      );
     poke();
   }
 
@@ -278,9 +304,12 @@ class JobsView {
 
   select(id, on, range = false) {
     const ids = this.list.ids;
-    const [from, to] = range && this.lastSelected ? [ids.indexOf(this.lastSelected), ids.indexOf(id)].sort((a, b) => a - b) : [];
+    const [from, to] =
+      range && this.lastSelected ? [ids.indexOf(this.lastSelected), ids.indexOf(id)].sort((a, b) => a - b) : [];
     const meant = from >= 0 ? ids.slice(from, to + 1) : [id];
-    for (const each of meant) if (on) this.selected.add(each); else this.selected.delete(each);
+    for (const each of meant)
+      if (on) this.selected.add(each);
+      else this.selected.delete(each);
     this.lastSelected = id;
     this.rows.update(meant);
     this.showSelection();
@@ -303,15 +332,19 @@ class JobsView {
 
   submit() {
     const back = href("jobs", this.list.filter);
-    openSubmit({ closed: (id) => (id ? go(href(`jobs/${id}`)) : location.hash.startsWith("#/jobs/new") && replace(back)) });
+    openSubmit({
+      closed: (id) => (id ? go(href(`jobs/${id}`)) : location.hash.startsWith("#/jobs/new") && replace(back)),
+    });
   }
 }
 
 function shortcuts(view) {
   const focused = () => Number(document.activeElement?.closest("tr[data-job-id]")?.dataset.jobId) || null;
   const step = (by) => () => view.rows.focus(view.rows.focused() < 0 ? 0 : view.rows.focused() + by);
-  const one = (action) => () => (view.selected.size ? view.actOnSelection(action) : focused() ? view.act(action, focused()) : false);
-  const select = (range) => () => (focused() ? view.select(focused(), range || !view.selected.has(focused()), range) : false);
+  const one = (action) => () =>
+    view.selected.size ? view.actOnSelection(action) : focused() ? view.act(action, focused()) : false;
+  const select = (range) => () =>
+    focused() ? view.select(focused(), range || !view.selected.has(focused()), range) : false;
   return {
     KeyJ: step(1),
     KeyK: step(-1),
