@@ -3,9 +3,9 @@
 import httpx2 as httpx
 from playwright.sync_api import Page, expect
 
-from tests.browser.screens import submit, until
+from tests.browser.screens import shown_states, submit, until
 from tests.browser.traffic import fill
-from tests.support import Process
+from tests.support import Process, wait_for
 
 
 def test_workers_and_what_they_do(page: Page, client: httpx.Client, worker: Process) -> None:
@@ -29,5 +29,7 @@ def test_the_last_hour_as_chart_and_as_table(page: Page, client: httpx.Client) -
     page.reload()
     expect(minutes.nth(40)).to_be_visible()
     failed = client.get("/jobs/stats").json()["pipelines"]["demo"]["FAILED"]
-    page.locator('a[href="#/jobs?pipeline=demo&status=FAILED"], a[href="#/jobs?status=FAILED&pipeline=demo"]').click()
-    expect(page.get_by_role("main")).to_contain_text(f"{failed} jobs")
+    link = page.locator('a[href="#/jobs?pipeline=demo&status=FAILED"], a[href="#/jobs?status=FAILED&pipeline=demo"]')
+    expect(link).to_have_text(str(failed))
+    link.click()
+    wait_for(lambda: set(shown_states(page).values()) == {"FAILED"}, what="the failed jobs")
