@@ -94,6 +94,7 @@ export default {
   "why.failed": "It failed and left no word.",
   "why.cancelled": "Cancelled after {done} of {total} steps.",
   "why.due": "It is not due yet: it may begin in {time}.",
+  "why.soon": "It is due; a worker takes it in a moment.",
   "why.pause": "It pauses for another {time} after an error: {error}",
 
   "do.open": "Open",

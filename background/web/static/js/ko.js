@@ -94,6 +94,7 @@ export default {
   "why.failed": "실패했으며 남긴 말이 없습니다.",
   "why.cancelled": "{total}단계 중 {done}단계를 마치고 취소되었습니다.",
   "why.due": "아직 때가 되지 않았습니다. {time} 뒤에 시작할 수 있습니다.",
+  "why.soon": "때가 되었습니다. 곧 워커가 가져갑니다.",
   "why.pause": "오류 뒤 {time} 더 쉬는 중입니다: {error}",
 
   "do.open": "열기",
