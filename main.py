@@ -11,6 +11,7 @@ from background.jobs import router as jobs
 from background.requests import BodyLimit
 from background.settings import get_settings
 from background.streams import router as streams
+from background.web.router import page
 from background.workers import router as workers
 
 logs.configure()
@@ -26,6 +27,7 @@ app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
 app.add_middleware(access.RequireKey, keys=get_settings().known_keys)
 for part in (system.router, jobs.router, streams.router, workers.router, sample_app.router, documents.router):
     app.include_router(part)
+app.mount("/ui", page, name="page")
 problems.install(app)
 access.describe(app)
 access.warn_if_open(get_settings().known_keys, sys.argv)

@@ -36,7 +36,7 @@ LAYERS = [
     ["background.jobs", "background.task"],
     ["background.problems", "background.requests"],
     ["background.access"],
-    ["background.streams"],
+    ["background.streams", "background.web"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.workers.router"],
     ["background.streams.router"],
     ["background.cli.errors", "background.cli.text"],

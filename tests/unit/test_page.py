@@ -1,0 +1,46 @@
+"""The page's files: both languages say the same things, every word that is asked for is there, and it stays small."""
+
+import gzip
+import re
+
+import pytest
+
+from background.web.router import STATIC
+
+SCRIPTS = {path.name: path.read_text() for path in STATIC.rglob("*.js")}
+KEY = re.compile(r'^  "?([\w.]+)"?: ', re.MULTILINE)
+NAME = re.compile(r"\{(\w+)\}")
+
+
+def words(language: str) -> dict[str, str]:
+    """The messages of a language as they are written, by key."""
+    pieces = KEY.split(SCRIPTS[f"{language}.js"])
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    english, korean = (KEY.findall(SCRIPTS[f"{language}.js"]) for language in ("en", "ko"))
+    assert len(english) == len(set(english)) > 200
+    assert sorted(english) == sorted(korean)
+
+
+def test_both_languages_are_told_the_same_values() -> None:
+    english, korean = words("en"), words("ko")
+    differing = [key for key in korean if set(NAME.findall(korean[key])) - set(NAME.findall(english[key]))]
+    assert not differing
+
+
+@pytest.mark.parametrize("name", sorted(set(SCRIPTS) - {"en.js", "ko.js"}))
+def test_every_word_that_is_asked_for_is_there(name: str) -> None:
+    asked = re.findall(r'\bt\(\s*"([\w.]+)"', SCRIPTS[name])
+    assert not set(asked) - set(words("en"))
+
+
+def test_the_page_is_small() -> None:
+    files = [path for path in STATIC.rglob("*") if path.is_file()]
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 90 * 1024
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_data_never_becomes_markup(name: str) -> None:
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", SCRIPTS[name])
