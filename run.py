@@ -330,7 +330,7 @@ def call(*argv: str) -> int:
 def lint() -> int:
     """ruff and mypy, all of them even when the first complains; returns the worst exit code."""
     python = str(VENV_PYTHON)
-    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks"]
+    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks", "docs"]
     typed = [name for name in targets if (ROOT / name).is_file() or any((ROOT / name).rglob("*.py"))]
     return max(
         call(python, "-m", "ruff", "check", "."),

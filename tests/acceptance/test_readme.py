@@ -239,7 +239,8 @@ def test_every_setting_is_told(readme: Path) -> None:
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 def test_what_is_linked_is_there(readme: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", readme.read_text()):
+    found = re.findall(r"\]\(([^)#]+)\)|(?:src|srcset)=\"([^\"]+)\"", readme.read_text())
+    for target in (link or picture for link, picture in found):
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 
