@@ -98,6 +98,8 @@ class Example:
             match word:
                 case "-i":
                     self.with_headers = True
+                case "-sN":
+                    pass  # how it is shown, not what is asked
                 case "-X":
                     method = next(words)
                 case "-H":
