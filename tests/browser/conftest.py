@@ -4,8 +4,6 @@ Playwright's own fixtures live for a whole session, and with them an event loop 
 tests of the same process would trip over. These live as long as one module.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,22 +13,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import text
 
 from background.local.servers import EmbeddedPostgres
+from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.browser.watch import Watch
 from tests.support import wait_for
-
-NO_CHROMIUM = "There is no Chromium here, so the page is not tried; on Debian: apt install chromium"
-Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of an installed Chromium. Skips where there is none, and fails under CI."""
-    path = shutil.which("chromium")
-    if path is None and os.environ.get("CI"):
-        pytest.fail(NO_CHROMIUM)
-    if path is None:
-        pytest.skip(NO_CHROMIUM)
-    return path
+    """The path of the installed Chromium. Without one only CI comes here, and fails."""
+    return CHROMIUM or pytest.fail(NO_CHROMIUM)
 
 
 @pytest.fixture(scope="module")
