@@ -9,13 +9,15 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import text
 
 from background.local.servers import EmbeddedPostgres
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.browser.watch import Watch
 from tests.support import wait_for
+
+expect.set_options(timeout=20_000)  # ms; the machine may be busy
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,7 @@ def new_context(browser: Browser, watch: Watch, client: httpx.Client) -> Iterato
     def new(**options: Any) -> BrowserContext:
         defaults = {"base_url": str(client.base_url), "locale": "en-US", "viewport": {"width": 1280, "height": 800}}
         context = browser.new_context(**{**defaults, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         watch.follow(context, base_url=str(options.get("base_url", client.base_url)))
         opened.append(context)
         return context
