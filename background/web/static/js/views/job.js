@@ -248,6 +248,7 @@ class JobView {
 
   _again(after) {
     if (after) this._take({ events: this.job.events, ...after });
+    else this.read();
     this._follow();
   }
 }
