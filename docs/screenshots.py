@@ -1,6 +1,5 @@
 """`python -m docs.screenshots`: takes the pictures in docs/screenshots anew, from a real stack with telling jobs."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import httpx2 as httpx
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
+from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.support import ROOT, running_api, running_worker, wait_for
 from tests.throwaway import throwaway_servers
 
@@ -20,12 +20,11 @@ PHONE: ViewportSize = {"width": 380, "height": 780}
 
 def main() -> None:
     """Start everything, fill it, take the pictures, stop."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("The pictures need Chromium; on Debian: apt install chromium")
+    if CHROMIUM is None:
+        sys.exit(NO_CHROMIUM)
     with throwaway_servers() as scratch, stack(scratch) as client, sync_playwright() as playwright:
         retried = make_jobs(client)
-        browser = playwright.chromium.launch(executable_path=chromium)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
         take_all(browser, str(client.base_url), retried=retried)
         browser.close()
 
