@@ -5,6 +5,7 @@
 // left to right on wide screens, top to bottom on phones. What follows one another shares one axis line, so that
 // every connection is a straight line in a row or a gap that nothing else uses.
 import { layers } from "./layers.js";
+import { ends } from "./links.js";
 import { reduce } from "./reduce.js";
 import { ERROR_GAP, GAP, LABEL, LANE_GAP, MARGIN, NODE, PAD, STUB } from "./sizes.js";
 import { tileOf } from "./tiles.js";
@@ -27,16 +28,6 @@ export function layout(graph, { down = false, foldAbove = 24 } = {}) {
   const [width, height] = sheet.turned(tree.length + 2 * MARGIN, tree.breadth + 2 * MARGIN);
   const { nodes, frames, wires, tiles } = sheet;
   return { tree, width, height, nodes, frames, wires, tiles };
-}
-
-/** The ids that a block begins with, `side` 0, or ends with, `side` -1. */
-export function ends(block, side) {
-  const name = side ? "lasts" : "firsts";
-  if (block[name]) return block[name];
-  if (block.kind === "task") block[name] = [block.id];
-  else if (block.kind === "series") block[name] = ends(block.parts.at(side), side);
-  else block[name] = block.parts.flatMap((part) => (part.kind === "join" ? [] : ends(part, side)));
-  return block[name];
 }
 
 class Sheet {
@@ -154,7 +145,7 @@ class Sheet {
 
   place_tile(block, { at, across, after }) {
     const [x, y] = this.turned(at, across);
-    this.tiles.push({ ...block.tile, x, y, chord: Boolean(after) });
+    this.tiles.push({ ...block.tile, x, y, ends: block.parts.map((part) => ends(part, -1)), chord: Boolean(after) });
     if (after) this.bracket(block, { at, across, after });
   }
 

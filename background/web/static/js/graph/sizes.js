@@ -8,4 +8,4 @@ export const LABEL = 26; // the row of a frame's words
 export const PAD = 12;
 export const STUB = 20; // from a frame's edge to its lanes
 /** A tile: how many lanes it shows; from its upper edge the bar, the counts, the lanes; below them the foot. */
-export const TILE = { lanes: 8, bar: 30, counts: 54, head: 68, foot: 40, gap: 32, least: 280 };
+export const TILE = { lanes: 8, bar: 30, counts: 54, head: 68, foot: 40, gap: 32, least: 252 };

@@ -28,10 +28,10 @@ function tasksOf(block, found) {
 
 /**
  * The numbers of the lanes to show: failed ones first, then running ones, then in order of definition. A lane that
- * was shown before (`last`) and still belongs to them keeps its place.
+ * was shown before (`last`) and still belongs to them keeps its place; the one that is `pinned` always does.
  */
-export function lanesShown(lanes, states, last = []) {
-  const ranked = lanes.map((ids, i) => [Math.min(...ids.map((id) => rank(states.get(id)))), i]);
+export function lanesShown(lanes, states, last = [], pinned = null) {
+  const ranked = lanes.map((ids, i) => [i === pinned ? -1 : Math.min(...ids.map((id) => rank(states.get(id)))), i]);
   const best = ranked.sort(([a, i], [b, k]) => a - b || i - k).slice(0, TILE.lanes).map(([, i]) => i);
   const wanted = new Set(best);
   const found = last.map((i) => (wanted.delete(i) ? i : null));

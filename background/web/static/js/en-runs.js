@@ -1,0 +1,26 @@
+// English words of canvases, runs and documents; part of `en.js`.
+export default {
+  "state.PENDING": "Waiting",
+  "state.STARTED": "Running",
+  "state.SUCCESS": "Succeeded",
+  "state.FAILURE": "Failed",
+  "state.REVOKED": "Revoked",
+  "state.RETRY": "Will retry",
+  "state.SKIPPED": "Never ran",
+
+  "graph.kind": "graph",
+  "graph.label": { one: "Graph of {n} task. Arrow keys move along the wires, plus and minus zoom, 0 fits.", other: "Graph of {n} tasks. Arrow keys move along the wires, plus and minus zoom, 0 fits." },
+  "graph.group": "group {done}/{total}",
+  "graph.group.planned": "group of {total}",
+  "graph.header": "chord header {done}/{total}",
+  "graph.header.planned": "chord header of {total}",
+  "graph.lanes": { one: "Show the lane", other: "Show all {n} lanes" },
+  "graph.cut": "Did not run because of {name}. Show it",
+  "graph.cut.none": "Did not run",
+  "graph.retry": "retry {n} is due",
+  "graph.again": "running, try {n}",
+  "graph.error": "on error",
+  "graph.in": "Zoom in (+)",
+  "graph.out": "Zoom out (−)",
+  "graph.fit": "Fit into the window (0)",
+};
