@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { itemsOf, opened } from "../../background/web/static/js/graph/items.js";
 import { reduce } from "../../background/web/static/js/graph/reduce.js";
 import { chain, chord, graphOf, group, randomCanvas, rewritten, seeded, task, times } from "./canvases.mjs";
 
@@ -66,4 +67,21 @@ test("doubles, circles and unknown ids do no harm", () => {
 
 test("a many-to-many join of 500 and 500 is one join", () => {
   assert.equal(reduce(graphOf(chain(group(...times(500, t)), group(...times(500, t))))).parts.length, 2);
+});
+
+test("the shape in Celery's words: a group takes what follows as its body", () => {
+  const words = (item) => (item.kind === "task" ? `${item.error ? "!" : ""}${told(item)}` : item.kind) + (item.children.length ? `(${item.children.map(words).join(" ")})` : "");
+  const of = (canvas) => words(itemsOf(reduce(graphOf(canvas))));
+  assert.equal(of(task()), "0");
+  assert.equal(of(chain(t(), group(t(), chain(t(), t())))), "chain(0 group(1 chain(2 3)))");
+  assert.equal(of(chain(t(), group(t(), t()), t(), t())), "chain(0 chord(header(1 2) 3) 4)");
+  assert.equal(of(chain(group(t(), t()), group(t(), t()), t())), "chord(header(0 1) chord(header(2 3) 4))");
+  assert.equal(of(chain(task("add", task()), t())), "chain(0(!1) 2)");
+});
+
+test("closed items hide what is in them", () => {
+  const root = itemsOf(reduce(graphOf(chord([t(), t()], t()))));
+  assert.equal(opened(root, new Set()).length, 5);
+  assert.deepEqual(opened(root, new Set([root.children[0].key])).map(({ kind }) => kind), ["chord", "header", "task"]);
+  assert.deepEqual(root.children[0].ids.length, 2);
 });
