@@ -8,6 +8,7 @@ from background.documents import router as documents
 from background.jobs import router as jobs
 from background.requests import BodyLimit
 from background.settings import get_settings
+from background.web.router import page
 from background.workers import router as workers
 
 logs.configure()
@@ -21,4 +22,5 @@ app = FastAPI(
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
 for part in (system.router, jobs.router, workers.router, sample_app.router, documents.router):
     app.include_router(part)
+app.mount("/ui", page, name="page")
 problems.install(app)

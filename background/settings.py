@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535)
     flower_port: int = Field(5555, ge=1, le=65535)
     flower_basic_auth: SecretStr | None = None
+    flower_url: AnyHttpUrl | None = None
 
     data_dir: Path = Path("data")
     max_upload_bytes: PositiveInt = 20 * 1024 * 1024

@@ -20,7 +20,7 @@ def up(home: Path, interrupts: Interrupts) -> int:
     with only_one(home / "lock") as lock:
         settings = get_settings()
         require_ports(settings)
-        plan = make_plan(settings, home)
+        plan = make_plan(settings, home, flower_url=settings.flower_url or f"http://{HOST}:{settings.flower_port}")
         console = Console()
         supervisor = Supervisor(
             servers=plan.servers,
@@ -55,6 +55,7 @@ def addresses(plan: Plan) -> list[str]:
     """What the user wants to know once everything is ready."""
     return [
         "",
+        f"  Web page    {plan.api}/ui/",
         f"  API         {plan.api}",
         f"  API docs    {plan.api}/docs",
         f"  Flower      {plan.flower}",

@@ -35,6 +35,7 @@ LAYERS = [
     ["background.jobs.recovery", "background.jobs.planned_stop"],
     ["background.jobs", "background.task"],
     ["background.problems", "background.requests"],
+    ["background.web"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.workers.router"],
     ["background.__main__"],
     ["sample_app"],

@@ -1,0 +1,48 @@
+"""`/ui/`: the files of the web page, as they lie in `static`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from background.settings import get_settings
+
+STATIC = Path(__file__).parent / "static"
+CONFIG = "config.json"
+
+# Nothing from another host, no script or style within the markup, no plug-in, no frame around it.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Asked again each time, by ETag: a page and its modules are always of one version.
+    "Cache-Control": "no-cache",
+}
+
+
+class Page(StaticFiles):
+    """Static files with the page's headers, and `config.json`; GET and HEAD only, nothing outside `static`."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=STATIC, html=True)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, or a redirect to a directory's `/`. Raises `HTTPException` 404 or 405."""
+        response = config() if path == CONFIG else await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response
+
+
+def config() -> Response:
+    """What the page cannot know by itself: where Flower is, `null` when nobody has said."""
+    flower = get_settings().flower_url
+    return JSONResponse({"flower": str(flower) if flower else None})
+
+
+page = Page()

@@ -1,0 +1,118 @@
+// Requests to the API: the key, problem+json as errors, the server's clock, and whether it answers at all.
+import { choices } from "./dom.js";
+
+/** Where the API is: one above the page, whatever prefix a proxy puts before both. */
+export const BASE = new URL("../", location.href.replace(/[?#].*/, ""));
+
+/** `health` tells `change` when the API stops or starts answering; `down` is then the sentence, or null. */
+export const health = Object.assign(new EventTarget(), { down: null, since: null });
+
+/** Asks for an API key; rejects when a person declines. The page sets it at its start. */
+export const keys = { ask: async () => {} };
+
+export class ApiError extends Error {
+  /** `status` is 0 when no answer came; `errors` names fields of a 422. */
+  constructor(status, detail, errors = []) {
+    super(detail);
+    this.status = status;
+    this.errors = errors;
+  }
+}
+
+export function headers(more = {}) {
+  const key = choices.get("api-key", "sessionStorage");
+  return key ? { ...more, "X-API-Key": key } : more;
+}
+
+/** One request. Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError. */
+export async function request(method, path, { body, more, signal } = {}) {
+  const key = choices.get("api-key", "sessionStorage");
+  let response;
+  try {
+    response = await fetch(new URL(path, BASE), {
+      method,
+      signal,
+      cache: "no-store",
+      headers: headers({ Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...more }),
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    report("network");
+    throw new ApiError(0, "network");
+  }
+  readClock(response);
+  if (response.status === 401) {
+    await needKey(key !== null);
+    return request(method, path, { body, more, signal });
+  }
+  const data = await parsed(response);
+  if (!response.ok) {
+    const detail = data?.detail ?? `${response.status} ${response.statusText}`;
+    if (response.status === 503 && method === "GET") report(detail);
+    throw new ApiError(response.status, detail, data?.errors ?? []);
+  }
+  report(null);
+  return { data, next: nextOf(response.headers.get("Link")) };
+}
+
+/** Have a new key, or raise `ApiError` 401; once a person has declined, only the banner asks again. */
+export async function needKey(refused = false) {
+  try {
+    if (health.down === "key") throw new Error("declined");
+    await keys.ask({ refused });
+  } catch {
+    report("key");
+    throw new ApiError(401, "key");
+  }
+}
+
+export const get = async (path, options) => (await request("GET", path, options)).data;
+export const post = async (path, body, more) => (await request("POST", path, { body, more })).data;
+export const remove = (path) => request("DELETE", path);
+
+/** Remember whether the API answers: null for yes, else `network` or its own sentence. */
+export function report(down) {
+  if (down === health.down) return;
+  health.since = down === null ? null : (health.since ?? Date.now());
+  health.down = down;
+  health.dispatchEvent(new Event("change"));
+}
+
+async function parsed(response) {
+  if (response.status === 204) return null;
+  try {
+    return await response.json();
+  } catch {
+    return null;
+  }
+}
+
+function nextOf(link) {
+  const found = /<([^>]+)>;\s*rel="next"/.exec(link ?? "");
+  return found ? new URL(found[1], BASE).searchParams.get("before") : null;
+}
+
+// `Date` has whole seconds, so only a difference of more than that says anything.
+let offset = 0;
+
+export function readClock(response) {
+  const server = Date.parse(response.headers.get("Date") ?? "");
+  const difference = server + 500 - Date.now();
+  if (!Number.isNaN(server)) offset = Math.abs(difference) > 2000 ? difference : 0;
+}
+
+/** The server's time in ms. */
+export const now = () => Date.now() + offset;
+
+/** The same request for a terminal. */
+export function asCurl(method, path, body) {
+  const words = ["curl"];
+  if (method !== "GET") words.push("-X", method);
+  words.push(quoted(new URL(path, BASE).href));
+  if (choices.get("api-key", "sessionStorage")) words.push("-H", '"X-API-Key: $API_KEY"');
+  if (body !== undefined) words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
+  return words.join(" ");
+}
+
+const quoted = (text) => (/^[\w:/.@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

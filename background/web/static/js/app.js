@@ -1,0 +1,42 @@
+// Starts the page: frame, key, route to view.
+import { keys } from "./api.js";
+import { askForKey } from "./key.js";
+import { h } from "./dom.js";
+import { build, main, setSection } from "./frame.js";
+import { t } from "./i18n.js";
+import { help, start as startKeyboard } from "./keyboard.js";
+import { start as startPulse } from "./pulse.js";
+import { replace, start as startRouter } from "./router.js";
+import { SECTIONS, resolve } from "./sections.js";
+
+let view = {};
+let shown = null;
+let turn = 0;
+
+async function show(route, { back }) {
+  if (route.name === "main") return; // The skip link.
+  if (route.name === "") {
+    replace("#/jobs");
+    return show({ name: "jobs", rest: [], params: {} }, { back });
+  }
+  const { section, load } = resolve(route);
+  const mine = ++turn;
+  if (load && shown === String(load) && view.update?.(route, { back })) return;
+  const module = load ? await load() : null;
+  if (mine !== turn) return; // A newer navigation has come in between.
+  view.close?.();
+  view = {};
+  shown = load ? String(load) : null;
+  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+  setSection(section?.name, t(section ? `section.${section.name}` : "notFound"));
+  main.replaceChildren();
+  if (!module) return main.append(h("div", { class: "empty" }, h("h1", { tabindex: "-1" }, t("notFound")), h("a", { class: "button", href: "#/jobs" }, t("section.jobs"))));
+  view = module.show(main, route, { back });
+  if (!back || !main.contains(document.activeElement)) main.querySelector("h1")?.focus({ preventScroll: true });
+}
+
+keys.ask = askForKey;
+build(SECTIONS, { help });
+startPulse();
+startKeyboard(SECTIONS, () => view.keys ?? {});
+startRouter(show);

@@ -1,0 +1,73 @@
+// Words and formats in the chosen language. Messages are whole sentences with `{names}`; plurals are objects.
+import { choices } from "./dom.js";
+import en from "./en.js";
+import ko from "./ko.js";
+
+export const LANGUAGES = { en, ko };
+
+const wanted = choices.get("language") ?? navigator.language.slice(0, 2);
+export const language = wanted in LANGUAGES ? wanted : "en";
+const words = LANGUAGES[language];
+const plural = new Intl.PluralRules(language);
+document.documentElement.lang = language;
+
+/** The message `key` with its `{names}` filled in; numbers are formatted. */
+export function t(key, values = {}) {
+  let message = words[key] ?? key;
+  if (typeof message === "object") message = message[plural.select(values.n)] ?? message.other;
+  return message.replace(/\{(\w+)\}/g, (whole, name) => {
+    const value = values[name];
+    return typeof value === "number" && name !== "id" ? number(value) : String(value ?? whole);
+  });
+}
+
+export const has = (key) => key in words;
+
+/** A sentence of the API in the page's language where its form is known; `known` says whether it was. */
+export function sentence(text) {
+  if (language === "en") return { text, known: true };
+  for (const [pattern, translated] of words.sentences) {
+    const found = pattern.exec(text);
+    if (found) return { text: translated.replace(/\$(\d)/g, (_, group) => found[group]), known: true };
+  }
+  return { text, known: false };
+}
+
+const made = new Map();
+function format(Kind, options) {
+  const name = Kind.name + JSON.stringify(options);
+  if (!made.has(name)) made.set(name, new Kind(language, options));
+  return made.get(name);
+}
+
+export const number = (value, options = {}) => format(Intl.NumberFormat, options).format(value);
+export const percent = (fraction) => number(fraction, { style: "percent", maximumFractionDigits: 0 });
+export const bytes = (value) => number(value, { notation: "compact", style: "unit", unit: "byte", unitDisplay: "narrow" });
+
+const unit = (value, name, digits = 0) =>
+  number(value, { style: "unit", unit: name, unitDisplay: "narrow", minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** How long, in two units at most: `0.3s`, `12s`, `1m 5s`, `3h 20m`, `2d 4h`. */
+export function duration(ms) {
+  const seconds = Math.max(0, ms / 1000);
+  if (seconds < 9.95) return unit(seconds, "second", 1);
+  if (seconds < 59.5) return unit(Math.round(seconds), "second");
+  const [big, small, size] = seconds < 3600 ? ["minute", "second", 60] : seconds < 86_400 ? ["hour", "minute", 3600] : ["day", "hour", 86_400];
+  const whole = Math.floor(seconds / size);
+  const rest = Math.floor(((seconds % size) / size) * (size === 86_400 ? 24 : 60));
+  return rest ? `${unit(whole, big)} ${unit(rest, small)}` : unit(whole, big);
+}
+
+const AGES = [[60, 1, "second"], [3600, 60, "minute"], [86_400, 3600, "hour"], [Infinity, 86_400, "day"]];
+
+/** How long ago, in one unit. */
+export function ago(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [, size, name] = AGES.find(([below]) => seconds < below);
+  return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "always" }).format(-Math.floor(seconds / size), name);
+}
+
+export const clock = (time) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(time);
+export const moment = (time) => format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "medium" }).format(time);
+export const minute = (time) => format(Intl.DateTimeFormat, { timeStyle: "short" }).format(time);
+export const list = (items) => format(Intl.ListFormat, { type: "conjunction" }).format(items);

@@ -1,0 +1,108 @@
+// What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
+import { get, now } from "./api.js";
+import { duration, has, number, percent, sentence, t } from "./i18n.js";
+
+export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
+const ENDED = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
+const ROLES = { PENDING: "wait", IN_PROGRESS: "run", STARTED: "run", COMPLETED: "ok", SUCCESS: "ok", FAILED: "fail", FAILURE: "fail", CANCELLED: "stop", REVOKED: "stop", RETRY: "retry", SKIPPED: "skip" };
+
+/** Jobs that were asked to stop and have not yet; the API does not tell, so this page remembers. */
+export const cancelling = new Set();
+
+export const ended = (job) => ENDED.has(job.status);
+export const roleOf = (status) => ROLES[status] ?? "wait";
+export const again = (job) => job.status === "PENDING" && job.attempt > 0;
+export const role = (job) => (again(job) ? "retry" : roleOf(job.status));
+
+export function statusWord(job) {
+  if (job.status === "IN_PROGRESS" && cancelling.has(job.id)) return t("status.cancelling");
+  return again(job) ? t("status.again") : t(`status.${job.status}`);
+}
+
+export const may = {
+  cancel: (job) => !ended(job) && !cancelling.has(job.id),
+  retry: (job) => job.status === "FAILED" || job.status === "CANCELLED",
+  restart: (job) => ended(job) && job.steps.some((step) => step.status === "COMPLETED"),
+  delete: ended,
+};
+
+let pipelines = null;
+
+/** Every pipeline, read once. */
+export function readPipelines() {
+  pipelines ??= get("pipelines").then(
+    (found) => (names = new Map(found.map((each) => [each.name, each.steps]))) && found,
+    (error) => {
+      pipelines = null;
+      throw error;
+    },
+  );
+  return pipelines;
+}
+
+let names = new Map();
+
+/** The names of all steps of a job, also of those that have not begun. */
+export function stepNames(job) {
+  const known = names.get(job.pipeline) ?? [];
+  return job.steps.length > known.length ? job.steps.map((step) => step.name) : known;
+}
+
+/** One entry for each step: its role and, while it runs, how far it is. */
+export function segments(job) {
+  const count = Math.max(stepNames(job).length, job.steps.length, 1);
+  return Array.from({ length: count }, (_, index) => {
+    const step = job.steps[index];
+    if (!step) return { role: "none", progress: 0 };
+    if (step.status === "COMPLETED") return { role: "ok", progress: 1 };
+    if (step.status === "IN_PROGRESS") return { role: job.status === "IN_PROGRESS" ? "run" : role(job), progress: step.progress };
+    return { role: job.status === "FAILED" ? "fail" : job.status === "CANCELLED" ? "stop" : "retry", progress: 1 };
+  });
+}
+
+export function stepsWord(job) {
+  const parts = segments(job);
+  const done = parts.filter((part) => part.role === "ok").length;
+  return t("steps.done", { done, total: parts.length });
+}
+
+/** Why the job is where it is, in a sentence: `{ text, known }`, `known` false where it is the API's own English. */
+export function why(job) {
+  const step = job.steps.at(-1);
+  if (job.status === "PENDING") return whyPending(job);
+  if (job.status === "IN_PROGRESS") {
+    const values = { number: step?.step_number ?? 1, total: segments(job).length, name: step?.name ?? "", part: percent(step?.progress ?? 0) };
+    return { text: t(step?.progress ? "why.running.part" : "why.running", values), known: true };
+  }
+  if (job.status === "FAILED") return { text: job.error ?? t("why.failed"), known: job.error === null };
+  if (job.status === "CANCELLED") return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
+  return { text: preview(job.result), known: true };
+}
+
+function whyPending(job) {
+  const left = Date.parse(job.run_at) - now();
+  if (left > 0) {
+    const values = { time: duration(Math.max(1000, left)), error: job.error ?? "" };
+    return { text: t(job.error && job.attempt ? "why.pause" : "why.due", values), known: true };
+  }
+  return job.waiting_for ? sentence(job.waiting_for) : { text: "", known: true };
+}
+
+const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED").length;
+
+function preview(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "object") return String(value);
+  const parts = Object.entries(value).map(([name, each]) => `${name}: ${typeof each === "object" ? "…" : each}`);
+  return parts.join(", ").slice(0, 200);
+}
+
+/** How long the job has been running, or ran, without its wait; null before it has begun. */
+export function ran(job) {
+  if (!job.started_at) return null;
+  const end = job.finished_at ? Date.parse(job.finished_at) : now();
+  return end - Date.parse(job.started_at);
+}
+
+export const eventWord = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : kind);
+export const stepWord = (number_, name) => t("step", { number: number(number_), name });

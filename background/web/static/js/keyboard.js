@@ -1,0 +1,66 @@
+// Shortcuts. Keys are matched by their place (`event.code`), so that they work under a Korean layout; they are inert in
+// fields and dialogs, and can be switched off (WCAG 2.1.4).
+import { choices, h } from "./dom.js";
+import { openDialog } from "./dialog.js";
+import { t } from "./i18n.js";
+import { go } from "./router.js";
+import { pause } from "./stream.js";
+
+const HELP = [
+  ["g j", "keys.jobs"],
+  ["g s", "keys.system"],
+  ["/", "keys.jump"],
+  ["j k", "keys.rows"],
+  ["Enter", "keys.open"],
+  ["x", "keys.select"],
+  ["Shift x", "keys.selectTo"],
+  ["n", "keys.new"],
+  ["Shift R", "keys.retry"],
+  ["Shift C", "keys.cancel"],
+  ["Delete", "keys.delete"],
+  ["f", "keys.failure"],
+  ["p", "keys.pause"],
+  ["Ctrl Enter", "keys.submit"],
+  ["Esc", "keys.escape"],
+  ["?", "keys.help"],
+];
+
+const enabled = () => choices.get("shortcuts") !== "off";
+
+/** Listen for shortcuts; `viewKeys()` gives those of the view that is shown. */
+export function start(sections, viewKeys) {
+  let leader = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
+    const led = performance.now() - leader < 1500;
+    leader = 0;
+    const section = led && sections.find((each) => each.key === event.code);
+    const action = section ? () => go(`#/${section.name}`) : (viewKeys()[name(event)] ?? COMMON[name(event)]);
+    if (event.code === "KeyG" && !led) leader = performance.now();
+    if (!action || action(event) === false) return;
+    event.preventDefault();
+  });
+}
+
+/** `KeyX`, or `Shift+KeyX`. */
+const name = (event) => (event.shiftKey ? `Shift+${event.code}` : event.code);
+
+const COMMON = {
+  Slash: () => document.querySelector(".jump input")?.focus(),
+  "Shift+Slash": () => help(),
+  KeyP: () => pause(),
+};
+
+/** Show every shortcut, and the switch for them. */
+export function help() {
+  if (document.querySelector("dialog[open]")) return;
+  const box = h("input", { type: "checkbox", onchange: () => choices.set("shortcuts", box.checked ? null : "off") });
+  box.checked = enabled();
+  const rows = HELP.map(([keys, what]) => h("tr", {}, h("th", { scope: "row" }, keys.split(" ").map((key) => h("kbd", {}, key))), h("td", {}, t(what))));
+  openDialog({
+    title: t("help"),
+    name: "help",
+    content: [h("table", { class: "keys" }, h("tbody", {}, rows)), h("label", { class: "check" }, box, " ", t("keys.enabled"))],
+  });
+}

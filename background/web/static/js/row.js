@@ -1,0 +1,54 @@
+// One row of the list of jobs.
+import { now } from "./api.js";
+import { h, iconButton, say, set } from "./dom.js";
+import { ago, duration, t } from "./i18n.js";
+import { ran, why } from "./job.js";
+import { badge, stepBar } from "./parts.js";
+import { go } from "./router.js";
+
+export const COLUMNS = ["check", "id", "pipeline", "status", "steps", "why", "time", "age", "menu"];
+
+/** A row `{ element, update() }` for `read()`, a job; `chosen()` says whether it is selected. */
+export function jobRow({ id, read, chosen, select, menu, href }) {
+  const box = h("input", { type: "checkbox", "aria-label": t("select", { id }), onclick: (event) => select(id, box.checked, event.shiftKey) });
+  const link = h("a", { href }, `#${id}`);
+  const pipeline = h("span");
+  const state = badge();
+  const bar = stepBar();
+  const reason = h("span", { class: "reason" });
+  const time = h("span");
+  const age = h("time");
+  const more = iconButton("more", t("actions.for", { id }), { "aria-haspopup": "menu", onclick: () => menu(id, more) });
+  const parts = { check: h("label", { class: "hit" }, box), id: link, pipeline, status: state.element, steps: bar.element, why: reason, time, age, menu: more };
+  const cells = COLUMNS.map((name) => h(name === "id" ? "th" : "td", { class: `c-${name}`, role: name === "id" ? "rowheader" : "cell", scope: name === "id" ? "row" : null }, parts[name]));
+  const element = h("tr", { role: "row", "data-job-id": id, onclick: opened }, cells);
+
+  function opened(event) {
+    if (event.target.closest("a, button, input, label, .menu") || !getSelection().isCollapsed) return;
+    if (event.ctrlKey || event.metaKey) return open(link.href);
+    link.focus({ preventScroll: true });
+    go(link.hash);
+  }
+
+  function update() {
+    const job = read();
+    if (!job) return;
+    const { text, known } = why(job);
+    const seconds = ran(job);
+    set(element, "data-status", job.status);
+    set(element, "aria-selected", String(chosen()));
+    if (box.checked !== chosen()) box.checked = chosen();
+    say(pipeline, job.pipeline);
+    state.job(job);
+    bar.update(job);
+    say(reason, text);
+    set(reason, "title", text);
+    set(reason, "lang", known ? null : "en");
+    set(reason, "data-role", job.status === "FAILED" ? "fail" : null);
+    say(time, seconds === null ? "" : duration(seconds));
+    const made = Date.parse(job.created_at);
+    say(age, ago(now() - made));
+    set(age, "datetime", job.created_at);
+  }
+  return { element, update };
+}

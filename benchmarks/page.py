@@ -1,0 +1,60 @@
+"""How long the web page keeps its main thread: 10,000 jobs in the table while 50 changes a second come in."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.traffic import Traffic, fill
+from tests.support import running_api
+
+JOBS = 10_000
+EVENTS_PER_SECOND = 50
+SECONDS = 20
+GOAL_MS = 100
+TASKS = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"]
+
+
+def main(scratch: Path) -> None:
+    """Print the longest main-thread tasks while the list is loaded, watched, scrolled and filtered."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("page        needs Chromium; on Debian: apt install chromium", file=sys.stderr)
+        return
+    fill(JOBS)
+    with running_api(scratch / "page-api.log") as api, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        page = browser.new_page(base_url=str(api.base_url), viewport={"width": 1280, "height": 800})
+        with Traffic(rate=EVENTS_PER_SECOND) as traffic:
+            longest, events = measure(browser, page, traffic)
+        rows = page.locator("[data-job-id]").count()
+        browser.close()
+    print(f"page        {JOBS} jobs, {events / SECONDS:.0f} changes/s for {SECONDS} s, {rows} rows drawn")
+    print(f"  longest main-thread tasks  {', '.join(f'{each:.0f}' for each in longest)} ms (goal: none over {GOAL_MS})")
+
+
+def measure(browser: Browser, page: Page, traffic: Traffic) -> tuple[list[float], int]:
+    """The longest tasks in ms, longest first, by the browser's own trace, and how many changes there were."""
+    browser.start_tracing(page=page, categories=TASKS)
+    page.goto("/ui/#/jobs")
+    page.locator("[data-job-id]").first.wait_for()
+    before = traffic.events
+    for second in range(SECONDS):
+        page.mouse.move(640, 500)
+        page.mouse.wheel(0, 300 if second % 4 else -900)
+        page.wait_for_timeout(1000)
+    events = traffic.events - before
+    trace = json.loads(browser.stop_tracing())["traceEvents"]
+    return main_thread_tasks(trace)[:5], events
+
+
+def main_thread_tasks(trace: list[dict[str, Any]]) -> list[float]:
+    """The lengths in ms of the tasks of the page's main thread, longest first."""
+    names = [each for each in trace if each["name"] == "thread_name"]
+    threads = {(each["pid"], each["tid"]) for each in names if each["args"]["name"] == "CrRendererMain"}
+    runs = [each for each in trace if each["name"] == "RunTask" or each["name"].endswith("::RunTask")]
+    lengths = [each.get("dur", 0) / 1000 for each in runs if (each["pid"], each["tid"]) in threads]
+    return sorted(lengths, reverse=True)

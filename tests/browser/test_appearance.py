@@ -1,0 +1,111 @@
+"""Every screen in both languages and colour schemes on a narrow phone: nothing sticks out, axe has no serious word."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.screens import expect_live, failed_job, later_job, open_list, row, submit, until
+from tests.browser.watch import Watch
+from tests.support import Process
+
+PHONE = {"width": 380, "height": 780}
+RULES = {"resultTypes": ["violations"]}
+
+
+def faults(page: Page) -> list[str]:
+    """What axe calls serious or critical, each with the first place where it is so."""
+    found: list[dict[str, Any]] = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{page.url}: {each['id']}: {each['help']}: {[node['target'] for node in each['nodes'][:3]]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def screens(page: Page, client: httpx.Client) -> Iterator[str]:
+    """Show one screen after the other; gives the name of each."""
+    open_list(page)
+    expect(page.locator("[data-empty]")).to_be_visible()
+    yield "the empty list"
+    failed = failed_job(client)
+    later = later_job(client)
+    done = submit(client, params={"step_seconds": 0})
+    until(client, done, "COMPLETED")
+    for job in (failed, later, done):
+        expect(row(page, job)).to_be_visible()
+    yield "the list"
+    row(page, failed).get_by_role("checkbox").check()
+    yield "the list with a selection"
+    page.locator('[data-action="delete"]').click()
+    yield "a question"
+    page.keyboard.press("Escape")
+    for job in (failed, later, done):
+        for tab in ("", "?tab=events", "?tab=data"):
+            page.goto(f"/ui/#/jobs/{job}{tab}")
+            expect(page.get_by_role("heading", level=1)).to_contain_text(str(job))
+            yield f"job {job}{tab}"
+    page.goto("/ui/#/jobs/new")
+    expect(page.locator('[data-field="step_seconds"]')).to_be_visible()
+    yield "a new job"
+    page.keyboard.press("Escape")
+    page.goto("/ui/#/system")
+    yield "the system"
+    page.goto("/ui/#/nowhere")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    yield "nothing"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en-US", "ko-KR"])
+def test_a_phone_shows_every_screen_well(
+    new_context: Callable[..., BrowserContext], client: httpx.Client, worker: Process, scheme: str, language: str
+) -> None:
+    page = new_context(viewport=PHONE, color_scheme=scheme, locale=language).new_page()
+    found: list[str] = []
+    for name in screens(page, client):
+        assert page.locator("html").get_attribute("lang") == language[:2]
+        if wider := sideways(page):
+            found.append(f"{name} is {wider} px too wide")
+        found += [f"{name}: {fault}" for fault in faults(page)]
+    assert found == []
+
+
+def test_a_wide_screen_has_no_serious_fault(page: Page, client: httpx.Client, worker: Process) -> None:
+    assert [fault for _ in screens(page, client) for fault in faults(page)] == []
+
+
+def test_language_and_theme_are_chosen_and_kept(page: Page, client: httpx.Client) -> None:
+    open_list(page)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 26)"
+    page.get_by_role("button", name="한국어").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    page.reload()
+    expect_live(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("작업")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 26)"
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
+
+
+def test_what_is_forced_or_reduced_by_the_reader_is_kept(
+    new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client
+) -> None:
+    failed = later_job(client)
+    page = new_context(forced_colors="active", reduced_motion="reduce").new_page()
+    open_list(page)
+    expect(row(page, failed).get_by_text("Pending")).to_be_visible()
+    running = page.evaluate("document.getAnimations().filter(a => a.playState === 'running').length")
+    assert running == 0

@@ -1,0 +1,126 @@
+"""What the page does when the stream is cut, and that many tabs do not stand in each other's way."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from background.local.servers import EmbeddedPostgres
+from tests.acceptance.test_outages import stopped
+from tests.browser.screens import expect_live, later_job, open_list, row, shown_ids, shown_states, submit
+from tests.browser.traffic import begin, fill
+from tests.browser.watch import Watch
+from tests.support import Process, free_port, wait_for
+
+# A headless browser calls every tab visible; here a tab can be told that it is not.
+TABS = """
+  let shown = true;
+  Object.defineProperty(Document.prototype, "visibilityState", {get: () => shown ? "visible" : "hidden"});
+  Object.defineProperty(Document.prototype, "hidden", {get: () => !shown});
+  window.setShown = (now) => { shown = now; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+
+@contextmanager
+def api_at(port: int, log: Path) -> Iterator[None]:
+    """An API process at this port, for as long as the block runs."""
+    argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--timeout-graceful-shutdown", "1"]
+    process = Process(argv, log=log)
+    try:
+        process.wait_for_line("Uvicorn running")
+        yield
+    finally:
+        process.stop()
+
+
+def test_after_a_restart_of_the_api_the_state_is_exact(
+    new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client, tmp_path: Path
+) -> None:
+    watch.allow_unreachable()
+    fill(50)
+    moving, ending = begin(), begin()
+    port = free_port()
+    page = new_context(base_url=f"http://127.0.0.1:{port}").new_page()
+    with api_at(port, tmp_path / "first.log"):
+        open_list(page)
+        expect(row(page, moving.job_id)).to_have_attribute("data-status", "IN_PROGRESS")
+        before = shown_ids(page)
+    expect(page.locator(".live")).to_contain_text("Reconnecting, as of")
+    expect(page.locator('[data-banner="down"]')).to_contain_text("does not answer")
+    assert shown_ids(page) == before
+    new = submit(client)
+    moving.end_step()
+    moving.progress(0.5)
+    for _ in range(3):
+        ending.end_step()
+    with api_at(port, tmp_path / "second.log"):
+        expect(page.locator(".live")).to_have_attribute("data-state", "live", timeout=45_000)
+        expect(page.locator('[data-banner="down"]')).to_have_count(0)
+        expect(row(page, new)).to_be_visible()
+        exact = {job["id"]: job["status"] for job in client.get("/jobs").json()}
+        wait_for(lambda: shown_states(page).items() <= exact.items(), what="the exact state")
+        expect(row(page, moving.job_id)).to_contain_text("Step 2 of 3: process, 50%")
+        expect(row(page, ending.job_id)).to_have_attribute("data-status", "COMPLETED")
+        ids = shown_ids(page)
+        assert ids == sorted(set(ids), reverse=True)
+        moving.progress(0.75)
+        expect(row(page, moving.job_id)).to_contain_text("75%")
+
+
+def test_of_ten_tabs_the_visible_one_is_live(new_context: Callable[..., BrowserContext], client: httpx.Client) -> None:
+    moving = begin()
+    context = new_context()
+    context.add_init_script(TABS)
+    tabs = [context.new_page() for _ in range(10)]
+    for tab in tabs:
+        open_list(tab)
+        expect(row(tab, moving.job_id)).to_be_visible()
+        tab.evaluate("setShown(false)")
+    for number, tab in enumerate([tabs[0], tabs[9], tabs[4]], start=1):
+        moving.progress(number / 10)
+        tab.evaluate("setShown(true)")
+        expect_live(tab)
+        expect(row(tab, moving.job_id)).to_contain_text(f"{number}0%")
+        moving.progress(number / 10 + 0.05)
+        expect(row(tab, moving.job_id)).to_contain_text(f"{number}5%")
+        tab.evaluate("setShown(false)")
+
+
+def test_without_postgresql_the_last_state_stays(
+    page: Page, watch: Watch, client: httpx.Client, postgres: EmbeddedPostgres
+) -> None:
+    watch.allow("status of 503")
+    watch.allow_unreachable()
+    job = later_job(client)
+    open_list(page)
+    with stopped(postgres):
+        banner = page.locator('[data-banner="down"]')
+        expect(banner).to_contain_text("The API cannot work right now: PostgreSQL")
+        expect(row(page, job)).to_be_visible()
+    banner.get_by_role("button", name="Try again").click()
+    expect(banner).to_have_count(0, timeout=30_000)
+    client.post(f"/jobs/{job}/cancel").raise_for_status()
+    expect(row(page, job)).to_have_attribute("data-status", "CANCELLED", timeout=45_000)
+
+
+@pytest.mark.parametrize("key", ["p", "click"])
+def test_updates_can_be_paused(page: Page, client: httpx.Client, key: str) -> None:
+    moving = begin()
+    open_list(page)
+    expect(row(page, moving.job_id)).to_contain_text("Step 1 of 3")
+
+    def toggle() -> None:
+        page.keyboard.press("p") if key == "p" else page.locator(".live").click()
+
+    toggle()
+    expect(page.locator(".live")).to_contain_text("Paused, as of")
+    moving.end_step()
+    expect(page.locator(".live")).to_have_attribute("aria-pressed", "true")
+    expect(row(page, moving.job_id)).to_contain_text("Step 1 of 3")
+    toggle()
+    expect_live(page)
+    expect(row(page, moving.job_id)).to_contain_text("Step 2 of 3")

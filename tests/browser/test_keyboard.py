@@ -1,0 +1,121 @@
+"""Everything by keyboard alone, also with a Korean layout and its input method."""
+
+import httpx2 as httpx
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.screens import (
+    compose,
+    expect_route,
+    failed_job,
+    later_job,
+    open_list,
+    press_korean,
+    row,
+    submit,
+    until,
+)
+from tests.support import Process, wait_for
+
+NAME = "메모.txt"
+
+
+def test_submit_cancel_retry_and_delete(page: Page, client: httpx.Client, worker: Process) -> None:
+    client.post("/documents", files={"file": (NAME, "할 일이 있다.".encode())})
+    posts: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST":
+            posts.append(request.url)
+
+    page.on("request", note)
+    try:
+        open_list(page)
+        press_korean(page, "KeyN", "ㅜ")
+        expect(page.locator('[data-field="pipeline"]')).to_be_focused()
+        page.keyboard.press("d")
+        page.keyboard.press("o")
+        expect(page.locator('[data-field="document"]')).to_be_visible()
+        while not page.locator('[data-field="document"]').evaluate("field => field === document.activeElement"):
+            page.keyboard.press("Tab")
+        compose(page, "메", "메모")
+        page.keyboard.press("Enter")
+        page.keyboard.insert_text(NAME)
+        expect(page.locator('[data-field="document"]')).to_have_value(NAME)
+        assert posts == []
+        page.keyboard.press("Control+Enter")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    finally:
+        client.delete(f"/documents/{NAME}")
+    assert len(posts) == 1
+    (job,) = client.get("/jobs").json()
+    assert job["params"] == {"document": NAME}
+    expect_route(page, f"#/jobs/{job['id']}")
+
+
+def test_the_rows_are_walked_and_acted_upon(page: Page, client: httpx.Client, worker: Process) -> None:
+    oldest, failed, later = failed_job(client), failed_job(client), later_job(client)
+    open_list(page)
+    expect(row(page, oldest)).to_be_visible()
+    page.keyboard.press("j")
+    expect(row(page, later).get_by_role("link")).to_be_focused()
+    page.keyboard.press("Shift+C")
+    expect(row(page, later)).to_have_attribute("data-status", "CANCELLED")
+    page.keyboard.press("f")
+    expect(row(page, failed).get_by_role("link")).to_be_focused()
+    page.keyboard.press("Shift+R")
+    wait_for(lambda: client.get(f"/jobs/{failed}").json()["attempt"] == 2, what="the retry")
+    until(client, failed, "FAILED")
+    expect(row(page, failed)).to_have_attribute("data-status", "FAILED")
+    expect(row(page, failed).get_by_role("link")).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("dialog")).to_contain_text(f"Delete job {failed}?")
+    page.keyboard.press("Enter")
+    expect(row(page, failed)).to_have_count(0)
+    expect(row(page, oldest).get_by_role("link")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("k")
+    page.keyboard.press("Shift+X")
+    expect(page.get_by_role("group", name="Selected jobs")).to_contain_text("2 selected")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("group", name="Selected jobs")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect_route(page, f"#/jobs/{later}")
+
+
+def test_sections_help_and_the_jump_box(page: Page, client: httpx.Client) -> None:
+    job = submit(client)
+    open_list(page)
+    press_korean(page, "KeyG", "ㅎ")
+    press_korean(page, "KeyS", "ㄴ")
+    expect_route(page, "#/system")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type(str(job))
+    page.keyboard.press("Enter")
+    expect_route(page, f"#/jobs/{job}")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.get_by_role("checkbox", name="Shortcuts are on").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_route(page, f"#/jobs/{job}")
+
+
+def test_the_task_id_of_a_job_leads_to_it(page: Page, client: httpx.Client) -> None:
+    job = submit(client)
+    open_list(page)
+    page.get_by_role("searchbox").fill(client.get(f"/jobs/{job}").json()["task_id"])
+    page.keyboard.press("Enter")
+    expect_route(page, f"#/jobs/{job}")
+
+
+def test_the_skip_link_leads_to_the_heading(page: Page, client: httpx.Client) -> None:
+    open_list(page)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()

@@ -1,0 +1,171 @@
+"""The list of jobs: it moves by itself, and nothing moves under the reader's hands."""
+
+import httpx2 as httpx
+from playwright.sync_api import Page, expect
+
+from tests.browser.screens import (
+    expect_live,
+    expect_route,
+    failed_job,
+    later_job,
+    open_list,
+    row,
+    shown_ids,
+    shown_states,
+    submit,
+)
+from tests.browser.traffic import Traffic, fill
+from tests.browser.watch import Watch
+from tests.support import Process, wait_for
+
+# Notes each change of what the row of a job says about its steps, and of its status.
+RECORD = """
+(job) => {
+  window.steps = []; window.states = [];
+  const note = () => {
+    const row = document.querySelector(`tr[data-job-id="${job}"]`);
+    const steps = row?.querySelectorAll('[data-role="ok"]').length, state = row?.dataset.status;
+    if (row && steps !== window.steps.at(-1)) window.steps.push(steps);
+    if (row && state !== window.states.at(-1)) window.states.push(state);
+  };
+  new MutationObserver(note).observe(document, {subtree: true, childList: true, attributes: true});
+  note();
+}
+"""
+MOST_ROWS = """
+() => {
+  window.most = 0;
+  const count = () => { window.most = Math.max(window.most, document.querySelectorAll("tr[data-job-id]").length) };
+  new MutationObserver(count).observe(document, {subtree: true, childList: true});
+}
+"""
+
+
+def test_a_submitted_job_completes_before_the_readers_eyes(page: Page, client: httpx.Client, worker: Process) -> None:
+    open_list(page)
+    expect(page.get_by_text("No job yet")).to_be_visible()
+    job = submit(client, params={"step_seconds": 0.5})
+    expect(row(page, job)).to_be_visible()
+    page.evaluate(RECORD, job)
+    expect(row(page, job)).to_have_attribute("data-status", "COMPLETED")
+    expect(row(page, job).get_by_text("Completed")).to_be_visible()
+    assert page.evaluate("window.states")[-2:] == ["IN_PROGRESS", "COMPLETED"]
+    seen = page.evaluate("window.steps")
+    assert seen == [*range(seen[0], 4)]
+    assert len(seen) >= 3
+
+
+def test_back_restores_filter_scroll_and_focus(page: Page) -> None:
+    fill(1000)
+    open_list(page)
+    page.get_by_role("link", name="Failed").click()
+    expect_route(page, "#/jobs?status=FAILED")
+    wait_for(lambda: set(shown_states(page).values()) == {"FAILED"}, what="the filter")
+    page.mouse.move(640, 500)
+    page.mouse.wheel(0, 1500)
+    wait_for(lambda: page.evaluate("scrollY") == 1500, what="the scroll")
+    job = shown_ids(page)[15]
+    row(page, job).get_by_role("link").focus()
+    before = page.evaluate("scrollY")
+    page.keyboard.press("Enter")
+    expect_route(page, f"#/jobs/{job}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(str(job))
+    page.go_back()
+    expect_route(page, "#/jobs?status=FAILED")
+    expect(row(page, job).get_by_role("link")).to_be_focused()
+    assert page.evaluate("scrollY") == before
+    assert set(shown_states(page).values()) == {"FAILED"}
+
+
+def test_of_ten_thousand_jobs_few_are_drawn(page: Page, client: httpx.Client) -> None:
+    fill(10_000)
+    open_list(page)
+    page.evaluate(MOST_ROWS)
+    with Traffic(rate=500) as traffic:
+        page.mouse.move(640, 600)
+        for _ in range(12):
+            page.mouse.wheel(0, 2500)
+            page.wait_for_timeout(100)
+        expect(page.get_by_role("button", name="new jobs")).to_be_visible()
+        page.keyboard.press("Control+Home")
+        wait_for(lambda: traffic.events > 500, what="500 events")
+    assert 0 < page.evaluate("window.most") <= 120
+    page.evaluate("scrollTo(0, 0)")
+    newest = client.get("/jobs", params={"limit": 5}).json()
+    if page.locator('[data-action="show-new"]').is_visible():
+        page.locator('[data-action="show-new"]').click()
+    for job in newest:
+        expect(row(page, job["id"])).to_have_attribute("data-status", job["status"])
+
+
+def test_a_selection_means_the_same_jobs_while_others_move(page: Page, client: httpx.Client, worker: Process) -> None:
+    fill(100)
+    chosen = [failed_job(client), failed_job(client)]
+    spared = failed_job(client)
+    with Traffic(rate=100):
+        open_list(page)
+        for job in chosen:
+            row(page, job).get_by_role("checkbox").check()
+        place = row(page, chosen[0]).bounding_box()
+        more = failed_job(client)
+        expect(page.locator('[data-action="show-new"]')).to_be_visible()
+        assert row(page, chosen[0]).bounding_box() == place
+        page.get_by_role("group", name="Selected jobs").get_by_role("button", name="Delete 2").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete 2").click()
+        for job in chosen:
+            expect(row(page, job)).to_have_count(0)
+    assert [client.get(f"/jobs/{job}").status_code for job in chosen] == [404, 404]
+    assert [client.get(f"/jobs/{job}").status_code for job in (spared, more)] == [200, 200]
+
+
+def test_of_a_mixed_selection_what_cannot_be_done_is_named_before(
+    page: Page, client: httpx.Client, worker: Process
+) -> None:
+    failed, waiting = failed_job(client), later_job(client)
+    open_list(page)
+    page.get_by_role("checkbox", name="Select all").check()
+    page.get_by_role("button", name="Cancel 1").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text(f"#{failed} (Failed)")
+    question.get_by_role("button", name="Cancel 1").click()
+    expect(row(page, waiting)).to_have_attribute("data-status", "CANCELLED")
+    assert client.get(f"/jobs/{failed}").json()["status"] == "FAILED"
+
+
+def test_why_a_job_waits_is_said(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    open_list(page)
+    expect(row(page, job)).to_contain_text("It is not due yet: it may begin in")
+    submit(client)
+    expect(page.locator('[data-banner="no-worker"]')).to_contain_text("No worker is alive, and 1 job waits.")
+
+
+def test_a_filter_without_jobs_offers_a_way_out(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    open_list(page, "?status=FAILED")
+    expect(page.get_by_role("heading", name="No job matches these filters")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Clear filters").click()
+    expect(row(page, job)).to_be_visible()
+
+
+def test_what_leaves_the_filter_stays_until_it_is_refreshed(page: Page, client: httpx.Client) -> None:
+    jobs = [later_job(client) for _ in range(3)]
+    open_list(page, "?status=PENDING")
+    expect(row(page, jobs[1])).to_be_visible()
+    client.post(f"/jobs/{jobs[1]}/cancel").raise_for_status()
+    expect(row(page, jobs[1])).to_have_attribute("data-gone", "")
+    assert shown_ids(page) == jobs[::-1]
+
+
+def test_a_refusal_is_told_and_the_row_refreshed(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 409")
+    job = later_job(client)
+    page.goto("/ui/#/jobs")
+    expect_live(page)
+    page.keyboard.press("p")  # paused: the page does not hear of what follows
+    expect(page.locator(".live")).to_have_attribute("data-state", "paused")
+    client.post(f"/jobs/{job}/cancel").raise_for_status()
+    row(page, job).get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Cancel").click()
+    expect(page.get_by_role("status")).to_contain_text("it cannot be cancelled any more")
+    expect(row(page, job)).to_have_attribute("data-status", "CANCELLED")

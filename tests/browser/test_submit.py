@@ -1,0 +1,85 @@
+"""The form for a new job is made from the pipeline's own schema, and keeps what was typed when it is refused."""
+
+import json
+import shlex
+
+import httpx2 as httpx
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.screens import expect_route, open_list, row
+from tests.browser.watch import Watch
+from tests.support import Process
+
+
+def open_form(page: Page) -> Locator:
+    """Open the dialog for a new job from the list."""
+    open_list(page)
+    page.get_by_role("button", name="New job").first.click()
+    dialog = page.get_by_role("dialog", name="New job")
+    expect(dialog.locator('[data-field="pipeline"]')).to_be_focused()
+    return dialog
+
+
+def test_a_job_is_made_by_the_form(page: Page, client: httpx.Client, worker: Process) -> None:
+    form = open_form(page)
+    form.get_by_label("step_seconds").fill("0.25")
+    form.get_by_text("Priority, delay, attempts").click()
+    form.get_by_label("Priority", exact=True).fill("7")
+    form.locator('[data-action="submit"]').click()
+    expect(page.get_by_role("status")).to_contain_text("submitted")
+    (job,) = client.get("/jobs").json()
+    assert (job["params"]["step_seconds"], job["priority"], job["pipeline"]) == (0.25, 7, "demo")
+    expect_route(page, f"#/jobs/{job['id']}")
+    page.go_back()
+    expect(row(page, job["id"])).to_have_attribute("data-status", "COMPLETED")
+
+
+def test_a_refused_form_says_where_and_keeps_what_was_typed(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 422")
+    form = open_form(page)
+    form.get_by_label("fail_at_step").fill("9")
+    form.get_by_label("fail_times").fill("4")
+    form.locator('[data-action="submit"]').click()
+    wrong = form.get_by_label("fail_at_step")
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    expect(wrong).to_be_focused()
+    expect(form.locator(".field-error:visible").first).to_contain_text("less than or equal to 3")
+    expect(form.get_by_label("fail_times")).to_have_value("4")
+    assert client.get("/jobs").json() == []
+    wrong.fill("3")
+    form.locator('[data-action="submit"]').click()
+    expect(form).to_have_count(0)
+    assert client.get("/jobs").json()[0]["params"]["fail_at_step"] == 3
+
+
+def test_json_and_form_are_two_views_of_one_thing(page: Page, client: httpx.Client) -> None:
+    form = open_form(page)
+    form.get_by_label("fail_times").fill("5")
+    form.locator('[data-tab="json"]').click()
+    text = form.locator('textarea[data-field="params"]')
+    assert json.loads(text.input_value())["fail_times"] == 5
+    text.fill("{broken")
+    form.locator('[data-tab="form"]').click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    text.fill('{"fail_times": 6}')
+    form.locator('[data-tab="form"]').click()
+    expect(form.get_by_label("fail_times")).to_have_value("6")
+
+
+def test_the_same_request_as_curl_makes_the_same_job(page: Page, client: httpx.Client) -> None:
+    form = open_form(page)
+    form.get_by_label("fail_times").fill("5")
+    form.get_by_text("As curl").click()
+    words = shlex.split(form.get_by_role("region", name="curl").inner_text())
+    assert words[:3] == ["curl", "-X", "POST"]
+    assert words[3] == f"{client.base_url}/jobs" or words[3] == f"{str(client.base_url).rstrip('/')}/jobs"
+    body = words[words.index("-d") + 1]
+    made = client.post("/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert client.get(f"/jobs/{made.json()['job_id']}").json()["params"]["fail_times"] == 5
+
+
+def test_a_double_click_makes_one_job(page: Page, client: httpx.Client) -> None:
+    form = open_form(page)
+    form.locator('[data-action="submit"]').dblclick()
+    expect(form).to_have_count(0)
+    assert len(client.get("/jobs").json()) == 1

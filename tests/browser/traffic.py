@@ -1,0 +1,140 @@
+"""Many jobs at once, and jobs that move without a worker: by the statements that workers use."""
+
+import threading
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from background.database import transaction
+from background.jobs import queries
+from background.jobs.states import JobStatus
+
+STEPS = ["prepare", "process", "publish"]
+
+# Of twenty jobs sixteen are done, two have failed, one was cancelled, and one is to begin tomorrow.
+_FILL = text("""
+WITH job AS (
+    INSERT INTO jobs (task_id, pipeline, step_names, params, status, max_attempts, attempt, worker, result, error,
+                      current_step, event_count, run_at, created_at, updated_at, started_at, finished_at)
+    SELECT gen_random_uuid(), 'demo', :steps, '{"step_seconds": 5.0, "fail_at_step": null, "fail_times": 1}', status, 3,
+           (status <> 'PENDING')::int, CASE WHEN status <> 'PENDING' THEN 'celery@one' END,
+           CASE WHEN status = 'COMPLETED' THEN jsonb_build_object('published', 3) END,
+           CASE WHEN status = 'FAILED' THEN 'ValueError: boom' END,
+           CASE status WHEN 'PENDING' THEN 0 WHEN 'COMPLETED' THEN 3 ELSE 2 END, 1,
+           CASE WHEN status = 'PENDING' THEN now() + interval '1 day' ELSE born END, born, born,
+           CASE WHEN status <> 'PENDING' THEN born + waited END,
+           CASE WHEN status <> 'PENDING' THEN born + waited + took END
+    FROM (SELECT now() - (:number - n + 20 * (1 + sin(n / 40.0))) * :seconds_apart * interval '1 s' AS born,
+                 (1.1 + sin(n / 90.0)) * interval '1 s' AS waited, (10 + 3 * sin(n / 60.0)) * interval '1 s' AS took,
+                 CASE WHEN n % 20 < 16 THEN 'COMPLETED' WHEN n % 20 < 18 THEN 'FAILED'
+                      WHEN n % 20 < 19 THEN 'CANCELLED' ELSE 'PENDING' END AS status
+          FROM generate_series(1, :number) AS n) AS planned
+    RETURNING id, status, current_step, started_at
+), step AS (
+    INSERT INTO job_steps (job_id, step_number, name, status, message, attempt, progress, started_at, completed_at)
+    SELECT id, number, (CAST(:steps AS text[]))[number],
+           CASE WHEN failed THEN 'FAILED' ELSE 'COMPLETED' END,
+           CASE WHEN failed THEN 'ValueError: boom' ELSE 'Step ' || number || ' completed successfully' END,
+           1, CASE WHEN failed THEN 0.5 ELSE 1 END, started_at, started_at + interval '5 s'
+    FROM job CROSS JOIN LATERAL (
+        SELECT number, number = current_step AND status <> 'COMPLETED' AS failed
+        FROM generate_series(1, current_step) AS number) AS planned
+)
+INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, 1, 'created', 0 FROM job
+""")
+
+
+def fill(number: int, *, seconds_apart: float = 0.3) -> None:
+    """Insert so many jobs, the last one now: most have ended, none is running or due."""
+    with transaction(seconds=60) as connection:
+        connection.execute(_FILL, {"number": number, "steps": STEPS, "seconds_apart": seconds_apart})
+
+
+class Traffic(AbstractContextManager["Traffic"]):
+    """While the block runs, `running` jobs move on, and new ones follow: `rate` events a second, from a thread.
+
+    Of ten changes eight are progress, one ends a step.
+    """
+
+    def __init__(self, *, rate: float, running: int = 20) -> None:
+        self.events = 0
+        self._rate = rate
+        self._running = running
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        moving = [begin() for _ in range(self._running)]
+        began = time.monotonic()
+        number = 0
+        while not self._stop.wait(max(0.0, began + number / self._rate - time.monotonic())):
+            place = number % self._running
+            if number // self._running % 10 == 9:
+                moving[place] = moving[place].end_step() or begin()
+            else:
+                moving[place].progress(number // self._running % 10 / 10)
+            number += 1
+            self.events += 1
+
+
+class Moving:
+    """A job that this process has claimed."""
+
+    def __init__(self, job_id: int, attempt: int) -> None:
+        self.job_id = job_id
+        self.attempt = attempt
+        self.step = 1
+
+    def progress(self, fraction: float) -> None:
+        """Report how far its step is."""
+        with transaction() as connection:
+            queries.progress(connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None)
+
+    def end_step(self) -> Self | None:
+        """End its step; gives the job while it has another one."""
+        with transaction() as connection:
+            row = queries.finish_step(
+                connection, job_id=self.job_id, attempt=self.attempt, step=self.step, output="{}", time_limit=3600
+            )
+        if row is None or row["status"] != JobStatus.IN_PROGRESS:
+            return None
+        self.step = row["current_step"]
+        return self
+
+
+def begin() -> Moving:
+    """Create a job and claim it, under the name of a worker that does not exist."""
+    job = {
+        "task_id": str(uuid4()),
+        "pipeline": "demo",
+        "step_names": STEPS,
+        "params": {},
+        "priority": 0,
+        "delay_seconds": 0,
+        "max_attempts": 3,
+    }
+    with transaction() as connection:
+        job_id = queries.create(connection, [job])[0]["id"]
+        row = queries.claim(
+            connection,
+            job_id=job_id,
+            token=str(uuid4()),
+            worker="celery@traffic",
+            worker_id=str(uuid4()),
+            lease=3600,
+            time_limit=3600,
+        )
+    assert row is not None
+    return Moving(job_id, row["attempt"])
