@@ -1,5 +1,8 @@
 // English. Keys are the same as in `ko.js`; a test holds that.
+import runs from "./ko-runs.js";
+
 export default {
+  ...runs,
   "language.name": "한국어",
   skip: "Skip to content",
   sections: "Sections",
@@ -292,5 +295,5 @@ export default {
   "system.counts": "Jobs by pipeline",
 
   step: "Step {number}: {name}",
-  sentences: [],
+  sentences: [...runs.sentences],
 };
