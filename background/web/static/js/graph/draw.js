@@ -12,7 +12,7 @@ import { step } from "./walk.js";
 import { drawn, line, WIRE_STATES } from "./wires.js";
 
 export const MOST_NODES = 300;
-const ZOOM = { least: 0.08, most: 2, step: 1.25, readable: 0.62 };
+const ZOOM = { least: 0.08, most: 2, step: 1.25, readable: 0.8 };
 const ROLES = ["skip", "wait", "ok", "stop", "retry", "run", "fail", "plan"];
 let pictures = 0;
 

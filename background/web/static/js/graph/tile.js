@@ -45,13 +45,12 @@ export function tileView(tile, { onLanes }) {
 
   function drawBar(numbers) {
     const room = width - 2 * PAD;
+    const least = 4; // so that one failure among a thousand is seen
     let at = x + PAD;
-    let sum = 0;
     const parts = numbers.map(([role, n]) => {
-      const from = at;
-      sum += n;
-      at = x + PAD + (room * sum) / ids.length;
-      return svg("rect", { "data-role": role, x: from, y: y + TILE.bar, width: Math.max(2, at - from), height: 8 });
+      const size = least + ((room - least * numbers.length) * n) / ids.length;
+      at += size;
+      return svg("rect", { "data-role": role, x: at - size, y: y + TILE.bar, width: size, height: 8 });
     });
     bar.replaceChildren(...parts);
   }

@@ -41,9 +41,8 @@ export function panel(first, { choose }) {
     else shown.view.update(run.graph.nodes);
     const wanted = id ?? chosen ?? telling(run.graph.nodes);
     if (wanted !== chosen || shown.selected !== wanted) {
-      chosen = wanted;
-      shown.selected = wanted;
-      if (id) shown.view.select(id);
+      chosen = shown.selected = wanted;
+      shown.view.select(wanted);
     }
     tell();
   }

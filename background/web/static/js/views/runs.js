@@ -7,6 +7,7 @@ import { roleOf } from "../job.js";
 import { badge, code, empty, failure, skeleton } from "../parts.js";
 import { go, href } from "../router.js";
 import { STATUSES, TYPES, role, statusWord, took } from "../run.js";
+import { poll } from "../stream.js";
 
 const PAGE = 50;
 const READ_MS = 2500;
@@ -19,8 +20,6 @@ class RunsView {
     this.rows = new Map();
     this.build(main);
     this.keys = { KeyJ: () => this.step(1), KeyK: () => this.step(-1), KeyN: () => go("#/canvas"), KeyF: () => this.nextFailure() };
-    this.onVisible = () => this.soon(0);
-    document.addEventListener("visibilitychange", this.onVisible);
     this.clock = setInterval(() => this.fillAll(), 1000);
     this.open(route);
   }
@@ -31,10 +30,8 @@ class RunsView {
   }
 
   close() {
-    clearTimeout(this.timer);
+    this.polling.stop();
     clearInterval(this.clock);
-    document.removeEventListener("visibilitychange", this.onVisible);
-    this.closed = true;
   }
 
   build(main) {
@@ -82,13 +79,9 @@ class RunsView {
     this.newest.hidden = !params.before;
     this.news.hidden = true;
     this.present("loading");
-    this.soon(0);
-  }
-
-  /** Runs have no stream of their own: the newest page is read again while the tab is visible. */
-  soon(wait) {
-    clearTimeout(this.timer);
-    if (!this.closed && document.visibilityState === "visible") this.timer = setTimeout(() => this.read(), wait);
+    // Runs as a whole have no stream: the page that is shown is read again.
+    this.polling?.stop();
+    this.polling = poll(() => this.read(), READ_MS);
   }
 
   async read() {
@@ -96,11 +89,11 @@ class RunsView {
     const query = Object.entries({ status: params.status, type: params.type, before: params.before, limit: PAGE }).filter(([, value]) => value);
     try {
       const { data, next } = await request("GET", `runs?${new URLSearchParams(query)}`);
-      if (params === this.params && !this.closed) this.take(data, next);
+      if (params === this.params) this.take(data, next);
     } catch (error) {
       if (params === this.params && !this.order.length) this.present("failed", error);
+      throw error;
     }
-    this.soon(READ_MS);
   }
 
   take(found, next) {
@@ -151,7 +144,7 @@ class RunsView {
     this.foot.replaceChildren(...(name === "rows" && this.next ? [h("a", { class: "button", "data-action": "older", href: href("runs", { ...this.params, before: this.next }) }, t("run.older"))] : []));
     if (this.state.dataset.state === name && name !== "failed") return;
     this.state.dataset.state = name;
-    this.state.replaceChildren(...{ rows: [], loading: [skeleton(8)], failed: [error && failure(error, () => this.read())], empty: [this.nothing()] }[name]);
+    this.state.replaceChildren(...{ rows: [], loading: [skeleton(8)], failed: [error && failure(error, () => this.polling.now())], empty: [this.nothing()] }[name]);
   }
 
   nothing() {
