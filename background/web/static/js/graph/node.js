@@ -64,6 +64,7 @@ export function nodeElement(id) {
     if (shown.node !== node) {
       say(task, clipped(nameOf(node), 7.3));
       say(detail, clipped(detailOf(node), 6.5));
+      set(task, "y", detail.textContent ? 19 : 27);
       set(element, "aria-label", labelOf(node));
       set(element, "data-id", node.id);
       set(element, "data-state", node.state);
