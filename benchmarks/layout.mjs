@@ -35,5 +35,7 @@ for (const [name, graph] of Object.entries(graphs)) {
   });
   const [first] = taken;
   const median = taken.sort((a, b) => a - b)[ROUNDS >> 1];
-  console.log(`  ${name.padEnd(30)} ${String(graph.nodes.length).padStart(5)} tasks ${median.toFixed(1).padStart(7)} ms, the first time ${first.toFixed(1)} ms`);
+  console.log(
+    `  ${name.padEnd(30)} ${String(graph.nodes.length).padStart(5)} tasks ${median.toFixed(1).padStart(7)} ms, the first time ${first.toFixed(1)} ms`,
+  );
 }

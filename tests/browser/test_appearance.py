@@ -26,9 +26,16 @@ def faults(page: Page) -> list[str]:
     ]
 
 
-def sideways(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+WIDER = """
+() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 80))
+"""
+
+
+def sideways(page: Page) -> list[str]:
+    """What sticks out where the page is wider than its window."""
+    found: list[str] = page.evaluate(WIDER)
+    return found
 
 
 def screens(page: Page, client: httpx.Client) -> Iterator[str]:
@@ -74,13 +81,14 @@ def test_a_phone_shows_every_screen_well(
     for name in screens(page, client):
         assert page.locator("html").get_attribute("lang") == language[:2]
         if wider := sideways(page):
-            found.append(f"{name} is {wider} px too wide")
+            found.append(f"{name} is too wide: {wider[:3]}")
         found += [f"{name}: {fault}" for fault in faults(page)]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_a_wide_screen_has_no_serious_fault(page: Page, client: httpx.Client, worker: Process) -> None:
-    assert [fault for _ in screens(page, client) for fault in faults(page)] == []
+    found = [f"{name}: {fault}" for name in screens(page, client) for fault in faults(page)]
+    assert not found, "\n".join(found)
 
 
 def test_language_and_theme_are_chosen_and_kept(page: Page, client: httpx.Client) -> None:

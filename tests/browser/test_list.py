@@ -132,14 +132,6 @@ def test_of_a_mixed_selection_what_cannot_be_done_is_named_before(
     assert client.get(f"/jobs/{failed}").json()["status"] == "FAILED"
 
 
-def test_why_a_job_waits_is_said(page: Page, client: httpx.Client) -> None:
-    job = later_job(client)
-    open_list(page)
-    expect(row(page, job)).to_contain_text("It is not due yet: it may begin in")
-    submit(client)
-    expect(page.locator('[data-banner="no-worker"]')).to_contain_text("No worker is alive, and 1 job waits.")
-
-
 def test_a_filter_without_jobs_offers_a_way_out(page: Page, client: httpx.Client) -> None:
     job = later_job(client)
     open_list(page, "?status=FAILED")

@@ -30,6 +30,7 @@ def test_a_job_is_made_by_the_form(page: Page, client: httpx.Client, worker: Pro
     (job,) = client.get("/jobs").json()
     assert (job["params"]["step_seconds"], job["priority"], job["pipeline"]) == (0.25, 7, "demo")
     expect_route(page, f"#/jobs/{job['id']}")
+    page.mouse.move(0, 0)  # over the table it would hold back new rows
     page.go_back()
     expect(row(page, job["id"])).to_have_attribute("data-status", "COMPLETED")
 
@@ -69,7 +70,7 @@ def test_json_and_form_are_two_views_of_one_thing(page: Page, client: httpx.Clie
 def test_the_same_request_as_curl_makes_the_same_job(page: Page, client: httpx.Client) -> None:
     form = open_form(page)
     form.get_by_label("fail_times").fill("5")
-    form.get_by_text("As curl").click()
+    form.get_by_text("As a curl command").click()
     words = shlex.split(form.get_by_role("region", name="curl").inner_text())
     assert words[:3] == ["curl", "-X", "POST"]
     assert words[3] == f"{client.base_url}/jobs" or words[3] == f"{str(client.base_url).rstrip('/')}/jobs"

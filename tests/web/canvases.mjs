@@ -28,7 +28,9 @@ export function randomCanvas(random, size, depth = 8) {
   }
   const widest = Math.min(size, random() < 0.3 ? 400 : 8);
   const number = Math.max(1, Math.floor(random() * widest) + 1);
-  const parts = times(number, () => randomCanvas(random, Math.floor((size / number) * (0.5 + random() * 0.6)), depth - 1));
+  const parts = times(number, () =>
+    randomCanvas(random, Math.floor((size / number) * (0.5 + random() * 0.6)), depth - 1),
+  );
   const kind = random();
   if (kind < 0.4) return chain(...parts);
   return kind < 0.65 ? group(...parts) : chord(parts, randomCanvas(random, 1 + Math.floor(random() * 3), depth - 1));
@@ -71,7 +73,13 @@ export function graphOf(canvas) {
 function visit(canvas, nodes, edges) {
   if (canvas.task) {
     const id = `00000000-0000-4000-8000-${String(nodes.length).padStart(12, "0")}`;
-    const node = { id, task: `background.task.test_tasks.${canvas.task}`, args: [1, 2], state: "PENDING", on_error: null };
+    const node = {
+      id,
+      task: `background.task.test_tasks.${canvas.task}`,
+      args: [1, 2],
+      state: "PENDING",
+      on_error: null,
+    };
     nodes.push(node);
     if (canvas.on_error) {
       node.on_error = visit(canvas.on_error, nodes, edges).firsts[0];
@@ -92,7 +100,10 @@ function visit(canvas, nodes, edges) {
   return { firsts: header.firsts, lasts: body.lasts };
 }
 
-const sideBySide = (parts) => ({ firsts: parts.flatMap((part) => part.firsts), lasts: parts.flatMap((part) => part.lasts) });
+const sideBySide = (parts) => ({
+  firsts: parts.flatMap((part) => part.firsts),
+  lasts: parts.flatMap((part) => part.lasts),
+});
 
 function join(before, after, edges) {
   for (const from of before.lasts) for (const to of after.firsts) edges.push([from, to]);

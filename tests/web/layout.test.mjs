@@ -39,7 +39,12 @@ function overlap(a, b) {
 /** Whether a line goes through the inside of a box (Liang, Barsky 1984). */
 function through([x1, y1, x2, y2], { x, y, width, height }) {
   let [enter, leave] = [0, 1];
-  for (const [delta, room] of [[x1 - x2, x1 - x - 0.5], [x2 - x1, x + width - 0.5 - x1], [y1 - y2, y1 - y - 0.5], [y2 - y1, y + height - 0.5 - y1]]) {
+  for (const [delta, room] of [
+    [x1 - x2, x1 - x - 0.5],
+    [x2 - x1, x + width - 0.5 - x1],
+    [y1 - y2, y1 - y - 0.5],
+    [y2 - y1, y + height - 0.5 - y1],
+  ]) {
     if (delta === 0 && room < 0) return false;
     if (delta < 0) enter = Math.max(enter, room / delta);
     if (delta > 0) leave = Math.min(leave, room / delta);
@@ -52,12 +57,21 @@ function check(graph, found, name) {
     assert.ok([x, y, width, height].every(Number.isInteger), `${name}: whole numbers`);
     assert.ok(x >= 0 && y >= 0 && x + width <= found.width && y + height <= found.height, `${name}: within the sheet`);
   }
-  const lines = found.wires.flatMap(({ points }) => points.slice(2).flatMap((_, i) => (i % 2 ? [] : [points.slice(i, i + 4)])));
+  const lines = found.wires.flatMap(({ points }) =>
+    points.slice(2).flatMap((_, i) => (i % 2 ? [] : [points.slice(i, i + 4)])),
+  );
   const items = [...boxes(found), ...lines];
-  const boundsOf = (item) => (Array.isArray(item) ? [Math.min(item[0], item[2]), Math.min(item[1], item[3]), Math.max(item[0], item[2]), Math.max(item[1], item[3])] : bounds(item));
+  const boundsOf = (item) =>
+    Array.isArray(item)
+      ? [Math.min(item[0], item[2]), Math.min(item[1], item[3]), Math.max(item[0], item[2]), Math.max(item[1], item[3])]
+      : bounds(item);
   neighbours(items, boundsOf, (a, b) => {
     if (Array.isArray(a) && Array.isArray(b)) return;
-    if (Array.isArray(a) || Array.isArray(b)) assert.ok(!(Array.isArray(a) ? through(a, b) : through(b, a)), `${name}: a wire through ${JSON.stringify([a, b])}`);
+    if (Array.isArray(a) || Array.isArray(b))
+      assert.ok(
+        !(Array.isArray(a) ? through(a, b) : through(b, a)),
+        `${name}: a wire through ${JSON.stringify([a, b])}`,
+      );
     else assert.ok(!overlap(a, b), `${name}: ${JSON.stringify([a, b])} overlap`);
   });
   checkNested(found, name);
@@ -67,14 +81,19 @@ function check(graph, found, name) {
 /** Frames lie within each other or apart. */
 function checkNested({ frames, tiles }, name) {
   const all = [...frames, ...tiles];
-  const inside = (a, b) => a.x >= b.x && a.y >= b.y && a.x + a.width <= b.x + b.width && a.y + a.height <= b.y + b.height;
+  const inside = (a, b) =>
+    a.x >= b.x && a.y >= b.y && a.x + a.width <= b.x + b.width && a.y + a.height <= b.y + b.height;
   neighbours(all, bounds, (a, b) => assert.ok(!overlap(a, b) || inside(a, b) || inside(b, a), `${name}: frames cross`));
 }
 
 /** Every task is there once, and every edge once, but for those within a folded group. */
 function checkComplete(graph, found, name) {
   const tileOf = new Map(found.tiles.flatMap((tile) => tile.lanes.flat().map((id) => [id, tile])));
-  assert.deepEqual([...found.nodes.map(({ id }) => id), ...tileOf.keys()].sort(), graph.nodes.map(({ id }) => id).sort(), name);
+  assert.deepEqual(
+    [...found.nodes.map(({ id }) => id), ...tileOf.keys()].sort(),
+    graph.nodes.map(({ id }) => id).sort(),
+    name,
+  );
   const drawn = found.wires.filter(({ kind }) => kind !== "stub" && kind !== "bar");
   const pairs = drawn.flatMap(({ from, to }) => from.flatMap((a) => to.map((b) => `${a} ${b}`)));
   const wanted = graph.edges.filter(([a, b]) => !tileOf.has(a) || tileOf.get(a) !== tileOf.get(b));
@@ -98,13 +117,17 @@ test("200 random graphs that are no canvases: no wire through a task either", ()
     const random = seeded(seed);
     const nodes = times(2 + Math.floor(random() * 40), (i) => ({ id: String(i).padStart(3, "0") }));
     const edges = [];
-    for (const [i, a] of nodes.entries()) for (const b of nodes.slice(i + 1)) if (random() < 1.5 / nodes.length) edges.push([a.id, b.id]);
+    for (const [i, a] of nodes.entries())
+      for (const b of nodes.slice(i + 1)) if (random() < 1.5 / nodes.length) edges.push([a.id, b.id]);
     for (const options of [{}, { down: true }]) {
       const found = layout({ nodes, edges }, options);
-      const lines = found.wires.flatMap(({ points }) => points.slice(2).flatMap((_, i) => (i % 2 ? [] : [points.slice(i, i + 4)])));
+      const lines = found.wires.flatMap(({ points }) =>
+        points.slice(2).flatMap((_, i) => (i % 2 ? [] : [points.slice(i, i + 4)])),
+      );
       const all = boxes(found);
       assert.equal(found.nodes.length + found.tiles.flatMap((tile) => tile.lanes.flat()).length, nodes.length);
-      for (const line of lines) for (const box of all) assert.ok(!through(line, box), `seed ${seed}: ${JSON.stringify([line, box])}`);
+      for (const line of lines)
+        for (const box of all) assert.ok(!through(line, box), `seed ${seed}: ${JSON.stringify([line, box])}`);
       for (const [i, a] of all.entries()) for (const b of all.slice(i + 1)) assert.ok(!overlap(a, b), `seed ${seed}`);
     }
   }
@@ -113,13 +136,25 @@ test("200 random graphs that are no canvases: no wire through a task either", ()
 const kinds = ({ wires }) => wires.map(({ kind }) => kind);
 
 test("a chord has one stem into its body, from the edge of its header", () => {
-  const found = layout(graphOf(chord(times(3, () => task()), task("finalize"))));
+  const found = layout(
+    graphOf(
+      chord(
+        times(3, () => task()),
+        task("finalize"),
+      ),
+    ),
+  );
   const stems = found.wires.filter(({ kind }) => kind === "stem");
   assert.equal(stems.length, 1);
   assert.equal(stems[0].from.length, 3);
   const [frame] = found.frames;
   const body = found.nodes.at(-1);
-  assert.deepEqual(stems[0].points, [frame.x + frame.width, body.y + NODE.height / 2, body.x, body.y + NODE.height / 2]);
+  assert.deepEqual(stems[0].points, [
+    frame.x + frame.width,
+    body.y + NODE.height / 2,
+    body.x,
+    body.y + NODE.height / 2,
+  ]);
   assert.equal(body.x - frame.x - frame.width, 56);
   assert.equal(found.nodes[1].y - found.nodes[0].y, NODE.height + 12);
 });
@@ -139,13 +174,29 @@ test("on phones it goes from top to bottom", () => {
 
 test("more than 24 lanes are folded, whatever their states", () => {
   assert.equal(layout(graphOf(group(...times(24, () => task())))).tiles.length, 0);
-  const found = layout(graphOf(chord(times(1000, () => task()), task())));
+  const found = layout(
+    graphOf(
+      chord(
+        times(1000, () => task()),
+        task(),
+      ),
+    ),
+  );
   assert.equal(found.tiles.length, 1);
   assert.equal(found.nodes.length, 1);
   const [tile] = found.tiles;
-  const content = tileContent(tile, times(TILE.lanes, (i) => i), new Map());
+  const content = tileContent(
+    tile,
+    times(TILE.lanes, (i) => i),
+    new Map(),
+  );
   assert.equal(content.nodes.length, 8);
   for (const { x, y } of content.nodes) {
-    assert.ok(x >= tile.x && y >= tile.y && x + NODE.width <= tile.x + tile.width && y + NODE.height <= tile.y + tile.height - TILE.foot);
+    assert.ok(
+      x >= tile.x &&
+        y >= tile.y &&
+        x + NODE.width <= tile.x + tile.width &&
+        y + NODE.height <= tile.y + tile.height - TILE.foot,
+    );
   }
 });

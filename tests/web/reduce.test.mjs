@@ -19,10 +19,14 @@ function expected(canvas, counter = { next: 0 }) {
     return { text: canvas.on_error ? `${name}!${expected(canvas.on_error, counter).text}` : name, series: null };
   }
   if (canvas.group?.length === 1) return expected(canvas.group[0], counter);
-  if (canvas.group) return { text: `[${canvas.group.map((part) => expected(part, counter).text).join(" ")}]`, series: null };
+  if (canvas.group)
+    return { text: `[${canvas.group.map((part) => expected(part, counter).text).join(" ")}]`, series: null };
   const parts = canvas.chain
     ? canvas.chain.map((part) => expected(part, counter))
-    : [{ text: `[${canvas.header.map((part) => expected(part, counter).text).join(" ")}]` }, expected(canvas.body, counter)];
+    : [
+        { text: `[${canvas.header.map((part) => expected(part, counter).text).join(" ")}]` },
+        expected(canvas.body, counter),
+      ];
   const series = parts.flatMap((part) => part.series ?? [part.text]);
   return { text: `(${series.join(" ")})`, series };
 }
@@ -52,16 +56,38 @@ test("500 random canvases give back their shapes", () => {
 
 test("what is not in series and not side by side is left as a mesh, the rest is still reduced", () => {
   const ids = [..."abcdefg"];
-  const graph = (edges) => ({ nodes: ids.map((id) => ({ id: `000${ids.indexOf(id)}` })), edges: edges.map((pair) => [...pair].map((id) => `000${ids.indexOf(id)}`)) });
+  const graph = (edges) => ({
+    nodes: ids.map((id) => ({ id: `000${ids.indexOf(id)}` })),
+    edges: edges.map((pair) => [...pair].map((id) => `000${ids.indexOf(id)}`)),
+  });
   const found = reduce(graph(["ac", "ad", "bd", "de", "df", "eg", "fg"]));
   assert.equal(told(found), "{0 1 2 (3 [4 5] 6)}");
-  assert.deepEqual(found.edges, [[0, 2], [0, 3], [1, 3]]);
+  assert.deepEqual(found.edges, [
+    [0, 2],
+    [0, 3],
+    [1, 3],
+  ]);
   assert.equal(told(reduce(graph(["ac", "ad", "bd"]))), "[{0 1 2 3} 4 5 6]");
 });
 
 test("doubles, circles and unknown ids do no harm", () => {
   const nodes = [{ id: "0000" }, { id: "0001" }, { id: "0002" }];
-  assert.equal(told(reduce({ nodes, edges: [["0000", "0001"], ["0000", "0001"], ["0001", "0002"], ["0002", "0000"], ["0001", "0001"], ["0001", "x"]] })), "(0 1 2)");
+  assert.equal(
+    told(
+      reduce({
+        nodes,
+        edges: [
+          ["0000", "0001"],
+          ["0000", "0001"],
+          ["0001", "0002"],
+          ["0002", "0000"],
+          ["0001", "0001"],
+          ["0001", "x"],
+        ],
+      }),
+    ),
+    "(0 1 2)",
+  );
   assert.equal(reduce({ nodes: [], edges: [] }), null);
 });
 
@@ -70,7 +96,9 @@ test("a many-to-many join of 500 and 500 is one join", () => {
 });
 
 test("the shape in Celery's words: a group takes what follows as its body", () => {
-  const words = (item) => (item.kind === "task" ? `${item.error ? "!" : ""}${told(item)}` : item.kind) + (item.children.length ? `(${item.children.map(words).join(" ")})` : "");
+  const words = (item) =>
+    (item.kind === "task" ? `${item.error ? "!" : ""}${told(item)}` : item.kind) +
+    (item.children.length ? `(${item.children.map(words).join(" ")})` : "");
   const of = (canvas) => words(itemsOf(reduce(graphOf(canvas))));
   assert.equal(of(task()), "0");
   assert.equal(of(chain(t(), group(t(), chain(t(), t())))), "chain(0 group(1 chain(2 3)))");
@@ -82,6 +110,9 @@ test("the shape in Celery's words: a group takes what follows as its body", () =
 test("closed items hide what is in them", () => {
   const root = itemsOf(reduce(graphOf(chord([t(), t()], t()))));
   assert.equal(opened(root, new Set()).length, 5);
-  assert.deepEqual(opened(root, new Set([root.children[0].key])).map(({ kind }) => kind), ["chord", "header", "task"]);
+  assert.deepEqual(
+    opened(root, new Set([root.children[0].key])).map(({ kind }) => kind),
+    ["chord", "header", "task"],
+  );
   assert.deepEqual(root.children[0].ids.length, 2);
 });

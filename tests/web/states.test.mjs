@@ -14,14 +14,22 @@ const LETTERS = { P: "PENDING", R: "STARTED", S: "SUCCESS", F: "FAILURE", T: "RE
 /** A laid out canvas and its states, a letter for each task. */
 function scene(canvas, letters, options) {
   const graph = graphOf(canvas);
-  const states = new Map(graph.nodes.map((node, i) => [node.id, { ...node, state: LETTERS[letters[i]], finished_at: new Date(1e12 - 1000 * i).toISOString() }]));
+  const states = new Map(
+    graph.nodes.map((node, i) => [
+      node.id,
+      { ...node, state: LETTERS[letters[i]], finished_at: new Date(1e12 - 1000 * i).toISOString() },
+    ]),
+  );
   const found = layout(graph, options);
   return { graph, states, found, ids: graph.nodes.map(({ id }) => id), ...links(found.tree) };
 }
 
 const stemState = (canvas, letters) => {
   const { found, states } = scene(canvas, letters);
-  return wireState(found.wires.find(({ kind }) => kind === "stem"), states);
+  return wireState(
+    found.wires.find(({ kind }) => kind === "stem"),
+    states,
+  );
 };
 
 test("the stem waits for the whole header, is then released, and cut when the body never runs", () => {
@@ -37,13 +45,19 @@ test("the stem waits for the whole header, is then released, and cut when the bo
 
 test("a wire is cut where the failure is, not further on", () => {
   const { found, states } = scene(chain(one(), one(), one(), one()), "SFKK");
-  assert.deepEqual(found.wires.map((wire) => wireState(wire, states)), ["released", "cut", "off"]);
+  assert.deepEqual(
+    found.wires.map((wire) => wireState(wire, states)),
+    ["released", "cut", "off"],
+  );
 });
 
 test("the wire to an error callback goes the other way", () => {
   const state = (letters) => {
     const { found, states } = scene(task("add", one()), letters);
-    return wireState(found.wires.find(({ kind }) => kind === "error"), states);
+    return wireState(
+      found.wires.find(({ kind }) => kind === "error"),
+      states,
+    );
   };
   assert.deepEqual([state("PP"), state("SK"), state("FS"), state("FP")], ["waiting", "off", "released", "released"]);
 });
@@ -56,7 +70,13 @@ test("who is to blame for a cut: the first that failed, however far before it", 
   assert.equal(blamed(scene(chord([one(), one(), one()], one()), "FFSK")), 1);
   assert.equal(blamed(scene(chord([one(), chain(one(), one(), one())], one()), "SFKKK")), 1);
   assert.equal(blamed(scene(chord([one(), one()], one()), "SVK")), 1);
-  const folded = scene(chord(times(30, () => chain(one(), one(), one())), one()), `SSS${"FKK".repeat(29)}K`);
+  const folded = scene(
+    chord(
+      times(30, () => chain(one(), one(), one())),
+      one(),
+    ),
+    `SSS${"FKK".repeat(29)}K`,
+  );
   const stem = folded.found.wires.find(({ kind }) => kind === "stem");
   assert.equal(wireState(stem, folded.states), "cut");
   assert.equal(culpritOf(stem.from, folded.states, folded.before), folded.ids[87]);
@@ -78,7 +98,10 @@ test("a folded group shows what failed, then what runs; who is shown keeps the p
   assert.deepEqual(new Set(lanesShown(lanes, states, second)), new Set([50, 0, 1, 2, 3, 4, 5, 6]));
   assert.ok(lanesShown(lanes, states, second, 99).includes(99));
   assert.deepEqual(lanesShown([["a"], ["b"]], states), [0, 1]);
-  assert.deepEqual(counted(["t50", "t1", "t2"], states), [["ok", 2], ["wait", 1]]);
+  assert.deepEqual(counted(["t50", "t1", "t2"], states), [
+    ["ok", 2],
+    ["wait", 1],
+  ]);
 });
 
 test("lanes of short chains are shown as chains, longer ones by the task that tells most", () => {
@@ -93,7 +116,8 @@ test("lanes of short chains are shown as chains, longer ones by the task that te
 test("arrow keys go along the wires and across the lanes", () => {
   const { found, ids, states, before, after } = scene(chain(one(), group(one(), one(), one()), one()), "SSFSK");
   const spots = new Map(found.nodes.map((node) => [node.id, node]));
-  const go = (key, from, down = false) => ids.indexOf(step(key, ids[from], { spots, standIn: () => undefined, before, after, states, down }));
+  const go = (key, from, down = false) =>
+    ids.indexOf(step(key, ids[from], { spots, standIn: () => undefined, before, after, states, down }));
   assert.equal(go("ArrowRight", 0), 2);
   assert.equal(go("ArrowLeft", 4), 2, "what failed comes first");
   assert.equal(go("ArrowDown", 1), 2);
@@ -107,5 +131,8 @@ test("from a task before a folded group an arrow leads into it", () => {
   const { found, ids, states, before, after } = scene(chord(times(100, one), one()), "");
   const { nodes } = tileContent(found.tiles[0], [0, 1], states);
   const spots = new Map([...found.nodes, ...nodes].map((node) => [node.id, node]));
-  assert.equal(step("ArrowLeft", ids[100], { spots, standIn: () => ids[0], before, after, states, down: false }), ids[1]);
+  assert.equal(
+    step("ArrowLeft", ids[100], { spots, standIn: () => ids[0], before, after, states, down: false }),
+    ids[1],
+  );
 });

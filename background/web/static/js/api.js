@@ -33,7 +33,11 @@ export async function request(method, path, { body, more, signal } = {}) {
       method,
       signal,
       cache: "no-store",
-      headers: headers({ Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...more }),
+      headers: headers({
+        Accept: "application/json",
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...more,
+      }),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -43,7 +47,7 @@ export async function request(method, path, { body, more, signal } = {}) {
   }
   readClock(response);
   if (response.status === 401) {
-    await needKey(key !== null);
+    if (key === choices.get("api-key", "sessionStorage")) await needKey(key !== null);
     return request(method, path, { body, more, signal });
   }
   const data = await parsed(response);
@@ -111,7 +115,8 @@ export function asCurl(method, path, body) {
   if (method !== "GET") words.push("-X", method);
   words.push(quoted(new URL(path, BASE).href));
   if (choices.get("api-key", "sessionStorage")) words.push("-H", '"X-API-Key: $API_KEY"');
-  if (body !== undefined) words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
+  if (body !== undefined)
+    words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
   return words.join(" ");
 }
 

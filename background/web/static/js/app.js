@@ -21,18 +21,29 @@ async function show(route, { back }) {
   }
   const { section, load } = resolve(route);
   const mine = ++turn;
+  document.querySelectorAll('dialog[open]:not([data-dialog="api-key"])').forEach((dialog) => dialog.close());
   if (load && shown === String(load) && view.update?.(route, { back })) return;
   const module = load ? await load() : null;
   if (mine !== turn) return; // A newer navigation has come in between.
   view.close?.();
   view = {};
   shown = load ? String(load) : null;
-  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
   setSection(section?.name, t(section ? `section.${section.name}` : "notFound"));
   main.replaceChildren();
-  if (!module) return main.append(h("div", { class: "empty" }, h("h1", { tabindex: "-1" }, t("notFound")), h("a", { class: "button", href: "#/jobs" }, t("section.jobs"))));
+  if (!back) window.scrollTo(0, 0);
+  if (!module)
+    return main.append(
+      h(
+        "div",
+        { class: "empty" },
+        h("h1", { tabindex: "-1" }, t("notFound")),
+        h("a", { class: "button", href: "#/jobs" }, t("section.jobs")),
+      ),
+    );
   view = module.show(main, route, { back });
-  if (!back || !main.contains(document.activeElement)) main.querySelector("h1")?.focus({ preventScroll: true });
+  // A page that was just opened leaves the focus at its start, before the skip link.
+  if (mine > 1 && (!back || !main.contains(document.activeElement)))
+    main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 keys.ask = askForKey;

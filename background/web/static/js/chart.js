@@ -17,15 +17,35 @@ export function chart({ title, summary, minutes, series, word }) {
   const known = minutes.map((_, index) => series.some(({ values }) => values[index] !== null));
   const targets = minutes.map((time, index) => {
     const tip = svg("title", {});
-    tip.textContent = t("chart.at", { time: minute(Date.parse(time)), value: known[index] ? word(totals[index]) : "–" });
+    tip.textContent = t("chart.at", {
+      time: minute(Date.parse(time)),
+      value: known[index] ? word(totals[index]) : "–",
+    });
     return svg("rect", { class: "chart-target", x: index * step, y: 0, width: step, height: HEIGHT }, tip);
   });
   return h(
     "figure",
     { class: "chart" },
     h("figcaption", {}, h("span", { class: "chart-title" }, title), h("span", { class: "muted" }, summary)),
-    svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${summary}` }, svg("path", { class: "chart-base", d: `M0 ${HEIGHT - 0.5}H${WIDTH}` }), bars(series, step, y), targets),
-    h("div", { class: "chart-axis", "aria-hidden": "true" }, h("span", {}, minute(Date.parse(minutes[0]))), h("span", {}, most ? t("chart.peak", { value: word(most) }) : ""), h("span", {}, minute(Date.parse(minutes.at(-1))))),
+    svg(
+      "svg",
+      {
+        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": `${title}: ${summary}`,
+      },
+      svg("path", { class: "chart-base", d: `M0 ${HEIGHT - 0.5}H${WIDTH}` }),
+      bars(series, step, y),
+      targets,
+    ),
+    h(
+      "div",
+      { class: "chart-axis", "aria-hidden": "true" },
+      h("span", {}, minute(Date.parse(minutes[0]))),
+      h("span", {}, most ? t("chart.peak", { value: word(most) }) : ""),
+      h("span", {}, minute(Date.parse(minutes.at(-1)))),
+    ),
   );
 }
 
@@ -36,7 +56,14 @@ function bars(series, step, y) {
       if (!value) return [];
       const from = below[index];
       below[index] += value;
-      return svg("rect", { class: "chart-bar", "data-role": role, x: index * step + 0.75, y: y(below[index]), width: step - 1.5, height: Math.max(1, y(from) - y(below[index])) });
+      return svg("rect", {
+        class: "chart-bar",
+        "data-role": role,
+        x: index * step + 0.75,
+        y: y(below[index]),
+        width: step - 1.5,
+        height: Math.max(1, y(from) - y(below[index])),
+      });
     }),
   );
 }

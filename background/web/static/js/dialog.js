@@ -14,7 +14,12 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
   const element = h(
     "dialog",
     { class: wide ? "dialog wide" : "dialog", "aria-labelledby": id, "data-dialog": name },
-    h("div", { class: "dialog-head" }, h("h2", { id }, title), iconButton("close", t("close"), { onclick: () => element.close() })),
+    h(
+      "div",
+      { class: "dialog-head" },
+      h("h2", { id }, title),
+      iconButton("close", t("close"), { onclick: () => element.close() }),
+    ),
     h("div", { class: "dialog-body" }, content),
     buttons.length ? h("div", { class: "dialog-foot" }, buttons) : null,
   );
@@ -37,9 +42,19 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
 /** Ask before something that cannot be taken back. Resolves to whether it was confirmed. */
 export function confirmed({ title, content, action, danger = false }) {
   return new Promise((resolve) => {
-    const yes = h("button", { type: "button", class: danger ? "button danger" : "button primary", "data-action": "confirm" }, action);
+    const yes = h(
+      "button",
+      { type: "button", class: danger ? "button danger" : "button primary", "data-action": "confirm" },
+      action,
+    );
     const no = h("button", { type: "button", class: "button" }, t("back"));
-    const { close } = openDialog({ title, content, buttons: [no, yes], name: "confirm", closed: (value) => resolve(value === true) });
+    const { close } = openDialog({
+      title,
+      content,
+      buttons: [no, yes],
+      name: "confirm",
+      closed: (value) => resolve(value === true),
+    });
     yes.addEventListener("click", () => close(true));
     no.addEventListener("click", () => close(false));
     yes.focus();

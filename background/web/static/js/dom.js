@@ -77,7 +77,11 @@ export function icon(name) {
 }
 
 export function iconButton(name, label, attributes = {}) {
-  return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, ...attributes }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title: label, ...attributes },
+    icon(name),
+  );
 }
 
 /** Copy text; works over plain HTTP as well, where there is no clipboard API. */

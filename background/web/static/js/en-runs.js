@@ -28,7 +28,10 @@ export default {
   "type.canvas": "Canvas",
 
   "graph.kind": "graph",
-  "graph.label": { one: "Graph of {n} task. Arrow keys move along the wires, plus and minus zoom, 0 fits.", other: "Graph of {n} tasks. Arrow keys move along the wires, plus and minus zoom, 0 fits." },
+  "graph.label": {
+    one: "Graph of {n} task. Arrow keys move along the wires, plus and minus zoom, 0 fits.",
+    other: "Graph of {n} tasks. Arrow keys move along the wires, plus and minus zoom, 0 fits.",
+  },
   "graph.group": "group {done}/{total}",
   "graph.group.planned": "group of {total}",
   "graph.header": "chord header {done}/{total}",
@@ -98,7 +101,10 @@ export default {
   "why.task.unneeded": "It is called when {name} fails, and {name} succeeded.",
   "why.task.onError": "It is called if {name} fails.",
   "why.task.show": "Show {name}",
-  "why.task.waits": { one: "It waits for {name}.", other: "It waits for {name} and what runs beside it: {n} tasks are not done." },
+  "why.task.waits": {
+    one: "It waits for {name}.",
+    other: "It waits for {name} and what runs beside it: {n} tasks are not done.",
+  },
   "why.task.worker": "Nothing before it is open; it waits for a worker.",
 
   "canvas.json": "JSON",
@@ -144,22 +150,26 @@ export default {
   "canvas.takes.none": "{task} takes nothing",
   "example.header-fails": "A chord whose header fails",
   "example.header-fails.expected": "The callback runs with the results that there are.",
-  "example.header-fails.truth": "The other header tasks still run, the callback never does, and the error names only the first failure.",
+  "example.header-fails.truth":
+    "The other header tasks still run, the callback never does, and the error names only the first failure.",
   "example.group-then-task": "A group, then a task",
   "example.group-then-task.expected": "The task runs once for each result.",
   "example.group-then-task.truth": "Celery makes a chord of it: the task runs once, with the list of all results.",
   "example.chain-stops": "A chain whose first task fails",
   "example.chain-stops.expected": "The later tasks are pending, or run without a value.",
-  "example.chain-stops.truth": "They never run. Celery itself shows all of them as FAILURE, with the first one's error.",
+  "example.chain-stops.truth":
+    "They never run. Celery itself shows all of them as FAILURE, with the first one's error.",
   "example.missing-si": ".s() where .si() was meant",
   "example.missing-si.expected": "multiply is called with the two arguments that stand there.",
-  "example.missing-si.truth": "The result before it is put in front of them. Here multiply repeats a list; one more argument, and it would fail.",
+  "example.missing-si.truth":
+    "The result before it is put in front of them. Here multiply repeats a list; one more argument, and it would fail.",
   "example.header-retries": "A header task that is retried",
   "example.header-retries.expected": "The callback runs with what is done, or fails at the first error.",
   "example.header-retries.truth": "It waits until the retried task has succeeded or given up for good.",
   "example.group-of-one": "A group of one, then a task",
   "example.group-of-one.expected": "The task is given a list with one result.",
-  "example.group-of-one.truth": "A group of one inside a chain is just its task: what follows is given the value itself.",
+  "example.group-of-one.truth":
+    "A group of one inside a chain is just its task: what follows is given the value itself.",
   "example.error-callback": "An error callback",
   "example.error-callback.expected": "It takes the chain over, and the next task runs.",
   "example.error-callback.truth": "It is called with the id of the task that failed; the chain stays where it broke.",
@@ -171,7 +181,8 @@ export default {
   "example.wide.truth": "It folds: counts, and the eight lanes that say most.",
   "example.empty-header": "A chord with an empty header",
   "example.empty-header.expected": "The callback runs at once, with an empty list.",
-  "example.empty-header.truth": "Depending on the version, Celery runs it, fails, or waits for ever; so it is refused here.",
+  "example.empty-header.truth":
+    "Depending on the version, Celery runs it, fails, or waits for ever; so it is refused here.",
 
   "documents.drop": "Drop files here, or choose them",
   "documents.kinds": "Plain text, Markdown, HTML, PDF, DOCX",

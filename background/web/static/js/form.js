@@ -9,9 +9,18 @@ let count = 0;
  * API's errors (`loc` from the property on) and gives the first field that has one; `suggest(name, values)` offers values.
  */
 export function schemaForm(schema, value = {}) {
-  const fields = new Map(Object.entries(schema.properties ?? {}).map(([name, property]) => [name, field(name, property, { value: value[name], required: schema.required?.includes(name) })]));
+  const fields = new Map(
+    Object.entries(schema.properties ?? {}).map(([name, property]) => [
+      name,
+      field(name, property, { value: value[name], required: schema.required?.includes(name) }),
+    ]),
+  );
   return {
-    element: h("div", { class: "fields" }, [...fields.values()].map((each) => each.element)),
+    element: h(
+      "div",
+      { class: "fields" },
+      [...fields.values()].map((each) => each.element),
+    ),
     read() {
       const entries = [...fields].map(([name, each]) => [name, each.read()]);
       return Object.fromEntries(entries.filter(([, each]) => each !== undefined));
@@ -40,10 +49,18 @@ export function field(name, property, { value, required = false, label, hint, pl
   const error = h("span", { class: "field-error", id: `${id}-error`, hidden: true });
   const note = h("span", { class: "field-hint", id: `${id}-hint` }, hint ?? describe(kind, property));
   set(control, "aria-describedby", `${id}-hint ${id}-error`);
-  const title = h("span", { class: "field-name" }, label ?? name, required ? h("span", { class: "muted" }, ` (${t("required")})`) : null);
+  const title = h(
+    "span",
+    { class: "field-name" },
+    label ?? name,
+    required ? h("span", { class: "muted" }, ` (${t("required")})`) : null,
+  );
   return {
     control,
-    element: kind.type === "boolean" ? h("div", { class: "field" }, h("label", { class: "check" }, control, title), note, error) : h("div", { class: "field" }, h("label", { for: id }, title), control, note, error),
+    element:
+      kind.type === "boolean"
+        ? h("div", { class: "field" }, h("label", { class: "check" }, control, title), note, error)
+        : h("div", { class: "field" }, h("label", { for: id }, title), control, note, error),
     read: () => read(kind, control),
     mark(text) {
       error.textContent = text;
@@ -51,7 +68,11 @@ export function field(name, property, { value, required = false, label, hint, pl
       set(control, "aria-invalid", text ? "true" : null);
     },
     suggest(values) {
-      const options = h("datalist", { id: `${id}-list` }, values.map((each) => h("option", { value: each })));
+      const options = h(
+        "datalist",
+        { id: `${id}-list` },
+        values.map((each) => h("option", { value: each })),
+      );
       set(control, "list", options.id);
       control.after(options);
     },
@@ -65,7 +86,8 @@ function kindOf(property) {
 }
 
 function make(kind, { id, name, property, value, required, placeholder }) {
-  const shown = value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const shown =
+    value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   const common = { id, name, required, "data-field": name, autocomplete: "off" };
   if (kind.type === "boolean") {
     const box = h("input", { ...common, type: "checkbox", required: null });
@@ -73,13 +95,24 @@ function make(kind, { id, name, property, value, required, placeholder }) {
     return box;
   }
   if (kind.enum) {
-    const select = h("select", common, [h("option", { value: "" }, t("form.default")), ...kind.enum.map((each) => h("option", { value: each }, String(each)))]);
+    const select = h("select", common, [
+      h("option", { value: "" }, t("form.default")),
+      ...kind.enum.map((each) => h("option", { value: each }, String(each))),
+    ]);
     select.value = shown;
     return select;
   }
-  const fallback = placeholder ?? (property.default == null ? "" : String(property.default));
+  const known = property.default === undefined ? (required ? "" : t("form.server")) : (property.default ?? "");
+  const fallback = placeholder ?? String(known);
   const numeric = kind.type === "integer" || kind.type === "number";
-  const input = h("input", { ...common, type: "text", inputmode: numeric ? (kind.type === "integer" ? "numeric" : "decimal") : null, placeholder: fallback, spellcheck: "false", maxlength: kind.maxLength });
+  const input = h("input", {
+    ...common,
+    type: "text",
+    inputmode: numeric ? (kind.type === "integer" ? "numeric" : "decimal") : null,
+    placeholder: fallback,
+    spellcheck: "false",
+    maxlength: kind.maxLength,
+  });
   input.value = shown;
   return input;
 }
@@ -99,7 +132,12 @@ function read(kind, control) {
 
 function describe(kind, { description }) {
   const { minimum, maximum } = kind;
-  const range = minimum !== undefined && maximum !== undefined ? t("form.range", { from: number(minimum), to: number(maximum) }) : minimum !== undefined ? t("form.least", { from: number(minimum) }) : null;
+  const range =
+    minimum !== undefined && maximum !== undefined
+      ? t("form.range", { from: number(minimum), to: number(maximum) })
+      : minimum !== undefined
+        ? t("form.least", { from: number(minimum) })
+        : null;
   const type = { integer: t("form.integer"), number: t("form.number") }[kind.type];
   return [description, type, range].filter(Boolean).join(", ");
 }

@@ -4,7 +4,7 @@ import { choices, h, icon, iconButton, say, set } from "./dom.js";
 import { LANGUAGES, clock, language, t } from "./i18n.js";
 import { poke, pulse, stranded } from "./pulse.js";
 import { go } from "./router.js";
-import { connection, pause } from "./stream.js";
+import { connection, hurry, pause } from "./stream.js";
 
 const CUT_SHOWN_MS = 2000;
 const TOAST_MS = 6000;
@@ -15,23 +15,43 @@ const toastText = h("span");
 const toastAction = h("span");
 const toastBox = h("div", { class: "toast", role: "status" }, toastText, toastAction);
 const banners = h("div", { class: "banners" });
-const live = h("button", { type: "button", class: "live", onclick: () => pause() }, h("span", { class: "live-dot", "aria-hidden": "true" }), h("span", { class: "live-text" }));
+const live = h(
+  "button",
+  { type: "button", class: "live", onclick: () => pause() },
+  h("span", { class: "live-dot", "aria-hidden": "true" }),
+  h("span", { class: "live-text" }),
+);
 const links = new Map();
 
 /** Put the frame into the page. */
 export function build(sections, { help }) {
   for (const { name, icon: glyph } of sections) {
-    links.set(name, h("a", { href: `#/${name}`, "data-section": name }, icon(glyph), h("span", {}, t(`section.${name}`))));
+    links.set(
+      name,
+      h("a", { href: `#/${name}`, "data-section": name }, icon(glyph), h("span", {}, t(`section.${name}`))),
+    );
   }
   document.body.replaceChildren(
     h("a", { class: "skip", href: "#main", onclick: skip }, t("skip")),
     h(
       "header",
       { class: "top" },
-      h("a", { class: "brand", href: "#/jobs" }, mark(), h("span", {}, "Celery Playground")),
+      h(
+        "a",
+        { class: "brand", href: "#/jobs", "aria-label": "Celery Playground" },
+        mark(),
+        h("span", {}, "Celery Playground"),
+      ),
       h("nav", { class: "sections", "aria-label": t("sections") }, [...links.values()]),
       jumpBox(),
-      h("div", { class: "top-end" }, live, languageButton(), themeButton(), iconButton("keys", t("help"), { onclick: help, class: "icon-button wide-only" })),
+      h(
+        "div",
+        { class: "top-end" },
+        live,
+        languageButton(),
+        themeButton(),
+        iconButton("keys", t("help"), { onclick: help, class: "icon-button wide-only" }),
+      ),
     ),
     banners,
     main,
@@ -76,7 +96,15 @@ function mark() {
 }
 
 function jumpBox() {
-  const input = h("input", { type: "search", name: "jump", class: "jump-input", "aria-label": t("jump"), placeholder: t("jump"), autocomplete: "off", spellcheck: "false" });
+  const input = h("input", {
+    type: "search",
+    name: "jump",
+    class: "jump-input",
+    "aria-label": t("jump"),
+    placeholder: t("jump"),
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   return h(
     "form",
     {
@@ -159,8 +187,9 @@ function showConnection() {
 
 function showState(state, asOf) {
   if (state === "live" && cutShown) toast(t("live.back"), { kind: "ok" });
-  cutShown = state === "cut";
   const text = state === "cut" && !asOf ? t("live.cut.never") : t(`live.${state}`, { time: asOf ? clock(asOf) : "" });
+  if (state === "cut" && !cutShown) toast(text, { kind: "fail" });
+  cutShown = state === "cut";
   set(live, "data-state", state);
   set(live, "aria-pressed", String(state === "paused"));
   set(live, "title", t("live.title"));
@@ -171,19 +200,49 @@ function showState(state, asOf) {
 function showBanners() {
   const shown = [];
   if (health.down === "key") {
-    const enter = h("button", { type: "button", class: "button small", "data-action": "key", onclick: () => keys.ask({}).then(() => location.reload(), () => {}) }, t("key.enter"));
+    const enter = h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        "data-action": "key",
+        onclick: () =>
+          keys.ask({}).then(
+            () => location.reload(),
+            () => {},
+          ),
+      },
+      t("key.enter"),
+    );
     shown.push(banner("key", "retry", [h("strong", {}, t("down.key"))], enter));
   } else if (health.down !== null) {
-    const retry = h("button", { type: "button", class: "button small", onclick: poke }, t("again"));
-    const text = health.down === "network" ? t("down.network", { host: BASE.host }) : t("down.part", { detail: health.down });
-    shown.push(banner("down", "fail", [h("strong", {}, text), " ", t("down.data", { time: clock(health.since) })], retry));
+    const retry = h("button", { type: "button", class: "button small", onclick: () => (poke(), hurry()) }, t("again"));
+    const text =
+      health.down === "network" ? t("down.network", { host: BASE.host }) : t("down.part", { detail: health.down });
+    shown.push(
+      banner("down", "fail", [h("strong", {}, text), " ", t("down.data", { time: clock(health.since) })], retry),
+    );
   } else if (stranded()) {
     const code = h("code", {}, "python -m background worker");
-    shown.push(banner("no-worker", "retry", [h("strong", {}, t("stranded", { n: stranded() })), " ", t("stranded.how"), " ", code]));
+    shown.push(
+      banner("no-worker", "retry", [
+        h("strong", {}, t("stranded", { n: stranded() })),
+        " ",
+        t("stranded.how"),
+        " ",
+        code,
+      ]),
+    );
   }
   if (banners.textContent !== shown.map((each) => each.textContent).join("")) banners.replaceChildren(...shown);
 }
 
 function banner(name, role, content, action) {
-  return h("section", { class: `banner role-${role}`, "data-banner": name, "aria-label": t("banner") }, icon("warn"), h("p", {}, content), action);
+  return h(
+    "section",
+    { class: `banner role-${role}`, "data-banner": name, "aria-label": t("banner") },
+    icon("warn"),
+    h("p", {}, content),
+    action,
+  );
 }

@@ -42,29 +42,46 @@ function format(Kind, options) {
 
 export const number = (value, options = {}) => format(Intl.NumberFormat, options).format(value);
 export const percent = (fraction) => number(fraction, { style: "percent", maximumFractionDigits: 0 });
-export const bytes = (value) => number(value, { notation: "compact", style: "unit", unit: "byte", unitDisplay: "narrow" });
+export const bytes = (value) =>
+  number(value, { notation: "compact", style: "unit", unit: "byte", unitDisplay: "narrow" });
 
 const unit = (value, name, digits = 0) =>
-  number(value, { style: "unit", unit: name, unitDisplay: "narrow", minimumFractionDigits: digits, maximumFractionDigits: digits });
+  number(value, {
+    style: "unit",
+    unit: name,
+    unitDisplay: "narrow",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
 
 /** How long, in two units at most: `0.3s`, `12s`, `1m 5s`, `3h 20m`, `2d 4h`. */
 export function duration(ms) {
   const seconds = Math.max(0, ms / 1000);
+  if (seconds < 0.095) return unit(Math.round(seconds * 1000), "millisecond");
   if (seconds < 9.95) return unit(seconds, "second", 1);
   if (seconds < 59.5) return unit(Math.round(seconds), "second");
-  const [big, small, size] = seconds < 3600 ? ["minute", "second", 60] : seconds < 86_400 ? ["hour", "minute", 3600] : ["day", "hour", 86_400];
+  const [big, small, size] =
+    seconds < 3600 ? ["minute", "second", 60] : seconds < 86_400 ? ["hour", "minute", 3600] : ["day", "hour", 86_400];
   const whole = Math.floor(seconds / size);
   const rest = Math.floor(((seconds % size) / size) * (size === 86_400 ? 24 : 60));
   return rest ? `${unit(whole, big)} ${unit(rest, small)}` : unit(whole, big);
 }
 
-const AGES = [[60, 1, "second"], [3600, 60, "minute"], [86_400, 3600, "hour"], [Infinity, 86_400, "day"]];
+const AGES = [
+  [60, 1, "second"],
+  [3600, 60, "minute"],
+  [86_400, 3600, "hour"],
+  [Infinity, 86_400, "day"],
+];
 
 /** How long ago, in one unit. */
 export function ago(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const [, size, name] = AGES.find(([below]) => seconds < below);
-  return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "always" }).format(-Math.floor(seconds / size), name);
+  return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "always" }).format(
+    -Math.floor(seconds / size),
+    name,
+  );
 }
 
 export const clock = (time) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(time);

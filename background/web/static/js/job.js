@@ -4,7 +4,19 @@ import { duration, has, number, percent, sentence, t } from "./i18n.js";
 
 export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
 const ENDED = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
-const ROLES = { PENDING: "wait", IN_PROGRESS: "run", STARTED: "run", COMPLETED: "ok", SUCCESS: "ok", FAILED: "fail", FAILURE: "fail", CANCELLED: "stop", REVOKED: "stop", RETRY: "retry", SKIPPED: "skip" };
+const ROLES = {
+  PENDING: "wait",
+  IN_PROGRESS: "run",
+  STARTED: "run",
+  COMPLETED: "ok",
+  SUCCESS: "ok",
+  FAILED: "fail",
+  FAILURE: "fail",
+  CANCELLED: "stop",
+  REVOKED: "stop",
+  RETRY: "retry",
+  SKIPPED: "skip",
+};
 
 /** Jobs that were asked to stop and have not yet; the API does not tell, so this page remembers. */
 export const cancelling = new Set();
@@ -55,7 +67,8 @@ export function segments(job) {
     const step = job.steps[index];
     if (!step) return { role: "none", progress: 0 };
     if (step.status === "COMPLETED") return { role: "ok", progress: 1 };
-    if (step.status === "IN_PROGRESS") return { role: job.status === "IN_PROGRESS" ? "run" : role(job), progress: step.progress };
+    if (step.status === "IN_PROGRESS")
+      return { role: job.status === "IN_PROGRESS" ? "run" : role(job), progress: step.progress };
     return { role: job.status === "FAILED" ? "fail" : job.status === "CANCELLED" ? "stop" : "retry", progress: 1 };
   });
 }
@@ -71,11 +84,17 @@ export function why(job) {
   const step = job.steps.at(-1);
   if (job.status === "PENDING") return whyPending(job);
   if (job.status === "IN_PROGRESS") {
-    const values = { number: step?.step_number ?? 1, total: segments(job).length, name: step?.name ?? "", part: percent(step?.progress ?? 0) };
+    const values = {
+      number: step?.step_number ?? 1,
+      total: segments(job).length,
+      name: step?.name ?? "",
+      part: percent(step?.progress ?? 0),
+    };
     return { text: t(step?.progress ? "why.running.part" : "why.running", values), known: true };
   }
   if (job.status === "FAILED") return { text: job.error ?? t("why.failed"), known: job.error === null };
-  if (job.status === "CANCELLED") return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
+  if (job.status === "CANCELLED")
+    return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
   return { text: preview(job.result), known: true };
 }
 
@@ -93,7 +112,9 @@ const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED
 function preview(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value);
-  const parts = Object.entries(value).map(([name, each]) => `${name}: ${typeof each === "object" ? "…" : each}`);
+  const parts = Object.entries(value)
+    .filter(([, each]) => typeof each !== "object")
+    .map(([name, each]) => `${name}: ${each}`);
   return parts.join(", ").slice(0, 200);
 }
 

@@ -12,10 +12,16 @@ export function askForKey({ refused = false } = {}) {
 }
 
 function ask(resolve, reject, refused) {
-  const input = h("input", { type: "password", name: "api-key", autocomplete: "off", required: true, "aria-describedby": "key-note" });
+  const input = h("input", {
+    type: "password",
+    name: "api-key",
+    autocomplete: "off",
+    required: true,
+    "aria-describedby": "key-note",
+  });
   const submit = (event) => {
     event.preventDefault();
-    if (event.isComposing || !input.value.trim()) return;
+    if (!input.value.trim()) return;
     choices.set("api-key", input.value.trim(), "sessionStorage");
     dialog.close(true);
   };

@@ -32,12 +32,19 @@ const enabled = () => choices.get("shortcuts") !== "off";
 
 /** Listen for shortcuts; `viewKeys()` gives those of the view that is shown. */
 export function start(sections, viewKeys) {
-  let leader = 0;
+  let leader = -Infinity; // When `g` was pressed.
+  // An Enter that ends a Korean syllable is no submit. (Safari sends it after the composition, as 229.)
+  const composing = (event) => event.isComposing || event.keyCode === 229;
+  document.addEventListener(
+    "keydown",
+    (event) => composing(event) && event.key === "Enter" && event.preventDefault(),
+    true,
+  );
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
+    if (composing(event) || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
     const led = performance.now() - leader < 1500;
-    leader = 0;
+    leader = -Infinity;
     const section = led && sections.find((each) => each.key === event.code);
     const action = section ? () => go(`#/${section.name}`) : (viewKeys()[name(event)] ?? COMMON[name(event)]);
     if (event.code === "KeyG" && !led) leader = performance.now();
@@ -46,12 +53,12 @@ export function start(sections, viewKeys) {
   });
 }
 
-/** `KeyX`, or `Shift+KeyX`. */
-const name = (event) => (event.shiftKey ? `Shift+${event.code}` : event.code);
+/** `KeyX`, or `Shift+KeyX`; `?` and `/` by what they type, since layouts have them in different places. */
+const name = (event) => ("?/".includes(event.key) ? event.key : event.shiftKey ? `Shift+${event.code}` : event.code);
 
 const COMMON = {
-  Slash: () => document.querySelector(".jump input")?.focus(),
-  "Shift+Slash": () => help(),
+  "/": () => document.querySelector(".jump input")?.focus(),
+  "?": () => help(),
   KeyP: () => pause(),
 };
 
@@ -60,10 +67,24 @@ export function help() {
   if (document.querySelector("dialog[open]")) return;
   const box = h("input", { type: "checkbox", onchange: () => choices.set("shortcuts", box.checked ? null : "off") });
   box.checked = enabled();
-  const rows = HELP.map(([keys, what]) => h("tr", {}, h("th", { scope: "row" }, keys.split(" ").map((key) => h("kbd", {}, key))), h("td", {}, t(what))));
+  const rows = HELP.map(([keys, what]) =>
+    h(
+      "tr",
+      {},
+      h(
+        "th",
+        { scope: "row" },
+        keys.split(" ").map((key) => h("kbd", {}, key)),
+      ),
+      h("td", {}, t(what)),
+    ),
+  );
   openDialog({
     title: t("help"),
     name: "help",
-    content: [h("table", { class: "keys" }, h("tbody", {}, rows)), h("label", { class: "check" }, box, " ", t("keys.enabled"))],
+    content: [
+      h("table", { class: "keys" }, h("tbody", {}, rows)),
+      h("label", { class: "check" }, box, " ", t("keys.enabled")),
+    ],
   });
 }

@@ -28,7 +28,10 @@ export default {
   "type.canvas": "캔버스",
 
   "graph.kind": "그래프",
-  "graph.label": { other: "태스크 {n}개의 그래프. 화살표 키는 연결선을 따라 이동하고, 더하기와 빼기는 확대와 축소, 0은 화면 맞춤입니다." },
+  "graph.label": {
+    other:
+      "태스크 {n}개의 그래프. 화살표 키는 연결선을 따라 이동하고, 더하기와 빼기는 확대와 축소, 0은 화면 맞춤입니다.",
+  },
   "graph.group": "그룹 {done}/{total}",
   "graph.group.planned": "그룹 {total}개",
   "graph.header": "코드 헤더 {done}/{total}",
@@ -144,7 +147,8 @@ export default {
   "canvas.takes.none": "{task}: 인자 없음",
   "example.header-fails": "헤더가 실패하는 코드",
   "example.header-fails.expected": "있는 결과만으로 콜백이 실행된다.",
-  "example.header-fails.truth": "나머지 헤더 태스크는 그대로 실행되지만 콜백은 실행되지 않고, 오류는 첫 실패만 알려 줍니다.",
+  "example.header-fails.truth":
+    "나머지 헤더 태스크는 그대로 실행되지만 콜백은 실행되지 않고, 오류는 첫 실패만 알려 줍니다.",
   "example.group-then-task": "그룹 다음에 태스크",
   "example.group-then-task.expected": "결과마다 한 번씩 태스크가 실행된다.",
   "example.group-then-task.truth": "Celery가 코드로 바꿉니다. 태스크는 모든 결과의 목록을 받아 한 번만 실행됩니다.",
@@ -153,7 +157,8 @@ export default {
   "example.chain-stops.truth": "실행되지 않습니다. Celery 자체는 모두 첫 오류와 함께 FAILURE로 표시합니다.",
   "example.missing-si": ".si() 대신 .s()",
   "example.missing-si.expected": "multiply가 적힌 두 인자로 호출된다.",
-  "example.missing-si.truth": "앞의 결과가 인자 앞에 붙습니다. 여기서 multiply는 목록을 반복하고, 인자가 하나 더 있으면 실패합니다.",
+  "example.missing-si.truth":
+    "앞의 결과가 인자 앞에 붙습니다. 여기서 multiply는 목록을 반복하고, 인자가 하나 더 있으면 실패합니다.",
   "example.header-retries": "재시도하는 헤더 태스크",
   "example.header-retries.expected": "끝난 것만으로 콜백이 실행되거나, 첫 오류에서 실패한다.",
   "example.header-retries.truth": "재시도하는 태스크가 성공하거나 완전히 포기할 때까지 기다립니다.",
@@ -171,7 +176,8 @@ export default {
   "example.wide.truth": "접힙니다. 개수와, 가장 볼 만한 8개만 보입니다.",
   "example.empty-header": "헤더가 빈 코드",
   "example.empty-header.expected": "빈 목록으로 콜백이 바로 실행된다.",
-  "example.empty-header.truth": "Celery 버전에 따라 실행되거나, 실패하거나, 영원히 기다립니다. 그래서 여기서는 거절합니다.",
+  "example.empty-header.truth":
+    "Celery 버전에 따라 실행되거나, 실패하거나, 영원히 기다립니다. 그래서 여기서는 거절합니다.",
 
   "documents.drop": "파일을 여기에 놓거나 선택하세요",
   "documents.kinds": "일반 텍스트, Markdown, HTML, PDF, DOCX",
@@ -204,14 +210,29 @@ export default {
   sentences: [
     [/^All (\d+) tasks succeeded\.$/, "태스크 $1개가 모두 성공했습니다."],
     [/^The task succeeded\.$/, "태스크가 성공했습니다."],
-    [/^Waiting for a worker: none is alive\.( (\d+) of (\d+) tasks are done\.)?$/, "워커를 기다립니다. 살아 있는 워커가 없습니다."],
+    [
+      /^Waiting for a worker: none is alive\.( (\d+) of (\d+) tasks are done\.)?$/,
+      "워커를 기다립니다. 살아 있는 워커가 없습니다.",
+    ],
     [/^Waiting for the broker: no worker can reach it\.( .*)?$/, "브로커를 기다립니다. 어떤 워커도 닿지 못합니다."],
-    [/^Waiting for a worker: (\d+) messages are in the queue, (\d+) alive\.( .*)?$/, "워커를 기다립니다. 큐에 메시지 $1개, 살아 있는 워커 $2개."],
-    [/^Running since ([\d:]+) UTC: (.+); (\d+) of (\d+) tasks are done\.$/, "$1(UTC)부터 실행 중: $2. 태스크 $4개 중 $3개 완료."],
-    [/^(\S+)( \(and \d+ more\))? failed: (.+)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\.$/, "실패: $1 ($3). 그래서 코드의 콜백이 실행되지 않았습니다: $4. 같은 헤더에서 그대로 실행된 태스크: $5"],
+    [
+      /^Waiting for a worker: (\d+) messages are in the queue, (\d+) alive\.( .*)?$/,
+      "워커를 기다립니다. 큐에 메시지 $1개, 살아 있는 워커 $2개.",
+    ],
+    [
+      /^Running since ([\d:]+) UTC: (.+); (\d+) of (\d+) tasks are done\.$/,
+      "$1(UTC)부터 실행 중: $2. 태스크 $4개 중 $3개 완료.",
+    ],
+    [
+      /^(\S+)( \(and \d+ more\))? failed: (.+)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\.$/,
+      "실패: $1 ($3). 그래서 코드의 콜백이 실행되지 않았습니다: $4. 같은 헤더에서 그대로 실행된 태스크: $5",
+    ],
     [/^(\S+) failed: ([^.]+)\. (.+) never ran\.$/, "실패: $1 ($2). 실행되지 않은 태스크: $3"],
     [/^(\S+) failed: ([^.]+)\.$/, "실패: $1 ($2)."],
-    [/^Revoked: (.+) never ran; (\d+) of (\d+) tasks were done\.$/, "취소됨. 실행되지 않은 태스크: $1. 태스크 $3개 중 $2개 완료."],
+    [
+      /^Revoked: (.+) never ran; (\d+) of (\d+) tasks were done\.$/,
+      "취소됨. 실행되지 않은 태스크: $1. 태스크 $3개 중 $2개 완료.",
+    ],
     [/^(\S+) was lost: (.+)\.$/, "유실됨: $1. $2"],
   ],
 };

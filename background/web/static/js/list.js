@@ -20,13 +20,23 @@ export class JobList {
     return this.ids.at(-1);
   }
 
+  /** How many of the shown rows no longer belong. */
+  get gone() {
+    return this.ids.filter((id) => !this.belongs(this.jobs.get(id))).length;
+  }
+
   get(id) {
     return this.jobs.get(id) ?? this.arrivals.get(id);
   }
 
   belongs(job) {
     const { status, pipeline, before } = this.filter;
-    return !job.gone && (!status || job.status === status) && (!pipeline || job.pipeline === pipeline) && (!before || job.id < before);
+    return (
+      !job.gone &&
+      (!status || job.status === status) &&
+      (!pipeline || job.pipeline === pipeline) &&
+      (!before || job.id < before)
+    );
   }
 
   /**

@@ -27,7 +27,8 @@ export function stepBar() {
   const update = (job) => {
     const parts = segments(job);
     while (element.childElementCount > parts.length) element.lastChild.remove();
-    while (element.childElementCount < parts.length) element.append(h("span", { class: "bar-part" }, h("span", { class: "bar-fill" })));
+    while (element.childElementCount < parts.length)
+      element.append(h("span", { class: "bar-part" }, h("span", { class: "bar-fill" })));
     parts.forEach((part, index) => {
       const segment = element.children[index];
       set(segment, "data-role", part.role);
@@ -55,14 +56,28 @@ export function copyButton(text, label = t("copy")) {
 
 /** Text as it is, scrollable, with a copy button. */
 export function code(text, { label, lang } = {}) {
-  return h("div", { class: "code" }, h("pre", { tabindex: "0", role: "region", "aria-label": label, lang }, text), copyButton(text));
+  return h(
+    "div",
+    { class: "code" },
+    h("pre", { tabindex: "0", role: "region", "aria-label": label, lang }, text),
+    copyButton(text),
+  );
 }
 
 export const json = (value, options) => code(JSON.stringify(value, null, 2), options);
 
+/** A region that may be scrolled sideways, by keyboard too. */
+export const scroller = (label, ...content) =>
+  h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label }, content);
+
 /** Buttons of which one is pressed. `choose(name)` is called; gives `{ element, select }`. */
 export function tabs(names, { label, words, choose }) {
-  const buttons = new Map(names.map((name) => [name, h("button", { type: "button", "data-tab": name, onclick: () => choose(name) }, words(name))]));
+  const buttons = new Map(
+    names.map((name) => [
+      name,
+      h("button", { type: "button", "data-tab": name, onclick: () => choose(name) }, words(name)),
+    ]),
+  );
   const element = h("div", { class: "tabs", role: "group", "aria-label": label }, [...buttons.values()]);
   const select = (chosen) => {
     for (const [name, button] of buttons) set(button, "aria-pressed", String(name === chosen));
@@ -71,16 +86,35 @@ export function tabs(names, { label, words, choose }) {
 }
 
 export function empty({ title, text, actions = [], extra }) {
-  return h("div", { class: "empty", "data-empty": "" }, h("h2", {}, title), text ? h("p", {}, text) : null, h("div", { class: "row" }, actions), extra);
+  return h(
+    "div",
+    { class: "empty", "data-empty": "" },
+    h("h2", {}, title),
+    text ? h("p", {}, text) : null,
+    h("div", { class: "row" }, actions),
+    extra,
+  );
 }
 
 /** What to show where data could not be read at all. */
 export function failure(error, again) {
   const retry = h("button", { type: "button", class: "button", onclick: again }, t("again"));
-  return h("div", { class: "empty", "data-failure": String(error.status) }, h("h2", {}, t("failure")), h("p", {}, errorText(error)), h("div", { class: "row" }, retry));
+  return h(
+    "div",
+    { class: "empty", "data-failure": String(error.status) },
+    h("h2", {}, t("failure")),
+    h("p", {}, errorText(error)),
+    h("div", { class: "row" }, retry),
+  );
 }
 
 /** Grey bars, which show themselves only when loading takes a moment. */
-export const skeleton = (rows) => h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: rows }, () => h("span")));
+export const skeleton = (rows) =>
+  h(
+    "div",
+    { class: "skeleton", "aria-hidden": "true" },
+    Array.from({ length: rows }, () => h("span")),
+  );
 
-export const errorText = (error) => ({ 0: t("down.short"), 401: t("down.key"), 403: t("down.readOnly") })[error.status] ?? error.message;
+export const errorText = (error) =>
+  ({ 0: t("down.short"), 401: t("down.key"), 403: t("down.readOnly") })[error.status] ?? error.message;

@@ -42,11 +42,18 @@ export function remember(more) {
 /** Calls `show(route, { back })` now and at each change; `back` says that the entry was seen before. */
 export function start(show) {
   history.scrollRestoration = "manual";
+  let timer = 0;
+  const scrolled = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => remember({ scroll: scrollY }), 100);
+  };
   const changed = () => {
+    clearTimeout(timer);
     const back = history.state?.seen === true;
     remember({ seen: true });
     show(current(), { back });
   };
   window.addEventListener("hashchange", changed);
+  window.addEventListener("scroll", scrolled, { passive: true });
   changed();
 }

@@ -10,7 +10,11 @@ export const COLUMNS = ["check", "id", "pipeline", "status", "steps", "why", "ti
 
 /** A row `{ element, update() }` for `read()`, a job; `chosen()` says whether it is selected. */
 export function jobRow({ id, read, chosen, select, menu, href }) {
-  const box = h("input", { type: "checkbox", "aria-label": t("select", { id }), onclick: (event) => select(id, box.checked, event.shiftKey) });
+  const box = h("input", {
+    type: "checkbox",
+    "aria-label": t("select", { id }),
+    onclick: (event) => select(id, box.checked, event.shiftKey),
+  });
   const link = h("a", { href }, `#${id}`);
   const pipeline = h("span");
   const state = badge();
@@ -19,8 +23,24 @@ export function jobRow({ id, read, chosen, select, menu, href }) {
   const time = h("span");
   const age = h("time");
   const more = iconButton("more", t("actions.for", { id }), { "aria-haspopup": "menu", onclick: () => menu(id, more) });
-  const parts = { check: h("label", { class: "hit" }, box), id: link, pipeline, status: state.element, steps: bar.element, why: reason, time, age, menu: more };
-  const cells = COLUMNS.map((name) => h(name === "id" ? "th" : "td", { class: `c-${name}`, role: name === "id" ? "rowheader" : "cell", scope: name === "id" ? "row" : null }, parts[name]));
+  const parts = {
+    check: h("label", { class: "hit" }, box),
+    id: link,
+    pipeline,
+    status: state.element,
+    steps: bar.element,
+    why: reason,
+    time,
+    age,
+    menu: more,
+  };
+  const cells = COLUMNS.map((name) =>
+    h(
+      name === "id" ? "th" : "td",
+      { class: `c-${name}`, role: name === "id" ? "rowheader" : "cell", scope: name === "id" ? "row" : null },
+      parts[name],
+    ),
+  );
   const element = h("tr", { role: "row", "data-job-id": id, onclick: opened }, cells);
 
   function opened(event) {
@@ -36,7 +56,7 @@ export function jobRow({ id, read, chosen, select, menu, href }) {
     const { text, known } = why(job);
     const seconds = ran(job);
     set(element, "data-status", job.status);
-    set(element, "aria-selected", String(chosen()));
+    set(element, "data-selected", chosen());
     if (box.checked !== chosen()) box.checked = chosen();
     say(pipeline, job.pipeline);
     state.job(job);

@@ -60,7 +60,8 @@ export class Rows {
     const keep = new Set([extra, focused >= 0 ? this.ids.indexOf(this._idAt(focused)) : -1]);
     const indices = [];
     for (let index = from; index < to; index++) indices.push(index);
-    for (const index of keep) if (index >= 0 && index < this.ids.length && (index < from || index >= to)) indices.push(index);
+    for (const index of keep)
+      if (index >= 0 && index < this.ids.length && (index < from || index >= to)) indices.push(index);
     indices.sort((one, other) => one - other);
     this._mount(indices);
   }

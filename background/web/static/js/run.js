@@ -14,7 +14,8 @@ export const cancelling = new Set();
 
 export const role = (run) => roleOf(run.status);
 export const name = (run) => `${t(`type.${run.type}`)} ${run.task_id.slice(0, 8)}`;
-export const statusWord = (run) => t(!run.ready && cancelling.has(run.task_id) ? "status.cancelling" : `state.${run.status}`);
+export const statusWord = (run) =>
+  t(!run.ready && cancelling.has(run.task_id) ? "status.cancelling" : `state.${run.status}`);
 
 export const may = {
   cancel: (run) => !run.ready && !cancelling.has(run.task_id),

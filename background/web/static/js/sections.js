@@ -3,9 +3,21 @@
 // `show(main, route, { back })` fills `main` and gives `{ update?, close?, keys? }`: `update(route)` takes another route of
 // the same section and says whether it could, `close()` ends streams and timers, `keys` maps `event.code` to actions.
 export const SECTIONS = [
-  { name: "jobs", icon: "jobs", key: "KeyJ", load: () => import("./views/jobs.js"), detail: () => import("./views/job.js") },
+  {
+    name: "jobs",
+    icon: "jobs",
+    key: "KeyJ",
+    load: () => import("./views/jobs.js"),
+    detail: () => import("./views/job.js"),
+  },
   { name: "canvas", icon: "canvas", key: "KeyC", load: () => import("./views/canvas.js") },
-  { name: "runs", icon: "runs", key: "KeyR", load: () => import("./views/runs.js"), detail: () => import("./views/run.js") },
+  {
+    name: "runs",
+    icon: "runs",
+    key: "KeyR",
+    load: () => import("./views/runs.js"),
+    detail: () => import("./views/run.js"),
+  },
   { name: "documents", icon: "documents", key: "KeyD", load: () => import("./views/documents.js") },
   { name: "system", icon: "system", key: "KeyS", load: () => import("./views/system.js") },
 ];

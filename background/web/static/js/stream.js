@@ -1,5 +1,6 @@
 // Server-sent events over fetch, which, unlike EventSource, can send an API key.
-import { BASE, headers, needKey, readClock, report } from "./api.js";
+import { BASE, headers, health, needKey, readClock } from "./api.js";
+import { poke } from "./pulse.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
 const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all.
@@ -20,15 +21,22 @@ const holders = new Set();
 /** Stop showing changes, or go on with a new snapshot. */
 export function pause(on = !paused) {
   paused = on;
-  for (const each of holders) each();
+  hurry();
   return paused;
 }
+
+/** Try again at once what waits to be tried again. */
+export function hurry() {
+  for (const each of holders) each();
+}
+
+health.addEventListener("change", () => health.down === null && hurry());
 
 /**
  * Follow a stream while the tab is visible. `open()` is awaited once connected: the snapshot is read there, and events
  * that come meanwhile wait for it. `event(kind, data, { early })` is each event, `early` for those that waited.
- * `retry()` is called when a connection failed, `end()` when the server says that nothing more will come.
- * Gives a function that stops following.
+ * `retry()` is called when a connection failed, to read the snapshot all the same, `end()` when the server says that
+ * nothing more will come. Gives a function that stops following.
  */
 export function follow(path, { open, event, retry, end }) {
   let abort = null;
@@ -103,13 +111,11 @@ export function follow(path, { open, event, retry, end }) {
   function later(error) {
     abort?.abort();
     abort = null;
-    if (error instanceof TypeError) report("network");
+    if (error instanceof TypeError) poke(); // Whether the API is down is for a plain request to say.
     tell("cut");
     const full = Math.min(30_000, 1000 * 2 ** failures++);
-    timer = setTimeout(() => {
-      retry?.();
-      connect();
-    }, full * (0.5 + Math.random() / 2));
+    timer = setTimeout(connect, full * (0.5 + Math.random() / 2));
+    retry?.();
   }
 
   function halt() {

@@ -22,16 +22,49 @@ export async function openSubmit({ closed }) {
   const { element, close } = openDialog({ title: t("new"), name: "submit", wide: true, content, closed });
   try {
     const pipelines = await readPipelines();
-    const select = h("select", { name: "pipeline", "data-field": "pipeline", id: "submit-pipeline", onchange: () => form.choose(select.value) }, pipelines.map(({ name }) => h("option", { value: name }, name)));
-    const options = new Map(Object.entries(OPTIONS).map(([name, property]) => [name, field(name, property, { label: t(`field.${name}`), hint: t(`field.${name}.hint`), placeholder: property.default === undefined ? t("form.server") : undefined })]));
+    const select = h(
+      "select",
+      { name: "pipeline", "data-field": "pipeline", id: "submit-pipeline", onchange: () => form.choose(select.value) },
+      pipelines.map(({ name }) => h("option", { value: name }, name)),
+    );
+    const options = new Map(
+      Object.entries(OPTIONS).map(([name, property]) => [
+        name,
+        field(name, property, {
+          label: t(`field.${name}`),
+          hint: t(`field.${name}.hint`),
+          placeholder: property.default === undefined ? t("form.server") : undefined,
+        }),
+      ]),
+    );
     const form = paramsForm({
-      top: [h("div", { class: "field" }, h("label", { for: "submit-pipeline" }, h("span", { class: "field-name" }, t("filter.pipeline"))), select)],
-      below: [h("details", { class: "fold" }, h("summary", {}, t("field.more")), h("div", { class: "fields" }, [...options.values()].map((each) => each.element)))],
+      top: [
+        h(
+          "div",
+          { class: "field" },
+          h("label", { for: "submit-pipeline" }, h("span", { class: "field-name" }, t("filter.pipeline"))),
+          select,
+        ),
+      ],
+      below: [
+        h(
+          "details",
+          { class: "fold" },
+          h("summary", {}, t("field.more")),
+          h(
+            "div",
+            { class: "fields" },
+            [...options.values()].map((each) => each.element),
+          ),
+        ),
+      ],
       pipelines,
       chosen: pipelines[0].name,
       path: () => "jobs",
       body: (params) => {
-        const more = Object.fromEntries([...options].map(([name, each]) => [name, each.read()]).filter(([, value]) => value !== undefined));
+        const more = Object.fromEntries(
+          [...options].map(([name, each]) => [name, each.read()]).filter(([, value]) => value !== undefined),
+        );
         return { pipeline: select.value, ...(Object.keys(params).length ? { params } : {}), ...more };
       },
       mark: (errors) => {
@@ -59,13 +92,32 @@ export async function openSubmit({ closed }) {
 export async function openRestart(job, steps, { from, sent }) {
   const pipelines = await readPipelines().catch(() => []);
   const done = job.steps.filter((step) => step.status === "COMPLETED").length;
-  const select = h("select", { name: "from_step", "data-field": "from_step", id: "restart-step", onchange: () => changed() }, steps.slice(0, done + 1).map((name, index) => h("option", { value: index + 1 }, t("step", { number: index + 1, name }))));
-  select.value = String(Math.min(from ?? done + 1, select.length));
+  const select = h(
+    "select",
+    { name: "from_step", "data-field": "from_step", id: "restart-step", onchange: () => changed() },
+    steps
+      .slice(0, done + 1)
+      .map((name, index) => h("option", { value: index + 1 }, t("step", { number: index + 1, name }))),
+  );
+  select.value = String(from ?? (done < steps.length ? done + 1 : 1));
   const note = h("p", { class: "note" });
   const before = JSON.stringify(job.params);
-  const { element, close } = openDialog({ title: t("restart.title", { id: job.id }), name: "restart", wide: true, content: [] });
+  const { element, close } = openDialog({
+    title: t("restart.title", { id: job.id }),
+    name: "restart",
+    wide: true,
+    content: [],
+  });
   const form = paramsForm({
-    top: [h("div", { class: "field" }, h("label", { for: "restart-step" }, h("span", { class: "field-name" }, t("restart.from"))), select), note],
+    top: [
+      h(
+        "div",
+        { class: "field" },
+        h("label", { for: "restart-step" }, h("span", { class: "field-name" }, t("restart.from"))),
+        select,
+      ),
+      note,
+    ],
     below: [],
     pipelines,
     chosen: job.pipeline,
@@ -94,16 +146,30 @@ export async function openRestart(job, steps, { from, sent }) {
 
 // Null and left out mean the same where null is the default.
 const same = (params, before) => JSON.stringify(clean(params)) === JSON.stringify(clean(JSON.parse(before)));
-const clean = (value) => Object.fromEntries(Object.entries(value).filter(([, each]) => each !== null).sort(([one], [other]) => (one < other ? -1 : 1)));
+const clean = (value) =>
+  Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== null)
+      .sort(([one], [other]) => (one < other ? -1 : 1)),
+  );
 
 /** What both dialogs share: params as a form or as JSON, errors beside their fields, the request as curl. */
 function paramsForm({ top, below, pipelines, chosen, value = {}, path, body, mark, send, sent, action }) {
   const host = h("div");
   const about = h("p", { class: "muted" });
-  const text = h("textarea", { name: "params", "data-field": "params", spellcheck: "false", "aria-label": t("params") });
+  const text = h("textarea", {
+    name: "params",
+    "data-field": "params",
+    spellcheck: "false",
+    "aria-label": t("params"),
+  });
   const trouble = h("p", { class: "field-error", role: "alert", hidden: true });
   const curl = h("details", { class: "fold" }, h("summary", {}, t("as.curl")));
-  const submit = h("button", { type: "submit", form: "params-form", class: "button primary", "data-action": "submit" }, action);
+  const submit = h(
+    "button",
+    { type: "submit", form: "params-form", class: "button primary", "data-action": "submit" },
+    action,
+  );
   const mode = tabs(["form", "json"], { label: t("params"), words: (name) => t(`form.as.${name}`), choose });
   let shown = "form";
   let form;
@@ -116,7 +182,15 @@ function paramsForm({ top, below, pipelines, chosen, value = {}, path, body, mar
     say(about, pipeline?.description ?? "");
     form = schemaForm(pipeline?.params ?? {}, value);
     host.replaceChildren(form.element);
-    if (pipeline?.params.properties?.document) get("documents").then((found) => form.suggest("document", found.map((each) => each.name)), () => {});
+    if (pipeline?.params.properties?.document)
+      get("documents").then(
+        (found) =>
+          form.suggest(
+            "document",
+            found.map((each) => each.name),
+          ),
+        () => {},
+      );
     text.value = JSON.stringify(value, null, 2);
     refresh();
   }
@@ -179,30 +253,50 @@ function paramsForm({ top, below, pipelines, chosen, value = {}, path, body, mar
 
   function refused(error) {
     const found = error.errors ?? [];
-    const inParams = found.filter((each) => each.loc[1] === "params" && each.loc.length > 2).map((each) => ({ ...each, loc: each.loc.slice(2) }));
-    const others = found.filter((each) => !(each.loc[1] === "params" && each.loc.length > 2)).map((each) => ({ ...each, loc: each.loc.slice(1) }));
+    const inParams = found
+      .filter((each) => each.loc[1] === "params" && each.loc.length > 2)
+      .map((each) => ({ ...each, loc: each.loc.slice(2) }));
+    const others = found
+      .filter((each) => !(each.loc[1] === "params" && each.loc.length > 2))
+      .map((each) => ({ ...each, loc: each.loc.slice(1) }));
     const first = shown === "form" ? form.mark(inParams) : inParams.length ? text : null;
     const control = first ?? mark(others);
-    const unmarked = shown === "json" ? found : found.filter((each) => !document.querySelector(`dialog [data-field="${each.loc.at(-1)}"][aria-invalid]`));
-    const message = found.length && !unmarked.length ? t("form.wrong") : unmarked.length ? unmarked.map((each) => `${each.loc.slice(1).join(".")}: ${each.msg}`).join(" ") : errorText(error);
+    const unmarked =
+      shown === "json"
+        ? found
+        : found.filter((each) => !document.querySelector(`dialog [data-field="${each.loc.at(-1)}"][aria-invalid]`));
+    const message =
+      found.length && !unmarked.length
+        ? t("form.wrong")
+        : unmarked.length
+          ? unmarked.map((each) => `${each.loc.slice(1).join(".")}: ${each.msg}`).join(" ")
+          : errorText(error);
     complain(message, control);
   }
 
-  const element = h("form", {
-    id: "params-form",
-    class: "stack",
-    novalidate: true,
-    onsubmit: submitted,
-    oninput: refresh,
-    onkeydown: (event) => {
-      if (event.key !== "Enter") return;
-      if (event.isComposing) event.preventDefault();
-      else if (event.ctrlKey || event.metaKey) {
+  const element = h(
+    "form",
+    {
+      id: "params-form",
+      class: "stack",
+      novalidate: true,
+      onsubmit: submitted,
+      oninput: refresh,
+      onkeydown: (event) => {
+        if (event.key !== "Enter" || event.isComposing || !(event.ctrlKey || event.metaKey)) return;
         event.preventDefault();
         element.requestSubmit();
-      }
+      },
     },
-  }, top, about, mode.element, host, text, trouble, below, curl);
+    top,
+    about,
+    mode.element,
+    host,
+    text,
+    trouble,
+    below,
+    curl,
+  );
   mode.element.classList.add("compact");
   show();
   choosePipeline(chosen);
@@ -219,4 +313,5 @@ function paramsForm({ top, below, pipelines, chosen, value = {}, path, body, mar
 }
 
 // The same form sent twice, by a double click or after a lost answer, makes one job. (`randomUUID` needs HTTPS.)
-const newKey = () => `page-${[...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+const newKey = () =>
+  `page-${[...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;

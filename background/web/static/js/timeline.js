@@ -15,12 +15,30 @@ export function tries(job, names) {
   let reason = "created";
 
   const begin = (event, number, wait) => {
-    open = { step: number, attempt: event.attempt, worker: event.worker, wait, reason, from: Date.parse(event.at), to: null, role: "run", kind: null, message: null, error: null };
+    open = {
+      step: number,
+      attempt: event.attempt,
+      worker: event.worker,
+      wait,
+      reason,
+      from: Date.parse(event.at),
+      to: null,
+      role: "run",
+      kind: null,
+      message: null,
+      error: null,
+    };
     at(number).tries.push(open);
   };
   const end = (event, role) => {
     if (!open) return;
-    Object.assign(open, { to: Date.parse(event.at), role, kind: event.kind, message: event.message, error: event.error });
+    Object.assign(open, {
+      to: Date.parse(event.at),
+      role,
+      kind: event.kind,
+      message: event.message,
+      error: event.error,
+    });
     open = null;
   };
 
@@ -56,17 +74,35 @@ export function tries(job, names) {
   }
   if (job.status === "PENDING" && waiting !== null) {
     const next = job.steps.filter((step) => step.status === "COMPLETED").length + 1;
-    at(next).tries.push({ step: next, attempt: null, worker: null, wait: waiting, reason, from: null, to: null, role: job.attempt ? "retry" : "wait", kind: null, message: null, error: null });
+    at(next).tries.push({
+      step: next,
+      attempt: null,
+      worker: null,
+      wait: waiting,
+      reason,
+      from: null,
+      to: null,
+      role: job.attempt ? "retry" : "wait",
+      kind: null,
+      message: null,
+      error: null,
+    });
   }
   return steps;
 }
 
-const finished = (job, event) => job.steps.some((step) => step.step_number === event.step && step.attempt === event.attempt && step.status === "COMPLETED");
+const finished = (job, event) =>
+  job.steps.some(
+    (step) => step.step_number === event.step && step.attempt === event.attempt && step.status === "COMPLETED",
+  );
 
 /** `{ waited, ran }` of a try in ms. */
 export function spans(one, now) {
   const begun = one.from ?? now;
-  return { waited: one.wait === null ? 0 : Math.max(0, begun - one.wait), ran: one.from === null ? null : Math.max(0, (one.to ?? now) - one.from) };
+  return {
+    waited: one.wait === null ? 0 : Math.max(0, begun - one.wait),
+    ran: one.from === null ? null : Math.max(0, (one.to ?? now) - one.from),
+  };
 }
 
 const GAP = 0.2; // Idle stretches longer than this part of the whole are cut out …
@@ -80,7 +116,10 @@ export function scale(steps, now) {
   const all = steps.flatMap((step) => step.tries);
   const start = Math.min(...all.map((one) => one.wait ?? one.from), now);
   const end = Math.max(...all.map((one) => one.to ?? now), start + 1);
-  const busy = all.filter((one) => one.from !== null).map((one) => [one.from, one.to ?? now]).sort((one, other) => one[0] - other[0]);
+  const busy = all
+    .filter((one) => one.from !== null)
+    .map((one) => [one.from, one.to ?? now])
+    .sort((one, other) => one[0] - other[0]);
   const cuts = [];
   let reached = start;
   for (const [from, to] of [...busy, [end, end]]) {

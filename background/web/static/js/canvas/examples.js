@@ -3,7 +3,9 @@
 const task = (name, ...args) => ({ task: name, ...(args.length ? { args } : {}) });
 
 export const EXAMPLES = {
-  "header-fails": { chord: { header: [task("add", 1, 2), task("multiply", 3, 4), task("fail", "no such file")], body: task("xsum") } },
+  "header-fails": {
+    chord: { header: [task("add", 1, 2), task("multiply", 3, 4), task("fail", "no such file")], body: task("xsum") },
+  },
   "group-then-task": { chain: [{ group: [task("add", 1, 2), task("add", 3, 4)] }, task("finalize")] },
   "chain-stops": { chain: [task("fail", "the first step"), task("echo"), task("finalize")] },
   "missing-si": { chain: [{ group: [task("add", 1, 2), task("add", 3, 4)] }, task("multiply", 2), task("finalize")] },

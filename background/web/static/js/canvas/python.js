@@ -85,7 +85,11 @@ class Reader {
     if (this.take(/\[/y)) return this.list(() => this.value(), /\]/y);
     if (this.take(/\{/y)) return Object.fromEntries(this.list(() => this.pair(), /\}/y));
     const [quoted] = this.expect(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/sy);
-    return quoted.slice(1, -1).replace(/\\(x..|u....|U........|.)/gs, (_, code) => (code.length > 1 ? String.fromCodePoint(parseInt(code.slice(1), 16)) : (ESCAPES[code] ?? code)));
+    return quoted
+      .slice(1, -1)
+      .replace(/\\(x..|u....|U........|.)/gs, (_, code) =>
+        code.length > 1 ? String.fromCodePoint(parseInt(code.slice(1), 16)) : (ESCAPES[code] ?? code),
+      );
   }
 
   pair() {

@@ -10,9 +10,9 @@ import { culpritOf, roleOf } from "./states.js";
 import { tileView } from "./tile.js";
 import { step } from "./walk.js";
 import { drawn, line, WIRE_STATES } from "./wires.js";
+import { Zoom } from "./zoom.js";
 
 export const MOST_NODES = 300;
-const ZOOM = { least: 0.08, most: 2, step: 1.25, readable: 0.8 };
 const ROLES = ["skip", "wait", "ok", "stop", "retry", "run", "fail", "plan"];
 let pictures = 0;
 
@@ -27,7 +27,6 @@ export class Picture {
     this.links = links(this.plan.tree);
     this.states = new Map(graph.nodes.map((node) => [node.id, node]));
     this.selected = null;
-    this.zoom = 1;
     this.elements = new Map();
     this.tiles = this.plan.tiles.map((tile) => tileView(tile, { onLanes }));
     this.tileOf = new Map(this.tiles.flatMap((view) => view.tile.lanes.flat().map((id) => [id, view])));
@@ -37,22 +36,64 @@ export class Picture {
 
   build() {
     const group = (name) => svg("g", { class: name });
-    this.layers = { frames: group("frames"), tiles: group("tiles"), wires: group("wires"), stems: group("stems"), blocks: group("blocks"), nodes: group("nodes"), cuts: group("cuts") };
-    this.sheet = svg("svg", { class: "graph-sheet", viewBox: `0 0 ${this.plan.width} ${this.plan.height}` }, Object.values(this.layers));
+    this.layers = {
+      frames: group("frames"),
+      tiles: group("tiles"),
+      wires: group("wires"),
+      stems: group("stems"),
+      blocks: group("blocks"),
+      nodes: group("nodes"),
+      cuts: group("cuts"),
+    };
+    this.sheet = svg(
+      "svg",
+      { class: "graph-sheet", viewBox: `0 0 ${this.plan.width} ${this.plan.height}` },
+      Object.values(this.layers),
+    );
     this.layers.tiles.append(...this.tiles.map((view) => view.element));
     this.frames = this.plan.frames.map((frame) => this.frame(frame));
     for (const wire of this.plan.wires) if (wire.kind === "error") this.sayOnError(wire.points);
-    this.lines = Object.fromEntries(WIRE_STATES.map((name) => [name, [svg("path", { class: `wire ${name}` }), svg("path", { class: `head ${name}` })]]));
+    this.lines = Object.fromEntries(
+      WIRE_STATES.map((name) => [
+        name,
+        [svg("path", { class: `wire ${name}` }), svg("path", { class: `head ${name}` })],
+      ]),
+    );
     this.layers.wires.append(...Object.values(this.lines).flat());
     this.blocks = Object.fromEntries(ROLES.map((role) => [role, svg("path", { class: "block", "data-role": role })]));
     this.layers.blocks.append(...Object.values(this.blocks));
-    this.stems = this.plan.wires.filter((wire) => wire.kind === "stem").map((wire) => ({ wire, element: svg("path", { class: "stem", d: line(wire.points) }) }));
+    this.stems = this.plan.wires
+      .filter((wire) => wire.kind === "stem")
+      .map((wire) => ({ wire, element: svg("path", { class: "stem", d: line(wire.points) }) }));
     this.layers.stems.append(...this.stems.map((stem) => stem.element));
     const hint = this.plan.nodes.length + this.tileOf.size;
-    this.view = h("div", { class: "graph-view", tabindex: "0", role: "application", "aria-label": t("graph.label", { n: hint }), "aria-roledescription": t("graph.kind") }, this.sheet);
-    const button = (sign, key, action) => h("button", { type: "button", class: "graph-zoom", tabindex: "-1", title: t(key), "aria-label": t(key), onclick: action }, sign);
-    const bar = h("div", { class: "graph-bar" }, button("−", "graph.out", () => this.scale(1 / ZOOM.step)), button("+", "graph.in", () => this.scale(ZOOM.step)), button("⤢", "graph.fit", () => this.fit()));
+    this.view = h(
+      "div",
+      {
+        class: "graph-view",
+        tabindex: "0",
+        role: "application",
+        "aria-label": t("graph.label", { n: hint }),
+        "aria-roledescription": t("graph.kind"),
+      },
+      this.sheet,
+    );
+    const button = (sign, key, action) =>
+      h(
+        "button",
+        { type: "button", class: "graph-zoom", tabindex: "-1", title: t(key), "aria-label": t(key), onclick: action },
+        sign,
+      );
+    const bar = h(
+      "div",
+      { class: "graph-bar" },
+      button("−", "graph.out", () => this.zoom.out()),
+      button("+", "graph.in", () => this.zoom.in()),
+      button("⤢", "graph.fit", () => this.zoom.fit()),
+    );
     this.element = h("div", { class: this.down ? "graph graph-down" : "graph", "data-graph": "" }, this.view, bar);
+    const { width, height } = this.plan;
+    this.zoom = new Zoom({ view: this.view, sheet: this.sheet, width, height, changed: () => this.soon() });
     this.listen();
   }
 
@@ -63,24 +104,22 @@ export class Picture {
   }
 
   sayOnError([x, y, endX, endY]) {
-    if (x === endX) this.layers.frames.append(svg("text", { class: "error-words", x: x + 10, y: (y + endY) / 2 + 4 }, t("graph.error")));
+    if (x === endX)
+      this.layers.frames.append(
+        svg("text", { class: "error-words", x: x + 10, y: (y + endY) / 2 + 4 }, t("graph.error")),
+      );
   }
 
   listen() {
     this.view.addEventListener("keydown", (event) => this.key(event));
-    this.view.addEventListener("scroll", () => this.soon());
     this.view.addEventListener("focus", () => this.selected ?? this.select(this.first()));
-    this.view.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.view.addEventListener("dblclick", (event) => this.at(event) && this.onOpen(this.at(event)));
     this.view.addEventListener("click", (event) => this.at(event) && this.select(this.at(event)));
-    this.view.addEventListener("pointerdown", (event) => this.drag(event));
-    this.resized = new ResizeObserver(() => this.sized());
-    this.resized.observe(this.view);
   }
 
   /** To be called when the picture is thrown away. */
   close() {
-    this.resized.disconnect();
+    this.zoom.close();
     cancelAnimationFrame(this.frameAsked);
   }
 
@@ -118,8 +157,17 @@ export class Picture {
   cross(wire, x, y) {
     const culprit = culpritOf(wire.from, this.states, this.links.before);
     const label = culprit ? t("graph.cut", { name: nameOf(this.states.get(culprit)) }) : t("graph.cut.none");
-    const marks = [svg("circle", { class: "cut-field", r: 13 }), svg("circle", { r: 9 }), svg("path", { d: "M-3.5-3.5l7 7M3.5-3.5l-7 7" }), svg("title", {}, label)];
-    const element = svg("g", { class: "cut", transform: `translate(${x} ${y})`, role: "img", "aria-label": label, "data-culprit": culprit }, marks);
+    const marks = [
+      svg("circle", { class: "cut-field", r: 13 }),
+      svg("circle", { r: 9 }),
+      svg("path", { d: "M-3.5-3.5l7 7M3.5-3.5l-7 7" }),
+      svg("title", {}, label),
+    ];
+    const element = svg(
+      "g",
+      { class: "cut", transform: `translate(${x} ${y})`, role: "img", "aria-label": label, "data-culprit": culprit },
+      marks,
+    );
     if (culprit) element.addEventListener("click", () => this.select(culprit));
     return element;
   }
@@ -137,10 +185,10 @@ export class Picture {
   }
 
   paint() {
-    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.view;
-    const [left, top] = [(scrollLeft - 100) / this.zoom, (scrollTop - 100) / this.zoom];
-    const [right, bottom] = [(scrollLeft + clientWidth + 100) / this.zoom, (scrollTop + clientHeight + 100) / this.zoom];
-    const inView = this.placed().filter(({ x, y }) => x + NODE.width > left && x < right && y + NODE.height > top && y < bottom);
+    const { left, top, right, bottom } = this.zoom.window(100);
+    const inView = this.placed().filter(
+      ({ x, y }) => x + NODE.width > left && x < right && y + NODE.height > top && y < bottom,
+    );
     const plain = inView.length > MOST_NODES;
     this.paintBlocks(plain ? inView : []);
     const wanted = plain ? inView.filter(({ id }) => id === this.selected) : inView;
@@ -167,7 +215,9 @@ export class Picture {
     const paths = Object.fromEntries(ROLES.map((role) => [role, []]));
     for (const { id, x, y } of nodes) {
       const node = this.states.get(id);
-      paths[node.state === undefined ? "plan" : roleOf(node)].push(`M${x} ${y}h${NODE.width}v${NODE.height}h-${NODE.width}z`);
+      paths[node.state === undefined ? "plan" : roleOf(node)].push(
+        `M${x} ${y}h${NODE.width}v${NODE.height}h-${NODE.width}z`,
+      );
     }
     for (const role of ROLES) set(this.blocks[role], "d", paths[role].join(""));
   }
@@ -189,28 +239,27 @@ export class Picture {
       this.tileOf.get(id).show(id);
       this.update([]);
     }
-    this.reveal(id);
+    const spot = this.placed().find((each) => each.id === id);
+    if (spot) this.zoom.reveal({ ...spot, ...NODE });
     this.soon();
     if (changed) this.onSelect(id);
   }
 
-  reveal(id) {
-    const spot = this.placed().find((each) => each.id === id);
-    if (!spot) return;
-    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.view;
-    const into = (from, size, at, room) => {
-      const [low, high] = [from * this.zoom - 24, (from + size) * this.zoom + 24];
-      if (low >= at && high <= at + room) return at;
-      return low < at ? low : Math.min(low, high - room);
-    };
-    this.view.scrollTo(into(spot.x, NODE.width, scrollLeft, clientWidth), into(spot.y, NODE.height, scrollTop, clientHeight));
-  }
-
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target !== this.view) return;
-    const zooms = { "+": () => this.scale(ZOOM.step), "=": () => this.scale(ZOOM.step), "-": () => this.scale(1 / ZOOM.step), 0: () => this.fit() };
-    const moves = { Enter: () => this.onOpen(this.selected), Home: () => this.select(this.first()), End: () => this.select(this.placed().at(-1)?.id) };
-    const action = zooms[event.key] ?? moves[event.key] ?? (event.key.startsWith("Arrow") ? () => this.walk(event.key) : null);
+    const zooms = {
+      "+": () => this.zoom.in(),
+      "=": () => this.zoom.in(),
+      "-": () => this.zoom.out(),
+      0: () => this.zoom.fit(),
+    };
+    const moves = {
+      Enter: () => this.onOpen(this.selected),
+      Home: () => this.select(this.first()),
+      End: () => this.select(this.placed().at(-1)?.id),
+    };
+    const action =
+      zooms[event.key] ?? moves[event.key] ?? (event.key.startsWith("Arrow") ? () => this.walk(event.key) : null);
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
@@ -222,55 +271,5 @@ export class Picture {
     const standIn = (id) => this.tileOf.get(id)?.content.nodes[0]?.id;
     const next = step(key, this.selected, { spots, standIn, ...this.links, states: this.states, down: this.down });
     if (next) this.select(next);
-  }
-
-  /** As large as fits, at first no smaller than can be read. */
-  fit(least = ZOOM.least) {
-    const { clientWidth, clientHeight } = this.view;
-    const fitting = Math.min(clientWidth / this.plan.width, Math.max(clientHeight, 240) / this.plan.height, 1);
-    this.resize(Math.max(least, fitting));
-  }
-
-  sized() {
-    if (!this.view.clientWidth) return;
-    if (!this.begun) this.fit(ZOOM.readable);
-    this.begun = true;
-    this.soon();
-  }
-
-  scale(by, x = this.view.clientWidth / 2, y = this.view.clientHeight / 2) {
-    const { scrollLeft, scrollTop } = this.view;
-    const before = this.zoom;
-    this.resize(Math.min(ZOOM.most, Math.max(ZOOM.least, this.zoom * by)));
-    const grown = this.zoom / before;
-    this.view.scrollTo((scrollLeft + x) * grown - x, (scrollTop + y) * grown - y);
-  }
-
-  resize(zoom) {
-    this.zoom = zoom;
-    set(this.sheet, "width", Math.ceil(this.plan.width * zoom));
-    set(this.sheet, "height", Math.ceil(this.plan.height * zoom));
-    this.soon();
-  }
-
-  wheel(event) {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const box = this.view.getBoundingClientRect();
-    this.scale(event.deltaY < 0 ? 1.1 : 1 / 1.1, event.clientX - box.left, event.clientY - box.top);
-  }
-
-  drag(event) {
-    if (event.pointerType !== "mouse" || event.button !== 0 || event.target.closest(".node, .cut, .tile-all")) return;
-    const { scrollLeft, scrollTop } = this.view;
-    const move = (moved) => this.view.scrollTo(scrollLeft + event.clientX - moved.clientX, scrollTop + event.clientY - moved.clientY);
-    const end = () => {
-      this.view.removeEventListener("pointermove", move);
-      this.view.classList.remove("dragged");
-    };
-    this.view.setPointerCapture(event.pointerId);
-    this.view.classList.add("dragged");
-    this.view.addEventListener("pointermove", move);
-    for (const name of ["pointerup", "pointercancel"]) this.view.addEventListener(name, end, { once: true });
   }
 }

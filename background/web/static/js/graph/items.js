@@ -16,9 +16,10 @@ function itemOf(block) {
     return { kind: "task", id: block.id, children };
   }
   if (block.kind === "parallel") return lanesOf("group", block);
-  if (block.kind === "mesh") return { kind: "mesh", children: block.parts.filter((part) => part.kind !== "join").map(itemOf) };
+  if (block.kind === "mesh")
+    return { kind: "mesh", children: block.parts.filter((part) => part.kind !== "join").map(itemOf) };
   const children = [];
-  for (let i = 0; i < block.parts.length; ) {
+  for (let i = 0; i < block.parts.length;) {
     const [item, next] = stepOf(block.parts, i);
     children.push(item);
     i = next;
@@ -33,7 +34,11 @@ function stepOf(parts, i) {
   return [{ kind: "chord", children: [lanesOf("header", parts[i]), body] }, next];
 }
 
-const lanesOf = (kind, block) => ({ kind, children: block.parts.map(itemOf), lanes: block.parts.map((part) => ends(part, -1)) });
+const lanesOf = (kind, block) => ({
+  kind,
+  children: block.parts.map(itemOf),
+  lanes: block.parts.map((part) => ends(part, -1)),
+});
 
 function numbered(item, { key, parent, level }) {
   Object.assign(item, { key, parent, level });

@@ -39,7 +39,9 @@ class Sheet {
     this.wires = [];
     this.tiles = [];
     this.node = this.turned(NODE.width, NODE.height);
-    this.pad = down ? { start: LABEL + STUB, end: STUB, before: PAD, after: PAD } : { start: STUB, end: STUB, before: LABEL, after: PAD };
+    this.pad = down
+      ? { start: LABEL + STUB, end: STUB, before: PAD, after: PAD }
+      : { start: STUB, end: STUB, before: LABEL, after: PAD };
   }
 
   /** Main and cross as x and y, or the other way round; also back again. */
@@ -121,7 +123,12 @@ class Sheet {
         const kind = last.kind === "parallel" ? "stem" : "link";
         this.wire(kind, { from: ends(last, -1), to: ends(part, 0), points, arrow: isTask(part) });
       }
-      this.place(part, { at, across: axis - part.axis, before: last ? ends(last, -1) : before, after: next ? ends(next, 0) : after });
+      this.place(part, {
+        at,
+        across: axis - part.axis,
+        before: last ? ends(last, -1) : before,
+        after: next ? ends(next, 0) : after,
+      });
       at += part.length + GAP;
     });
   }
@@ -136,7 +143,8 @@ class Sheet {
     }
     for (const part of block.parts) {
       const axis = across + part.across + part.axis;
-      if (before) this.stub(before, ends(part, 0), [at + this.entry(block), axis, start + this.entry(part), axis], isTask(part));
+      if (before)
+        this.stub(before, ends(part, 0), [at + this.entry(block), axis, start + this.entry(part), axis], isTask(part));
       this.place(part, { at: start, across: across + part.across, before, after });
       if (after) this.stub(ends(part, -1), [], [start + part.length, axis, at + block.length, axis], false);
     }
@@ -164,7 +172,8 @@ class Sheet {
       this.wire("link", { from: this.mesh_ends(parts, before, from), to: into, points, arrow: isTask(parts[to]) });
     });
     parts.forEach((part, i) => {
-      if (part.kind !== "join") this.place(part, { at: at + spots[i][0], across: across + spots[i][1], before: before[i], after: after[i] });
+      if (part.kind !== "join")
+        this.place(part, { at: at + spots[i][0], across: across + spots[i][1], before: before[i], after: after[i] });
     });
   }
 
@@ -186,7 +195,11 @@ class Sheet {
   /** The far edge of a group's frame, where its lanes come together. */
   bracket(block, { at, across, after }) {
     const [far, end, hook] = [at + block.length, across + block.breadth, 8];
-    this.wire("bar", { from: ends(block, -1), to: after, points: [far - hook, across, far, across, far, end, far - hook, end] });
+    this.wire("bar", {
+      from: ends(block, -1),
+      to: after,
+      points: [far - hook, across, far, across, far, end, far - hook, end],
+    });
   }
 
   frame(block, { at, across, after }) {

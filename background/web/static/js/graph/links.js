@@ -27,8 +27,13 @@ function visit(block, join) {
   if (block.kind === "series") block.parts.slice(1).forEach((part, i) => join(ends(block.parts[i], -1), ends(part, 0)));
   if (block.kind === "mesh") {
     for (const [from, to] of block.edges) {
-      const into = block.parts[from].kind === "join" ? block.edges.filter((edge) => edge[1] === from).map(([i]) => i) : [from];
-      if (block.parts[to].kind !== "join") join(into.flatMap((i) => ends(block.parts[i], -1)), ends(block.parts[to], 0));
+      const into =
+        block.parts[from].kind === "join" ? block.edges.filter((edge) => edge[1] === from).map(([i]) => i) : [from];
+      if (block.parts[to].kind !== "join")
+        join(
+          into.flatMap((i) => ends(block.parts[i], -1)),
+          ends(block.parts[to], 0),
+        );
     }
   }
   if (!block.handler) return;

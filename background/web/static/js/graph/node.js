@@ -51,9 +51,25 @@ export function nodeElement(id) {
   const detail = svg("text", { class: "node-detail", x: TEXT, y: 35 });
   const glyph = svg("g", { transform: "translate(12 14)" });
   const size = { width: NODE.width, height: NODE.height, rx: 6 };
-  const inner = svg("rect", { class: "node-inner", x: 3, y: 3, width: NODE.width - 6, height: NODE.height - 6, rx: 3.5 });
+  const inner = svg("rect", {
+    class: "node-inner",
+    x: 3,
+    y: 3,
+    width: NODE.width - 6,
+    height: NODE.height - 6,
+    rx: 3.5,
+  });
   const ring = svg("rect", { class: "node-ring", x: -4, y: -4, width: NODE.width + 8, height: NODE.height + 8, rx: 9 });
-  const element = svg("g", { class: "node", id, role: "img" }, ring, svg("rect", { class: "node-box", ...size }), inner, glyph, task, detail);
+  const element = svg(
+    "g",
+    { class: "node", id, role: "img" },
+    ring,
+    svg("rect", { class: "node-box", ...size }),
+    inner,
+    glyph,
+    task,
+    detail,
+  );
   let shown = {};
   const update = (node, { x, y, selected }) => {
     const role = node.state === undefined ? "plan" : roleOf(node);

@@ -30,7 +30,11 @@ export class Outline {
       if (item.id) this.items.set(item.id, item);
       if (item.lanes?.length > FOLD_ABOVE) this.closed.add(item.key);
     }
-    this.list = h("div", { class: "outline-rows", role: "tree", "aria-label": t("outline.label", { n: graph.nodes.length }) });
+    this.list = h("div", {
+      class: "outline-rows",
+      role: "tree",
+      "aria-label": t("outline.label", { n: graph.nodes.length }),
+    });
     this.element = h("div", { class: "outline-view", "data-outline": "" }, this.list);
     this.element.addEventListener("scroll", () => this.soon());
     this.list.addEventListener("keydown", (event) => this.key(event));
@@ -87,7 +91,10 @@ export class Outline {
 
   paint() {
     const { scrollTop, clientHeight } = this.element;
-    const [from, to] = [Math.floor(scrollTop / ROW) - AHEAD, Math.ceil((scrollTop + (clientHeight || 600)) / ROW) + AHEAD];
+    const [from, to] = [
+      Math.floor(scrollTop / ROW) - AHEAD,
+      Math.ceil((scrollTop + (clientHeight || 600)) / ROW) + AHEAD,
+    ];
     const wanted = this.shown.filter((item, i) => (i >= from && i <= to) || item === this.current);
     const kept = new Set(wanted.map((item) => item.key));
     for (const [key, row] of this.rows) {
@@ -99,7 +106,8 @@ export class Outline {
     let last = null;
     for (const item of wanted) {
       const row = this.rows.get(item.key) ?? this.make(item);
-      if (row.element.previousSibling !== last || row.element.parentNode !== this.list) this.list.insertBefore(row.element, last ? last.nextSibling : this.list.firstChild);
+      if (row.element.previousSibling !== last || row.element.parentNode !== this.list)
+        this.list.insertBefore(row.element, last ? last.nextSibling : this.list.firstChild);
       last = row.element;
       row.element.style.top = `${this.place.get(item.key) * ROW}px`;
       this.fill(item, row);
@@ -107,8 +115,24 @@ export class Outline {
   }
 
   make(item) {
-    const parts = { caret: h("span", { class: "outline-caret" }), glyph: h("span", { class: "outline-glyph" }), name: h("span", { class: "outline-name" }), detail: h("span", { class: "outline-detail" }), time: h("span", { class: "outline-time" }) };
-    const element = h("div", { class: "outline-row", role: "treeitem", "aria-level": item.level, "data-kind": item.kind, onclick: () => this.clicked(item) }, Object.values(parts));
+    const parts = {
+      caret: h("span", { class: "outline-caret" }),
+      glyph: h("span", { class: "outline-glyph" }),
+      name: h("span", { class: "outline-name" }),
+      detail: h("span", { class: "outline-detail" }),
+      time: h("span", { class: "outline-time" }),
+    };
+    const element = h(
+      "div",
+      {
+        class: "outline-row",
+        role: "treeitem",
+        "aria-level": item.level,
+        "data-kind": item.kind,
+        onclick: () => this.clicked(item),
+      },
+      Object.values(parts),
+    );
     const siblings = item.parent?.children ?? [item];
     set(element, "aria-setsize", siblings.length);
     set(element, "aria-posinset", siblings.indexOf(item) + 1);
@@ -141,7 +165,9 @@ export class Outline {
     const planned = this.states.get(item.ids[0])?.state === undefined;
     const done = (item.lanes ?? []).filter((ids) => ids.every((id) => roleOf(this.states.get(id)) === "ok")).length;
     const name = item.kind === "header" ? "graph.header" : "graph.group";
-    return item.lanes ? t(`${name}${planned ? ".planned" : ""}`, { done, total: item.lanes.length }) : t(`outline.${item.kind}`);
+    return item.lanes
+      ? t(`${name}${planned ? ".planned" : ""}`, { done, total: item.lanes.length })
+      : t(`outline.${item.kind}`);
   }
 
   detail(node, role) {
@@ -157,7 +183,9 @@ export class Outline {
   }
 
   summary(item) {
-    return counted(item.ids, this.states).map(([role, n]) => `${t(`role.${role}`)} ${number(n)}`).join(" · ");
+    return counted(item.ids, this.states)
+      .map(([role, n]) => `${t(`role.${role}`)} ${number(n)}`)
+      .join(" · ");
   }
 
   took(node) {

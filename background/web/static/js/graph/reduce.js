@@ -126,7 +126,8 @@ class Reduction {
   }
 
   look(...points) {
-    for (const i of points) if (i > END && this.points[i].in.size === 1 && this.points[i].out.size === 1) this.todo.push(i);
+    for (const i of points)
+      if (i > END && this.points[i].in.size === 1 && this.points[i].out.size === 1) this.todo.push(i);
   }
 
   inSeries(i) {
@@ -165,8 +166,12 @@ class Reduction {
       if (!members.has(name)) members.set(name, []);
       members.get(name).push(arc);
     }
-    const found = [...members.values()].map((list) => (list[0].from === START && list[0].to === END ? list[0].block : this.mesh(list)));
-    return found.flatMap((block) => (block.kind === "parallel" ? block.parts : [block])).sort((a, b) => a.first - b.first);
+    const found = [...members.values()].map((list) =>
+      list[0].from === START && list[0].to === END ? list[0].block : this.mesh(list),
+    );
+    return found
+      .flatMap((block) => (block.kind === "parallel" ? block.parts : [block]))
+      .sort((a, b) => a.first - b.first);
   }
 
   mesh(arcs) {
@@ -184,7 +189,8 @@ class Reduction {
       } else if (complete) {
         for (const arc of before) for (const next of after) edges.push([number.get(arc), number.get(next)]);
       } else {
-        for (const arc of before) for (const to of this.after[tip(arc.block, -1).first]) edges.push([number.get(arc), starts.get(to)]);
+        for (const arc of before)
+          for (const to of this.after[tip(arc.block, -1).first]) edges.push([number.get(arc), starts.get(to)]);
       }
     }
     return { kind: "mesh", parts, edges, first: parts[0].first };

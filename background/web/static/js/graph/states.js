@@ -1,7 +1,15 @@
 // What the states of tasks mean for a picture: roles (see the page's tokens), wires, and who is to blame.
 // `states` is a Map from id to a node of the API, or anything with `state`, `finished_at`; an unknown one waits.
 
-const ROLES = { PENDING: "wait", STARTED: "run", SUCCESS: "ok", FAILURE: "fail", REVOKED: "stop", RETRY: "retry", SKIPPED: "skip" };
+const ROLES = {
+  PENDING: "wait",
+  STARTED: "run",
+  SUCCESS: "ok",
+  FAILURE: "fail",
+  REVOKED: "stop",
+  RETRY: "retry",
+  SKIPPED: "skip",
+};
 const TELLING = ["fail", "run", "retry", "stop", "wait", "skip", "ok"];
 
 export const roleOf = (node) => ROLES[node?.state] ?? "wait";
@@ -20,7 +28,9 @@ export function wireState({ kind, from, to }, states) {
   if (ahead.size === 1 && ahead.has("skip")) return roles.size > 1 || !roles.has("skip") ? "cut" : "off";
   if (roles.size === 1 && roles.has("ok")) return "released";
   if (ahead.size === 1 && ahead.has("stop")) return "off";
-  return to.length === 0 && [...roles].some((role) => role === "fail" || role === "skip" || role === "stop") ? "off" : "waiting";
+  return to.length === 0 && [...roles].some((role) => role === "fail" || role === "skip" || role === "stop")
+    ? "off"
+    : "waiting";
 }
 
 function errorState(task, handler, states) {
@@ -37,7 +47,10 @@ export function culpritOf(from, states, before) {
     if (role === "fail" || role === "stop") found.push(id);
     if (role === "skip") for (const each of before(id)) seen.add(each);
   }
-  const order = (id) => [roleOf(states.get(id)) === "fail" ? 0 : 1, Date.parse(states.get(id).finished_at ?? "") || Infinity];
+  const order = (id) => [
+    roleOf(states.get(id)) === "fail" ? 0 : 1,
+    Date.parse(states.get(id).finished_at ?? "") || Infinity,
+  ];
   const earlier = (a, b) => {
     const [[kindA, timeA], [kindB, timeB]] = [order(a), order(b)];
     return kindA !== kindB ? kindA < kindB : timeA < timeB;

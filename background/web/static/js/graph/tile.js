@@ -16,7 +16,13 @@ export function tileView(tile, { onLanes }) {
   const all = svg("text", { class: "tile-all", x: x + PAD, y: y + height - 15, "data-action": "lanes" });
   all.addEventListener("click", () => onLanes(ids));
   const frame = svg("rect", { class: "frame tile-frame", x, y, width, height, rx: 8 });
-  const view = { tile, element: svg("g", { class: "tile" }, frame, words, bar, counts, names, all), content: { nodes: [], wires: [] }, update, show };
+  const view = {
+    tile,
+    element: svg("g", { class: "tile" }, frame, words, bar, counts, names, all),
+    content: { nodes: [], wires: [] },
+    update,
+    show,
+  };
   let shown = [];
   let pinned = null;
   let told = "";
@@ -31,7 +37,10 @@ export function tileView(tile, { onLanes }) {
     if (told === String(numbers) && words.textContent) return;
     told = String(numbers);
     const done = tile.ends.filter((last) => last.every((id) => states.get(id)?.state === "SUCCESS")).length;
-    say(words, t(`graph.${tile.chord ? "header" : "group"}${planned ? ".planned" : ""}`, { done, total: lanes.length }));
+    say(
+      words,
+      t(`graph.${tile.chord ? "header" : "group"}${planned ? ".planned" : ""}`, { done, total: lanes.length }),
+    );
     say(all, t("graph.lanes", { n: lanes.length }));
     drawBar(numbers);
     drawCounts(numbers);
@@ -40,7 +49,11 @@ export function tileView(tile, { onLanes }) {
   /** The number of each lane beside it, where there is room. */
   function nameLanes() {
     const spots = width - 2 * PAD - NODE.width > 40 && tile.steps === 1 ? view.content.nodes : [];
-    names.replaceChildren(...spots.map((spot) => svg("text", { class: "tile-lane", x: spot.x + NODE.width + 10, y: spot.y + 27 }, `#${number(spot.lane + 1)}`)));
+    names.replaceChildren(
+      ...spots.map((spot) =>
+        svg("text", { class: "tile-lane", x: spot.x + NODE.width + 10, y: spot.y + 27 }, `#${number(spot.lane + 1)}`),
+      ),
+    );
   }
 
   function drawBar(numbers) {
@@ -59,7 +72,12 @@ export function tileView(tile, { onLanes }) {
     let at = x + PAD;
     const parts = numbers.map(([role, n]) => {
       const text = svg("text", { x: 20, y: 12 }, number(n));
-      const part = svg("g", { "data-role": role, transform: `translate(${at} ${y + TILE.counts - 10})` }, symbol(role), text);
+      const part = svg(
+        "g",
+        { "data-role": role, transform: `translate(${at} ${y + TILE.counts - 10})` },
+        symbol(role),
+        text,
+      );
       at += 30 + 8 * String(n).length;
       return part;
     });

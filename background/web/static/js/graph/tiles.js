@@ -12,7 +12,9 @@ export function tileOf(parts) {
   const lanes = parts.map((part) => tasksOf(part, []));
   const plain = parts.map((part) => (part.kind === "series" ? part.parts : [part]));
   const steps = plain[0].length;
-  const alike = steps <= LONGEST && plain.every((list) => list.length === steps && list.every((each) => each.kind === "task" && !each.handler));
+  const alike =
+    steps <= LONGEST &&
+    plain.every((list) => list.length === steps && list.every((each) => each.kind === "task" && !each.handler));
   const shown = alike ? steps : 1;
   const width = Math.max(TILE.least, shown * NODE.width + (shown - 1) * TILE.gap + 2 * PAD);
   const height = TILE.head + TILE.lanes * (NODE.height + LANE_GAP) - LANE_GAP + TILE.foot;
@@ -32,7 +34,10 @@ function tasksOf(block, found) {
  */
 export function lanesShown(lanes, states, last = [], pinned = null) {
   const ranked = lanes.map((ids, i) => [i === pinned ? -1 : Math.min(...ids.map((id) => rank(states.get(id)))), i]);
-  const best = ranked.sort(([a, i], [b, k]) => a - b || i - k).slice(0, TILE.lanes).map(([, i]) => i);
+  const best = ranked
+    .sort(([a, i], [b, k]) => a - b || i - k)
+    .slice(0, TILE.lanes)
+    .map(([, i]) => i);
   const wanted = new Set(best);
   const found = last.map((i) => (wanted.delete(i) ? i : null));
   const rest = best.filter((i) => wanted.has(i));
@@ -51,7 +56,14 @@ export function tileContent(tile, shown, states) {
       const x = tile.x + PAD + step * (NODE.width + TILE.gap);
       nodes.push({ id, x, y, lane });
       const middle = y + NODE.height / 2;
-      if (step) wires.push({ kind: "link", from: [ids[step - 1]], to: [id], points: [x - TILE.gap, middle, x, middle], arrow: true });
+      if (step)
+        wires.push({
+          kind: "link",
+          from: [ids[step - 1]],
+          to: [id],
+          points: [x - TILE.gap, middle, x, middle],
+          arrow: true,
+        });
     });
   });
   return { nodes, wires };

@@ -18,7 +18,11 @@ export class Timeline {
     this.rows = new Map();
     this.list = h("div", { class: "when-rows" });
     this.axis = h("div", { class: "when-axis", "aria-hidden": "true" }, h("span"), h("span"));
-    this.view = h("div", { class: "when-view", role: "group", "aria-label": t("when.label"), tabindex: "-1" }, this.list);
+    this.view = h(
+      "div",
+      { class: "when-view", role: "group", "aria-label": t("when.label"), tabindex: "-1" },
+      this.list,
+    );
     this.element = h("div", { class: "when", "data-timeline": "" }, this.view, this.axis);
     this.view.addEventListener("scroll", () => this.soon());
     this.resized = new ResizeObserver(() => this.soon());
@@ -39,7 +43,8 @@ export class Timeline {
     this.selected = id;
     const top = this.order.indexOf(id) * ROW;
     const { scrollTop, clientHeight } = this.view;
-    if (clientHeight && (top < scrollTop || top + ROW > scrollTop + clientHeight)) this.view.scrollTop = top - clientHeight / 2;
+    if (clientHeight && (top < scrollTop || top + ROW > scrollTop + clientHeight))
+      this.view.scrollTop = top - clientHeight / 2;
     this.soon();
   }
 
@@ -52,9 +57,15 @@ export class Timeline {
 
   paint() {
     const time = this.now();
-    this.scale = scale([{ tries: [...this.states.values()].map((node) => this.span(node, time)).filter(Boolean) }], time);
+    this.scale = scale(
+      [{ tries: [...this.states.values()].map((node) => this.span(node, time)).filter(Boolean) }],
+      time,
+    );
     const { scrollTop, clientHeight } = this.view;
-    const [from, to] = [Math.floor(scrollTop / ROW) - AHEAD, Math.ceil((scrollTop + (clientHeight || 600)) / ROW) + AHEAD];
+    const [from, to] = [
+      Math.floor(scrollTop / ROW) - AHEAD,
+      Math.ceil((scrollTop + (clientHeight || 600)) / ROW) + AHEAD,
+    ];
     const focused = document.activeElement?.dataset?.id;
     this.list.style.height = `${this.order.length * ROW}px`;
     const kept = new Set(this.order.filter((id, i) => (i >= from && i <= to) || id === focused));
@@ -71,12 +82,28 @@ export class Timeline {
   /** As `scale` of the jobs' timeline takes it; null for what has not begun. */
   span(node, time) {
     if (!node.started_at) return null;
-    return { wait: this.begun, from: Date.parse(node.started_at), to: node.finished_at ? Date.parse(node.finished_at) : time };
+    return {
+      wait: this.begun,
+      from: Date.parse(node.started_at),
+      to: node.finished_at ? Date.parse(node.finished_at) : time,
+    };
   }
 
   make(id) {
-    const parts = { glyph: h("span", { class: "when-glyph" }), name: h("span", { class: "when-name" }), bar: h("span", { class: "when-bar" }), text: h("span", { class: "when-text" }) };
-    const element = h("button", { type: "button", class: "when-row", "data-id": id, onclick: () => this.chosen(id) }, parts.glyph, parts.name, h("span", { class: "when-track" }, parts.bar), parts.text);
+    const parts = {
+      glyph: h("span", { class: "when-glyph" }),
+      name: h("span", { class: "when-name" }),
+      bar: h("span", { class: "when-bar" }),
+      text: h("span", { class: "when-text" }),
+    };
+    const element = h(
+      "button",
+      { type: "button", class: "when-row", "data-id": id, onclick: () => this.chosen(id) },
+      parts.glyph,
+      parts.name,
+      h("span", { class: "when-track" }, parts.bar),
+      parts.text,
+    );
     element.style.top = `${this.order.indexOf(id) * ROW}px`;
     const row = { element, parts };
     this.rows.set(id, row);
@@ -106,6 +133,14 @@ export class Timeline {
       parts.bar.style.left = `${left * 100}%`;
       parts.bar.style.width = `${(right - left) * 100}%`;
     }
-    say(parts.text, span ? t(node.finished_at ? "when.took" : "when.running", { waited: duration(Math.max(0, span.from - this.begun)), ran: duration(span.to - span.from) }) : t(`state.${node.state}`));
+    say(
+      parts.text,
+      span
+        ? t(node.finished_at ? "when.took" : "when.running", {
+            waited: duration(Math.max(0, span.from - this.begun)),
+            ran: duration(span.to - span.from),
+          })
+        : t(`state.${node.state}`),
+    );
   }
 }

@@ -15,7 +15,9 @@ export function step(key, id, { spots, standIn, before, after, states, down }) {
   return beside(key);
 
   function shown(ids) {
-    return [...new Set(ids.map((each) => (spots.has(each) ? each : standIn(each))))].filter((each) => each !== undefined && each !== id);
+    return [...new Set(ids.map((each) => (spots.has(each) ? each : standIn(each))))].filter(
+      (each) => each !== undefined && each !== id,
+    );
   }
 
   function nearest(ids, weight) {

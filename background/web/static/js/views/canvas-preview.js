@@ -11,7 +11,14 @@ export function preview({ onError }) {
   const findings = h("div", { class: "findings", role: "status" });
   const stage = h("div", { class: "run-stage" });
   const python = h("div");
-  const below = h("div", { class: "stack" }, h("h2", {}, t("canvas.preview")), stage, h("h3", {}, t("canvas.python")), python);
+  const below = h(
+    "div",
+    { class: "stack" },
+    h("h2", {}, t("canvas.preview")),
+    stage,
+    h("h3", {}, t("canvas.python")),
+    python,
+  );
   const element = h("section", { class: "stack", "aria-label": t("canvas.preview") }, findings, below);
   let picture = null;
   let told = "";
@@ -21,7 +28,12 @@ export function preview({ onError }) {
   function show({ graph, code: expression, warnings }) {
     below.classList.remove("old");
     const text = JSON.stringify(warnings);
-    if (told !== text) findings.replaceChildren(...(warnings.length ? [h("h2", {}, t("canvas.warnings", { n: warnings.length })), h("ul", {}, warnings.map(warning))] : [h("p", { class: "muted" }, t("canvas.calm"))]));
+    if (told !== text)
+      findings.replaceChildren(
+        ...(warnings.length
+          ? [h("h2", {}, t("canvas.warnings", { n: warnings.length })), h("ul", {}, warnings.map(warning))]
+          : [h("p", { class: "muted" }, t("canvas.calm"))]),
+      );
     told = text;
     picture?.close();
     picture = new Picture(graph, { down: !WIDE.matches });
@@ -35,10 +47,24 @@ export function preview({ onError }) {
   function refuse(errors) {
     told = "";
     below.classList.add("old");
-    const rows = errors.slice(0, 20).map(({ path, text }) => h("li", { "data-error": path.join(".") }, h("button", { type: "button", class: "as-link", lang: "en", onclick: () => onError(path) }, text)));
+    const rows = errors
+      .slice(0, 20)
+      .map(({ path, text }) =>
+        h(
+          "li",
+          { "data-error": path.join(".") },
+          h("button", { type: "button", class: "as-link", lang: "en", onclick: () => onError(path) }, text),
+        ),
+      );
     findings.replaceChildren(h("h2", { class: "error-line role-fail" }, t("canvas.wrong")), h("ul", {}, rows));
   }
 }
 
 const warning = ({ code: name, message, url }) =>
-  h("li", { class: "role-retry", "data-warning": name }, h("span", { lang: "en" }, message), " ", h("a", { href: url, target: "_blank", rel: "noreferrer" }, t("canvas.more")));
+  h(
+    "li",
+    { class: "role-retry", "data-warning": name },
+    h("span", { lang: "en" }, message),
+    " ",
+    h("a", { href: url, target: "_blank", rel: "noreferrer" }, t("canvas.more")),
+  );

@@ -5,16 +5,41 @@ import { t } from "../i18n.js";
 /** Gives `{ element, show(task), catalogue(tasks) }`; `changed(task)` is told the whole task. */
 export function taskForm({ changed }) {
   const select = h("select", { name: "task", onchange: () => send() });
-  const args = h("input", { name: "args", type: "text", spellcheck: "false", autocomplete: "off", class: "mono", oninput: () => send() });
+  const args = h("input", {
+    name: "args",
+    type: "text",
+    spellcheck: "false",
+    autocomplete: "off",
+    class: "mono",
+    oninput: () => send(),
+  });
   const immutable = h("input", { type: "checkbox", name: "immutable", onchange: () => send() });
-  const countdown = h("input", { name: "countdown", type: "number", min: "0", max: "3600", step: "any", oninput: () => send() });
+  const countdown = h("input", {
+    name: "countdown",
+    type: "number",
+    min: "0",
+    max: "3600",
+    step: "any",
+    oninput: () => send(),
+  });
   const retries = h("input", { name: "retries", type: "number", min: "0", max: "10", oninput: () => send() });
   const hint = h("span", { class: "field-hint" });
   const wrong = h("span", { class: "field-error", role: "alert" });
-  const labelled = (name, input, ...more) => h("label", { class: "field" }, h("span", { class: "field-name" }, t(`canvas.${name}`)), input, more);
-  const element = h("div", { class: "canvas-task", hidden: true },
-    h("div", { class: "fields" }, labelled("task", select, hint), labelled("args", args, h("span", { class: "field-hint" }, t("canvas.args.hint")), wrong), labelled("countdown", countdown), labelled("retries", retries)),
-    h("label", { class: "check" }, immutable, " ", t("canvas.immutable")));
+  const labelled = (name, input, ...more) =>
+    h("label", { class: "field" }, h("span", { class: "field-name" }, t(`canvas.${name}`)), input, more);
+  const element = h(
+    "div",
+    { class: "canvas-task", hidden: true },
+    h(
+      "div",
+      { class: "fields" },
+      labelled("task", select, hint),
+      labelled("args", args, h("span", { class: "field-hint" }, t("canvas.args.hint")), wrong),
+      labelled("countdown", countdown),
+      labelled("retries", retries),
+    ),
+    h("label", { class: "check" }, immutable, " ", t("canvas.immutable")),
+  );
   let known = [];
   let task = null;
   return { element, show, catalogue };
@@ -29,7 +54,8 @@ export function taskForm({ changed }) {
     element.hidden = !task;
     if (!task) return;
     const names = [...new Set([...known.map((each) => each.task), String(task.task)])];
-    if (select.options.length !== names.length || select.value !== task.task) select.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
+    if (select.options.length !== names.length || select.value !== task.task)
+      select.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
     select.value = String(task.task);
     const text = Array.isArray(task.args) ? task.args.map((each) => JSON.stringify(each)).join(", ") : "";
     if (document.activeElement !== args) args.value = text;
@@ -37,7 +63,15 @@ export function taskForm({ changed }) {
     if (document.activeElement !== retries) retries.value = task.retries || "";
     immutable.checked = task.immutable === true;
     const parameters = known.find((each) => each.task === task.task)?.parameters;
-    say(hint, parameters ? t(parameters.length ? "canvas.takes" : "canvas.takes.none", { task: task.task, parameters: parameters.join(", ") }) : "");
+    say(
+      hint,
+      parameters
+        ? t(parameters.length ? "canvas.takes" : "canvas.takes.none", {
+            task: task.task,
+            parameters: parameters.join(", "),
+          })
+        : "",
+    );
   }
 
   function send() {
@@ -47,7 +81,14 @@ export function taskForm({ changed }) {
     if (!values) return;
     const { link_error } = task;
     const number = (input) => (input.value === "" ? undefined : Number(input.value));
-    const fields = { task: select.value, args: values.length ? values : undefined, immutable: immutable.checked || undefined, countdown: number(countdown), retries: number(retries), link_error };
+    const fields = {
+      task: select.value,
+      args: values.length ? values : undefined,
+      immutable: immutable.checked || undefined,
+      countdown: number(countdown),
+      retries: number(retries),
+      link_error,
+    };
     changed(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
   }
 }

@@ -24,7 +24,13 @@ export function tree({ changed }) {
   tools.set("undo", tool("undo", "Ctrl+Z", undo));
   const list = h("div", { class: "canvas-tree", role: "tree", "aria-label": t("canvas.tree"), onkeydown: key });
   const form = taskForm({ changed: (task) => apply((canvas, path) => replaced(canvas, path, task)) });
-  const element = h("div", { class: "canvas-edit" }, h("div", { class: "canvas-tools", role: "toolbar", "aria-label": t("canvas.tools") }, [...tools.values()]), list, form.element);
+  const element = h(
+    "div",
+    { class: "canvas-edit" },
+    h("div", { class: "canvas-tools", role: "toolbar", "aria-label": t("canvas.tools") }, [...tools.values()]),
+    list,
+    form.element,
+  );
   let canvas = null;
   let rows = [];
   let path = [];
@@ -51,8 +57,22 @@ export function tree({ changed }) {
     const name = row.path.join(".");
     const found = errors.filter((error) => error.path.join(".") === name).map((error) => error.text);
     const bad = found.length ? h("span", { class: "field-error", lang: "en" }, found.join("; ")) : null;
-    const element = h("div", { class: "canvas-row", role: "treeitem", tabindex: "-1", "aria-level": row.level, "data-path": name, "data-kind": row.kind ?? "none", "data-invalid": found.length > 0, onclick: () => choose(row.path, { focus: true }) },
-      h("span", { class: "canvas-name" }, words(row)), row.kind === "task" ? h("code", {}, argsOf(row.part)) : null, bad);
+    const element = h(
+      "div",
+      {
+        class: "canvas-row",
+        role: "treeitem",
+        tabindex: "-1",
+        "aria-level": row.level,
+        "data-path": name,
+        "data-kind": row.kind ?? "none",
+        "data-invalid": found.length > 0,
+        onclick: () => choose(row.path, { focus: true }),
+      },
+      h("span", { class: "canvas-name" }, words(row)),
+      row.kind === "task" ? h("code", {}, argsOf(row.part)) : null,
+      bad,
+    );
     element.style.paddingInlineStart = `${(row.level - 1) * 18 + 10}px`;
     return element;
   }
@@ -121,7 +141,14 @@ export function tree({ changed }) {
     const here = rows.findIndex((row) => row.path.join(".") === path.join("."));
     const go = (i) => choose(rows[Math.max(0, Math.min(i, rows.length - 1))].path, { focus: true });
     const pressed = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${event.key === "z" ? "Z" : event.key}`;
-    const walk = { ArrowDown: () => go(here + 1), ArrowUp: () => go(here - 1), Home: () => go(0), End: () => go(rows.length - 1), ArrowLeft: () => go(rows.findLastIndex((row, i) => i < here && row.level < rows[here].level)), "Ctrl+Z": undo };
+    const walk = {
+      ArrowDown: () => go(here + 1),
+      ArrowUp: () => go(here - 1),
+      Home: () => go(0),
+      End: () => go(rows.length - 1),
+      ArrowLeft: () => go(rows.findLastIndex((row, i) => i < here && row.level < rows[here].level)),
+      "Ctrl+Z": undo,
+    };
     const tool = TOOLS.find(([, keys]) => keys === pressed);
     const action = walk[pressed] ?? (tool && (() => apply(tool[2])));
     if (!action) return;
@@ -131,12 +158,27 @@ export function tree({ changed }) {
   }
 
   function tool(name, keys, action) {
-    return h("button", { type: "button", class: "button small", "data-do": name, title: keys, "aria-keyshortcuts": keys, onclick: action }, t(`canvas.do.${name}`));
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        "data-do": name,
+        title: keys,
+        "aria-keyshortcuts": keys,
+        onclick: action,
+      },
+      t(`canvas.do.${name}`),
+    );
   }
 }
 
 function argsOf(task) {
   const args = Array.isArray(task.args) ? task.args.map(brief).join(", ") : task.args === undefined ? "" : "?";
-  const more = [task.immutable ? ".si" : null, task.retries ? `retries=${task.retries}` : null, task.countdown ? `countdown=${task.countdown}` : null].filter(Boolean);
+  const more = [
+    task.immutable ? ".si" : null,
+    task.retries ? `retries=${task.retries}` : null,
+    task.countdown ? `countdown=${task.countdown}` : null,
+  ].filter(Boolean);
   return `(${args})${more.length ? ` ${more.join(" ")}` : ""}`;
 }

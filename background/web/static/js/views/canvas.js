@@ -22,7 +22,10 @@ class Builder {
     this.build(main);
     this.open(route);
     this.keys = {};
-    get("canvas/tasks").then((found) => this.tree.catalogue(found), () => {});
+    get("canvas/tasks").then(
+      (found) => this.tree.catalogue(found),
+      () => {},
+    );
   }
 
   update(route) {
@@ -37,18 +40,54 @@ class Builder {
   }
 
   build(main) {
-    this.examples = h("select", { name: "example", "aria-label": t("canvas.examples"), onchange: () => this.examples.value && go(href("canvas", { example: this.examples.value })) },
-      h("option", { value: "" }, t("canvas.examples.none")), Object.keys(EXAMPLES).map((name) => h("option", { value: name }, t(`example.${name}`))));
-    this.run = h("button", { type: "button", class: "button primary", "data-action": "run", onclick: () => this.send(), title: "Ctrl+Enter" }, icon("play"), t("canvas.run"));
+    this.examples = h(
+      "select",
+      {
+        name: "example",
+        "aria-label": t("canvas.examples"),
+        onchange: () => this.examples.value && go(href("canvas", { example: this.examples.value })),
+      },
+      h("option", { value: "" }, t("canvas.examples.none")),
+      Object.keys(EXAMPLES).map((name) => h("option", { value: name }, t(`example.${name}`))),
+    );
+    this.run = h(
+      "button",
+      {
+        type: "button",
+        class: "button primary",
+        "data-action": "run",
+        onclick: () => this.send(),
+        title: "Ctrl+Enter",
+      },
+      icon("play"),
+      t("canvas.run"),
+    );
     this.note = h("div", { class: "note example", hidden: true });
-    this.text = h("textarea", { name: "json", spellcheck: "false", autocomplete: "off", "aria-label": t("canvas.paste"), "aria-describedby": "canvas-trouble", oninput: () => this.typed() });
+    this.text = h("textarea", {
+      name: "json",
+      spellcheck: "false",
+      autocomplete: "off",
+      "aria-label": t("canvas.paste"),
+      "aria-describedby": "canvas-trouble",
+      oninput: () => this.typed(),
+    });
     this.trouble = h("p", { class: "field-error", id: "canvas-trouble", role: "alert", hidden: true });
     this.tree = tree({ changed: (canvas) => this.edited(canvas) });
     this.preview = preview({ onError: (path) => this.tree.choose(path) });
-    const both = h("div", { class: "canvas-both" },
+    const both = h(
+      "div",
+      { class: "canvas-both" },
       h("section", { "aria-label": t("canvas.outline") }, h("h2", {}, t("canvas.outline")), this.tree.element),
-      h("section", { "aria-label": t("canvas.json") }, h("h2", {}, t("canvas.json")), this.text, this.trouble));
-    this.element = h("div", { class: "canvas" }, h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("section.canvas")), this.examples, this.run), this.note, both, this.preview.element);
+      h("section", { "aria-label": t("canvas.json") }, h("h2", {}, t("canvas.json")), this.text, this.trouble),
+    );
+    this.element = h(
+      "div",
+      { class: "canvas" },
+      h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("section.canvas")), this.examples, this.run),
+      this.note,
+      both,
+      this.preview.element,
+    );
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
       event.preventDefault();
@@ -62,7 +101,12 @@ class Builder {
     this.draft = params.draft;
     this.examples.value = example ?? "";
     this.note.hidden = !example;
-    if (example) this.note.replaceChildren(...["expected", "truth"].map((key) => h("p", {}, h("strong", {}, t(`canvas.${key}`)), " ", t(`example.${example}.${key}`))));
+    if (example)
+      this.note.replaceChildren(
+        ...["expected", "truth"].map((key) =>
+          h("p", {}, h("strong", {}, t(`canvas.${key}`)), " ", t(`example.${example}.${key}`)),
+        ),
+      );
     const given = example ? pretty(EXAMPLES[example]) : (params.draft ?? pretty(START));
     this.text.value = given;
     this.typed({ keep: true });

@@ -10,13 +10,30 @@ export function fullSentence(job) {
   const shade = role(job);
   const step = job.steps.at(-1);
   const total = segments(job).length;
-  if (job.status === "COMPLETED") return { role: shade, known: true, text: t("full.completed", { time: duration(ran(job) ?? 0), total }) };
+  if (job.status === "COMPLETED")
+    return { role: shade, known: true, text: t("full.completed", { time: duration(ran(job) ?? 0), total }) };
   if (job.status === "IN_PROGRESS" && step) {
-    const values = { number: step.step_number, total, name: step.name, worker: job.worker ?? "", part: percent(step.progress), time: duration(now() - Date.parse(step.started_at)) };
+    const values = {
+      number: step.step_number,
+      total,
+      name: step.name,
+      worker: job.worker ?? "",
+      part: percent(step.progress),
+      time: duration(now() - Date.parse(step.started_at)),
+    };
     return { role: shade, known: true, text: t(cancelling.has(job.id) ? "full.cancelling" : "full.running", values) };
   }
   if (job.status === "FAILED" && step?.status === "FAILED") {
-    return { role: shade, known: true, text: t("full.failed", { number: step.step_number, name: step.name, worker: job.worker ?? "", error: job.error ?? step.message }) };
+    return {
+      role: shade,
+      known: true,
+      text: t("full.failed", {
+        number: step.step_number,
+        name: step.name,
+        worker: job.worker ?? "",
+        error: job.error ?? step.message,
+      }),
+    };
   }
   return { role: shade, ...why(job) };
 }
@@ -27,13 +44,22 @@ export function facts(list, job) {
   const entries = [
     ["created", ago(now() - Date.parse(job.created_at)), moment(Date.parse(job.created_at))],
     ["took", seconds === null ? "–" : duration(seconds)],
-    ["attempts", t("facts.attempts.of", { n: job.attempt, most: job.max_attempts }), t("facts.attempts.title")],
+    ["attempts", t("facts.attempts.of", { attempt: job.attempt, n: job.max_attempts }), t("facts.attempts.title")],
     ["priority", number(job.priority)],
     ["worker", job.worker ?? "–", job.worker],
     ["task", job.task_id, job.task_id],
   ];
   if (!list.childElementCount) {
-    list.append(...entries.map(([name]) => h("div", { "data-fact": name }, h("dt", {}, t(`facts.${name}`)), h("dd", {}, h("span"), name === "task" ? copyButton(job.task_id, t("copy.task")) : null))));
+    list.append(
+      ...entries.map(([name]) =>
+        h(
+          "div",
+          { "data-fact": name },
+          h("dt", {}, t(`facts.${name}`)),
+          h("dd", {}, h("span"), name === "task" ? copyButton(job.task_id, t("copy.task")) : null),
+        ),
+      ),
+    );
   }
   entries.forEach(([, text, title], index) => {
     const value = list.children[index].querySelector("dd span");

@@ -5,19 +5,32 @@ import { h, icon } from "../dom.js";
 import { gantt } from "../gantt.js";
 import { clock, duration, moment, number, percent, t } from "../i18n.js";
 import { ended, eventWord } from "../job.js";
-import { badge, code, json, tabs } from "../parts.js";
+import { badge, code, json, scroller, tabs } from "../parts.js";
 import { outcome, spans, tries } from "../timeline.js";
 
 /** Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the dialog. */
 export function panel({ choose, restart }) {
   const picture = gantt({ choose: (step, attempt) => choose({ step, try: attempt }) });
-  const attempts = h("select", { name: "attempt", "aria-label": t("attempt"), onchange: () => choose({ attempt: attempts.value }) });
-  const as = tabs(["picture", "table"], { label: t("as"), words: (name) => t(`as.${name}`), choose: (name) => choose({ as: name === "table" ? "table" : null }) });
+  const attempts = h("select", {
+    name: "attempt",
+    "aria-label": t("attempt"),
+    onchange: () => choose({ attempt: attempts.value }),
+  });
+  const as = tabs(["picture", "table"], {
+    label: t("as"),
+    words: (name) => t(`as.${name}`),
+    choose: (name) => choose({ as: name === "table" ? "table" : null }),
+  });
   as.element.classList.add("compact");
-  const table = h("div", { class: "scroll" });
+  const table = scroller(t("as.table"));
   const inspector = h("section", { class: "inspector", "aria-label": t("inspector") });
-  const steps = h("div", { class: "steps" }, h("div", { class: "steps-main" }, h("div", { class: "row between" }, as.element, attempts), picture.element, table), inspector);
-  const events = h("div", { class: "scroll" });
+  const steps = h(
+    "div",
+    { class: "steps" },
+    h("div", { class: "steps-main" }, h("div", { class: "row between" }, as.element, attempts), picture.element, table),
+    inspector,
+  );
+  const events = scroller(t("tab.events"));
   const data = h("div", { class: "stack" });
   const views = { steps, events, data };
   const element = h("div", { class: "panel" }, steps, events, data);
@@ -27,25 +40,36 @@ export function panel({ choose, restart }) {
   function update(job, params, names) {
     for (const [name, view] of Object.entries(views)) view.hidden = name !== params.tab;
     if (params.tab === "steps") showSteps(job, params, names);
-    if (params.tab === "events") once("events", [job.id, job.events.length], () => events.replaceChildren(eventTable(job)));
+    if (params.tab === "events")
+      once("events", [job.id, job.events.length], () => events.replaceChildren(eventTable(job)));
     if (params.tab === "data") once("data", [job.id, job.updated_at], () => data.replaceChildren(...dataParts(job)));
   }
 
   function showSteps(job, params, names) {
     const all = tries(job, names);
-    const numbers = [...new Set(all.flatMap((step) => step.tries.map((one) => one.attempt)))].filter((each) => each !== null).sort((a, b) => a - b);
+    const numbers = [...new Set(all.flatMap((step) => step.tries.map((one) => one.attempt)))]
+      .filter((each) => each !== null)
+      .sort((a, b) => a - b);
     const attempt = numbers.includes(Number(params.attempt)) ? Number(params.attempt) : null;
     const chosen = pick(all, params, attempt);
     attempts.hidden = numbers.length < 2;
-    once("attempts", numbers, () => attempts.replaceChildren(h("option", { value: "" }, t("attempt.all")), ...numbers.map((each) => h("option", { value: each }, t("attempt.one", { n: each })))));
+    once("attempts", numbers, () =>
+      attempts.replaceChildren(
+        h("option", { value: "" }, t("attempt.all")),
+        ...numbers.map((each) => h("option", { value: each }, t("attempt.one", { n: each }))),
+      ),
+    );
     attempts.value = attempt ?? "";
     as.select(params.as === "table" ? "table" : "picture");
     picture.element.hidden = params.as === "table";
     table.hidden = params.as !== "table";
     running = !ended(job);
-    if (params.as === "table") once("table", [job.updated_at, attempt], () => table.replaceChildren(tryTable(all, attempt)));
+    if (params.as === "table")
+      once("table", [job.updated_at, attempt], () => table.replaceChildren(tryTable(all, attempt)));
     else once("picture", [all, chosen?.step, chosen?.attempt, attempt], () => picture.update(all, { chosen, attempt }));
-    once("inspector", [chosen, job.status, rowOf(job, chosen)], () => inspector.replaceChildren(...inspect(job, all, chosen, restart)));
+    once("inspector", [chosen, job.status, rowOf(job, chosen)], () =>
+      inspector.replaceChildren(...inspect(job, all, chosen, restart)),
+    );
   }
 
   return { element, update, tick: () => running && !steps.hidden && !picture.element.hidden && picture.tick() };
@@ -72,7 +96,8 @@ function pick(steps, params, attempt) {
   return latest.findLast((one) => one.role === "run" || one.role === "fail") ?? latest.at(-1) ?? null;
 }
 
-const rowOf = (job, chosen) => (chosen ? job.steps.find((step) => step.step_number === chosen.step && step.attempt === chosen.attempt) : undefined);
+const rowOf = (job, chosen) =>
+  chosen ? job.steps.find((step) => step.step_number === chosen.step && step.attempt === chosen.attempt) : undefined;
 
 function inspect(job, steps, chosen, restart) {
   if (!chosen) return [h("p", { class: "muted" }, t("inspector.nothing"))];
@@ -90,29 +115,66 @@ function inspect(job, steps, chosen, restart) {
     waited >= 50 && chosen.from !== null ? ["waited", duration(waited)] : null,
     ran === null || chosen.to === null ? null : ["ran", duration(ran)],
   ].filter(Boolean);
-  const progress = row?.status === "IN_PROGRESS" && row.progress ? h("p", {}, percent(row.progress), row.message ? ` · ${row.message}` : "") : null;
+  const progress =
+    row?.status === "IN_PROGRESS" && row.progress
+      ? h("p", {}, percent(row.progress), row.message ? ` · ${row.message}` : "")
+      : null;
   return [
     h("div", { class: "row" }, h("h2", {}, t("step", { number: chosen.step, name })), state.element),
-    h("dl", { class: "facts small" }, entries.map(([key, value]) => h("div", {}, h("dt", {}, t(`facts.${key}`)), h("dd", {}, value)))),
+    h(
+      "dl",
+      { class: "facts small" },
+      entries.map(([key, value]) => h("div", {}, h("dt", {}, t(`facts.${key}`)), h("dd", {}, value))),
+    ),
     progress,
     chosen.message ? h("p", { class: "error-line role-fail", lang: "en" }, chosen.message) : null,
     ...section(chosen.error, t("traceback"), (value) => code(value, { label: t("traceback"), lang: "en" })),
-    ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) => json(value, { label: t("output") })),
+    ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) =>
+      json(value, { label: t("output") }),
+    ),
     chosen.role === "wait" || chosen.from === null ? h("p", { class: "muted" }, t("inspector.waits")) : null,
-    ended(job) && chosen.step <= done + 1 ? h("button", { type: "button", class: "button small", "data-action": "restart-here", onclick: () => restart(chosen.step) }, icon("retry"), t("restart.here")) : null,
+    ended(job) && chosen.step <= done + 1
+      ? h(
+          "button",
+          { type: "button", class: "button small", "data-action": "restart-here", onclick: () => restart(chosen.step) },
+          icon("retry"),
+          t("restart.here"),
+        )
+      : null,
   ].filter(Boolean);
 }
 
-const section = (value, title, make) => (value === undefined || value === null ? [] : [h("h3", {}, title), make(value)]);
+const section = (value, title, make) =>
+  value === undefined || value === null ? [] : [h("h3", {}, title), make(value)];
 
 function tryTable(steps, attempt) {
   const heads = ["step", "attempt", "outcome", "worker", "began", "waited", "ran"];
-  const rows = steps.flatMap((step) => step.tries.filter((one) => attempt === null || one.attempt === attempt).map((one) => {
-    const { waited, ran } = spans(one, now());
-    const cells = [t("step", { number: step.number, name: step.name }), one.attempt === null ? "" : number(one.attempt), t(outcome(one)), one.worker ?? "", one.from === null ? "" : clock(one.from), duration(waited), ran === null ? "" : duration(ran)];
-    return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
-  }));
-  return plainTable(heads.map((name) => t(`facts.${name}`)), rows);
+  const rows = steps.flatMap((step) =>
+    step.tries
+      .filter((one) => attempt === null || one.attempt === attempt)
+      .map((one) => {
+        const { waited, ran } = spans(one, now());
+        const cells = [
+          t("step", { number: step.number, name: step.name }),
+          one.attempt === null ? "" : number(one.attempt),
+          t(outcome(one)),
+          one.worker ?? "",
+          one.from === null ? "" : clock(one.from),
+          duration(waited),
+          ran === null ? "" : duration(ran),
+        ];
+        return h(
+          "tr",
+          {},
+          cells.map((cell) => h("td", {}, cell)),
+        );
+      }),
+  );
+  return plainTable(
+    heads.map((name) => t(`facts.${name}`)),
+    rows,
+    "tries",
+  );
 }
 
 function eventTable(job) {
@@ -130,21 +192,62 @@ function eventTable(job) {
     rows.push(eventRow(event));
   }
   if (reports) rows.push(progressRow(reports));
-  return plainTable(["number", "time", "event", "step", "attempt", "worker", "message"].map((name) => t(`facts.${name}`)), rows);
+  return plainTable(
+    ["number", "time", "event", "step", "attempt", "worker", "message"].map((name) => t(`facts.${name}`)),
+    rows,
+    "history",
+  );
 }
 
 function eventRow(event) {
   const message = event.error
-    ? h("details", {}, h("summary", { lang: "en" }, event.message ?? event.kind), code(event.error, { label: t("traceback"), lang: "en" }))
+    ? h(
+        "details",
+        {},
+        h("summary", { lang: "en" }, event.message ?? event.kind),
+        code(event.error, { label: t("traceback"), lang: "en" }),
+      )
     : h("span", { lang: event.message ? "en" : null }, event.message ?? "");
-  const cells = [number(event.number), h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, clock(Date.parse(event.at))), h("span", { title: event.kind }, eventWord(event.kind)), event.step ? number(event.step) : "", event.attempt ? number(event.attempt) : "", event.worker ?? "", message];
-  return h("tr", { "data-event": event.kind }, cells.map((cell) => h("td", {}, cell)));
+  const cells = [
+    number(event.number),
+    h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, clock(Date.parse(event.at))),
+    h("span", { title: event.kind }, eventWord(event.kind)),
+    event.step ? number(event.step) : "",
+    event.attempt ? number(event.attempt) : "",
+    event.worker ?? "",
+    message,
+  ];
+  return h(
+    "tr",
+    { "data-event": event.kind },
+    cells.map((cell) => h("td", {}, cell)),
+  );
 }
 
 const progressRow = ({ first, last, count }) =>
-  h("tr", { class: "muted", "data-event": "progress" }, h("td", {}, number(first.number)), h("td", {}, clock(Date.parse(last.at))), h("td", { colspan: "5" }, t("event.progress.n", { n: count })));
+  h(
+    "tr",
+    { class: "muted", "data-event": "progress" },
+    h("td", {}, number(first.number)),
+    h("td", {}, clock(Date.parse(last.at))),
+    h("td", { colspan: "5" }, t("event.progress.n", { n: count })),
+  );
 
-const plainTable = (heads, rows) => h("table", { class: "plain" }, h("thead", {}, h("tr", {}, heads.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+const plainTable = (heads, rows, name) =>
+  h(
+    "table",
+    { class: `plain ${name}` },
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        heads.map((name) => h("th", { scope: "col" }, name)),
+      ),
+    ),
+    h("tbody", {}, rows),
+  );
 
 function dataParts(job) {
   return [
@@ -154,7 +257,15 @@ function dataParts(job) {
     job.result === null ? h("p", { class: "muted" }, t("result.none")) : json(job.result, { label: t("result") }),
     h("h2", {}, t("as.curl")),
     code(asCurl("GET", `jobs/${job.id}`), { label: "curl" }),
-    code(asCurl("POST", "jobs", { pipeline: job.pipeline, params: job.params, priority: job.priority, max_attempts: job.max_attempts }), { label: "curl" }),
+    code(
+      asCurl("POST", "jobs", {
+        pipeline: job.pipeline,
+        params: job.params,
+        priority: job.priority,
+        max_attempts: job.max_attempts,
+      }),
+      { label: "curl" },
+    ),
     h("details", { class: "fold" }, h("summary", {}, t("raw")), json(job, { label: t("raw") })),
   ];
 }

@@ -29,7 +29,7 @@ class JobView {
       "Shift+KeyR": () => this._try("retry"),
       "Shift+KeyC": () => this._try("cancel"),
       Delete: () => this._try("delete"),
-      KeyF: () => this.element?.querySelector('.gantt-line[data-role="fail"], .gantt-line[data-role="retry"]')?.focus() ?? false,
+      KeyF: () => this._nextFailure(),
       Escape: () => go(href("jobs")),
     };
     this._open(route);
@@ -61,7 +61,10 @@ class JobView {
     this.element = null;
     this.main.append(h("h1", { tabindex: "-1" }, t("job", { id: this.id })), skeleton(6));
     setSection("jobs", t("job", { id: this.id }));
-    readPipelines().then(() => this.job && this._draw(), () => {});
+    readPipelines().then(
+      () => this.job && this._draw(),
+      () => {},
+    );
     this._follow();
   }
 
@@ -83,14 +86,19 @@ class JobView {
     } catch (error) {
       if (id !== this.id) return;
       if (error.status === 404 || error.status === 422) this._missing();
-      else if (!this.job) this.main.replaceChildren(h("h1", { tabindex: "-1" }, t("job", { id })), failure(error, () => this._follow()));
+      else if (!this.job)
+        this.main.replaceChildren(
+          h("h1", { tabindex: "-1" }, t("job", { id })),
+          failure(error, () => this._follow()),
+        );
       throw error;
     }
   }
 
   _event(kind, job, early) {
     if (kind === "cancel_requested") cancelling.add(job.id);
-    if (!early || !this.job || job.updated_at >= this.job.updated_at) this._take({ events: this.job?.events ?? [], ...job });
+    if (!early || !this.job || job.updated_at >= this.job.updated_at)
+      this._take({ events: this.job?.events ?? [], ...job });
     this.read();
   }
 
@@ -103,7 +111,8 @@ class JobView {
     this._draw();
     if (!ended(job)) return;
     this.stop?.(); // Nothing more will come until somebody retries it.
-    if (before && !ended(before)) toast(t(`ended.${job.status}`, { id: job.id }), { kind: job.status === "COMPLETED" ? "ok" : "fail" });
+    if (before && !ended(before))
+      toast(t(`ended.${job.status}`, { id: job.id }), { kind: job.status === "COMPLETED" ? "ok" : "fail" });
   }
 
   // A waiting job's reason changes without an event; an ended one may have been retried elsewhere.
@@ -119,13 +128,27 @@ class JobView {
     this.job = this.element = null;
     this.main.replaceChildren(
       h("h1", { tabindex: "-1" }, t("job", { id: this.id })),
-      empty({ title: t("job.missing", { id: this.id }), text: t("job.missing.why"), actions: [h("a", { class: "button", href: "#/jobs" }, t("section.jobs"))] }),
+      empty({
+        title: t("job.missing", { id: this.id }),
+        text: t("job.missing.why"),
+        actions: [h("a", { class: "button", href: "#/jobs" }, t("section.jobs"))],
+      }),
     );
     this.main.querySelector("h1").focus();
   }
 
   _build() {
-    const button = (name) => h("button", { type: "button", class: { delete: "button danger", retry: "button primary" }[name] ?? "button", "data-action": name, onclick: () => this._try(name) }, t(`do.${name}`));
+    const button = (name) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: { delete: "button danger", retry: "button primary" }[name] ?? "button",
+          "data-action": name,
+          onclick: () => this._try(name),
+        },
+        t(`do.${name}`),
+      );
     this.parts = {
       state: badge(),
       pipeline: h("span", { class: "count" }),
@@ -133,7 +156,11 @@ class JobView {
       sentence: h("p", { "data-sentence": "" }),
       bar: stepBar(),
       facts: h("dl", { class: "facts" }),
-      tabs: tabs(TABS, { label: t("tabs"), words: (name) => t(`tab.${name}`), choose: (tab) => this._choose({ tab: tab === "steps" ? null : tab }) }),
+      tabs: tabs(TABS, {
+        label: t("tabs"),
+        words: (name) => t(`tab.${name}`),
+        choose: (tab) => this._choose({ tab: tab === "steps" ? null : tab }),
+      }),
       panel: panel({ choose: (more) => this._choose(more), restart: (from) => this._restart(from) }),
     };
     const { state, pipeline, actions, sentence, bar, facts: list, tabs: chosen, panel: shown } = this.parts;
@@ -142,7 +169,14 @@ class JobView {
       "article",
       { class: "job" },
       h("nav", { class: "crumb", "aria-label": t("crumb") }, h("a", { href: "#/jobs" }, t("section.jobs"))),
-      h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("job", { id: this.id })), state.element, pipeline, h("div", { class: "row" }, [...actions.values()])),
+      h(
+        "div",
+        { class: "head" },
+        h("h1", { tabindex: "-1" }, t("job", { id: this.id })),
+        state.element,
+        pipeline,
+        h("div", { class: "row" }, [...actions.values()]),
+      ),
       this.sentenceBox,
       list,
       chosen.element,
@@ -195,6 +229,14 @@ class JobView {
       if (after === null) go(href("jobs"));
       else this._again(after);
     });
+  }
+
+  _nextFailure() {
+    const all = [...(this.element?.querySelectorAll('.gantt-line:is([data-role="fail"], [data-role="retry"])') ?? [])];
+    if (!all.length) return false;
+    const line = all[(all.indexOf(document.activeElement) + 1) % all.length];
+    line.focus();
+    line.click();
   }
 
   _restart(from) {

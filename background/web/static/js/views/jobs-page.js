@@ -9,35 +9,89 @@ import { COLUMNS } from "../row.js";
 
 /** Fill `main`; gives the parts that change, as functions. `view` does what the buttons ask for. */
 export function page(main, view) {
-  const button = (action, attributes, ...children) => h("button", { type: "button", "data-action": action, ...attributes }, ...children);
+  const button = (action, attributes, ...children) =>
+    h("button", { type: "button", "data-action": action, ...attributes }, ...children);
   const newJob = button("new", { class: "button primary", onclick: () => view.submit() }, icon("plus"), t("new"));
   const total = h("span", { class: "count" });
   const chips = new Map(["", ...STATUSES].map((status) => [status, chip(status)]));
-  const status = h("select", { name: "status", "aria-label": t("filter.status"), class: "phone-only", onchange: () => choose({ status: status.value }) },
-    [...chips.keys()].map((each) => h("option", { value: each }, each ? t(`status.${each}`) : t("all"))));
-  const pipeline = h("select", { name: "pipeline", "aria-label": t("filter.pipeline"), onchange: () => choose({ pipeline: pipeline.value }) }, h("option", { value: "" }, t("filter.pipelines")));
+  const status = h(
+    "select",
+    {
+      name: "status",
+      "aria-label": t("filter.status"),
+      class: "phone-only",
+      onchange: () => choose({ status: status.value }),
+    },
+    [...chips.keys()].map((each) => h("option", { value: each }, each ? t(`status.${each}`) : t("all"))),
+  );
+  const pipeline = h(
+    "select",
+    { name: "pipeline", "aria-label": t("filter.pipeline"), onchange: () => choose({ pipeline: pipeline.value }) },
+    h("option", { value: "" }, t("filter.pipelines")),
+  );
   const clear = button("clear", { class: "button small", onclick: () => go(href("jobs")) }, t("filter.clear"));
   const newest = h("a", { class: "button small", href: "#/jobs", "data-action": "newest" }, icon("up"), t("newest"));
   const news = button("show-new", { class: "news", hidden: true, onclick: () => view.renew() });
-  const all = h("input", { type: "checkbox", "aria-label": t("select.all"), onchange: () => view.selectAll(all.checked) });
+  const all = h("input", {
+    type: "checkbox",
+    "aria-label": t("select.all"),
+    onchange: () => view.selectAll(all.checked),
+  });
   const body = h("tbody", { role: "rowgroup" });
-  const table = h("table", { class: "jobs", role: "table", "aria-label": t("section.jobs") },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row", "aria-rowindex": "1" }, COLUMNS.map((name) => head(name, all)))), body);
+  const table = h(
+    "table",
+    { class: "jobs", role: "table", "aria-label": t("section.jobs") },
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row", "aria-rowindex": "1" },
+        COLUMNS.map((name) => head(name, all)),
+      ),
+    ),
+    body,
+  );
   const state = h("div");
   const foot = h("div", { class: "list-foot" });
   const selected = h("span");
-  const bulk = new Map(["cancel", "retry", "delete"].map((name) => [name, button(name, { class: name === "delete" ? "button danger" : "button", onclick: () => view.actOnSelection(name) })]));
-  const selection = h("div", { class: "selection", role: "group", "aria-label": t("selection"), hidden: true }, selected, [...bulk.values()],
-    button("select-none", { class: "button quiet", onclick: () => view.selectNone() }, t("select.none")));
+  const bulk = new Map(
+    ["cancel", "retry", "delete"].map((name) => [
+      name,
+      button(name, { class: name === "delete" ? "button danger" : "button", onclick: () => view.actOnSelection(name) }),
+    ]),
+  );
+  const selection = h(
+    "div",
+    { class: "selection", role: "group", "aria-label": t("selection"), hidden: true },
+    selected,
+    [...bulk.values()],
+    button("select-none", { class: "button quiet", onclick: () => view.selectNone() }, t("select.none")),
+  );
   let filter = {};
 
   const choose = (more) => go(href("jobs", { status: filter.status, pipeline: filter.pipeline, ...more }));
 
   main.append(
     h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("section.jobs")), total, newJob),
-    h("div", { class: "filters", role: "group", "aria-label": t("filters") }, h("div", { class: "chips" }, [...chips.values()].map((each) => each.link)), status, pipeline, newest, clear),
+    h(
+      "div",
+      { class: "filters", role: "group", "aria-label": t("filters") },
+      h(
+        "div",
+        { class: "chips" },
+        [...chips.values()].map((each) => each.link),
+      ),
+      status,
+      pipeline,
+      newest,
+      clear,
+    ),
     h("div", { class: "news-line" }, news),
-    table, state, foot, selection,
+    table,
+    state,
+    foot,
+    selection,
   );
 
   return {
@@ -65,15 +119,27 @@ export function page(main, view) {
       for (const [name, each] of chips) say(each.count, number(name ? (counts[name] ?? 0) : sum));
       say(total, t("jobs.total", { n: sum }));
     },
-    news(count) {
-      news.hidden = count === 0;
-      if (count) news.replaceChildren(icon("up"), t("news", { n: count }));
+    news(list) {
+      const text = list.arrivals.size
+        ? t("news", { n: list.arrivals.size })
+        : list.gone
+          ? t("news.gone", { n: list.gone })
+          : "";
+      news.hidden = !text;
+      if (news.textContent !== text) news.replaceChildren(icon("up"), text);
     },
     state(name, { error, retry }) {
       table.hidden = name !== "rows";
       if (state.dataset.state === name && name !== "failed") return;
       state.dataset.state = name;
-      state.replaceChildren(...{ rows: [], loading: [skeleton(8)], failed: [error && failure(error, retry)], empty: [nothing(filter, view)] }[name]);
+      state.replaceChildren(
+        ...{
+          rows: [],
+          loading: [skeleton(8)],
+          failed: [error && failure(error, retry)],
+          empty: [nothing(filter, view)],
+        }[name],
+      );
     },
     foot(list) {
       const more = list.more && !list.full;
@@ -81,7 +147,19 @@ export function page(main, view) {
       set(table, "aria-rowcount", list.more ? -1 : list.ids.length + 1);
       foot.replaceChildren(
         ...(more ? [button("older", { class: "button", onclick: () => view.older() }, t("older"))] : []),
-        ...(rest ? [h("a", { class: "button", "data-action": "older-page", href: href("jobs", { ...list.filter, before: list.oldest }) }, t("older"))] : []),
+        ...(rest
+          ? [
+              h(
+                "a",
+                {
+                  class: "button",
+                  "data-action": "older-page",
+                  href: href("jobs", { ...list.filter, before: list.oldest }),
+                },
+                t("older"),
+              ),
+            ]
+          : []),
         ...(!list.more && list.ids.length > 10 ? [h("span", { class: "muted" }, t("end"))] : []),
       );
     },
@@ -103,19 +181,44 @@ export function page(main, view) {
 function chip(status) {
   const count = h("span", { class: "chip-count" });
   const word = status ? [icon(roleOf(status)), t(`status.${status}`)] : [t("all")];
-  return { count, link: h("a", { class: status ? `chip role-${roleOf(status)}` : "chip", "data-filter": status || "all" }, word, count) };
+  return {
+    count,
+    link: h(
+      "a",
+      { class: status ? `chip role-${roleOf(status)}` : "chip", "data-filter": status || "all" },
+      word,
+      count,
+    ),
+  };
 }
 
 function head(name, all) {
   const hidden = name === "menu" || name === "steps";
-  const content = name === "check" ? h("label", { class: "hit" }, all) : h("span", { class: hidden && name === "menu" ? "off-screen" : null }, t(`column.${name}`));
+  const content =
+    name === "check"
+      ? h("label", { class: "hit" }, all)
+      : h("span", { class: hidden && name === "menu" ? "off-screen" : null }, t(`column.${name}`));
   return h("th", { class: `c-${name}`, role: "columnheader", scope: "col" }, content);
 }
 
 function nothing(filter, view) {
   if (filter.status || filter.pipeline || filter.before) {
-    return empty({ title: t("empty.filtered"), text: t("empty.filtered.how"), actions: [h("a", { class: "button", href: "#/jobs" }, t("filter.clear"))] });
+    return empty({
+      title: t("empty.filtered"),
+      text: t("empty.filtered.how"),
+      actions: [h("a", { class: "button", href: "#/jobs" }, t("filter.clear"))],
+    });
   }
-  const make = h("button", { type: "button", class: "button primary", "data-action": "new-first", onclick: () => view.submit() }, icon("plus"), t("new"));
-  return empty({ title: t("empty.jobs"), text: t("empty.jobs.how"), actions: [make], extra: code(asCurl("POST", "jobs"), { label: "curl" }) });
+  const make = h(
+    "button",
+    { type: "button", class: "button primary", "data-action": "new-first", onclick: () => view.submit() },
+    icon("plus"),
+    t("new"),
+  );
+  return empty({
+    title: t("empty.jobs"),
+    text: t("empty.jobs.how"),
+    actions: [make],
+    extra: code(asCurl("POST", "jobs"), { label: "curl" }),
+  });
 }

@@ -3,20 +3,20 @@
 import { act, actOnAll } from "../actions.js";
 import { get, request } from "../api.js";
 import { set } from "../dom.js";
+import { toast } from "../frame.js";
+import { t } from "../i18n.js";
 import { cancelling, ended, may, readPipelines } from "../job.js";
 import { JobList } from "../list.js";
 import { openMenu } from "../menu.js";
-import { failure, skeleton } from "../parts.js";
 import { poke, pulse } from "../pulse.js";
 import { go, href, remember, replace } from "../router.js";
 import { jobRow } from "../row.js";
 import { Rows } from "../rows.js";
 import { follow } from "../stream.js";
 import { openSubmit } from "../submit.js";
-import { t } from "../i18n.js";
 import { page } from "./jobs-page.js";
 
-const PAGE = 200;
+const PAGE = 100;
 const BUSY_EVENTS = 200; // A second. Above that rows are written four times a second.
 const FLUSH_MS = 8;
 const RECHECK_MS = 10_000;
@@ -37,7 +37,7 @@ class JobsView {
     this.onScroll = () => this._scrolled();
     pulse.addEventListener("change", this.onPulse);
     window.addEventListener("scroll", this.onScroll, { passive: true });
-    this.timers = [setInterval(() => this.rows.update([...this.rows.rows.keys()]), 1000), setInterval(() => this._recheck(), RECHECK_MS)];
+    this.timers = [setInterval(() => this._tick(), 1000), setInterval(() => this._recheck(), RECHECK_MS)];
     readPipelines().then(
       (found) => {
         this.parts.pipelines(found, this.list.filter.pipeline);
@@ -63,12 +63,17 @@ class JobsView {
   }
 
   _open({ rest, params }, back) {
-    const filter = { status: params.status, pipeline: params.pipeline, before: params.before ? Number(params.before) : undefined };
+    const filter = {
+      status: params.status,
+      pipeline: params.pipeline,
+      before: params.before ? Number(params.before) : undefined,
+    };
     const same = kept && JSON.stringify(kept.filter) === JSON.stringify(filter);
     const place = history.state;
     this.list = same ? kept : new JobList(filter);
     this.selected.clear();
     this.failed = null;
+    this.loaded = same;
     this.parts.filter(filter);
     this.onPulse();
     this._draw();
@@ -87,6 +92,7 @@ class JobsView {
     this.stop?.();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.pause);
+    clearTimeout(this.remembering);
     this.frame = this.pause = 0;
     this.dirty.clear();
     kept = this.list.ids.length ? this.list : null;
@@ -94,7 +100,9 @@ class JobsView {
 
   async _read(more = {}) {
     const { status, pipeline, before } = this.list.filter;
-    const query = Object.entries({ status, pipeline, before, limit: PAGE, ...more }).filter(([, value]) => value !== undefined);
+    const query = Object.entries({ status, pipeline, before, limit: PAGE, ...more }).filter(
+      ([, value]) => value !== undefined,
+    );
     const { data, next } = await request("GET", `jobs?${new URLSearchParams(query)}`);
     return [data, next !== null];
   }
@@ -112,6 +120,7 @@ class JobsView {
       throw error;
     } finally {
       if (list === this.list) {
+        if (this._quiet()) list.tidy();
         this._admitQuietly();
         this._draw();
       }
@@ -133,9 +142,19 @@ class JobsView {
     }
   }
 
+  _tick() {
+    if (document.visibilityState !== "visible") return;
+    this.rows.update([...this.rows.rows.keys()]);
+    this.parts.news(this.list);
+  }
+
   // A waiting job's reason changes without an event: when a worker comes, when its time has come.
   async _recheck() {
-    if (document.visibilityState !== "visible" || ![...this.rows.rows.keys()].some((id) => this.list.get(id)?.status === "PENDING")) return;
+    if (
+      document.visibilityState !== "visible" ||
+      ![...this.rows.rows.keys()].some((id) => this.list.get(id)?.status === "PENDING")
+    )
+      return;
     try {
       const found = await get(`jobs?status=PENDING&limit=${PAGE}`);
       for (const job of found) if (this.list.jobs.has(job.id)) this._changed(job, { ifNewer: true });
@@ -176,13 +195,22 @@ class JobsView {
     if (this.dirty.size) this.frame = requestAnimationFrame(() => this._flush());
     if (!this.arrived) return;
     this.arrived = false;
-    if (!this._admitQuietly()) this.parts.news(this.list.arrivals.size);
+    if (!this._admitQuietly()) this.parts.news(this.list);
   }
 
   // Nothing moves under the pointer: rows come in by themselves only where nobody is at work in the table.
+  _quiet() {
+    return (
+      !this.selected.size &&
+      this.rows.focused() < 0 &&
+      !this.parts.body.matches(":hover") &&
+      scrollY <= 8 &&
+      !document.querySelector(".menu")
+    );
+  }
+
   _admitQuietly() {
-    const atWork = this.selected.size || this.rows.focused() >= 0 || this.parts.body.matches(":hover") || scrollY > 8 || document.querySelector(".menu");
-    if (atWork) return false;
+    if (!this._quiet()) return false;
     if (this.list.admit()) this._draw();
     return true;
   }
@@ -204,7 +232,7 @@ class JobsView {
     });
     this.rows.show(list.ids);
     this.rows.update([...this.rows.rows.keys()]);
-    this.parts.news(list.arrivals.size);
+    this.parts.news(list);
     this.parts.foot(list);
     this.showSelection();
   }
@@ -219,6 +247,7 @@ class JobsView {
       menu: (...asked) => this._menu(...asked),
     });
     row.element.addEventListener("focusin", () => remember({ focus: id }));
+    row.element.addEventListener("click", () => remember({ focus: id, scroll: scrollY }), { capture: true }); // It may lead away.
     const update = () => {
       row.update();
       const job = this.list.get(id);
@@ -228,23 +257,27 @@ class JobsView {
   }
 
   _scrolled() {
-    clearTimeout(this.remembering);
-    this.remembering = setTimeout(() => this.list && remember({ scroll: scrollY }), 100);
     if (scrollY <= 8 && this.list.arrivals.size) this._admitQuietly();
     if (scrollY + innerHeight > document.documentElement.scrollHeight - 1500) this.older();
   }
 
   _menu(id, button) {
     const job = this.list.get(id);
-    const item = (name) => may[name](job) && { name, text: t(`do.${name}`), danger: name === "delete", action: () => this.act(name, id) };
-    openMenu(button, [{ name: "open", text: t("do.open"), action: () => go(href(`jobs/${id}`)) }, item("cancel"), item("retry"), item("delete")]);
+    const item = (name) =>
+      may[name](job) && { name, text: t(`do.${name}`), danger: name === "delete", action: () => this.act(name, id) };
+    openMenu(button, [
+      { name: "open", text: t("do.open"), action: () => go(href(`jobs/${id}`)) },
+      item("cancel"),
+      item("retry"),
+      item("delete"),
+    ]);
   }
 
   /** Change one job; the focus goes on to the next row when its row goes. */
   async act(action, id) {
     const job = this.list.get(id);
     if (!job) return;
-    if (!may[action](job)) return void (await act(action, job, () => {}, { refused: true }));
+    if (!may[action](job)) return toast(t(`bulk.none.${action}`), { kind: "fail" });
     const index = this.list.ids.indexOf(id);
     const done = await act(action, job, (...news) => this._acted(...news));
     if (done && action === "delete") this.rows.focus(index);
@@ -256,7 +289,11 @@ class JobsView {
       this.selected.delete(id);
       this._draw();
     } else if (job) this._changed(job, { ifNewer: true });
-    else get(`jobs/${id}`).then((found) => this._changed(found), (error) => error.status === 404 && this._acted(id, null));
+    else
+      get(`jobs/${id}`).then(
+        (found) => this._changed(found),
+        (error) => error.status === 404 && this._acted(id, null),
+      );
     poke();
   }
 
@@ -267,9 +304,12 @@ class JobsView {
 
   select(id, on, range = false) {
     const ids = this.list.ids;
-    const [from, to] = range && this.lastSelected ? [ids.indexOf(this.lastSelected), ids.indexOf(id)].sort((a, b) => a - b) : [];
+    const [from, to] =
+      range && this.lastSelected ? [ids.indexOf(this.lastSelected), ids.indexOf(id)].sort((a, b) => a - b) : [];
     const meant = from >= 0 ? ids.slice(from, to + 1) : [id];
-    for (const each of meant) if (on) this.selected.add(each); else this.selected.delete(each);
+    for (const each of meant)
+      if (on) this.selected.add(each);
+      else this.selected.delete(each);
     this.lastSelected = id;
     this.rows.update(meant);
     this.showSelection();
@@ -292,15 +332,19 @@ class JobsView {
 
   submit() {
     const back = href("jobs", this.list.filter);
-    openSubmit({ closed: (id) => (id ? go(href(`jobs/${id}`)) : location.hash.startsWith("#/jobs/new") && replace(back)) });
+    openSubmit({
+      closed: (id) => (id ? go(href(`jobs/${id}`)) : location.hash.startsWith("#/jobs/new") && replace(back)),
+    });
   }
 }
 
 function shortcuts(view) {
   const focused = () => Number(document.activeElement?.closest("tr[data-job-id]")?.dataset.jobId) || null;
   const step = (by) => () => view.rows.focus(view.rows.focused() < 0 ? 0 : view.rows.focused() + by);
-  const one = (action) => () => (view.selected.size ? view.actOnSelection(action) : focused() ? view.act(action, focused()) : false);
-  const select = (range) => () => (focused() ? view.select(focused(), range || !view.selected.has(focused()), range) : false);
+  const one = (action) => () =>
+    view.selected.size ? view.actOnSelection(action) : focused() ? view.act(action, focused()) : false;
+  const select = (range) => () =>
+    focused() ? view.select(focused(), range || !view.selected.has(focused()), range) : false;
   return {
     KeyJ: step(1),
     KeyK: step(-1),

@@ -13,10 +13,19 @@ const WIDE = matchMedia("(width >= 640px)");
 
 /** Gives `{ element, update(run, params), tick(), nextFailure(), close() }`; `choose(params)` changes the route. */
 export function panel(first, { choose }) {
-  const bar = tabs(TABS, { label: t("run.tabs"), words: (name) => t(`run.tab.${name}`), choose: (tab) => choose({ tab }) });
+  const bar = tabs(TABS, {
+    label: t("run.tabs"),
+    words: (name) => t(`run.tab.${name}`),
+    choose: (tab) => choose({ tab }),
+  });
   const stage = h("div", { class: "run-stage" });
   const inspector = h("section", { class: "inspector", "aria-label": t("run.inspector"), "data-inspector": "" });
-  const python = h("div", {}, h("h2", { class: "run-code" }, t("run.code")), code(first.code, { label: t("run.code"), lang: "en" }));
+  const python = h(
+    "div",
+    {},
+    h("h2", { class: "run-code" }, t("run.code")),
+    code(first.code, { label: t("run.code"), lang: "en" }),
+  );
   python.lastChild.classList.add("wrap");
   const split = h("div", { class: "steps" }, stage, inspector);
   const data = h("div", { class: "stack" });
@@ -49,7 +58,14 @@ export function panel(first, { choose }) {
 
   function present(tab) {
     shown?.view.close();
-    const options = { onSelect: selected, onOpen: opened, onLanes: lanes, now, down: !WIDE.matches, begun: Date.parse(run.created_at) };
+    const options = {
+      onSelect: selected,
+      onOpen: opened,
+      onLanes: lanes,
+      now,
+      down: !WIDE.matches,
+      begun: Date.parse(run.created_at),
+    };
     const View = { graph: Picture, outline: Outline, timeline: Timeline }[tab];
     const view = new View(run.graph, options);
     shown = { tab, view, selected: null };
@@ -108,7 +124,10 @@ export function panel(first, { choose }) {
 
 /** What a reader looks for first: what failed, what runs, else the last one. */
 function telling(nodes) {
-  return ["FAILURE", "STARTED", "RETRY"].map((state) => nodes.find((node) => node.state === state)).find(Boolean)?.id ?? nodes.at(-1)?.id;
+  return (
+    ["FAILURE", "STARTED", "RETRY"].map((state) => nodes.find((node) => node.state === state)).find(Boolean)?.id ??
+    nodes.at(-1)?.id
+  );
 }
 
 function raw(run) {

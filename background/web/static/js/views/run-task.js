@@ -14,15 +14,26 @@ export function inspect(node, run, { choose }) {
   const known = [
     ["began", node.started_at && clock(Date.parse(node.started_at))],
     ["ended", node.finished_at && clock(Date.parse(node.finished_at))],
-    ["ran", node.started_at && node.finished_at && duration(Date.parse(node.finished_at) - Date.parse(node.started_at))],
+    [
+      "ran",
+      node.started_at && node.finished_at && duration(Date.parse(node.finished_at) - Date.parse(node.started_at)),
+    ],
     ["retries", node.retries > 0 && number(node.retries)],
     ["worker", node.worker],
   ].filter(([, value]) => value);
   return [
     h("div", { class: "row" }, h("h2", { tabindex: "-1", "data-node": node.id }, nameOf(node)), state.element),
     why(node, run, choose),
-    node.error ? h("p", { class: "error-line role-fail", lang: "en" }, `${node.error.type}: ${node.error.message}`) : null,
-    known.length ? h("dl", { class: "facts small" }, known.map(([name, value]) => h("div", {}, h("dt", {}, t(`facts.${name}`)), h("dd", {}, value)))) : null,
+    node.error
+      ? h("p", { class: "error-line role-fail", lang: "en" }, `${node.error.type}: ${node.error.message}`)
+      : null,
+    known.length
+      ? h(
+          "dl",
+          { class: "facts small" },
+          known.map(([name, value]) => h("div", {}, h("dt", {}, t(`facts.${name}`)), h("dd", {}, value))),
+        )
+      : null,
     h("h3", {}, t("run.args")),
     node.args.length ? json(node.args, { label: t("run.args") }) : h("p", { class: "muted" }, t("run.args.none")),
     ...(node.state === "SUCCESS" ? [h("h3", {}, t("result")), json(node.result, { label: t("result") })] : []),
@@ -36,14 +47,21 @@ function why(node, run, choose) {
   const states = new Map(run.graph.nodes.map((each) => [each.id, each]));
   const { before } = links(reduce(run.graph));
   const called = run.graph.nodes.find((each) => each.on_error === node.id);
-  const button = (id, text) => h("button", { type: "button", class: "button small", "data-action": "culprit", onclick: () => choose(id) }, text);
+  const button = (id, text) =>
+    h("button", { type: "button", class: "button small", "data-action": "culprit", onclick: () => choose(id) }, text);
   if (node.state === "SKIPPED") {
     const culprit = culpritOf(before(node.id), states, before);
-    if (called && states.get(called.id).state === "SUCCESS") return h("p", {}, t("why.task.unneeded", { name: nameOf(called) }));
+    if (called && states.get(called.id).state === "SUCCESS")
+      return h("p", {}, t("why.task.unneeded", { name: nameOf(called) }));
     if (!culprit) return h("p", {}, t("why.task.skipped"));
     const joined = before(node.id).length > 1;
     const name = nameOf(states.get(culprit));
-    return h("div", { class: "stack" }, h("p", {}, t(joined ? "why.task.header" : "why.task.blame", { name })), button(culprit, t("why.task.show", { name })));
+    return h(
+      "div",
+      { class: "stack" },
+      h("p", {}, t(joined ? "why.task.header" : "why.task.blame", { name })),
+      button(culprit, t("why.task.show", { name })),
+    );
   }
   if (node.state !== "PENDING" || run.ready) return null;
   const open = before(node.id).filter((id) => states.get(id).state !== "SUCCESS");

@@ -83,7 +83,11 @@ class RunView {
     } catch (error) {
       if (id !== this.id) return;
       if (error.status === 404 || error.status === 422) this._missing();
-      else if (!this.run) this.main.replaceChildren(h("h1", { tabindex: "-1" }, t("run")), failure(error, () => this._follow()));
+      else if (!this.run)
+        this.main.replaceChildren(
+          h("h1", { tabindex: "-1" }, t("run")),
+          failure(error, () => this._follow()),
+        );
       throw error;
     }
   }
@@ -91,7 +95,8 @@ class RunView {
   /** The id may be a run's, that of one of its tasks, or a job's. */
   _found(found) {
     if (found.type === "job") replaceWith(href(`jobs/${found.job_id}`));
-    else if (found.run_id && found.run_id !== found.task_id) replaceWith(href(`runs/${found.run_id}`, { node: this.id }));
+    else if (found.run_id && found.run_id !== found.task_id)
+      replaceWith(href(`runs/${found.run_id}`, { node: this.id }));
     else this._take(found);
   }
 
@@ -104,34 +109,64 @@ class RunView {
       this.asked = 0;
       if (this.run) this._draw();
     });
-    if (before && !before.ready && run.ready) toast(t(`ended.run.${run.status}`), { kind: { SUCCESS: "ok", FAILURE: "fail" }[run.status] });
+    if (before && !before.ready && run.ready)
+      toast(t(`ended.run.${run.status}`), { kind: { SUCCESS: "ok", FAILURE: "fail" }[run.status] });
   }
 
   _missing() {
     this.stop?.();
-    this.main.replaceChildren(h("h1", { tabindex: "-1" }, t("run")), empty({ title: t("run.missing"), text: t("run.missing.why"), actions: [h("a", { class: "button", href: "#/runs" }, t("section.runs"))] }));
+    this.main.replaceChildren(
+      h("h1", { tabindex: "-1" }, t("run")),
+      empty({
+        title: t("run.missing"),
+        text: t("run.missing.why"),
+        actions: [h("a", { class: "button", href: "#/runs" }, t("section.runs"))],
+      }),
+    );
     this.main.querySelector("h1").focus();
   }
 
   _build() {
-    const button = (action, kind) => h("button", { type: "button", class: `button ${kind}`, "data-action": action, onclick: () => this._try(action) }, t(`do.run.${action}`));
+    const button = (action, kind) =>
+      h(
+        "button",
+        { type: "button", class: `button ${kind}`, "data-action": action, onclick: () => this._try(action) },
+        t(`do.run.${action}`),
+      );
     const parts = (this.parts = {
       title: h("h1", { tabindex: "-1" }),
       state: badge(),
-      actions: new Map(ACTIONS.map((action) => [action, button(action, { retry: "primary", terminate: "danger" }[action] ?? "")])),
+      actions: new Map(
+        ACTIONS.map((action) => [action, button(action, { retry: "primary", terminate: "danger" }[action] ?? "")]),
+      ),
       verdict: h("p", { "data-verdict": "" }),
       bar: h("span", { class: "bar-fill" }),
       facts: h("dl", { class: "facts" }),
       panel: panel(this.run, { choose: (more) => this._choose(more) }),
     });
-    const copyRun = h("button", { type: "button", class: "button", "data-action": "copy-run", onclick: () => go(href("canvas", { draft: draftOf(this.run.code) })) }, t("do.run.edit"));
+    const copyRun = h(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        "data-action": "copy-run",
+        onclick: () => go(href("canvas", { draft: draftOf(this.run.code) })),
+      },
+      t("do.run.edit"),
+    );
     this.bar = h("span", { class: "bar", role: "img" }, h("span", { class: "bar-part" }, parts.bar));
     this.box = h("div", { class: "sentence" }, parts.verdict, this.bar);
     this.element = h(
       "article",
       { class: "job run" },
       h("nav", { class: "crumb", "aria-label": t("crumb") }, h("a", { href: "#/runs" }, t("section.runs"))),
-      h("div", { class: "head" }, parts.title, parts.state.element, h("div", { class: "row" }, [...parts.actions.values()], copyRun)),
+      h(
+        "div",
+        { class: "head" },
+        parts.title,
+        parts.state.element,
+        h("div", { class: "row" }, [...parts.actions.values()], copyRun),
+      ),
       this.box,
       parts.facts,
       parts.panel.element,
@@ -177,7 +212,16 @@ class RunView {
       ["task", run.task_id, run.task_id],
     ];
     if (!parts.facts.childElementCount) {
-      parts.facts.append(...entries.map(([key]) => h("div", { "data-fact": key }, h("dt", {}, t(`facts.${key}`)), h("dd", {}, h("span"), key === "task" ? copyButton(run.task_id, t("copy.task")) : null))));
+      parts.facts.append(
+        ...entries.map(([key]) =>
+          h(
+            "div",
+            { "data-fact": key },
+            h("dt", {}, t(`facts.${key}`)),
+            h("dd", {}, h("span"), key === "task" ? copyButton(run.task_id, t("copy.task")) : null),
+          ),
+        ),
+      );
     }
     entries.forEach(([, text, title], i) => {
       const value = parts.facts.children[i].querySelector("dd span");

@@ -19,7 +19,12 @@ class RunsView {
   constructor(main, route) {
     this.rows = new Map();
     this.build(main);
-    this.keys = { KeyJ: () => this.step(1), KeyK: () => this.step(-1), KeyN: () => go("#/canvas"), KeyF: () => this.nextFailure() };
+    this.keys = {
+      KeyJ: () => this.step(1),
+      KeyK: () => this.step(-1),
+      KeyN: () => go("#/canvas"),
+      KeyF: () => this.nextFailure(),
+    };
     this.clock = setInterval(() => this.fillAll(), 1000);
     this.open(route);
   }
@@ -37,21 +42,70 @@ class RunsView {
   build(main) {
     this.chips = new Map(["", ...STATUSES].map((status) => [status, this.chip(status)]));
     const option = (value, text) => h("option", { value }, text);
-    this.status = h("select", { name: "status", class: "phone-only", "aria-label": t("filter.status"), onchange: () => this.choose({ status: this.status.value }) }, option("", t("all")), STATUSES.map((each) => option(each, t(`state.${each}`))));
-    this.type = h("select", { name: "type", "aria-label": t("filter.type"), onchange: () => this.choose({ type: this.type.value }) }, option("", t("filter.types")), TYPES.map((each) => option(each, t(`type.${each}`))));
+    this.status = h(
+      "select",
+      {
+        name: "status",
+        class: "phone-only",
+        "aria-label": t("filter.status"),
+        onchange: () => this.choose({ status: this.status.value }),
+      },
+      option("", t("all")),
+      STATUSES.map((each) => option(each, t(`state.${each}`))),
+    );
+    this.type = h(
+      "select",
+      { name: "type", "aria-label": t("filter.type"), onchange: () => this.choose({ type: this.type.value }) },
+      option("", t("filter.types")),
+      TYPES.map((each) => option(each, t(`type.${each}`))),
+    );
     this.clear = h("a", { class: "button small", href: "#/runs", "data-action": "clear" }, t("filter.clear"));
     this.newest = h("a", { class: "button small", href: "#/runs", "data-action": "newest" }, icon("up"), t("newest"));
-    this.news = h("button", { type: "button", class: "news", "data-action": "show-new", hidden: true, onclick: () => this.admit(true) });
+    this.news = h("button", {
+      type: "button",
+      class: "news",
+      "data-action": "show-new",
+      hidden: true,
+      onclick: () => this.admit(true),
+    });
     this.body = h("tbody");
-    this.table = h("table", { class: "runs", "aria-label": t("section.runs") }, h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { class: `c-${name}`, scope: "col" }, t(`column.${name}`))))), this.body);
+    this.table = h(
+      "table",
+      { class: "runs", "aria-label": t("section.runs") },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          COLUMNS.map((name) => h("th", { class: `c-${name}`, scope: "col" }, t(`column.${name}`))),
+        ),
+      ),
+      this.body,
+    );
     this.state = h("div");
     this.foot = h("div", { class: "list-foot" });
-    const build = h("a", { class: "button primary", href: "#/canvas", "data-action": "build" }, icon("plus"), t("run.new"));
+    const build = h(
+      "a",
+      { class: "button primary", href: "#/canvas", "data-action": "build" },
+      icon("plus"),
+      t("run.new"),
+    );
     main.append(
       h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("section.runs")), build),
-      h("div", { class: "filters", role: "group", "aria-label": t("filters") }, h("div", { class: "chips" }, [...this.chips.values()]), this.status, this.type, this.newest, this.clear),
+      h(
+        "div",
+        { class: "filters", role: "group", "aria-label": t("filters") },
+        h("div", { class: "chips" }, [...this.chips.values()]),
+        this.status,
+        this.type,
+        this.newest,
+        this.clear,
+      ),
       h("div", { class: "news-line" }, this.news),
-      this.table, this.state, this.foot,
+      this.table,
+      this.state,
+      this.foot,
     );
   }
 
@@ -86,7 +140,12 @@ class RunsView {
 
   async read() {
     const { params } = this;
-    const query = Object.entries({ status: params.status, type: params.type, before: params.before, limit: PAGE }).filter(([, value]) => value);
+    const query = Object.entries({
+      status: params.status,
+      type: params.type,
+      before: params.before,
+      limit: PAGE,
+    }).filter(([, value]) => value);
     try {
       const { data, next } = await request("GET", `runs?${new URLSearchParams(query)}`);
       if (params === this.params) this.take(data, next);
@@ -141,25 +200,69 @@ class RunsView {
 
   present(name, error) {
     this.table.hidden = name !== "rows";
-    this.foot.replaceChildren(...(name === "rows" && this.next ? [h("a", { class: "button", "data-action": "older", href: href("runs", { ...this.params, before: this.next }) }, t("run.older"))] : []));
+    this.foot.replaceChildren(
+      ...(name === "rows" && this.next
+        ? [
+            h(
+              "a",
+              { class: "button", "data-action": "older", href: href("runs", { ...this.params, before: this.next }) },
+              t("run.older"),
+            ),
+          ]
+        : []),
+    );
     if (this.state.dataset.state === name && name !== "failed") return;
     this.state.dataset.state = name;
-    this.state.replaceChildren(...{ rows: [], loading: [skeleton(8)], failed: [error && failure(error, () => this.polling.now())], empty: [this.nothing()] }[name]);
+    this.state.replaceChildren(
+      ...{
+        rows: [],
+        loading: [skeleton(8)],
+        failed: [error && failure(error, () => this.polling.now())],
+        empty: [this.nothing()],
+      }[name],
+    );
   }
 
   nothing() {
     if (this.params.status || this.params.type || this.params.before) {
-      return empty({ title: t("empty.runs.filtered"), text: t("empty.filtered.how"), actions: [h("a", { class: "button", href: "#/runs" }, t("filter.clear"))] });
+      return empty({
+        title: t("empty.runs.filtered"),
+        text: t("empty.filtered.how"),
+        actions: [h("a", { class: "button", href: "#/runs" }, t("filter.clear"))],
+      });
     }
     const build = h("a", { class: "button primary", href: "#/canvas" }, icon("plus"), t("run.new"));
-    return empty({ title: t("empty.runs"), text: t("empty.runs.how"), actions: [build], extra: code(asCurl("POST", "chord"), { label: "curl" }) });
+    return empty({
+      title: t("empty.runs"),
+      text: t("empty.runs.how"),
+      actions: [build],
+      extra: code(asCurl("POST", "chord"), { label: "curl" }),
+    });
   }
 
   make(id) {
-    const parts = { run: h("a", { href: href(`runs/${id}`) }), type: h("span"), status: badge(), fill: h("span", { class: "bar-fill" }), why: h("span", { class: "reason" }), time: h("span"), age: h("time") };
+    const parts = {
+      run: h("a", { href: href(`runs/${id}`) }),
+      type: h("span"),
+      status: badge(),
+      fill: h("span", { class: "bar-fill" }),
+      why: h("span", { class: "reason" }),
+      time: h("span"),
+      age: h("time"),
+    };
     const progress = h("span", { class: "bar", role: "img" }, h("span", { class: "bar-part" }, parts.fill));
-    const content = { run: parts.run, type: parts.type, status: parts.status.element, progress, why: parts.why, time: parts.time, age: parts.age };
-    const cells = COLUMNS.map((name) => h(name === "run" ? "th" : "td", { class: `c-${name}`, scope: name === "run" ? "row" : null }, content[name]));
+    const content = {
+      run: parts.run,
+      type: parts.type,
+      status: parts.status.element,
+      progress,
+      why: parts.why,
+      time: parts.time,
+      age: parts.age,
+    };
+    const cells = COLUMNS.map((name) =>
+      h(name === "run" ? "th" : "td", { class: `c-${name}`, scope: name === "run" ? "row" : null }, content[name]),
+    );
     const element = h("tr", { "data-run": id, onclick: (event) => this.opened(event, id) }, cells);
     const row = { element, parts, progress };
     this.rows.set(id, row);
