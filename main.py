@@ -20,7 +20,7 @@ app = FastAPI(
     description="A durable job pipeline and a canvas playground on FastAPI, Celery, Redis and PostgreSQL.",
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
-for part in (system.router, jobs.router, workers.router, sample_app.router, documents.router):
+for part in (system.router, jobs.router, workers.router, sample_app.router, documents.router, documents.reports):
     app.include_router(part)
 app.mount("/ui", page, name="page")
 problems.install(app)

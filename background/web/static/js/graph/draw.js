@@ -230,6 +230,12 @@ export class Picture {
     return this.placed()[0]?.id ?? null;
   }
 
+  /** Show a task as the chosen one where it stands. */
+  mark(id) {
+    this.selected = id;
+    this.soon();
+  }
+
   /** Choose a task and bring it into view; a hidden one of a folded group is brought out. */
   select(id) {
     if (!this.states.has(id)) return;

@@ -54,6 +54,12 @@ export class Outline {
     this.soon();
   }
 
+  /** Show a task as the chosen one where it stands. */
+  mark(id) {
+    this.selected = id;
+    this.soon();
+  }
+
   /** Choose a task; what hides it is opened. */
   select(id) {
     const item = this.items.get(id);

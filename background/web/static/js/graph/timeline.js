@@ -39,6 +39,12 @@ export class Timeline {
     this.soon();
   }
 
+  /** Show a task as the chosen one where it stands. */
+  mark(id) {
+    this.selected = id;
+    this.soon();
+  }
+
   select(id) {
     this.selected = id;
     const top = this.order.indexOf(id) * ROW;

@@ -48,10 +48,12 @@ export function panel(first, { choose }) {
     const id = run.graph.nodes.some((node) => node.id === params.node) ? params.node : null;
     if (shown?.tab !== tab) present(tab);
     else shown.view.update(run.graph.nodes);
-    const wanted = id ?? chosen ?? telling(run.graph.nodes);
+    // Until somebody chooses a task, it is the one that says most, without moving the view while the run goes on.
+    const wanted = id ?? telling(run.graph.nodes);
     if (wanted !== chosen || shown.selected !== wanted) {
       chosen = shown.selected = wanted;
-      shown.view.select(wanted);
+      if (id || run.ready) shown.view.select(wanted);
+      else shown.view.mark(wanted);
     }
     tell();
   }

@@ -6,6 +6,7 @@ import { reduce } from "../graph/reduce.js";
 import { culpritOf, roleOf } from "../graph/states.js";
 import { clock, duration, number, t } from "../i18n.js";
 import { badge, copyButton, json } from "../parts.js";
+import { openReport, reportIn } from "../report.js";
 
 /** Elements that tell of this task; `choose(id)` leads to another one. */
 export function inspect(node, run, { choose }) {
@@ -24,6 +25,7 @@ export function inspect(node, run, { choose }) {
   return [
     h("div", { class: "row" }, h("h2", { tabindex: "-1", "data-node": node.id }, nameOf(node)), state.element),
     why(node, run, choose),
+    reportButton(node),
     node.error
       ? h("p", { class: "error-line role-fail", lang: "en" }, `${node.error.type}: ${node.error.message}`)
       : null,
@@ -40,6 +42,17 @@ export function inspect(node, run, { choose }) {
     h("h3", {}, t("facts.task")),
     h("p", { class: "row task-id" }, h("code", {}, node.id), copyButton(node.id, t("copy.task"))),
   ].filter(Boolean);
+}
+
+function reportButton(node) {
+  const path = node.state === "SUCCESS" ? reportIn(node.result) : null;
+  if (!path) return null;
+  const open = () => openReport(path);
+  return h(
+    "button",
+    { type: "button", class: "button primary", "data-action": "report", onclick: open },
+    t("report.read"),
+  );
 }
 
 /** Why a task waits, or never ran, with the way to whoever is to blame. */
