@@ -8,6 +8,7 @@ from background.documents import router as documents
 from background.jobs import router as jobs
 from background.requests import BodyLimit
 from background.settings import get_settings
+from background.streams import router as streams
 from background.web.router import page
 from background.workers import router as workers
 
@@ -18,9 +19,19 @@ app = FastAPI(
     title="Celery Playground",
     version="0.1.0",
     description="A durable job pipeline and a canvas playground on FastAPI, Celery, Redis and PostgreSQL.",
+    lifespan=streams.lifespan,
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
-for part in (system.router, jobs.router, workers.router, sample_app.router, documents.router, documents.reports):
+routers = (
+    system.router,
+    jobs.router,
+    streams.router,
+    workers.router,
+    sample_app.router,
+    documents.router,
+    documents.reports,
+)
+for part in routers:
     app.include_router(part)
 app.mount("/ui", page, name="page")
 problems.install(app)

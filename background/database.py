@@ -5,20 +5,25 @@ transaction. A server that is stopped, frozen or cut off therefore looks the sam
 """
 
 import os
-import selectors
+import re
+import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
+from psycopg2.extras import RealDictCursor
 from sqlalchemy import Connection, Engine, MetaData, create_engine
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.types import UserDefinedType
 
 from background.errors import Unavailable
 from background.settings import get_settings
@@ -37,15 +42,30 @@ metadata = MetaData(
 )
 
 
+class XID8(UserDefinedType[int]):
+    """PostgreSQL's number of a transaction, which is never used again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Its name in SQL."""
+        return "xid8"
+
+
+ischema_names["xid8"] = XID8
+
+
 def one_of(column: str, values: type[StrEnum]) -> str:
     """SQL of a CHECK that holds `column` to the members of an enum."""
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
 _limit = threading.local()
+_kept = threading.local()
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
 _EVENTS = {
-    psycopg2.extensions.POLL_READ: selectors.EVENT_READ,
-    psycopg2.extensions.POLL_WRITE: selectors.EVENT_WRITE,
+    psycopg2.extensions.POLL_READ: select.POLLIN,
+    psycopg2.extensions.POLL_WRITE: select.POLLOUT,
 }
 
 
@@ -60,9 +80,9 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise psycopg2.OperationalError("PostgreSQL did not answer in time")
-        with selectors.DefaultSelector() as selector:
-            selector.register(connection.fileno(), _EVENTS[state])
-            selector.select(remaining)
+        poll = select.poll()
+        poll.register(connection.fileno(), _EVENTS[state])
+        poll.poll(remaining * 1000)
 
 
 @contextmanager
@@ -109,7 +129,7 @@ def get_recording_engine() -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_timeout=1,
         connect_args={
-            "options": "-c timezone=UTC -c synchronous_commit=off",
+            "options": "-c timezone=UTC -c synchronous_commit=off -c plan_cache_mode=force_generic_plan",
             "application_name": "celery-playground-recorder",
         },
     )
@@ -120,6 +140,7 @@ def _forget_connections() -> None:
     for engine in (get_engine, get_recording_engine):
         if engine.cache_info().currsize:
             engine().dispose(close=False)
+    _kept.__dict__.clear()
 
 
 os.register_at_fork(after_in_child=_forget_connections)
@@ -138,16 +159,67 @@ def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
 
 @contextmanager
 def recording(*, seconds: float) -> Iterator[Connection]:
-    """A connection of `get_recording_engine`. Raises `Unavailable` as `transaction` does."""
-    with _translated(), time_limit(seconds), get_recording_engine().connect() as connection:
-        yield connection
+    """This thread's connection of `get_recording_engine`. Raises `Unavailable` as `transaction` does.
+
+    The thread keeps it, unless something went wrong: to have it checked out, and back, costs as much as a statement.
+    """
+    with _translated(), time_limit(seconds):
+        connection = getattr(_kept, "recorder", None) or get_recording_engine().connect()
+        _kept.recorder = None
+        try:
+            yield connection
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        _kept.recorder = connection
+
+
+class Prepared:
+    """SQL with `:names` that a connection parses and plans when it is first used there, and then only executes.
+
+    Planning a statement with several parts costs PostgreSQL more than a transition of a few rows.
+    """
+
+    def __init__(self, name: str, sql: str) -> None:
+        """`name` is unique among the statements of this process."""
+        self._names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+        numbered = _PARAMETER.sub(lambda found: f"${self._names.index(found[1]) + 1}", sql)
+        self._name = name
+        self._prepare = f"PREPARE {name} AS {numbered}"
+        self._execute = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in self._names)})"
+
+    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Execute it with a value for each of its names; gives the rows, if it returns any.
+
+        It goes past SQLAlchemy, whose share would be the larger one, but within its transaction.
+        """
+        driver: Any = connection.connection.driver_connection
+        known = connection.info.setdefault("prepared", set())
+        with driver.cursor(cursor_factory=RealDictCursor) as cursor:
+            if self._name not in known:
+                cursor.execute(self._prepare)
+                known.add(self._name)
+            cursor.execute(self._execute, values)
+            return [] if cursor.description is None else [dict(row) for row in cursor]
+
+
+def listen(channel: str, *, seconds: float) -> Connection:
+    """A connection that hears what is notified on `channel`. Its user invalidates it at the end.
+
+    Raises `Unavailable` as `transaction` does.
+    """
+    with _translated(), time_limit(seconds):
+        connection = get_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"LISTEN {channel}")
+        return connection
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error
     except DBAPIError as error:
         if isinstance(error, ProgrammingError) and isinstance(

@@ -26,8 +26,9 @@ def _new_id() -> str:
 class Task:
     """One call of a task. The result of what comes before it is put in front of `args`, unless it is `immutable`.
 
-    It begins after `countdown` seconds, and is tried again up to `retries` times. `on_error` is called with its id
-    when it has failed for good.
+    It begins after `countdown` seconds, and is tried again up to `retries` times. `on_success` is called with its
+    result when it has succeeded, `on_error` with its id when it has failed for good; nothing waits for them. With
+    `ignore_result` Celery hands its result on, and stores none.
     """
 
     name: TaskName
@@ -35,6 +36,8 @@ class Task:
     immutable: bool = False
     countdown: float | None = None
     retries: int = 0
+    ignore_result: bool = False
+    on_success: "Task | None" = None
     on_error: "Task | None" = None
     id: str = field(default_factory=_new_id)
 
@@ -67,7 +70,7 @@ Edge = tuple[str, str]
 
 
 def tasks_of(canvas: Canvas) -> Iterator[Task]:
-    """All tasks, depth first in the order of definition, header before body, an error callback after its task."""
+    """All tasks, depth first in the order of definition, header before body, callbacks after their task."""
     if isinstance(canvas, Task):
         yield canvas
     for part in _parts(canvas):
@@ -78,8 +81,8 @@ def edges_of(canvas: Canvas) -> Iterator[Edge]:
     """Pairs of task ids: the second waits for the first, an error callback for the failure of its task."""
     for part in _parts(canvas):
         yield from edges_of(part)
-    if isinstance(canvas, Task) and canvas.on_error is not None:
-        yield canvas.id, canvas.on_error.id
+        if isinstance(canvas, Task):
+            yield canvas.id, run_id(part)
     if isinstance(canvas, Chain):
         for before, after in pairwise(canvas.parts):
             yield from product(_last_ids(before), _first_ids(after))
@@ -118,6 +121,8 @@ def signature_of(canvas: Canvas) -> Signature:
         case Task():
             options = {"task_id": canvas.id, "priority": DEFAULT_PRIORITY, **_options_of(canvas)}
             found = celery_app.signature(canvas.name.value, args=canvas.args, immutable=canvas.immutable, **options)
+            if canvas.on_success is not None:
+                found.link(signature_of(canvas.on_success))
             return found if canvas.on_error is None else found.on_error(signature_of(canvas.on_error))
         case Chain():
             return chain(*map(signature_of, canvas.parts), app=celery_app)
@@ -132,9 +137,11 @@ def code_of(canvas: Canvas) -> str:
     """The Python expression of the canvas."""
     match canvas:
         case Task():
-            options = ", ".join(f"{name}={value!r}" for name, value in _options_of(canvas).items())
+            options = [f"{name}={value!r}" for name, value in _options_of(canvas).items()]
+            if canvas.on_success is not None:
+                options.append(f"link={code_of(canvas.on_success)}")
             call = f"{canvas.name.short}.{'si' if canvas.immutable else 's'}({', '.join(map(repr, canvas.args))})"
-            call += f".set({options})" if options else ""
+            call += f".set({', '.join(options)})" if options else ""
             return call if canvas.on_error is None else f"{call}.on_error({code_of(canvas.on_error)})"
         case Chain():
             return f"chain({', '.join(map(code_of, canvas.parts))})"
@@ -150,13 +157,15 @@ def _options_of(task: Task) -> dict[str, Any]:
         options["countdown"] = task.countdown
     if task.retries:
         options["headers"] = {RETRIES_HEADER: task.retries}
+    if task.ignore_result:
+        options["ignore_result"] = True
     return options
 
 
 def _parts(canvas: Canvas) -> tuple[Canvas, ...]:
     match canvas:
         case Task():
-            return () if canvas.on_error is None else (canvas.on_error,)
+            return tuple(each for each in (canvas.on_success, canvas.on_error) if each is not None)
         case Chain():
             return canvas.parts
         case Group():

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+from background.database import Prepared
+
 LOST = "Lost"
 """Type of the error of a task that will not come any more; if it does, it goes on."""
 
@@ -38,7 +40,9 @@ FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
 
 _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
 
-_STARTED = text(f"""
+_STARTED = Prepared(
+    "run_task_started",
+    f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks
     SET state = 'STARTED', starts = starts + 1, worker = :worker, worker_id = :worker_id,
@@ -55,7 +59,8 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
 UNION ALL
 SELECT state, 0, result, error FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
-""")
+""",
+)
 
 _RETRIED = text(f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
@@ -72,7 +77,10 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 
 # A task's end. When it did not succeed, everything that waits for it, near or far, can never run: SKIPPED. So is its
 # error callback when it did, which is as good as done; nobody calls that of a task that was lost or revoked.
-_SETTLED = text(f"""
+# OFFSET 0: they are looked up one by one; the planner expects many, and would read the whole table instead.
+_SETTLED = Prepared(
+    "run_task_settled",
+    f"""
 WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks
     SET state = :state, result = CAST(:result AS jsonb), error = CAST(:error AS jsonb), finished_at = now()
@@ -84,11 +92,12 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
         WHEN :state = 'FAILURE' AND CAST(:error AS jsonb) ->> 'type' <> '{LOST}' THEN next
         ELSE next || on_error END) FROM task
     UNION
-    SELECT unnest(run_tasks.next || run_tasks.on_error) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
+    SELECT unnest(after.next || after.on_error) FROM doomed CROSS JOIN LATERAL (
+        SELECT next, on_error FROM run_tasks WHERE run_tasks.id = doomed.id OFFSET 0) AS after
 ), skipped AS (
     UPDATE run_tasks SET state = 'SKIPPED'
-    FROM doomed WHERE run_tasks.id = doomed.id AND run_tasks.state = 'PENDING'
-    RETURNING run_tasks.id
+    WHERE id = ANY (ARRAY(SELECT id FROM doomed)) AND state = 'PENDING'
+    RETURNING id
 ), change AS (
     SELECT run_id, 1 + (SELECT count(*) FROM skipped) AS settled,
            CASE :state WHEN 'SUCCESS' THEN 1 + (SELECT count(*) FROM skipped) ELSE 0 END AS succeeded,
@@ -106,7 +115,8 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     RETURNING id, event_count
 )
 {_EVENT} SELECT id, event_count, lower(:state), CAST(:task_id AS uuid) FROM ended
-""")
+""",
+)
 
 # A lost task has come after all. What was skipped because of it waits again, unless something else failed, too.
 _REVIVE = text(f"""
@@ -125,8 +135,8 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     SELECT unnest(run_tasks.next || run_tasks.on_error) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
 ), waiting AS (
     UPDATE run_tasks SET state = 'PENDING'
-    FROM freed WHERE run_tasks.id = freed.id AND state = 'SKIPPED' AND freed.id NOT IN (SELECT id FROM doomed)
-    RETURNING run_tasks.id
+    WHERE id = ANY (ARRAY(SELECT id FROM freed EXCEPT SELECT id FROM doomed)) AND state = 'SKIPPED'
+    RETURNING id
 ), change AS (
     UPDATE runs
     SET settled = settled - 1 - (SELECT count(*) FROM waiting), failed = failed - 1, status = 'STARTED',
@@ -184,7 +194,7 @@ WHERE worker_id = :worker_id AND state = 'STARTED'
 
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
-    runs.succeeded, runs.cancelled, runs.created_at, runs.updated_at, now() AS seen_at,
+    runs.succeeded, runs.cancelled, runs.event_count, runs.created_at, runs.updated_at, now() AS seen_at,
     (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next'] || jsonb_build_object(
             'worker_lost', state = 'STARTED' AND worker_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM workers WHERE workers.id = t.worker_id AND seen_at > now() - :patience * interval '1 second'
@@ -233,17 +243,17 @@ def delete(connection: Connection, task_id: str) -> None:
     connection.execute(_DELETE, {"task_id": task_id})
 
 
-def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> RowMapping | None:
+def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> dict[str, Any] | None:
     """A worker has begun the task, unless its end is recorded; gives the `state` it is in now, and its `result`.
 
     One that was thought to be lost goes on. `deliveries` counts how often it began without having asked for it.
     `None`: it is no task of a run.
     """
     values = {"task_id": task_id, "worker": worker, "worker_id": worker_id}
-    row = connection.execute(_STARTED, values).mappings().one_or_none()
+    row = next(iter(_STARTED(connection, values)), None)
     if row is not None and row["error"] is not None and row["error"]["type"] == LOST:
         connection.execute(_REVIVE, {"task_id": task_id})
-        row = connection.execute(_STARTED, values).mappings().one_or_none()
+        row = next(iter(_STARTED(connection, values)), None)
     return row
 
 
@@ -271,7 +281,7 @@ def settled(
     connection: Connection, *, task_id: str, state: str, result: str | None = None, error: str | None = None
 ) -> None:
     """The task has ended in `state`; `result` and `error` are JSON text. What depends on it is settled with it."""
-    connection.execute(_SETTLED, {"task_id": task_id, "state": state, "result": result, "error": error})
+    _SETTLED(connection, {"task_id": task_id, "state": state, "result": result, "error": error})
 
 
 def get(connection: Connection, task_id: str, *, patience: float) -> RowMapping | None:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import psycopg2
 from billiard.einfo import ExceptionInfo
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
@@ -48,7 +49,7 @@ def record(statement: Callable[[Connection], Answer]) -> Answer | None:
         try:
             with database.recording(seconds=RECORD_SECONDS / 2) as connection:
                 return statement(connection)
-        except (Unavailable, SQLAlchemyError) as error:
+        except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
             if not again:
                 logger.warning("A transition could not be recorded: %s", error)
     return None

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, RowMapping, text
 
 _LOST_WITH_WORKER = text("""
-SELECT run_tasks.id, worker FROM run_tasks
-WHERE state = 'STARTED' AND started_at < now() - :patience * interval '1 second' AND worker_id IS NOT NULL
+SELECT run_tasks.id, worker FROM runs JOIN run_tasks ON run_id = runs.id
+WHERE status IN ('PENDING', 'STARTED', 'RETRY')
+  AND state = 'STARTED' AND started_at < now() - :patience * interval '1 second' AND worker_id IS NOT NULL
   AND NOT EXISTS (SELECT FROM workers
                   WHERE workers.id = worker_id AND seen_at > now() - :patience * interval '1 second')
 LIMIT 100

@@ -25,12 +25,13 @@ def rewritten(canvas: Canvas) -> Canvas:
         case Chain():
             return _chained([rewritten(part) for part in canvas.parts])
         case Group():
-            return Group(_unrolled(canvas.members), id=canvas.id)
+            return Group(unrolled(canvas.members), id=canvas.id)
         case Chord():
-            return _chord(_unrolled(canvas.header), rewritten(canvas.body))
+            return _chord(unrolled(canvas.header), rewritten(canvas.body))
 
 
-def _unrolled(members: Sequence[Canvas]) -> tuple[Canvas, ...]:
+def unrolled(members: Sequence[Canvas]) -> tuple[Canvas, ...]:
+    """The members of a group or header as Celery would run them: those of a group among them stand in its place."""
     found: list[Canvas] = []
     for member in map(rewritten, members):
         found += member.members if isinstance(member, Group) else [member]

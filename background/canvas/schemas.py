@@ -163,6 +163,7 @@ class Run(Outcome):
         story = Story(
             nodes=graph.nodes,
             edges=row["edges"],
+            chain=row["code"].startswith("chain("),
             cancelled=row["cancelled"],
             ended=status in RUN_FINAL,
             worker_lost={task["id"] for task in row["tasks"] if task["worker_lost"]},

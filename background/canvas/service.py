@@ -4,7 +4,7 @@ import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from uuid import UUID, uuid4
 
 from celery.exceptions import CeleryError
@@ -212,16 +212,40 @@ def submit_chord(chord: builder.Chord) -> ChordRun:
     return ChordRun(**dict(run), chord_id=run.task_id)
 
 
-def get_outcome(task_id: UUID) -> Outcome:
+@dataclass(frozen=True)
+class Followed:
+    """What became of an id, the number of the run or job it belongs to, and the number of the newest event there.
+
+    `ended`: nothing of that run or job changes any more, unless it is retried.
+    """
+
+    outcome: Outcome
+    is_job: bool
+    owner: int
+    number: int
+    ended: bool
+
+
+def follow(task_id: UUID) -> Followed:
     """What became of this id: a run, a member of a run, or a job. Raises `NotFound` for one never submitted."""
+    patience = get_settings().lease_seconds
     with database.transaction() as connection:
-        run = _get(connection, str(task_id))
-        job = None if run else job_reads.get_by_task_id(connection, str(task_id))
-    if run is not None:
-        return run if run.task_id == task_id else _member(run, task_id)
+        row = queries.get(connection, str(task_id), patience=patience)
+        job = None if row else job_reads.get_by_task_id(connection, str(task_id))
+        seen = workers.snapshot(connection, patience=patience)
+    if row is not None:
+        run = Run.from_row(row, seen)
+        outcome = run if run.task_id == task_id else _member(run, task_id)
+        return Followed(outcome, is_job=False, owner=row["id"], number=row["event_count"], ended=run.ready)
     if job is not None:
-        return _job(job)
+        told = _job(job)
+        return Followed(told, is_job=True, owner=job["id"], number=job["event_count"], ended=told.ready)
     raise NotFound(f"No task, run or job {task_id} was ever submitted here.")
+
+
+def get_outcome(task_id: UUID) -> Outcome:
+    """The same, without where it belongs."""
+    return follow(task_id).outcome
 
 
 def find_runs(*, run_type: RunType | None, status: RunStatus | None, before: UUID | None, limit: int) -> Sequence[Run]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
@@ -14,6 +15,8 @@ from background.task_names import CATALOGUE, TaskName
 MAX_DEPTH = 8
 MAX_NODES = 1000
 SHORT_NAMES = {name.short: name for name in CATALOGUE}
+OPTIONS = ("immutable", "countdown", "retries", "ignore_result", "id")
+"""Of a task, as stored."""
 Where = tuple[str | int, ...]
 
 
@@ -24,7 +27,8 @@ class _Part(BaseModel):
 class TaskSpec(_Part):
     """One task of the catalogue. In a chain, or as a chord's body, what came before is put in front of `args`.
 
-    `link_error` is called with the id of this one when it has failed for good.
+    `link_error` is called with the id of this one when it has failed for good. With `ignore_result` Celery hands the
+    result on and stores none; it is recorded all the same.
     """
 
     task: str = Field(examples=["add"])
@@ -32,6 +36,7 @@ class TaskSpec(_Part):
     immutable: bool = False
     countdown: float | None = Field(None, ge=0, le=3600)
     retries: int = Field(0, ge=0, le=10)
+    ignore_result: bool = False
     link_error: "TaskSpec | None" = None
 
 
@@ -42,9 +47,15 @@ class ChainSpec(_Part):
 
 
 class GroupSpec(_Part):
-    """Side by side."""
+    """Side by side.
+
+    Callbacks are what Celery makes of those on a group of tasks: `link` is called when the first task has succeeded,
+    `link_error` for each that fails, both with their own `args` alone.
+    """
 
     group: list["CanvasSpec"] = Field(min_length=1)
+    link: TaskSpec | None = None
+    link_error: TaskSpec | None = None
 
 
 class ChordParts(_Part):
@@ -98,8 +109,25 @@ def _task(spec: TaskSpec) -> Task:
         immutable=spec.immutable,
         countdown=spec.countdown,
         retries=spec.retries,
+        ignore_result=spec.ignore_result,
         on_error=None if spec.link_error is None else _task(spec.link_error),
     )
+
+
+def _group(spec: GroupSpec) -> Group:
+    """As Celery's `group.link` and `group.link_error` have it: a callback goes to the members, and is immutable."""
+    members = [_tree(member) for member in spec.group]
+    for number, member in enumerate(members):
+        if isinstance(member, Task):
+            on_success = _called(spec.link) if number == 0 else None
+            members[number] = replace(
+                member, on_success=on_success, on_error=_called(spec.link_error) or member.on_error
+            )
+    return Group(tuple(members))
+
+
+def _called(spec: TaskSpec | None) -> Task | None:
+    return None if spec is None else replace(_task(spec), immutable=True)
 
 
 def _tree(spec: CanvasSpec) -> Canvas:
@@ -109,7 +137,7 @@ def _tree(spec: CanvasSpec) -> Canvas:
         case ChainSpec():
             return Chain(tuple(map(_tree, spec.chain)))
         case GroupSpec():
-            return Group(tuple(map(_tree, spec.group)))
+            return _group(spec)
         case ChordSpec():
             return Chord(tuple(map(_tree, spec.chord.header)), _tree(spec.chord.body))
 
@@ -123,13 +151,14 @@ def _faults(spec: CanvasSpec, *, where: Where, given: bool, depth: int) -> Itera
         case TaskSpec():
             yield from _argument_faults(spec, where=where, given=given and not spec.immutable)
             if spec.link_error is not None:
-                yield from _callback_faults(spec.link_error, where=(*where, "link_error"), depth=depth + 1)
+                yield from _callback_faults(spec.link_error, where=(*where, "link_error"), given=True, depth=depth + 1)
         case ChainSpec():
             for number, part in enumerate(spec.chain):
                 yield from _faults(part, where=(*where, "chain", number), given=given or number > 0, depth=depth + 1)
         case GroupSpec():
             for number, part in enumerate(spec.group):
                 yield from _faults(part, where=(*where, "group", number), given=given, depth=depth + 1)
+            yield from _group_callback_faults(spec, where=where, depth=depth + 1)
         case ChordSpec():
             below = (*where, "chord")
             for number, part in enumerate(spec.chord.header):
@@ -137,13 +166,26 @@ def _faults(spec: CanvasSpec, *, where: Where, given: bool, depth: int) -> Itera
             yield from _faults(spec.chord.body, where=(*below, "body"), given=True, depth=depth + 1)
 
 
-def _callback_faults(spec: TaskSpec, *, where: Where, depth: int) -> Iterator[FieldError]:
+def _group_callback_faults(spec: GroupSpec, *, where: Where, depth: int) -> Iterator[FieldError]:
+    if spec.link is not None:
+        yield from _faults(spec.link, where=(*where, "link"), given=False, depth=depth)
+    if spec.link_error is not None:
+        yield from _callback_faults(spec.link_error, where=(*where, "link_error"), given=False, depth=depth)
+    for number, member in enumerate(spec.group if spec.link or spec.link_error else ()):
+        place = (*where, "group", number)
+        if not isinstance(member, TaskSpec):
+            yield FieldError(place, "only a group of tasks may have callbacks; this is none", "group_callback")
+        elif spec.link_error is not None and member.link_error is not None:
+            yield FieldError(place, "has an error callback, and so has its group", "group_callback")
+
+
+def _callback_faults(spec: TaskSpec, *, where: Where, given: bool, depth: int) -> Iterator[FieldError]:
     """Celery calls an error callback of two parameters or more in another way: at once, with request and traceback."""
     name = SHORT_NAMES.get(spec.task)
     if name is not None and len(CATALOGUE[name].model_fields) != 1:
         yield FieldError((*where, "task"), "an error callback must be a task with one parameter", "link_error")
     else:
-        yield from _faults(spec, where=where, given=True, depth=depth)
+        yield from _faults(spec, where=where, given=given, depth=depth)
 
 
 def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[FieldError]:
@@ -182,11 +224,9 @@ def to_json(canvas: Canvas) -> dict[str, Any]:
             return {
                 "task": canvas.name.value,
                 "args": list(canvas.args),
-                "immutable": canvas.immutable,
-                "countdown": canvas.countdown,
-                "retries": canvas.retries,
+                **{name: getattr(canvas, name) for name in OPTIONS},
+                "on_success": None if canvas.on_success is None else to_json(canvas.on_success),
                 "on_error": None if canvas.on_error is None else to_json(canvas.on_error),
-                "id": canvas.id,
             }
         case Chain():
             return {"chain": [to_json(part) for part in canvas.parts]}
@@ -197,10 +237,11 @@ def to_json(canvas: Canvas) -> dict[str, Any]:
 
 
 def _stored_task(stored: dict[str, Any]) -> Task:
-    called = stored["on_error"]
-    known = {name: stored[name] for name in ("immutable", "countdown", "retries", "id")}
-    on_error = None if called is None else _stored_task(called)
-    return Task(TaskName(stored["task"]), tuple(stored["args"]), on_error=on_error, **known)
+    """The task; what was stored before there was an option has none of it."""
+    known: dict[str, Any] = {name: stored[name] for name in OPTIONS if name in stored}
+    for name in ("on_success", "on_error"):
+        known[name] = _stored_task(stored[name]) if stored.get(name) else None
+    return Task(TaskName(stored["task"]), tuple(stored["args"]), **known)
 
 
 def from_json(stored: dict[str, Any]) -> Canvas:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Protocol
 from uuid import UUID
 
@@ -41,7 +42,7 @@ class Node(Protocol):
 
 @dataclass(frozen=True)
 class Story:
-    """What is known of a run. `edges` are pairs of ids as text: the second waits for the first.
+    """What is known of a run. `edges` are pairs of ids as text: the second waits for the first; `chain`: it is one.
 
     `worker_lost` has the ids of running tasks whose worker was not seen for a while; `queue_length` is `None` while
     no worker reaches the broker; `results_expired`: Celery itself has forgotten the results.
@@ -49,6 +50,7 @@ class Story:
 
     nodes: Sequence[Node]
     edges: Sequence[tuple[str, str]] = ()
+    chain: bool = False
     cancelled: bool = False
     ended: bool = False
     worker_lost: Collection[str] = field(default_factory=tuple)
@@ -59,6 +61,13 @@ class Story:
     def of(self, *states: TaskState) -> list[Node]:
         """The tasks in one of these states, in order of definition."""
         return [node for node in self.nodes if node.state in states]
+
+    def step(self, node: Node) -> int | None:
+        """Which step of a chain of tasks this one is, from 1; `None` where the run is not as simple as that."""
+        plain = self.chain and [tuple(edge) for edge in self.edges] == list(
+            pairwise(str(each.id) for each in self.nodes)
+        )
+        return self.nodes.index(node) + 1 if plain else None
 
     def before(self, node: Node) -> list[Node]:
         """The tasks that this one waits for."""
@@ -105,7 +114,8 @@ def _waiting(story: Story) -> str:
         return "Waiting for a worker: none is alive."
     if story.queue_length is None:
         return "Waiting for the broker: no worker can reach it."
-    return f"Waiting for a worker: {story.queue_length} messages are in the queue, {story.live_workers} alive."
+    messages = "1 message is" if story.queue_length == 1 else f"{story.queue_length} messages are"
+    return f"Waiting for a worker: {messages} in the queue, {story.live_workers} alive."
 
 
 def _cancelled(story: Story) -> str:
@@ -131,7 +141,8 @@ def _failed(story: Story, first: Node, failed: Sequence[Node]) -> str:
         said += f" So {_name(joins[0])}, the callback of its chord, did not run{ran}."
         skipped = [node for node in skipped if node is not joins[0]]
     if skipped:
-        said += f" {_names(skipped)} never ran."
+        step = story.step(first)
+        said += f" {f'The chain stopped at step {step}: ' if step else ''}{_names(skipped)} never ran."
     if not story.ended and (running := story.of(TaskState.STARTED, TaskState.RETRY)):
         said += f" {_names(running)} still {'run' if len(running) > 1 else 'runs'}."
     return said

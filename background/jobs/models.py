@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from background.database import metadata, one_of
+from background.database import XID8, metadata, one_of
 from background.jobs.states import JobStatus, StepStatus
 
 
@@ -124,4 +124,7 @@ job_events = Table(
     Column("worker", Text),
     Column("message", Text),
     Column("error", Text),
+    # The transaction that wrote it: the order in which rows become visible.
+    Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Index("ix_job_events_xid", "xid", "job_id", "number"),
 )

@@ -24,8 +24,10 @@ SELECT {_JOB_COLUMNS},
 FROM jobs WHERE id = :job_id
 """)
 
+_GET_MANY = text(f"SELECT {_JOB_COLUMNS}, event_count FROM jobs WHERE id = ANY(:job_ids)")
+
 _GET_BY_TASK_ID = text("""
-SELECT id, task_id, status, attempt, result, error, cardinality(step_names) AS steps_total,
+SELECT id, task_id, status, attempt, result, error, event_count, cardinality(step_names) AS steps_total,
     (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
 FROM jobs WHERE task_id = :task_id
 """)
@@ -66,6 +68,11 @@ def get(connection: Connection, job_id: int) -> RowMapping | None:
 def get_by_task_id(connection: Connection, task_id: str) -> RowMapping | None:
     """How the job with this task id stands, or `None`."""
     return connection.execute(_GET_BY_TASK_ID, {"task_id": task_id}).mappings().one_or_none()
+
+
+def get_many(connection: Connection, job_ids: Sequence[int]) -> Sequence[RowMapping]:
+    """Those of these jobs that exist, with their steps and, in `event_count`, the number of the newest event."""
+    return connection.execute(_GET_MANY, {"job_ids": list(job_ids)}).mappings().all()
 
 
 def find(

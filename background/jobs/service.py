@@ -100,6 +100,16 @@ def get_job(job_id: int) -> JobWithHistory:
     return JobWithHistory.from_row(row, seen)
 
 
+def get_jobs(job_ids: Sequence[int]) -> list[tuple[Job, int]]:
+    """Those of these jobs that exist, each with the number of its newest event."""
+    if not job_ids:
+        return []
+    with database.transaction() as connection:
+        rows = reads.get_many(connection, job_ids)
+        seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
+    return [(Job.from_row(row, seen), row["event_count"]) for row in rows]
+
+
 def find_jobs(*, status: JobStatus | None, pipeline: str | None, before: int | None, limit: int) -> Sequence[Job]:
     """At most `limit` jobs with their steps, newest first, with ids below `before`."""
     with database.transaction() as connection:

@@ -3,6 +3,7 @@
 The recorded states are compared with two others: what the evaluation says, and what the worker has logged.
 """
 
+import contextlib
 import random
 import re
 from dataclasses import dataclass, field
@@ -25,16 +26,25 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(CanvasSpec)
 
 
 def leaf(rng: random.Random, *, given: bool) -> dict[str, Any]:
-    """A task: one that hands on what it is given, one with a value of its own, one that fails at first or for good."""
+    """A task: one that hands on what it is given, one with a value of its own, one that fails at first or for good.
+
+    Of some the result is ignored.
+    """
     own: list[dict[str, Any]] = [
         {"task": "echo", "args": [rng.randrange(100)]},
         {"task": "flaky", "args": [rng.randrange(3)]},
     ]
     if rng.random() < 0.25:
         own = [{"task": "fail", "args": ["no"], "retries": rng.randrange(2)}]
+    ignored = {"ignore_result": rng.random() < 0.1}
     if given and rng.random() < 0.8:
-        return {"task": rng.choice(["echo", "finalize"])}
-    return rng.choice(own) | {"immutable": given}
+        return {"task": rng.choice(["echo", "finalize"])} | ignored
+    return rng.choice(own) | {"immutable": given} | ignored
+
+
+def callbacks(rng: random.Random) -> dict[str, Any]:
+    """Callbacks of a group of tasks."""
+    return {name: leaf(rng, given=False) for name in ("link", "link_error") if rng.random() < 0.4}
 
 
 def generated(rng: random.Random, *, depth: int, given: bool) -> dict[str, Any]:
@@ -47,7 +57,7 @@ def generated(rng: random.Random, *, depth: int, given: bool) -> dict[str, Any]:
         return {"chain": [generated(rng, depth=depth - 1, given=given or place > 0) for place in range(number)]}
     parts = [generated(rng, depth=depth - 1, given=given) for _ in range(number)]
     if kind == "group":
-        return {"group": parts}
+        return {"group": parts} | (callbacks(rng) if all("task" in part for part in parts) else {})
     return {"chord": {"header": parts, "body": generated(rng, depth=depth - 1, given=True)}}
 
 
@@ -63,9 +73,11 @@ class Evaluation:
     states: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Any:
-        """Its result; raises `Failed`."""
+        """Its result; `None` when a task has failed."""
         self.states = {task.id: "SKIPPED" for task in tasks_of(self.canvas)}
-        return self._value(self.canvas, ())
+        with contextlib.suppress(Failed):
+            value = self._value(self.canvas, ())
+        return None if "FAILURE" in self.states.values() else value
 
     def _value(self, canvas: Canvas, given: tuple[Any, ...]) -> Any:
         match canvas:
@@ -94,6 +106,10 @@ class Evaluation:
     def _task(self, task: Task, given: tuple[Any, ...]) -> Any:
         value = (*given, *task.args)[0]
         self.states[task.id] = "FAILURE" if task.name.short == "fail" else "SUCCESS"
+        called = task.on_error if task.name.short == "fail" else task.on_success
+        if called is not None:
+            with contextlib.suppress(Failed):
+                self._task(called, ())
         if task.name.short == "fail":
             raise Failed
         return {"echo": value, "finalize": f"Final result: {value}", "flaky": 1 + value if task.args else value}[
@@ -148,10 +164,8 @@ def test_generated_canvases(client: httpx.Client, tmp_path: Path) -> None:
     failed = set(re.findall(r"\[([0-9a-f-]{36})\] raised", log))
     for body, run in zip(bodies, ended, strict=True):
         evaluation = Evaluation(rewritten(tree_of(ADAPTER.validate_python(body))))
-        try:
-            status, result = "SUCCESS", evaluation.run()
-        except Failed:
-            status, result = "FAILURE", None
+        result = evaluation.run()
+        status = "FAILURE" if "FAILURE" in evaluation.states.values() else "SUCCESS"
         nodes = run["graph"]["nodes"]
         assert [node["state"] for node in nodes] == list(evaluation.states.values()), (body, run["verdict"])
         assert (run["status"], run["result"]) == (status, result), body

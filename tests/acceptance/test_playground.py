@@ -102,11 +102,23 @@ def test_an_error_callback(client: httpx.Client, first: dict[str, Any], expected
         assert [state for _, state in states(finished(client, run["task_id"]))] == expected
 
 
+def test_a_groups_callback_that_fails_is_retried_alone(client: httpx.Client) -> None:
+    canvas = {"chain": [{"group": [ADD, ADD], "link": task("fail", "no")}, task("xsum")]}
+    run = finished(client, start(client, "/canvas", canvas)["task_id"])
+    expected = [("add", "SUCCESS"), ("fail", "FAILURE"), ("add", "SUCCESS"), ("xsum", "SUCCESS")]
+    assert (run["status"], states(run)) == ("FAILURE", expected)
+    assert client.post(f"/result/{run['task_id']}/retry").status_code == 202
+    again = finished(client, run["task_id"])
+    assert states(again) == expected
+    changed = [a != b for a, b in zip(run["graph"]["nodes"], again["graph"]["nodes"], strict=True)]
+    assert changed == [False, True, False, False]
+
+
 def test_a_chain_that_stops(client: httpx.Client) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [ADD, task("xsum"), ECHO, ECHO]})["task_id"])
     assert states(run) == [("add", "SUCCESS"), ("xsum", "FAILURE"), ("echo", "SKIPPED"), ("echo", "SKIPPED")]
     assert run["verdict"].startswith("xsum failed: TypeError")
-    assert run["verdict"].endswith("echo, echo never ran.")
+    assert run["verdict"].endswith("The chain stopped at step 2: echo, echo never ran.")
 
 
 def test_a_run_is_cancelled_and_retried(client: httpx.Client) -> None:

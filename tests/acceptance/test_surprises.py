@@ -10,6 +10,7 @@ import pytest
 from celery.result import AsyncResult, GroupResult
 
 from background.celery import celery_app
+from background.task.test_tasks import add, request_info
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_playground import ADD, ECHO, states, task
@@ -52,7 +53,7 @@ def test_a_failing_first_step_shows_its_error_under_every_id_of_the_chain(client
         wait_for(lambda each=each: each.state == "FAILURE", what="Celery's word")  # type: ignore[misc]
         assert str(each.result) == "no"
     assert [state for _, state in states(outcome)] == ["FAILURE", "SKIPPED", "SKIPPED"]
-    assert outcome["verdict"] == "fail failed: RuntimeError: no. echo, echo never ran."
+    assert outcome["verdict"] == "fail failed: RuntimeError: no. The chain stopped at step 1: echo, echo never ran."
 
 
 @pytest.mark.parametrize(("members", "result"), [([task("echo", 2)], 2), ([task("echo", 2), task("echo", 3)], [2, 3])])
@@ -97,3 +98,74 @@ def test_an_immutable_signature_drops_the_result_before_it(client: httpx.Client)
     assert preview["code"] == "chain(add.s(2, 3), echo.si(1))"
     assert [warning["code"] for warning in preview["warnings"]] == ["immutable"]
     assert run(client, canvas)["result"] == 1
+
+
+@pytest.mark.parametrize("ignored", ["header", "body"])
+def test_what_is_ignored_in_a_chord_stays_pending(client: httpx.Client, ignored: str) -> None:
+    header = [task("echo", number, ignore_result=ignored == "header") for number in (1, 2)]
+    canvas = {"chord": {"header": header, "body": task("xsum", ignore_result=ignored == "body")}}
+    warned = {warning["code"] for warning in client.post("/canvas/preview", json=canvas).json()["warnings"]}
+    assert warned == {"header-failure", "ignored-result"} | ({"ignored-header"} if ignored == "header" else set())
+    outcome = run(client, canvas)
+    *members, body = celery_says(outcome)
+    kept, dropped = (members, [body]) if ignored == "body" else ([body], members)
+    wait_for(lambda: all(each.state == "SUCCESS" for each in kept), what="Celery's word")
+    assert [each.state for each in dropped] == ["PENDING"] * len(dropped)
+    assert [node["result"] for node in outcome["graph"]["nodes"]] == [1, 2, 3]
+    assert (outcome["result"], outcome["verdict"]) == (3, "All 3 tasks succeeded.")
+
+
+def test_a_retry_forgets_that_the_result_is_ignored(client: httpx.Client) -> None:
+    (flaky,) = celery_says(run(client, task("flaky", 1, ignore_result=True)))
+    wait_for(lambda: flaky.state == "SUCCESS", what="Celery's word")
+
+
+@pytest.mark.parametrize(
+    ("members", "expected", "verdict"),
+    [
+        (
+            [task("echo", 1), task("fail", "no")],
+            {"echo": "SUCCESS", "finalize": "SUCCESS", "fail": "FAILURE"},
+            "fail failed: RuntimeError: no.",
+        ),
+        (
+            [task("fail", "no"), task("echo", 1)],
+            {"fail": "FAILURE", "finalize": "SKIPPED", "echo": "SUCCESS"},
+            "fail failed: RuntimeError: no. finalize never ran.",
+        ),
+    ],
+)
+def test_a_groups_callback_is_one_on_its_first_task(
+    client: httpx.Client, members: list[Any], expected: dict[str, str], verdict: str
+) -> None:
+    canvas = {"group": members, "link": task("finalize", "linked")}
+    assert [warning["code"] for warning in client.post("/canvas/preview", json=canvas).json()["warnings"]] == [
+        "group-link"
+    ]
+    outcome = run(client, canvas)
+    assert states(outcome) == list(expected.items())
+    assert (outcome["status"], outcome["verdict"]) == ("FAILURE", verdict)
+
+
+def test_a_groups_error_callback_is_called_for_each_failure(client: httpx.Client) -> None:
+    canvas = {"group": [task("fail", "one"), ADD, task("fail", "two")], "link_error": task("finalize", "called")}
+    warnings = client.post("/canvas/preview", json=canvas).json()["warnings"]
+    assert [warning["code"] for warning in warnings] == ["group-link-error"]
+    outcome = run(client, canvas)
+    assert states(outcome) == [
+        ("fail", "FAILURE"), ("finalize", "SUCCESS"), ("add", "SUCCESS"), ("finalize", "SKIPPED"), ("fail", "FAILURE"),
+        ("finalize", "SUCCESS"),
+    ]  # fmt: skip
+    assert outcome["verdict"].startswith("fail (and 1 more) failed: RuntimeError: ")
+
+
+def test_eager_mode_is_not_a_worker(client: httpx.Client) -> None:
+    eager = request_info.apply(args=((1, 2),))
+    told: Any = eager.result
+    assert (told["data"], told["delivery_info"]["is_eager"]) == ((1, 2), True)
+    assert "@" not in told["hostname"]
+    assert celery_app.AsyncResult(add.apply(args=(2, 3)).id).state == "PENDING"
+    assert_problem(client.get(f"/result/{eager.id}"), 404)
+    told = run(client, task("request_info", [1, 2]))["result"]
+    assert (told["data"], told["delivery_info"].get("is_eager")) == ([1, 2], None)
+    assert "@" in told["hostname"]

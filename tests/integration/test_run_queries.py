@@ -125,3 +125,31 @@ def test_what_another_broker_took_is_lost_once_nothing_moves(connection: Connect
     found = recovery_queries.lost_with_broker(connection, epoch="two")
     assert chord[1] in found
     assert chord[2] not in found
+
+
+def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str]) -> None:
+    ids = [str(uuid4()) for _ in range(3000)]
+    tasks = [{"id": each, "task": "echo", "args": [], "next": []} for each in ids]
+    queries.create(
+        connection,
+        task_id=ids[0],
+        run_type="group",
+        code="",
+        canvas={},
+        epoch="one",
+        edges=[],
+        result_ids=ids,
+        tasks=tasks,
+    )
+    connection.execute(text("ANALYZE run_tasks"))
+    with database.recording(seconds=4) as recorder:
+        for task_id in chord:
+            start(recorder, task_id)
+            settle(recorder, task_id, "SUCCESS")
+        prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
+        assert {name for name, _ in prepared} == {"run_task_started", "run_task_settled"}
+        for name, parameters in prepared:
+            nothing = ", ".join(["NULL"] * parameters)
+            plan = recorder.exec_driver_sql(f"EXPLAIN EXECUTE {name} ({nothing})").scalars().all()
+            assert "Index Scan" in "".join(plan)
+            assert [line for line in plan if "Seq Scan" in line] == []

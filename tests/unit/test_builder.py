@@ -1,5 +1,6 @@
 """A canvas as a tree: its graph, its ids and its Python expression."""
 
+from dataclasses import replace
 from typing import Any
 
 from background.canvas import builder
@@ -54,3 +55,13 @@ def test_the_signature_carries_the_ids() -> None:
     signature: Any = builder.signature_of(Chord((task("a"), task("b")), task("d")))
     assert [member.options["task_id"] for member in signature.tasks] == ["a", "b"]
     assert signature.body.options["task_id"] == "d"
+
+
+def test_nothing_waits_for_a_callback() -> None:
+    linked = replace(task("a"), on_success=task("s"), on_error=task("e"))
+    canvas = Chord((linked, task("b")), task("c"))
+    assert [each.id for each in builder.tasks_of(canvas)] == ["a", "s", "e", "b", "c"]
+    assert list(builder.edges_of(canvas)) == [("a", "s"), ("a", "e"), ("a", "c"), ("b", "c")]
+    signature: Any = builder.signature_of(linked)
+    assert [each.options["task_id"] for each in signature.options["link"]] == ["s"]
+    assert [each.options["task_id"] for each in signature.options["link_error"]] == ["e"]

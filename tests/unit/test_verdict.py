@@ -1,6 +1,6 @@
 """What is said about a run, as a specification."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -53,7 +53,7 @@ def story(*said: str, chain: bool = False, chord: bool = False, **known: Any) ->
     ids = [str(node.id) for node in found]
     edges = list(pairwise(ids)) if chain else [(each, ids[-1]) for each in ids[:-1]] if chord else []
     ended = all(node.state not in (TaskState.PENDING, TaskState.STARTED, TaskState.RETRY) for node in found)
-    return Story(nodes=found, edges=edges, **({"ended": ended} | known))
+    return Story(nodes=found, edges=edges, **({"ended": ended, "chain": chain} | known))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def story(*said: str, chain: bool = False, chord: bool = False, **known: Any) ->
         ),
         (
             story("add SUCCESS", "fail FAILURE no", "echo SKIPPED", "finalize SKIPPED", chain=True),
-            "fail failed: RuntimeError: no. echo, finalize never ran.",
+            "fail failed: RuntimeError: no. The chain stopped at step 2: echo, finalize never ran.",
         ),
         (
             story("fail FAILURE no", "fail FAILURE no", "finalize SKIPPED", chord=True),
@@ -88,7 +88,11 @@ def story(*said: str, chain: bool = False, chord: bool = False, **known: Any) ->
         ),
         (
             story("add SUCCESS", "sleep FAILURE Lost the broker was emptied", "echo SKIPPED", chain=True),
-            "sleep was lost: the broker was emptied. echo never ran.",
+            "sleep was lost: the broker was emptied. The chain stopped at step 2: echo never ran.",
+        ),
+        (
+            replace(story("fail FAILURE no", "finalize SKIPPED", chain=True), chain=False),
+            "fail failed: RuntimeError: no. finalize never ran.",
         ),
         (
             story("add SUCCESS", "sleep STARTED", chain=True),

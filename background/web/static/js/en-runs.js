@@ -212,5 +212,5 @@ export default {
   "report.keywords": "Keywords",
   "report.gone": "The report cannot be read any more.",
 
-  sentences: [],
+  "sentences.runs": [],
 };

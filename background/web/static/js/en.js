@@ -97,6 +97,7 @@ export default {
   "why.failed": "It failed and left no word.",
   "why.cancelled": "Cancelled after {done} of {total} steps.",
   "why.due": "It is not due yet: it may begin in {time}.",
+  "why.soon": "It is due; a worker takes it in a moment.",
   "why.pause": "It pauses for another {time} after an error: {error}",
 
   "do.open": "Open",
@@ -119,7 +120,7 @@ export default {
   "ask.delete": { one: "Delete {n} job?", other: "Delete {n} jobs?" },
   "ask.cancel.what": "Waiting jobs end at once, running ones before their next step. Completed steps are kept.",
   "ask.retry.what": "Each goes on at its first step that is not completed.",
-  "ask.delete.what": "Steps, outputs and history go with it. This cannot be undone.",
+  "ask.delete.what": "Steps, outputs and history are deleted as well. This cannot be undone.",
   "bulk.not.cancel": { one: "{n} has ended and stays as it is:", other: "{n} have ended and stay as they are:" },
   "bulk.not.retry": {
     one: "{n} is left out, since only failed and cancelled jobs can be retried:",

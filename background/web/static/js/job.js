@@ -104,6 +104,8 @@ function whyPending(job) {
     const values = { time: duration(Math.max(1000, left)), error: job.error ?? "" };
     return { text: t(job.error && job.attempt ? "why.pause" : "why.due", values), known: true };
   }
+  // What the API said when it was not due yet is no longer so.
+  if (/^It (is not due|pauses)/.test(job.waiting_for ?? "")) return { text: t("why.soon"), known: true };
   return job.waiting_for ? sentence(job.waiting_for) : { text: "", known: true };
 }
 

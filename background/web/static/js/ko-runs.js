@@ -207,7 +207,7 @@ export default {
   "report.keywords": "핵심어",
   "report.gone": "보고서를 더는 읽을 수 없습니다.",
 
-  sentences: [
+  "sentences.runs": [
     [/^All (\d+) tasks succeeded\.$/, "태스크 $1개가 모두 성공했습니다."],
     [/^The task succeeded\.$/, "태스크가 성공했습니다."],
     [

@@ -97,6 +97,7 @@ export default {
   "why.failed": "실패했으며 남긴 말이 없습니다.",
   "why.cancelled": "{total}단계 중 {done}단계를 마치고 취소되었습니다.",
   "why.due": "아직 때가 되지 않았습니다. {time} 뒤에 시작할 수 있습니다.",
+  "why.soon": "때가 되었습니다. 곧 워커가 가져갑니다.",
   "why.pause": "오류 뒤 {time} 더 쉬는 중입니다: {error}",
 
   "do.open": "열기",
@@ -298,7 +299,7 @@ export default {
   step: "{number}단계: {name}",
   // The API's own sentences, by their form; what is not known here is shown as it came.
   sentences: [
-    ...runs.sentences,
+    ...runs["sentences.runs"],
     [/^It is not due yet: it may begin in (.+)\.$/, "아직 때가 되지 않았습니다. $1 뒤에 시작할 수 있습니다."],
     [/^It pauses for another (.+?) after an error: (.+)$/s, "오류 뒤 $1 더 쉬는 중입니다: $2"],
     [/^No worker is alive\.$/, "살아 있는 워커가 없습니다."],

@@ -1,6 +1,7 @@
 // The jobs that a list holds: which are shown in which order, which have come since, and which no longer belong.
 
-const HELD = 2000;
+/** So many jobs are held; older ones are on a page of their own. */
+export const HELD = 2000;
 
 export class JobList {
   /** `filter` is `{ status, pipeline, before }`, each undefined for all. */

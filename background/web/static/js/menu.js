@@ -7,22 +7,20 @@ export function openMenu(button, items) {
   const menu = h(
     "div",
     { class: "menu", role: "menu", popover: "auto" },
-    items
-      .filter(Boolean)
-      .map(({ name, text, danger, action }) =>
-        h(
-          "button",
-          {
-            type: "button",
-            role: "menuitem",
-            tabindex: "-1",
-            class: danger ? "danger" : null,
-            "data-action": name,
-            onclick: () => choose(action),
-          },
-          text,
-        ),
+    items.filter(Boolean).map(({ name, text, danger, action }) =>
+      h(
+        "button",
+        {
+          type: "button",
+          role: "menuitem",
+          tabindex: "-1",
+          class: danger ? "danger" : null,
+          "data-action": name,
+          onclick: () => choose(action),
+        },
+        text,
       ),
+    ),
   );
   const choose = (action) => {
     button.focus();

@@ -31,6 +31,16 @@ export class Rows {
     for (const id of ids) this.rows.get(id)?.update();
   }
 
+  updateAll() {
+    this.update(this.shown());
+  }
+
+  /** The ids of the rows that are in the document. */
+  shown() {
+    return [...this.rows.keys()];
+  }
+
+  /** The index of the row that has the focus, -1 for none. */
   focused() {
     const row = document.activeElement?.closest("tr[data-index]");
     return row && this.body.contains(row) ? Number(row.dataset.index) : -1;

@@ -1,25 +1,23 @@
 // The list of jobs. Hooks for tests: rows `tr[data-job-id][data-status]`, with `data-gone` where a row no longer belongs;
 // filters `a[data-filter]` and `select[name=pipeline]`; `[data-action]`: new, show-new, older, clear, cancel, retry, delete.
 import { act, actOnAll } from "../actions.js";
-import { get, request } from "../api.js";
 import { set } from "../dom.js";
+import { Feed } from "../feed.js";
 import { toast } from "../frame.js";
 import { t } from "../i18n.js";
-import { cancelling, ended, may, readPipelines } from "../job.js";
+import { may, readPipelines } from "../job.js";
 import { JobList } from "../list.js";
 import { openMenu } from "../menu.js";
 import { poke, pulse } from "../pulse.js";
 import { go, href, remember, replace } from "../router.js";
 import { jobRow } from "../row.js";
 import { Rows } from "../rows.js";
-import { follow } from "../stream.js";
 import { openSubmit } from "../submit.js";
+import { shortcuts } from "./jobs-keys.js";
 import { page } from "./jobs-page.js";
 
-const PAGE = 100;
-const BUSY_EVENTS = 200; // A second. Above that rows are written four times a second.
-const FLUSH_MS = 8;
 const RECHECK_MS = 10_000;
+const AHEAD_PX = 1500; // Older jobs are read before the end of the list is in sight.
 
 let kept = null; // The list as it was left, so that Back shows it at once.
 
@@ -28,8 +26,6 @@ export const show = (main, route, { back }) => new JobsView(main, route, back);
 class JobsView {
   constructor(main, route, back) {
     this.selected = new Set();
-    this.dirty = new Set();
-    this.burst = { since: 0, events: 0, busy: false };
     this.parts = page(main, this);
     this.rows = new Rows({ body: this.parts.body, columns: this.parts.columns, make: (id) => this._row(id) });
     this.keys = shortcuts(this);
@@ -41,7 +37,7 @@ class JobsView {
     readPipelines().then(
       (found) => {
         this.parts.pipelines(found, this.list.filter.pipeline);
-        this.rows.update([...this.rows.rows.keys()]);
+        this.rows.updateAll();
       },
       () => {},
     );
@@ -72,130 +68,42 @@ class JobsView {
     const place = history.state;
     this.list = same ? kept : new JobList(filter);
     this.selected.clear();
-    this.failed = null;
-    this.loaded = same;
     this.parts.filter(filter);
     this.onPulse();
+    this.feed = new Feed(this.list, {
+      row: (id) => this.rows.update([id]),
+      arrived: () => this._admitQuietly() || this.parts.news(this.list),
+      read: () => {
+        if (this._quiet()) this.list.tidy();
+        this._admitQuietly();
+        this._draw();
+      },
+    });
     this._draw();
     if (same && back && place?.scroll) window.scrollTo(0, place.scroll);
     else window.scrollTo(0, 0);
     if (same && back && place?.focus) this.rows.focus(this.list.ids.indexOf(place.focus));
-    this.stop = follow("events", {
-      open: () => this._snapshot(),
-      retry: () => this._snapshot().catch(() => {}),
-      event: (kind, job, { early }) => this._event(kind, job, early),
-    });
     if (rest[0] === "new") this.submit();
   }
 
   _leave() {
-    this.stop?.();
-    cancelAnimationFrame(this.frame);
-    clearTimeout(this.pause);
-    clearTimeout(this.remembering);
-    this.frame = this.pause = 0;
-    this.dirty.clear();
+    this.feed.close();
     kept = this.list.ids.length ? this.list : null;
   }
 
-  async _read(more = {}) {
-    const { status, pipeline, before } = this.list.filter;
-    const query = Object.entries({ status, pipeline, before, limit: PAGE, ...more }).filter(
-      ([, value]) => value !== undefined,
-    );
-    const { data, next } = await request("GET", `jobs?${new URLSearchParams(query)}`);
-    return [data, next !== null];
-  }
-
-  async _snapshot() {
-    const list = this.list;
-    try {
-      const [found, more] = await this._read();
-      if (list !== this.list) return;
-      list.refresh(found, more);
-      this.loaded = true;
-      this.failed = null;
-    } catch (error) {
-      if (list === this.list && !list.ids.length) this.failed = error;
-      throw error;
-    } finally {
-      if (list === this.list) {
-        if (this._quiet()) list.tidy();
-        this._admitQuietly();
-        this._draw();
-      }
-    }
-  }
-
-  async older() {
-    if (this.reading || !this.list.more || this.list.full) return;
-    this.reading = true;
-    const list = this.list;
-    try {
-      const [found, more] = await this._read({ before: list.oldest });
-      list.append(found, more);
-      if (list === this.list) this._draw();
-    } catch {
-      // The banner says it; scrolling further asks again.
-    } finally {
-      this.reading = false;
-    }
+  older() {
+    this.feed.older();
   }
 
   _tick() {
     if (document.visibilityState !== "visible") return;
-    this.rows.update([...this.rows.rows.keys()]);
+    this.rows.updateAll();
     this.parts.news(this.list);
   }
 
-  // A waiting job's reason changes without an event: when a worker comes, when its time has come.
-  async _recheck() {
-    if (
-      document.visibilityState !== "visible" ||
-      ![...this.rows.rows.keys()].some((id) => this.list.get(id)?.status === "PENDING")
-    )
-      return;
-    try {
-      const found = await get(`jobs?status=PENDING&limit=${PAGE}`);
-      for (const job of found) if (this.list.jobs.has(job.id)) this._changed(job, { ifNewer: true });
-    } catch {
-      // As above.
-    }
-  }
-
-  _event(kind, job, early) {
-    if (kind === "cancel_requested") cancelling.add(job.id);
-    if (ended(job)) cancelling.delete(job.id);
-    if (kind !== "progress") poke();
-    const { burst } = this;
-    const time = performance.now();
-    burst.events += 1;
-    if (time - burst.since > 1000) Object.assign(burst, { busy: burst.events > BUSY_EVENTS, events: 0, since: time });
-    this._changed(job, { ifNewer: early });
-  }
-
-  _changed(job, options) {
-    const what = this.list.apply(job, options);
-    if (what === null) return;
-    if (what === "row") this.dirty.add(job.id);
-    else this.arrived = true;
-    if (this.frame || this.pause) return;
-    if (this.burst.busy) this.pause = setTimeout(() => this._flush(), 250);
-    else this.frame = requestAnimationFrame(() => this._flush());
-  }
-
-  _flush() {
-    this.frame = this.pause = 0;
-    const until = performance.now() + FLUSH_MS;
-    for (const id of this.dirty) {
-      this.dirty.delete(id);
-      this.rows.update([id]);
-      if (performance.now() > until) break;
-    }
-    if (this.dirty.size) this.frame = requestAnimationFrame(() => this._flush());
-    if (!this.arrived) return;
-    this.arrived = false;
-    if (!this._admitQuietly()) this.parts.news(this.list);
+  _recheck() {
+    if (document.visibilityState !== "visible") return;
+    if (this.rows.shown().some((id) => this.list.get(id)?.status === "PENDING")) this.feed.recheckWaiting();
   }
 
   // Nothing moves under the pointer: rows come in by themselves only where nobody is at work in the table.
@@ -224,14 +132,13 @@ class JobsView {
   }
 
   _draw() {
-    const { list } = this;
-    this.parts.state(list.ids.length ? "rows" : this.failed ? "failed" : this.loaded ? "empty" : "loading", {
-      filter: list.filter,
-      error: this.failed,
-      retry: () => this._snapshot().catch(() => {}),
+    const { list, feed } = this;
+    this.parts.state(list.ids.length ? "rows" : feed.error ? "failed" : feed.loaded ? "empty" : "loading", {
+      error: feed.error,
+      retry: () => feed.retry(),
     });
     this.rows.show(list.ids);
-    this.rows.update([...this.rows.rows.keys()]);
+    this.rows.updateAll();
     this.parts.news(list);
     this.parts.foot(list);
     this.showSelection();
@@ -258,7 +165,7 @@ class JobsView {
 
   _scrolled() {
     if (scrollY <= 8 && this.list.arrivals.size) this._admitQuietly();
-    if (scrollY + innerHeight > document.documentElement.scrollHeight - 1500) this.older();
+    if (scrollY + innerHeight > document.documentElement.scrollHeight - AHEAD_PX) this.older();
   }
 
   _menu(id, button) {
@@ -284,17 +191,16 @@ class JobsView {
   }
 
   _acted(id, job) {
-    if (job === null) {
-      this.list.remove(id);
-      this.selected.delete(id);
-      this._draw();
-    } else if (job) this._changed(job, { ifNewer: true });
-    else
-      get(`jobs/${id}`).then(
-        (found) => this._changed(found),
-        (error) => error.status === 404 && this._acted(id, null),
-      );
+    if (job === null) this._gone(id);
+    else if (job) this.feed.take(job, { ifNewer: true });
+    else this.feed.reread(id, () => this._gone(id));
     poke();
+  }
+
+  _gone(id) {
+    this.list.remove(id);
+    this.selected.delete(id);
+    this._draw();
   }
 
   async actOnSelection(action) {
@@ -317,7 +223,7 @@ class JobsView {
 
   selectAll(on) {
     this.selected = new Set(on ? this.list.ids : []);
-    this.rows.update([...this.rows.rows.keys()]);
+    this.rows.updateAll();
     this.showSelection();
   }
 
@@ -336,29 +242,4 @@ class JobsView {
       closed: (id) => (id ? go(href(`jobs/${id}`)) : location.hash.startsWith("#/jobs/new") && replace(back)),
     });
   }
-}
-
-function shortcuts(view) {
-  const focused = () => Number(document.activeElement?.closest("tr[data-job-id]")?.dataset.jobId) || null;
-  const step = (by) => () => view.rows.focus(view.rows.focused() < 0 ? 0 : view.rows.focused() + by);
-  const one = (action) => () =>
-    view.selected.size ? view.actOnSelection(action) : focused() ? view.act(action, focused()) : false;
-  const select = (range) => () =>
-    focused() ? view.select(focused(), range || !view.selected.has(focused()), range) : false;
-  return {
-    KeyJ: step(1),
-    KeyK: step(-1),
-    KeyX: select(false),
-    "Shift+KeyX": select(true),
-    KeyN: () => view.submit(),
-    "Shift+KeyR": one("retry"),
-    "Shift+KeyC": one("cancel"),
-    Delete: one("delete"),
-    Escape: () => (view.selected.size ? view.selectNone() : false),
-    KeyF: () => {
-      const { ids } = view.list;
-      const at = ids.findIndex((id, index) => index > view.rows.focused() && view.list.get(id).status === "FAILED");
-      return at < 0 ? false : view.rows.focus(at);
-    },
-  };
 }

@@ -1,0 +1,79 @@
+"""What a stream sends of a job or run: the JSON that `GET /jobs/{id}` (without history) or `GET /result/{id}` gives."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from background import database
+from background.canvas import service as canvas
+from background.errors import NotFound
+from background.jobs import service as jobs
+from background.jobs.states import ENDED
+from background.streams import queries
+from background.streams.queries import JOBS, RUNS
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a stream follows: a job, or with `task_id` what `GET /result/{task_id}` tells of a job or run.
+
+    `log` is the table its events stand in, and `owner` its number there.
+    """
+
+    log: str
+    owner: int
+    task_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A job or run at one moment, as JSON; `number` is that of its newest event then."""
+
+    data: str
+    number: int
+    ended: bool
+
+
+def job(job_id: int) -> Subject:
+    """A job by its number."""
+    return Subject(JOBS, job_id)
+
+
+def outcome(task_id: UUID) -> Subject:
+    """A run, a member of a run or a job by its task id. Raises `NotFound` and `Unavailable`."""
+    followed = canvas.follow(task_id)
+    return Subject(JOBS if followed.is_job else RUNS, followed.owner, task_id)
+
+
+def load(subjects: Iterable[Subject]) -> dict[Subject, Document]:
+    """How each of them stands now; what does not exist (any more) is left out. Raises `Unavailable`."""
+    wanted = set(subjects)
+    found = {
+        job(each.id): Document(each.model_dump_json(), number, each.status in ENDED)
+        for each, number in jobs.get_jobs([subject.owner for subject in wanted if subject.task_id is None])
+    }
+    for subject in wanted:
+        if subject.task_id is not None:
+            try:
+                followed = canvas.follow(subject.task_id)
+            except NotFound:
+                continue
+            found[subject] = Document(followed.outcome.model_dump_json(), followed.number, followed.ended)
+    return found
+
+
+def since(subject: Subject, number: int | None) -> tuple[list[tuple[int, str]], Document]:
+    """What a stream begins with: all events that follow `number`, or else the newest one; and the state to send.
+
+    Raises `NotFound` and `Unavailable`.
+    """
+    events = [] if number is None else _numbered(subject, number)
+    document = load([subject]).get(subject)
+    if document is None:
+        raise NotFound(f"There is no job {subject.owner}.")
+    return (_numbered(subject, document.number - 1)[:1] if number is None else events), document
+
+
+def _numbered(subject: Subject, number: int) -> list[tuple[int, str]]:
+    with database.transaction() as connection:
+        return queries.numbered(connection, subject.log, {subject.owner: number})[subject.owner]

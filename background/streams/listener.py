@@ -1,0 +1,40 @@
+"""A connection on which PostgreSQL tells this process that there are new events."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import psycopg2
+
+from background import database
+from background.streams import queries
+
+CONNECT_SECONDS = 4.0
+
+
+@contextlib.asynccontextmanager
+async def listening(wake: Callable[[], None]) -> AsyncIterator[None]:
+    """`wake` is called in the event loop for each notification, and when the connection is lost.
+
+    Raises `Unavailable` when PostgreSQL cannot be reached.
+    """
+    connection = await asyncio.to_thread(database.listen, queries.CHANNEL, seconds=CONNECT_SECONDS)
+    driver: Any = connection.connection.driver_connection
+    loop, descriptor = asyncio.get_running_loop(), driver.fileno()
+
+    def heard() -> None:
+        try:
+            driver.poll()
+            driver.notifies.clear()
+        except psycopg2.Error:
+            loop.remove_reader(descriptor)
+        wake()
+
+    loop.add_reader(descriptor, heard)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        connection.invalidate()
+        connection.close()

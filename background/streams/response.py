@@ -1,0 +1,69 @@
+"""The HTTP side of a stream."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi.sse import KEEPALIVE_COMMENT
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from background.errors import Unavailable
+from background.streams.feed import Feed
+from background.streams.subscription import Subscription
+
+logger = logging.getLogger(__name__)
+
+COMMENT_SECONDS = 10.0
+"""A comment goes out when nothing else did for so long, so that both sides see that the other is there."""
+
+
+class EventStream(Response):
+    """Sends what a subscription gives until it ends, its client goes, or is dropped as too slow.
+
+    `first` comes before all that; when PostgreSQL fails meanwhile the stream ends, and the client asks again.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, feed: Feed, subscription: Subscription, *, first: AsyncIterator[bytes] | None = None) -> None:
+        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._feed = feed
+        self._subscription = subscription
+        self._first = first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI)
+        """Send it all."""
+        tasks = {
+            asyncio.create_task(self._send(send)),
+            asyncio.create_task(_gone(receive)),
+            asyncio.create_task(self._subscription.dropped.wait()),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._feed.unsubscribe(self._subscription)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._subscription.dropped.is_set():
+            logger.warning("A client did not read its event stream and was dropped.")
+        for task in done:
+            task.result()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        with contextlib.suppress(Unavailable):
+            if self._first is not None:
+                async for message in self._first:
+                    await send({"type": "http.response.body", "body": message, "more_body": True})
+            while (messages := await self._subscription.take(seconds=COMMENT_SECONDS)) is not None:
+                await send({"type": "http.response.body", "body": messages or KEEPALIVE_COMMENT, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,131 @@
+"""The endpoints of the event streams."""
+
+import asyncio
+import re
+import signal
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+
+from background.errors import Invalid
+from background.jobs.router import MAX_ID, JobId
+from background.problems import responses
+from background.streams import documents
+from background.streams.documents import Subject
+from background.streams.feed import Feed
+from background.streams.queries import Position
+from background.streams.response import EventStream
+
+router = APIRouter(tags=["streams"])
+
+CURSOR = re.compile(r"(\d{1,20})-(\d{1,19})-(\d{1,10})")
+LARGEST = Position(2**64 - 1, MAX_ID, 2**31 - 1)
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events; `data` is the JSON of a job or run",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+ENDED: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, and this was its last event"}}
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Feed]]:
+    """The feed of this process.
+
+    uvicorn waits for open responses when it is told to stop, and streams have no end: so they hear of it first.
+    """
+    feed = Feed()
+    loop = asyncio.get_running_loop()
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(feed.close)
+        before = handlers[signal.Signals(number)]
+        if callable(before):
+            before(number, frame)
+
+    for each in handlers:
+        signal.signal(each, stop)
+    try:
+        yield {"feed": feed}
+    finally:
+        for each, before in handlers.items():
+            signal.signal(each, before)
+        feed.close()
+
+
+def feed_of(request: Request) -> Feed:
+    """The feed that `lifespan` made."""
+    feed: Feed = request.state.feed
+    return feed
+
+
+def last_seen(
+    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id_query: Annotated[str | None, Query(alias="last_event_id")] = None,
+) -> str | None:
+    """What the client has got last. The header is newer: a browser sends it when it connects again to the same URL."""
+    return last_event_id or last_event_id_query or None
+
+
+FeedOfProcess = Annotated[Feed, Depends(feed_of)]
+LastSeen = Annotated[str | None, Depends(last_seen)]
+
+
+@router.get("/jobs/{job_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
+async def job_events(job_id: JobId, feed: FeedOfProcess, last: LastSeen) -> Response:
+    """What happens to one job: its present state, or all that follows `Last-Event-ID`; ends with the job."""
+    return await _follow(documents.job(job_id), feed, last)
+
+
+@router.get("/result/{task_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
+async def result_events(task_id: UUID, feed: FeedOfProcess, last: LastSeen) -> Response:
+    """The same for what `GET /result/{task_id}` tells; it ends with the run or job that the id belongs to."""
+    return await _follow(await asyncio.to_thread(documents.outcome, task_id), feed, last)
+
+
+@router.get("/events", response_class=Response, responses={**STREAM, **responses()})
+async def all_events(feed: FeedOfProcess, last: LastSeen) -> Response:
+    """What happens to all jobs, from now on or from what follows the cursor `Last-Event-ID`; without end."""
+    position = None if last is None else _position_of(last)
+    subscription = await feed.subscribe(None, after=position)
+    missed = None if position is None else feed.missed(position, until=subscription.begins_at)
+    return EventStream(feed, subscription, first=missed)
+
+
+async def _follow(subject: Subject, feed: Feed, last: str | None) -> Response:
+    number = None if last is None else _number_of(last)
+    subscription = await feed.subscribe(subject)
+    try:
+        events, document = await asyncio.to_thread(documents.since, subject, number)
+        if number is not None and document.ended and number >= document.number:
+            feed.unsubscribe(subscription)
+            return Response(status_code=204)
+    except BaseException:
+        feed.unsubscribe(subscription)
+        raise
+    subscription.number = number or 0
+    subscription.put_numbered(events, document)
+    return EventStream(feed, subscription)
+
+
+def _number_of(last: str) -> int:
+    if not re.fullmatch(r"\d{1,10}", last, re.ASCII) or int(last) > LARGEST.number:
+        raise Invalid("Last-Event-ID must be the number of an event.", where=("header", "last-event-id"))
+    return int(last)
+
+
+def _position_of(last: str) -> Position:
+    found = CURSOR.fullmatch(last)
+    position = Position(*map(int, found.groups())) if found and last.isascii() else None
+    if position is None or any(each > largest for each, largest in zip(position, LARGEST, strict=True)):
+        raise Invalid("Last-Event-ID must be the id of an event of this stream.", where=("header", "last-event-id"))
+    return position

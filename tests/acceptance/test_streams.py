@@ -1,0 +1,302 @@
+"""Event streams as a client sees them, from real processes."""
+
+import contextlib
+import functools
+import json
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2 as httpx
+import pytest
+from sqlalchemy import text
+
+from background import database
+from tests.support import Process, free_port, wait_for
+
+DEMO = {"params": {"step_seconds": 0}}
+
+
+def events_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """The events of a stream as the standard reads them (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            if "data" in fields:
+                yield {"id": fields.get("id"), "kind": fields.get("event"), "data": json.loads(fields["data"])}
+            fields = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
+
+
+def read(client: httpx.Client, path: str, *, last: str | None = None) -> list[dict[str, Any]]:
+    """All events of a stream that ends."""
+    headers = {} if last is None else {"Last-Event-ID": last}
+    with client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        return list(events_of(response.iter_lines()))
+
+
+@pytest.fixture
+def job(client: httpx.Client, worker: Process) -> int:
+    """A job that has ended."""
+    number = int(client.post("/jobs", json=DEMO).json()["job_id"])
+    wait_for(lambda: client.get(f"/jobs/{number}").json()["status"] == "COMPLETED")
+    return number
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_is_followed_to_its_end(client: httpx.Client) -> None:
+    made = client.post("/jobs", json={"params": {"step_seconds": 0.3}}).json()
+    found = read(client, f"/jobs/{made['job_id']}/events")
+    history = client.get(f"/jobs/{made['job_id']}").json()["events"]
+    first = int(found[0]["id"])
+    assert [int(event["id"]) for event in found] == list(range(first, len(history) + 1))
+    assert [event["kind"] for event in found] == [event["kind"] for event in history[first - 1 :]]
+    assert found[-1]["kind"] == "completed"
+    assert found[-1]["data"]["status"] == "COMPLETED"
+    job = client.get(f"/jobs/{made['job_id']}").json()
+    assert found[-1]["data"] == {name: value for name, value in job.items() if name != "events"}
+    for event in found:
+        steps = event["data"]["steps"]
+        assert len(steps) >= (history[int(event["id"]) - 1]["step"] or 0), "older than its event"
+
+
+def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client, job: int) -> None:
+    path = f"/jobs/{job}/events"
+    history = client.get(f"/jobs/{job}").json()["events"]
+    newest = len(history)
+    assert [event["id"] for event in read(client, path)] == [str(newest)]
+    assert [int(event["id"]) for event in read(client, path, last="0")] == list(range(1, newest + 1))
+    assert [int(event["id"]) for event in read(client, f"{path}?last_event_id=2")] == list(range(3, newest + 1))
+    # A browser that connects again sends the header to the URL it had.
+    again = read(client, f"{path}?last_event_id=2", last="4")
+    assert [int(event["id"]) for event in again] == list(range(5, newest + 1))
+    for past in (newest, newest + 1, 2**31 - 1):
+        assert client.get(path, headers={"Last-Event-ID": str(past)}).status_code == 204
+
+
+def test_a_retried_job_goes_on_after_its_last_event(client: httpx.Client, job: int) -> None:
+    newest = len(client.get(f"/jobs/{job}").json()["events"])
+    client.post(f"/jobs/{job}/retry", json={"from_step": 3}).raise_for_status()
+    found = read(client, f"/jobs/{job}/events", last=str(newest))
+    assert [found[0]["kind"], found[-1]["kind"]] == ["retried", "completed"]
+    assert [int(event["id"]) for event in found] == list(range(newest + 1, newest + len(found) + 1))
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_run_a_member_and_a_job_are_followed_by_their_ids(client: httpx.Client, job: int) -> None:
+    slow = {"chain": [{"task": "sleep", "args": [0.3]}, {"task": "add", "args": [2, 3], "immutable": True}]}
+    body = {"chord": {"header": [slow, {"task": "add", "args": [1, 2]}], "body": {"task": "xsum"}}}
+    run = client.post("/canvas", json=body).json()
+    found = read(client, f"/result/{run['task_id']}/events")
+    assert found[-1]["data"] == client.get(f"/result/{run['task_id']}").json()
+    assert found[-1]["data"]["result"] == 8
+    numbers = [int(event["id"]) for event in found]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    member = run["graph"]["nodes"][0]["id"]
+    of_member = read(client, f"/result/{member}/events", last="0")
+    assert [int(event["id"]) for event in of_member] == list(range(1, numbers[-1] + 1))
+    assert of_member[-1]["data"]["run_id"] == run["task_id"]
+    assert client.get(f"/result/{member}/events", headers={"Last-Event-ID": str(numbers[-1])}).status_code == 204
+    task_id = client.get(f"/jobs/{job}").json()["task_id"]
+    of_job = read(client, f"/result/{task_id}/events")
+    assert [event["data"]["type"] for event in of_job] == ["job"]
+    assert of_job[0]["data"] == client.get(f"/result/{task_id}").json()
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "²", "99999999999", "1-2-3"])
+def test_an_id_that_is_none_is_refused(client: httpx.Client, job: int, last: str) -> None:
+    for path in (f"/jobs/{job}/events", f"/result/{client.get(f'/jobs/{job}').json()['task_id']}/events"):
+        answer = client.get(path, params={"last_event_id": last})
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    if last != "1-2-3":
+        assert client.get("/events", params={"last_event_id": last}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "last", ["1-2", "99999999999999999999-1-1", "1-99999999999999999999-1", "1-1-99999999999", "1-2-3-4"]
+)
+def test_a_cursor_that_is_none_is_refused(client: httpx.Client, last: str) -> None:
+    assert client.get("/events", params={"last_event_id": last}).status_code == 422
+
+
+def test_what_does_not_exist_has_no_stream(client: httpx.Client) -> None:
+    for path in ("/jobs/999999999/events", f"/result/{uuid4()}/events"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert client.get("/jobs/0/events").status_code == 422
+    assert client.get("/result/x/events").status_code == 422
+
+
+class Api:
+    """A bare `uvicorn main:app` that can be started again on the same port."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.port = free_port()
+        self.process: Process | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(self.port), "--log-level", "warning"]
+        self.process = Process(argv, log=self.log)
+
+        def answers() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        wait_for(answers)
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        assert self.process is not None
+        return self.process.stop(seconds=8)
+
+
+@pytest.fixture
+def apis(postgres: object, valkey: object, tmp_path: Path) -> Iterator[list[Api]]:
+    """Two API processes."""
+    found = [Api(tmp_path / f"api-{number}.log") for number in range(2)]
+    for api in found:
+        api.start()
+    yield found
+    for api in found:
+        api.stop()
+
+
+def test_sigterm_ends_a_bare_uvicorn_with_open_streams(apis: list[Api]) -> None:
+    url = f"http://127.0.0.1:{apis[0].port}"
+    with ExitStack() as stack:
+        client = stack.enter_context(httpx.Client(base_url=url, timeout=20))
+        made = client.post("/jobs", json={"delay_seconds": 3600}).json()
+        paths = ["/events", "/events", f"/jobs/{made['job_id']}/events", f"/result/{made['task_id']}/events"]
+        streams = [stack.enter_context(client.stream("GET", path)) for path in paths]
+        assert [stream.status_code for stream in streams] == [200] * 4
+        process = apis[0].process
+        assert process is not None
+        process.popen.send_signal(signal.SIGTERM)
+        for stream in streams:
+            list(stream.iter_lines())
+        assert process.popen.wait(8) in (0, -signal.SIGTERM)
+        assert "Traceback" not in process.output
+
+
+class Reader(threading.Thread):
+    """Follows `/events`: cut off at random, it goes on behind the last id that it got."""
+
+    def __init__(self, apis: list[Api], *, cuts: int) -> None:
+        super().__init__(daemon=True)
+        self.apis = apis
+        self.cuts = cuts
+        self.ids: list[str] = []
+        self.done = threading.Event()
+        self.random = random.Random(7)
+
+    def has(self, number: int) -> bool:
+        """Whether it has got so many."""
+        return len(self.ids) >= number
+
+    def run(self) -> None:
+        """Read until told that all is done."""
+        while not self.done.is_set():
+            url = f"http://127.0.0.1:{self.random.choice(self.apis).port}/events"
+            headers = {"Last-Event-ID": self.ids[-1]} if self.ids else {}
+            patience = self.random.randrange(5, 40) if self.cuts else 0
+            with contextlib.suppress(httpx.HTTPError), httpx.stream("GET", url, headers=headers, timeout=20) as stream:
+                for number, event in enumerate(events_of(stream.iter_lines()), start=1):
+                    self.ids.append(str(event["id"]))
+                    if self.done.is_set():
+                        return
+                    if number == patience:
+                        self.cuts -= 1
+                        break
+            time.sleep(0.01)
+
+
+def make_job(connection: Any) -> int:
+    """A job that nobody will run."""
+    statement = text("""
+        INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at)
+        VALUES (gen_random_uuid(), 'demo', '{a}', '{NULL}', '{"fail_times": 0}', 0, 3, now() + interval '1 day')
+        RETURNING id
+    """)
+    return int(connection.execute(statement).scalar_one())
+
+
+def write_event(connection: Any, job_id: int) -> None:
+    """One more event, numbered as the application does it."""
+    connection.execute(
+        text("""
+            WITH job AS (UPDATE jobs SET event_count = event_count + 1, updated_at = now() WHERE id = :id
+                         RETURNING id, event_count)
+            INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, event_count, 'progress', 0 FROM job
+        """),
+        {"id": job_id},
+    )
+
+
+def write_out_of_order(jobs: list[int], *, events: int, seed: int) -> None:
+    """Write events of these jobs in transactions of which some are held open while others commit."""
+    chance = random.Random(seed)
+    for _ in range(events // 10):
+        with database.transaction() as connection:
+            for job_id in chance.choices(jobs, k=10):
+                write_event(connection, job_id)
+                time.sleep(chance.random() * 0.08)
+
+
+def test_every_event_once_and_in_order(apis: list[Api]) -> None:
+    """1,000 events of four writers; the client is cut off 20 times, and both processes are restarted."""
+    with database.transaction() as connection:
+        jobs = [make_job(connection) for _ in range(12)]
+        first = make_job(connection)
+    reader = Reader(apis, cuts=20)
+    reader.start()
+
+    def heard() -> bool:
+        with database.transaction() as connection:
+            write_event(connection, first)
+        return bool(reader.ids)
+
+    wait_for(heard, what="the first event")
+    # Each writer has jobs of its own, so that transactions overlap and none waits for another.
+    writers = [
+        threading.Thread(target=write_out_of_order, args=(jobs[number::4],), kwargs={"events": 250, "seed": number})
+        for number in range(4)
+    ]
+    for writer in writers:
+        writer.start()
+    for api in apis:
+        wait_for(functools.partial(reader.has, len(reader.ids) + 50), what="the next events")
+        api.stop()
+        api.start()
+    for writer in writers:
+        writer.join()
+    statement = text("""
+        SELECT xid || '-' || job_id || '-' || number FROM job_events WHERE job_id = ANY(:ids)
+        ORDER BY xid, job_id, number
+    """)
+    with database.transaction() as connection:
+        written = connection.execute(statement, {"ids": jobs}).scalars().all()
+    assert len(written) == 1000
+
+    def received() -> list[str]:
+        return [each for each in reader.ids if int(each.split("-")[1]) in jobs]
+
+    wait_for(lambda: len(received()) >= 1000, what="all events")
+    reader.done.set()
+    heard()
+    reader.join(30)
+    assert reader.cuts <= 0
+    assert received() == written
