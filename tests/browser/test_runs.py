@@ -82,6 +82,7 @@ def test_a_wide_group_folds_and_shows_its_failure(page: Page, client: httpx.Clie
     expect(failed).to_be_visible(timeout=60_000)
     expect(page.locator(".tile-lane").first).to_have_text("#778")
     assert page.locator(".node").count() <= 300
+    expect(page.locator("article.run")).to_have_attribute("data-status", "FAILURE", timeout=60_000)
     page.locator('[data-action="lanes"]').click()
     rows = page.get_by_role("treeitem")
     expect(rows.first).to_be_visible()
@@ -122,12 +123,15 @@ def test_the_graph_and_the_outline_by_keyboard(page: Page, client: httpx.Client,
 
 
 def test_a_run_is_cancelled(page: Page, client: httpx.Client, worker: Process) -> None:
-    open_run(page, start(client, {"chain": [task("sleep", 2), task("echo"), task("echo")]}))
+    open_run(page, start(client, {"chain": [task("sleep", 30), task("echo"), task("echo")]}))
     expect(node(page, "sleep")).to_have_attribute("data-state", "STARTED")
     page.locator('[data-action="cancel"]').click()
-    expect_ended(page, "REVOKED")
+    expect(page.locator("[data-verdict]")).to_contain_text("sleep may still finish")
     expect(page.locator('.node[data-state="REVOKED"]')).to_have_count(2)
     expect(page.locator('[data-action="cancel"]')).to_be_hidden()
+    page.locator('[data-action="terminate"]').click()
+    expect_ended(page, "REVOKED")
+    expect(page.locator('[data-action="terminate"]')).to_be_hidden()
 
 
 def test_what_the_broker_has_lost_is_shown(page: Page, client: httpx.Client, worker: Process) -> None:
@@ -144,10 +148,10 @@ def test_after_a_restart_of_the_api_the_run_is_exact(
     new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client, worker: Process, tmp_path: Path
 ) -> None:
     watch.allow_unreachable()
-    run = start(client, {"chain": [task("sleep", 4), task("echo"), task("echo")]})
     port = free_port()
     page = new_context(base_url=f"http://127.0.0.1:{port}").new_page()
     with api_at(port, tmp_path / "first.log"):
+        run = start(client, {"chain": [task("sleep", 10), task("echo"), task("echo")]})
         open_run(page, run)
         expect(node(page, "sleep")).to_have_attribute("data-state", "STARTED")
     expect(page.locator(".live")).to_contain_text("Reconnecting")
@@ -168,7 +172,7 @@ def test_the_list_follows_and_filters(page: Page, client: httpx.Client, worker: 
     expect(row).to_contain_text("All 3 tasks succeeded.")
     other = client.post("/group").json()["task_id"]
     page.locator('select[name="type"]').select_option("")
-    expect(page.locator(f'tr[data-run="{other}"]')).to_be_visible()
+    expect(page.locator(f'tr[data-run="{other}"]')).to_be_visible(timeout=15_000)
     page.locator('[data-filter="FAILURE"]').click()
     expect(page.locator(f'tr[data-run="{run}"]')).to_have_count(0)
     page.go_back()

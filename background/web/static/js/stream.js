@@ -162,8 +162,8 @@ export function follow(path, { open, event, retry, end }) {
 }
 
 /**
- * Where there is no stream: `read()` is awaited every `ms` while the tab is visible and nobody has paused. Gives
- * `{ now, stop }`: read at once, and stop reading.
+ * Where there is no stream: `read()` is awaited every `ms`, less often where it takes long, while the tab is visible and
+ * nobody has paused. Gives `{ now, stop }`: read at once, and stop reading.
  */
 export function poll(read, ms) {
   let timer = 0;
@@ -172,6 +172,7 @@ export function poll(read, ms) {
   async function now() {
     clearTimeout(timer);
     if (over || paused || document.visibilityState !== "visible") return tell(paused ? "paused" : "wait");
+    const begun = performance.now();
     try {
       await read();
       if (!over) tell("live");
@@ -179,7 +180,7 @@ export function poll(read, ms) {
       if (!over) tell("cut");
     }
     clearTimeout(timer);
-    if (!over) timer = setTimeout(now, ms);
+    if (!over) timer = setTimeout(now, Math.max(ms, 8 * (performance.now() - begun)));
   }
 
   function stop() {

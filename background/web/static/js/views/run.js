@@ -70,7 +70,7 @@ class RunView {
     this.stop = follow(`result/${this.id}/events`, {
       open: () => this._read(),
       retry: () => this._read().catch(() => {}),
-      event: (kind, run) => this._take(run),
+      event: (kind, found) => this._found(found),
       end: () => this.read(),
     });
   }

@@ -9,7 +9,7 @@ import { go, href } from "../router.js";
 import { STATUSES, TYPES, role, statusWord, took } from "../run.js";
 import { poll } from "../stream.js";
 
-const PAGE = 50;
+const PAGE = 30;
 const READ_MS = 2500;
 const COLUMNS = ["run", "type", "status", "progress", "why", "time", "age"];
 
