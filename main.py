@@ -25,7 +25,16 @@ app = FastAPI(
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
 app.add_middleware(access.RequireKey, keys=get_settings().known_keys)
-for part in (system.router, jobs.router, streams.router, workers.router, sample_app.router, documents.router):
+routers = (
+    system.router,
+    jobs.router,
+    streams.router,
+    workers.router,
+    sample_app.router,
+    documents.router,
+    documents.reports,
+)
+for part in routers:
     app.include_router(part)
 app.mount("/ui", page, name="page")
 problems.install(app)

@@ -51,11 +51,15 @@ class Error(BaseModel):
 
 
 class Node(BaseModel):
-    """One task of a run. `args` are its own; the result of what came before is put in front of them."""
+    """One task of a run. `args` are its own; the result of what came before is put in front of them.
+
+    `on_error` is the id of its error callback, whose edge waits for its failure.
+    """
 
     id: UUID
     task: str
     args: list[Any]
+    on_error: UUID | None
     state: TaskState
     result: Any
     error: Error | None
@@ -86,6 +90,7 @@ class PlannedNode(BaseModel):
     id: UUID
     task: str
     args: list[Any]
+    on_error: UUID | None
 
 
 class PlannedGraph(BaseModel):

@@ -116,7 +116,13 @@ def preview(spec: CanvasSpec) -> Preview:
     written = tree_of(spec)
     canvas = rewritten(written)
     nodes = [
-        PlannedNode(id=UUID(task.id), task=task.name.value, args=list(task.args)) for task in builder.tasks_of(canvas)
+        PlannedNode(
+            id=UUID(task.id),
+            task=task.name.value,
+            args=list(task.args),
+            on_error=None if task.on_error is None else UUID(task.on_error.id),
+        )
+        for task in builder.tasks_of(canvas)
     ]
     edges = [(UUID(before), UUID(after)) for before, after in builder.edges_of(canvas)]
     return Preview(

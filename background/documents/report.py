@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from background.documents.analysis import Analysis
 from background.documents.keywords import MAX_KEYWORDS, Keyword
 from background.documents.texts import replace_file
-from background.errors import Invalid
+from background.errors import Invalid, NotFound
 
 _REPORT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}")
 # No more than needed, so that ordinary names read as they are: an underscore inside a word is no markup.
@@ -74,6 +74,15 @@ def write_report(root: Path, analyses: Sequence[DocumentAnalysis], *, report_id:
     replace_file(root / files.json_path, (content.model_dump_json(indent=2) + "\n").encode())
     replace_file(root / files.markdown_path, "\n".join(_markdown(content)).encode())
     return files
+
+
+def report_path(root: Path, name: str) -> Path:
+    """The file of a report, `<report id>.md` or `.json`. Raises `NotFound` when there is none of that name."""
+    report_id, _, kind = name.rpartition(".")
+    path = root / "reports" / name
+    if not _REPORT_ID.fullmatch(report_id) or kind not in ("md", "json") or not path.is_file():
+        raise NotFound(f"There is no report {name!r}.")
+    return path
 
 
 class _Content(BaseModel):

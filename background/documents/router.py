@@ -12,12 +12,16 @@ from background.canvas.builder import Canvas, Chain, Chord, Group, Task
 from background.canvas.schemas import Body as StrictBody
 from background.canvas.schemas import ChordRun, GroupRun, Run
 from background.documents import service
+from background.documents.report import report_path
 from background.errors import Invalid
 from background.problems import responses
 from background.requests import StorableJSONRoute
 from background.task_names import TaskName
 
 router = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
+reports = APIRouter(prefix="/reports", tags=["documents"])
+
+ATTACHED = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 
 Name = Annotated[str, Path(description="The name under which the document was uploaded")]
 
@@ -73,11 +77,7 @@ def download(name: Name) -> FileResponse:
     """The document as it was uploaded; always as an attachment, so that no browser runs it."""
     store = service.get_store()
     document = store.get(name)
-    headers = {
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(document.name, safe='')}",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox",
-    }
+    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(document.name, safe='')}", **ATTACHED}
     return FileResponse(store.path_of(document), media_type=document.type, headers=headers)
 
 
@@ -85,6 +85,14 @@ def download(name: Name) -> FileResponse:
 def delete(name: Name) -> None:
     """Remove the document and its extracted text. Reports stay."""
     service.get_store().delete(name)
+
+
+@reports.get("/{name}", response_class=FileResponse, responses=responses(404))
+def download_report(name: Annotated[str, Path(description="`<report id>.md` or `.json`")]) -> FileResponse:
+    """A report, under the path that the result of its task names."""
+    path = report_path(service.get_store().root, name)
+    media_type = "application/json" if path.suffix == ".json" else "text/markdown; charset=utf-8"
+    return FileResponse(path, media_type=media_type, filename=name, headers=ATTACHED)
 
 
 def _analyses(body: Selection | None) -> tuple[Canvas, ...]:

@@ -93,6 +93,7 @@ def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
 def test_an_error_callback(client: httpx.Client, first: dict[str, Any], expected: list[str], result: Any) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [{**first, "link_error": ECHO}, ECHO]})["task_id"])
     assert [state for _, state in states(run)] == expected
+    assert [node["on_error"] for node in run["graph"]["nodes"]] == [run["graph"]["nodes"][1]["id"], None, None]
     assert (run["status"], run["result"]) == ("SUCCESS" if result else "FAILURE", result)
     if not result:
         failed, called, _ = run["graph"]["nodes"]

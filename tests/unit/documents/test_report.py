@@ -7,8 +7,8 @@ import pytest
 
 from background.documents.analysis import analyze
 from background.documents.keywords import Keyword
-from background.documents.report import DocumentAnalysis, escape, write_report
-from background.errors import Invalid
+from background.documents.report import DocumentAnalysis, escape, report_path, write_report
+from background.errors import Invalid, NotFound
 
 
 def analysis(name: str, text: str, title: str | None = None) -> DocumentAnalysis:
@@ -49,6 +49,16 @@ def test_writing_again_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "reports" / "same.md").read_bytes() == first
     assert "둘.md" not in first.decode()
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["same.json", "same.md"]
+
+
+def test_a_report_is_found_by_the_name_of_its_file(tmp_path: Path) -> None:
+    files = write_report(tmp_path, [ONE], report_id="a-1")
+    assert report_path(tmp_path, "a-1.md") == tmp_path / files.markdown_path
+    assert report_path(tmp_path, "a-1.json") == tmp_path / files.json_path
+    (tmp_path / "reports" / "a-1.txt").touch()
+    for name in ("a-2.md", "a-1", "a-1.txt", "../reports/a-1.md", "a-1.md\0", "", ".md"):
+        with pytest.raises(NotFound):
+            report_path(tmp_path, name)
 
 
 @pytest.mark.parametrize("report_id", ["", "../x", "a/b", "a.b", "a\0", "é", "a" * 101, "a\n"])

@@ -24,9 +24,13 @@ export function headers(more = {}) {
   return key ? { ...more, "X-API-Key": key } : more;
 }
 
-/** One request. Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError. */
-export async function request(method, path, { body, more, signal } = {}) {
+/**
+ * One request; `body` is sent as JSON, but a FormData as it is; `as` says how the answer is read: json, text or blob.
+ * Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError.
+ */
+export async function request(method, path, { body, more, signal, as = "json" } = {}) {
   const key = choices.get("api-key", "sessionStorage");
+  const isForm = body instanceof FormData;
   let response;
   try {
     response = await fetch(new URL(path, BASE), {
@@ -35,10 +39,10 @@ export async function request(method, path, { body, more, signal } = {}) {
       cache: "no-store",
       headers: headers({
         Accept: "application/json",
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...(body === undefined || isForm ? {} : { "Content-Type": "application/json" }),
         ...more,
       }),
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || isForm ? body : JSON.stringify(body),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -48,9 +52,9 @@ export async function request(method, path, { body, more, signal } = {}) {
   readClock(response);
   if (response.status === 401) {
     if (key === choices.get("api-key", "sessionStorage")) await needKey(key !== null);
-    return request(method, path, { body, more, signal });
+    return request(method, path, { body, more, signal, as });
   }
-  const data = await parsed(response);
+  const data = await parsed(response, response.ok ? as : "json");
   if (!response.ok) {
     const detail = data?.detail ?? `${response.status} ${response.statusText}`;
     if (response.status === 503 && method === "GET") report(detail);
@@ -72,7 +76,7 @@ export async function needKey(refused = false) {
 }
 
 export const get = async (path, options) => (await request("GET", path, options)).data;
-export const post = async (path, body, more) => (await request("POST", path, { body, more })).data;
+export const post = async (path, body, more, { signal } = {}) => (await request("POST", path, { body, more, signal })).data;
 export const remove = (path) => request("DELETE", path);
 
 /** Remember whether the API answers: null for yes, else `network` or its own sentence. */
@@ -83,10 +87,10 @@ export function report(down) {
   health.dispatchEvent(new Event("change"));
 }
 
-async function parsed(response) {
+async function parsed(response, as) {
   if (response.status === 204) return null;
   try {
-    return await response.json();
+    return await response[as]();
   } catch {
     return null;
   }

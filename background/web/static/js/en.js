@@ -1,5 +1,8 @@
 // English. Keys are the same as in `ko.js`; a test holds that.
+import runs from "./en-runs.js";
+
 export default {
+  ...runs,
   "language.name": "English",
   skip: "Skip to content",
   sections: "Sections",

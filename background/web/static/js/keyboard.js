@@ -8,6 +8,9 @@ import { pause } from "./stream.js";
 
 const HELP = [
   ["g j", "keys.jobs"],
+  ["g c", "keys.canvas"],
+  ["g r", "keys.runs"],
+  ["g d", "keys.documents"],
   ["g s", "keys.system"],
   ["/", "keys.jump"],
   ["j k", "keys.rows"],

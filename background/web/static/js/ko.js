@@ -1,5 +1,8 @@
 // 한국어. Keys are the same as in `en.js`; a test holds that. Names come before a comma or in brackets, never before a particle.
+import runs from "./ko-runs.js";
+
 export default {
+  ...runs,
   "language.name": "한국어",
   skip: "본문으로 건너뛰기",
   sections: "메뉴",
@@ -296,6 +299,7 @@ export default {
   step: "{number}단계: {name}",
   // The API's own sentences, by their form; what is not known here is shown as it came.
   sentences: [
+    ...runs["sentences.runs"],
     [/^It is not due yet: it may begin in (.+)\.$/, "아직 때가 되지 않았습니다. $1 뒤에 시작할 수 있습니다."],
     [/^It pauses for another (.+?) after an error: (.+)$/s, "오류 뒤 $1 더 쉬는 중입니다: $2"],
     [/^No worker is alive\.$/, "살아 있는 워커가 없습니다."],

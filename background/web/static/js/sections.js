@@ -10,6 +10,15 @@ export const SECTIONS = [
     load: () => import("./views/jobs.js"),
     detail: () => import("./views/job.js"),
   },
+  { name: "canvas", icon: "canvas", key: "KeyC", load: () => import("./views/canvas.js") },
+  {
+    name: "runs",
+    icon: "runs",
+    key: "KeyR",
+    load: () => import("./views/runs.js"),
+    detail: () => import("./views/run.js"),
+  },
+  { name: "documents", icon: "documents", key: "KeyD", load: () => import("./views/documents.js") },
   { name: "system", icon: "system", key: "KeyS", load: () => import("./views/system.js") },
 ];
 

@@ -161,6 +161,43 @@ export function follow(path, { open, event, retry, end }) {
   };
 }
 
+/**
+ * Where there is no stream: `read()` is awaited every `ms`, less often where it takes long, while the tab is visible and
+ * nobody has paused. Gives `{ now, stop }`: read at once, and stop reading.
+ */
+export function poll(read, ms) {
+  let timer = 0;
+  let over = false;
+
+  async function now() {
+    clearTimeout(timer);
+    if (over || paused || document.visibilityState !== "visible") return tell(paused ? "paused" : "wait");
+    const begun = performance.now();
+    try {
+      await read();
+      if (!over) tell("live");
+    } catch {
+      if (!over) tell("cut");
+    }
+    clearTimeout(timer);
+    if (!over) timer = setTimeout(now, Math.max(ms, 8 * (performance.now() - begun)));
+  }
+
+  function stop() {
+    over = true;
+    clearTimeout(timer);
+    holders.delete(now);
+    document.removeEventListener("visibilitychange", now);
+    tell("off");
+  }
+
+  holders.add(now);
+  document.addEventListener("visibilitychange", now);
+  tell("wait");
+  now();
+  return { now, stop };
+}
+
 /** Feed it pieces of text; calls `found(id, kind, data)` for each event (HTML standard, "Interpreting an event stream"). */
 export function parser(found) {
   let rest = "";

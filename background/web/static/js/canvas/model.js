@@ -1,0 +1,188 @@
+// A canvas as JSON, and changes to it. A path is a list of keys, as in JSON: ["chord", "header", 0]. Nothing is changed in
+// place: every change gives {canvas, path}, the new one and where the chosen part is now, or null if it makes no sense.
+
+const KINDS = ["task", "chain", "group", "chord"];
+export const FIRST = { task: "add", args: [2, 3] };
+
+/** Which kind of part this is; null for what has not the form of one. */
+export function kindOf(part) {
+  const kind = KINDS.find((each) => part !== null && typeof part === "object" && each in part) ?? null;
+  const members = kind === "chord" ? part.chord?.header : part?.[kind];
+  return kind === null || kind === "task" || Array.isArray(members) ? kind : null;
+}
+
+export const at = (canvas, path) => path.reduce((found, key) => found?.[key], canvas);
+
+/** Rows of an outline, depth first: {path, kind, level, part, role}; kind "header" for a chord's header, role "body". */
+export function rowsOf(canvas, path = [], level = 1, role = null) {
+  const kind = kindOf(canvas);
+  const row = { path, kind, level, part: canvas, role };
+  const members = (list, below, deeper) => list.flatMap((each, i) => rowsOf(each, [...below, i], deeper));
+  if (kind === "task")
+    return [row, ...(canvas.link_error ? rowsOf(canvas.link_error, [...path, "link_error"], level + 1, "error") : [])];
+  if (kind === "chain" || kind === "group") return [row, ...members(canvas[kind], [...path, kind], level + 1)];
+  if (kind !== "chord") return [row];
+  const below = [...path, "chord"];
+  const header = {
+    path: [...below, "header"],
+    kind: "header",
+    level: level + 1,
+    part: canvas.chord.header,
+    role: null,
+  };
+  return [
+    row,
+    header,
+    ...members(canvas.chord.header, header.path, level + 2),
+    ...rowsOf(canvas.chord.body, [...below, "body"], level + 1, "body"),
+  ];
+}
+
+/** A task after the chosen one, or at the end of the chosen chain, group or header. */
+export function added(canvas, path, task) {
+  const list = listIn(canvas, path);
+  if (list)
+    return changed(
+      canvas,
+      list,
+      (items) => items.push(task),
+      (items) => [...list, items.length - 1],
+    );
+  if (inList(path))
+    return changed(
+      canvas,
+      path.slice(0, -1),
+      (items) => items.splice(path.at(-1) + 1, 0, task),
+      () => [...path.slice(0, -1), path.at(-1) + 1],
+    );
+  return replaced(canvas, path, { chain: [at(canvas, path), task] }, [...path, "chain", 1]);
+}
+
+/** The chosen part as the only one of a chain or group, or of a chord's header. */
+export function wrapped(canvas, path, kind) {
+  const part = at(canvas, path);
+  if (!kindOf(part)) return null;
+  return replaced(
+    canvas,
+    path,
+    kind === "chord" ? { chord: { header: [part], body: { task: "finalize" } } } : { [kind]: [part] },
+    path,
+  );
+}
+
+/** What is in the chosen part in its place; a chord becomes the chain of group and body that means the same. */
+export function unwrapped(canvas, path) {
+  const part = at(canvas, path);
+  const kind = kindOf(part);
+  if (kind === "chord") return replaced(canvas, path, { chain: [{ group: part.chord.header }, part.chord.body] }, path);
+  if (kind !== "chain" && kind !== "group") return null;
+  if (inList(path))
+    return changed(
+      canvas,
+      path.slice(0, -1),
+      (items) => items.splice(path.at(-1), 1, ...part[kind]),
+      () => path,
+    );
+  return part[kind].length === 1 ? replaced(canvas, path, part[kind][0], path) : null;
+}
+
+/** The chosen part one place up (-1) or down (1) among its siblings. */
+export function moved(canvas, path, by) {
+  if (!inList(path)) return null;
+  const to = path.at(-1) + by;
+  const list = path.slice(0, -1);
+  if (to < 0 || to >= at(canvas, list).length) return null;
+  return changed(
+    canvas,
+    list,
+    (items) => items.splice(to, 0, ...items.splice(path.at(-1), 1)),
+    () => [...list, to],
+  );
+}
+
+/** Without the chosen part; what would be empty then goes with it. */
+export function removed(canvas, path) {
+  if (path.length === 0) return kindOf(canvas) === "task" ? null : { canvas: FIRST, path: [] };
+  if (path.at(-1) === "link_error")
+    return changed(
+      canvas,
+      path.slice(0, -1),
+      (task) => delete task.link_error,
+      () => path.slice(0, -1),
+    );
+  if (path.at(-1) === "header") return removed(canvas, path.slice(0, -2));
+  if (!inList(path)) return null;
+  const list = path.slice(0, -1);
+  if (at(canvas, list).length === 1) return removed(canvas, list.slice(0, list.at(-1) === "header" ? -2 : -1));
+  return changed(
+    canvas,
+    list,
+    (items) => items.splice(path.at(-1), 1),
+    (items) => [...list, Math.min(path.at(-1), items.length - 1)],
+  );
+}
+
+/** Another part in place of the one at `path`. */
+export function replaced(canvas, path, part, chosen = path) {
+  if (path.length === 0) return { canvas: part, path: chosen };
+  return changed(
+    canvas,
+    path.slice(0, -1),
+    (holder) => (holder[path.at(-1)] = part),
+    () => chosen,
+  );
+}
+
+/** The part that an error's `loc` is about: its path. What only names a kind a second time is left out. */
+export function pathOf(canvas, loc) {
+  const path = [];
+  let found = canvas;
+  for (const key of loc.slice(1)) {
+    if (found === null || typeof found !== "object" || !(key in found)) continue;
+    found = found[key];
+    path.push(key);
+  }
+  while (path.length && !kindOf(at(canvas, path)) && path.at(-1) !== "header") path.pop();
+  return path;
+}
+
+/** JSON as one would write it: what fits stands in one line. */
+export function pretty(value, indent = "") {
+  const flat = inline(value);
+  if (indent.length + flat.length <= 64 || value === null || typeof value !== "object") return flat;
+  const inner = `${indent}  `;
+  const items = Array.isArray(value)
+    ? value.map((each) => inner + pretty(each, inner))
+    : Object.entries(value).map(([key, each]) => `${inner}${JSON.stringify(key)}: ${pretty(each, inner)}`);
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  return `${open}\n${items.join(",\n")}\n${indent}${close}`;
+}
+
+function inline(value) {
+  if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
+  return `{${Object.entries(value)
+    .map(([key, each]) => `${JSON.stringify(key)}: ${inline(each)}`)
+    .join(", ")}}`;
+}
+
+const inList = (path) => typeof path.at(-1) === "number";
+
+/** The path of the list within the chosen part, if it has one. */
+function listIn(canvas, path) {
+  const part = at(canvas, path);
+  if (Array.isArray(part)) return path;
+  const kind = kindOf(part);
+  return kind === "chain" || kind === "group"
+    ? [...path, kind]
+    : kind === "chord"
+      ? [...path, "chord", "header"]
+      : null;
+}
+
+function changed(canvas, path, change, chosen) {
+  const copy = structuredClone(canvas);
+  const found = at(copy, path);
+  change(found);
+  return { canvas: copy, path: chosen(found) };
+}

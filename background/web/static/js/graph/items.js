@@ -1,0 +1,55 @@
+// A graph's shape in the words of Celery: chains, groups, chords with header and body. For the outline.
+import { ends } from "./links.js";
+
+/**
+ * The items of a shape (see reduce.js): {kind, key, parent, level, children, ids, lanes}; kind: task (with `id`), chain,
+ * group, chord, header (whose next sibling is the body) or mesh. `ids`: all tasks within; `lanes`: of groups and headers,
+ * the ids each lane ends with; `error`: it is the callback of its parent, a task.
+ */
+export function itemsOf(tree) {
+  return tree ? numbered(itemOf(tree), { key: "0", parent: null, level: 1 }) : null;
+}
+
+function itemOf(block) {
+  if (block.kind === "task") {
+    const children = block.handler ? [{ ...itemOf(block.handler), error: true }] : [];
+    return { kind: "task", id: block.id, children };
+  }
+  if (block.kind === "parallel") return lanesOf("group", block);
+  if (block.kind === "mesh")
+    return { kind: "mesh", children: block.parts.filter((part) => part.kind !== "join").map(itemOf) };
+  const children = [];
+  for (let i = 0; i < block.parts.length;) {
+    const [item, next] = stepOf(block.parts, i);
+    children.push(item);
+    i = next;
+  }
+  return children.length === 1 ? children[0] : { kind: "chain", children };
+}
+
+/** The item that begins with part `i` of a series, and where the next one begins: a group takes a body in. */
+function stepOf(parts, i) {
+  if (parts[i].kind !== "parallel" || i === parts.length - 1) return [itemOf(parts[i]), i + 1];
+  const [body, next] = stepOf(parts, i + 1);
+  return [{ kind: "chord", children: [lanesOf("header", parts[i]), body] }, next];
+}
+
+const lanesOf = (kind, block) => ({
+  kind,
+  children: block.parts.map(itemOf),
+  lanes: block.parts.map((part) => ends(part, -1)),
+});
+
+function numbered(item, { key, parent, level }) {
+  Object.assign(item, { key, parent, level });
+  item.children.forEach((child, i) => numbered(child, { key: `${key}.${i}`, parent: item, level: level + 1 }));
+  item.ids = [...(item.id ? [item.id] : []), ...item.children.flatMap((child) => child.ids)];
+  return item;
+}
+
+/** The items that are to be seen, from above, where those in `closed` (keys) hide what is in them. */
+export function opened(item, closed, found = []) {
+  found.push(item);
+  if (!closed.has(item.key)) for (const child of item.children) opened(child, closed, found);
+  return found;
+}

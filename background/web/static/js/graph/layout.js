@@ -1,0 +1,221 @@
+// Where everything of a graph stands. Positions come from the shape alone, never from states, so nothing moves
+// while a run goes on; only which lanes a folded group shows depends on states (see tiles.js).
+//
+// Work is done along a main axis (the way of the flow) and a cross axis (side by side), and turned at the end:
+// left to right on wide screens, top to bottom on phones. What follows one another shares one axis line, so that
+// every connection is a straight line in a row or a gap that nothing else uses.
+import { layers } from "./layers.js";
+import { ends } from "./links.js";
+import { reduce } from "./reduce.js";
+import { ERROR_GAP, GAP, LABEL, LANE_GAP, MARGIN, NODE, PAD, STUB } from "./sizes.js";
+import { tileOf } from "./tiles.js";
+
+/**
+ * The layout of a graph (`nodes`, `edges` as in the API), all numbers whole:
+ *   width, height, tree (see reduce.js)
+ *   nodes   [{id, x, y}]                     the upper left corners; each is as large as NODE
+ *   frames  [{x, y, width, height, lanes, chord}]   of groups; lanes: the ids each ends with; chord: it has a body
+ *   wires   [{kind, from, to, points, arrow}]   kind: link, stem (out of a group), stub and bar (within one), error;
+ *           from and to are ids: it means that each of `to` waits for all of `from`; points: x, y, x, y …
+ *   tiles   groups of more than `foldAbove` lanes, folded (see tiles.js)
+ */
+export function layout(graph, { down = false, foldAbove = 24 } = {}) {
+  const tree = reduce(graph);
+  const sheet = new Sheet(down, foldAbove);
+  if (!tree) return { tree, width: 2 * MARGIN, height: 2 * MARGIN, nodes: [], frames: [], wires: [], tiles: [] };
+  sheet.measure(tree);
+  sheet.place(tree, { at: MARGIN, across: MARGIN, before: null, after: null });
+  const [width, height] = sheet.turned(tree.length + 2 * MARGIN, tree.breadth + 2 * MARGIN);
+  const { nodes, frames, wires, tiles } = sheet;
+  return { tree, width, height, nodes, frames, wires, tiles };
+}
+
+class Sheet {
+  constructor(down, foldAbove) {
+    this.down = down;
+    this.foldAbove = foldAbove;
+    this.nodes = [];
+    this.frames = [];
+    this.wires = [];
+    this.tiles = [];
+    this.node = this.turned(NODE.width, NODE.height);
+    this.pad = down
+      ? { start: LABEL + STUB, end: STUB, before: PAD, after: PAD }
+      : { start: STUB, end: STUB, before: LABEL, after: PAD };
+  }
+
+  /** Main and cross as x and y, or the other way round; also back again. */
+  turned(main, cross) {
+    return this.down ? [cross, main] : [main, cross];
+  }
+
+  /** Gives every block its `length` (main), `breadth` (cross) and `axis`: where, across, wires come in and go out. */
+  measure(block) {
+    if (block.kind === "parallel" && block.parts.length > this.foldAbove) block.tile = tileOf(block.parts);
+    if (block.tile) {
+      const [length, breadth] = this.turned(block.tile.width, block.tile.height);
+      Object.assign(block, { length, breadth, axis: breadth >> 1 });
+    } else {
+      for (const part of block.parts ?? []) this.measure(part);
+      this[`measure_${block.kind}`](block);
+    }
+  }
+
+  measure_task(block) {
+    const [length, breadth] = this.node;
+    Object.assign(block, { length, breadth, axis: breadth >> 1 });
+    if (!block.handler) return;
+    this.measure(block.handler);
+    block.breadth += ERROR_GAP + block.handler.breadth;
+  }
+
+  measure_series(block) {
+    block.length = sum(block.parts, (part) => part.length) + GAP * (block.parts.length - 1);
+    block.axis = most(block.parts, (part) => part.axis);
+    block.breadth = block.axis + most(block.parts, (part) => part.breadth - part.axis);
+  }
+
+  measure_parallel(block) {
+    const { start, end, before, after } = this.pad;
+    const { parts } = block;
+    block.length = start + most(parts, (part) => part.length) + end;
+    let across = before;
+    for (const part of parts) {
+      part.across = across;
+      across += part.breadth + LANE_GAP;
+    }
+    block.breadth = across - LANE_GAP + after;
+    block.axis = (parts[0].across + parts[0].axis + parts.at(-1).across + parts.at(-1).axis) >> 1;
+  }
+
+  measure_mesh(block) {
+    Object.assign(block, layers(block.parts, block.edges, { gap: GAP, laneGap: LANE_GAP }));
+  }
+
+  measure_join(block) {
+    Object.assign(block, { length: 0, breadth: LANE_GAP, axis: LANE_GAP >> 1 });
+  }
+
+  /** Puts a block down; `before` and `after`: the ids that come before and after it, or null. */
+  place(block, where) {
+    if (block.tile) this.place_tile(block, where);
+    else this[`place_${block.kind}`](block, where);
+  }
+
+  place_task(block, { at, across }) {
+    const [x, y] = this.turned(at, across);
+    this.nodes.push({ id: block.id, x, y });
+    if (!block.handler) return;
+    const [, breadth] = this.node;
+    const below = across + breadth + ERROR_GAP;
+    const points = [at + NODE.height / 2, across + breadth, at + NODE.height / 2, below];
+    this.wire("error", { from: [block.id], to: [block.handler.id], points, arrow: true });
+    this.place(block.handler, { at, across: below, before: null, after: null });
+  }
+
+  place_series(block, { at, across, before, after }) {
+    const axis = across + block.axis;
+    block.parts.forEach((part, i) => {
+      const last = block.parts[i - 1];
+      const next = block.parts[i + 1];
+      if (last) {
+        const points = [at - GAP, axis, at + this.entry(part), axis];
+        const kind = last.kind === "parallel" ? "stem" : "link";
+        this.wire(kind, { from: ends(last, -1), to: ends(part, 0), points, arrow: isTask(part) });
+      }
+      this.place(part, {
+        at,
+        across: axis - part.axis,
+        before: last ? ends(last, -1) : before,
+        after: next ? ends(next, 0) : after,
+      });
+      at += part.length + GAP;
+    });
+  }
+
+  place_parallel(block, { at, across, before, after }) {
+    this.frame(block, { at, across, after });
+    const start = at + this.pad.start;
+    const [first, last] = [block.parts[0], block.parts.at(-1)].map((part) => across + part.across + part.axis);
+    if (before) {
+      const bar = at + this.entry(block);
+      this.wire("bar", { from: before, to: ends(block, 0), points: [bar, first, bar, last] });
+    }
+    for (const part of block.parts) {
+      const axis = across + part.across + part.axis;
+      if (before)
+        this.stub(before, ends(part, 0), [at + this.entry(block), axis, start + this.entry(part), axis], isTask(part));
+      this.place(part, { at: start, across: across + part.across, before, after });
+      if (after) this.stub(ends(part, -1), [], [start + part.length, axis, at + block.length, axis], false);
+    }
+    if (after) this.bracket(block, { at, across, after });
+  }
+
+  place_tile(block, { at, across, after }) {
+    const [x, y] = this.turned(at, across);
+    this.tiles.push({ ...block.tile, x, y, ends: block.parts.map((part) => ends(part, -1)), chord: Boolean(after) });
+    if (after) this.bracket(block, { at, across, after });
+  }
+
+  place_mesh(block, { at, across }) {
+    const { parts, edges, spots, routes } = block;
+    const before = parts.map(() => null);
+    const after = parts.map(() => null);
+    for (const [from, to] of edges) {
+      before[to] = [...(before[to] ?? []), ...this.mesh_ends(parts, before, from)];
+      after[from] = parts[to].kind === "join" ? [] : ends(parts[to], 0);
+    }
+    edges.forEach(([from, to], i) => {
+      const points = routes[i].map((value, k) => value + (k % 2 ? across : at));
+      const into = parts[to].kind === "join" ? [] : ends(parts[to], 0);
+      points.push(points.at(-2) + this.entry(parts[to]), points.at(-1));
+      this.wire("link", { from: this.mesh_ends(parts, before, from), to: into, points, arrow: isTask(parts[to]) });
+    });
+    parts.forEach((part, i) => {
+      if (part.kind !== "join")
+        this.place(part, { at: at + spots[i][0], across: across + spots[i][1], before: before[i], after: after[i] });
+    });
+  }
+
+  /** What a part of a mesh ends with; through a join goes whatever comes into it. */
+  mesh_ends(parts, before, i) {
+    return parts[i].kind === "join" ? before[i] : ends(parts[i], -1);
+  }
+
+  /** How far inside a block's bounds the wire into it ends. */
+  entry(block) {
+    if (block.kind === "series") return this.entry(block.parts[0]);
+    return block.kind === "parallel" && !block.tile && this.down ? LABEL : 0;
+  }
+
+  stub(from, to, points, arrow) {
+    this.wire("stub", { from, to, points, arrow });
+  }
+
+  /** The far edge of a group's frame, where its lanes come together. */
+  bracket(block, { at, across, after }) {
+    const [far, end, hook] = [at + block.length, across + block.breadth, 8];
+    this.wire("bar", {
+      from: ends(block, -1),
+      to: after,
+      points: [far - hook, across, far, across, far, end, far - hook, end],
+    });
+  }
+
+  frame(block, { at, across, after }) {
+    const [x, y] = this.turned(at, across);
+    const [width, height] = this.turned(block.length, block.breadth);
+    this.frames.push({ x, y, width, height, lanes: block.parts.map((part) => ends(part, -1)), chord: Boolean(after) });
+  }
+
+  wire(kind, { from, to, points, arrow = false }) {
+    if (this.down) for (let i = 0; i < points.length; i += 2) [points[i], points[i + 1]] = [points[i + 1], points[i]];
+    this.wires.push({ kind, from, to, points, arrow });
+  }
+}
+
+/** Whether a wire into this block ends at a task. */
+const isTask = (block) => (block.kind === "series" ? isTask(block.parts[0]) : block.kind === "task");
+
+const sum = (list, of) => list.reduce((total, each) => total + of(each), 0);
+const most = (list, of) => list.reduce((found, each) => Math.max(found, of(each)), 0);

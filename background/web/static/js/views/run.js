@@ -1,0 +1,259 @@
+// One run. Hooks for tests: `[data-run][data-status]` on the article, `[data-verdict]`, tabs `[data-tab=graph|outline|timeline|
+// data]`, `[data-graph] .node[data-id][data-state]`, `.stem[data-state]`, `.cut[data-culprit]`, `[role=treeitem][data-id]`,
+// `[data-inspector]`, `[data-action]`: cancel, terminate, retry, copy-run.
+import { get, now } from "../api.js";
+import { draftOf } from "../canvas/python.js";
+import { h, say, set, throttle } from "../dom.js";
+import { setSection, toast } from "../frame.js";
+import { ago, duration, moment, number, sentence, t } from "../i18n.js";
+import { badge, copyButton, empty, failure, skeleton } from "../parts.js";
+import { go, href, replace } from "../router.js";
+import { act, cancelling, may, name, role, statusWord, took } from "../run.js";
+import { brief } from "../graph/node.js";
+import { follow } from "../stream.js";
+import { panel } from "./run-panel.js";
+
+const READ_MS = 300;
+const ACTIONS = ["cancel", "terminate", "retry"];
+
+export const show = (main, route) => new RunView(main, route);
+
+class RunView {
+  constructor(main, route) {
+    this.main = main;
+    this.read = throttle(() => this._read().catch(() => {}), READ_MS);
+    this.timer = setInterval(() => this._tick(), 1000);
+    this.keys = {
+      "Shift+KeyR": () => this._try("retry"),
+      "Shift+KeyC": () => this._try("cancel"),
+      KeyF: () => this.parts?.panel.nextFailure() ?? false,
+      Escape: () => go(href("runs")),
+    };
+    this._open(route);
+  }
+
+  update(route) {
+    if (route.rest[0] === this.id) {
+      this.params = route.params;
+      if (this.run) this._draw();
+      return true;
+    }
+    this._leave();
+    this.main.replaceChildren();
+    this._open(route);
+    this.main.querySelector("h1")?.focus();
+    return true;
+  }
+
+  close() {
+    this._leave();
+    clearInterval(this.timer);
+  }
+
+  _leave() {
+    this.stop?.();
+    this.read.cancel();
+    this.parts?.panel.close();
+    this.parts = this.run = null;
+  }
+
+  _open({ rest, params }) {
+    this.id = rest[0];
+    this.params = params;
+    this.main.append(h("h1", { tabindex: "-1" }, t("run")), skeleton(6));
+    setSection("runs", t("run"));
+    this._follow();
+  }
+
+  _follow() {
+    this.stop?.();
+    this.stop = follow(`result/${this.id}/events`, {
+      open: () => this._read(),
+      retry: () => this._read().catch(() => {}),
+      event: (kind, found) => this._found(found),
+      end: () => this.read(),
+    });
+  }
+
+  async _read() {
+    const id = this.id;
+    try {
+      const found = await get(`result/${id}`);
+      if (id === this.id) this._found(found);
+    } catch (error) {
+      if (id !== this.id) return;
+      if (error.status === 404 || error.status === 422) this._missing();
+      else if (!this.run)
+        this.main.replaceChildren(
+          h("h1", { tabindex: "-1" }, t("run")),
+          failure(error, () => this._follow()),
+        );
+      throw error;
+    }
+  }
+
+  /** The id may be a run's, that of one of its tasks, or a job's. */
+  _found(found) {
+    if (found.type === "job") replaceWith(href(`jobs/${found.job_id}`));
+    else if (found.run_id && found.run_id !== found.task_id)
+      replaceWith(href(`runs/${found.run_id}`, { node: this.id }));
+    else this._take(found);
+  }
+
+  _take(run) {
+    if (!run.graph || run.task_id !== this.id || (this.run && run.updated_at < this.run.updated_at)) return;
+    const before = this.run;
+    this.run = run;
+    if (run.ready) cancelling.delete(run.task_id);
+    this.asked ||= requestAnimationFrame(() => {
+      this.asked = 0;
+      if (this.run) this._draw();
+    });
+    if (before && !before.ready && run.ready)
+      toast(t(`ended.run.${run.status}`), { kind: { SUCCESS: "ok", FAILURE: "fail" }[run.status] });
+  }
+
+  _missing() {
+    this.stop?.();
+    this.main.replaceChildren(
+      h("h1", { tabindex: "-1" }, t("run")),
+      empty({
+        title: t("run.missing"),
+        text: t("run.missing.why"),
+        actions: [h("a", { class: "button", href: "#/runs" }, t("section.runs"))],
+      }),
+    );
+    this.main.querySelector("h1").focus();
+  }
+
+  _build() {
+    const button = (action, kind) =>
+      h(
+        "button",
+        { type: "button", class: `button ${kind}`, "data-action": action, onclick: () => this._try(action) },
+        t(`do.run.${action}`),
+      );
+    const parts = (this.parts = {
+      title: h("h1", { tabindex: "-1" }),
+      state: badge(),
+      actions: new Map(
+        ACTIONS.map((action) => [action, button(action, { retry: "primary", terminate: "danger" }[action] ?? "")]),
+      ),
+      verdict: h("p", { "data-verdict": "" }),
+      bar: h("span", { class: "bar-fill" }),
+      facts: h("dl", { class: "facts" }),
+      panel: panel(this.run, { choose: (more) => this._choose(more) }),
+    });
+    const copyRun = h(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        "data-action": "copy-run",
+        onclick: () => go(href("canvas", { draft: draftOf(this.run.code) })),
+      },
+      t("do.run.edit"),
+    );
+    this.bar = h("span", { class: "bar", role: "img" }, h("span", { class: "bar-part" }, parts.bar));
+    this.box = h("div", { class: "sentence" }, parts.verdict, this.bar);
+    this.element = h(
+      "article",
+      { class: "job run" },
+      h("nav", { class: "crumb", "aria-label": t("crumb") }, h("a", { href: "#/runs" }, t("section.runs"))),
+      h(
+        "div",
+        { class: "head" },
+        parts.title,
+        parts.state.element,
+        h("div", { class: "row" }, [...parts.actions.values()], copyRun),
+      ),
+      this.box,
+      parts.facts,
+      parts.panel.element,
+    );
+    this.main.replaceChildren(this.element);
+    parts.title.focus({ preventScroll: true });
+  }
+
+  _draw() {
+    if (!this.parts) this._build();
+    const { run, parts } = this;
+    set(this.element, "data-run", run.task_id);
+    set(this.element, "data-status", run.status);
+    say(parts.title, name(run));
+    setSection("runs", name(run));
+    parts.state.update(role(run), statusWord(run), run.status);
+    for (const [action, button] of parts.actions) {
+      const off = !may[action](run);
+      if (off && document.activeElement === button) parts.title.focus();
+      button.hidden = off;
+    }
+    const { text, known } = sentence(run.verdict);
+    this.box.className = `sentence role-${role(run)}`;
+    say(parts.verdict, text);
+    set(parts.verdict, "lang", known ? null : "en");
+    const { completed, total } = run.progress;
+    parts.bar.style.width = `${(100 * completed) / total}%`;
+    set(parts.bar.parentNode, "data-role", role(run));
+    set(this.bar, "aria-label", t("run.progress", { done: completed, total }));
+    this._facts();
+    parts.panel.update(run, this.params);
+  }
+
+  _facts() {
+    const { run, parts } = this;
+    const ms = took(run);
+    const created = Date.parse(run.created_at);
+    const entries = [
+      ["created", ago(now() - created), moment(created)],
+      ["took", ms === null ? "–" : duration(ms)],
+      ["tasks", t("facts.tasks.of", { done: run.progress.completed, total: run.progress.total })],
+      ["result", run.successful ? brief(run.result) : "–"],
+      ["task", run.task_id, run.task_id],
+    ];
+    if (!parts.facts.childElementCount) {
+      parts.facts.append(
+        ...entries.map(([key]) =>
+          h(
+            "div",
+            { "data-fact": key },
+            h("dt", {}, t(`facts.${key}`)),
+            h("dd", {}, h("span"), key === "task" ? copyButton(run.task_id, t("copy.task")) : null),
+          ),
+        ),
+      );
+    }
+    entries.forEach(([, text, title], i) => {
+      const value = parts.facts.children[i].querySelector("dd span");
+      say(value, text);
+      set(value, "title", title);
+    });
+  }
+
+  _tick() {
+    if (!this.parts || !this.run || document.visibilityState !== "visible") return;
+    this._facts();
+    if (!this.run.ready) this.parts.panel.tick();
+  }
+
+  _choose(more) {
+    this.params = { ...this.params, ...more };
+    replace(href(`runs/${this.id}`, this.params));
+    this.parts.panel.update(this.run, this.params);
+  }
+
+  async _try(action) {
+    const { run } = this;
+    if (!run || !may[action](run)) return false;
+    const after = await act(action, run);
+    if (!this.parts || run.task_id !== this.id) return;
+    if (after?.task_id && after.task_id !== this.id) return replaceWith(href(`runs/${after.task_id}`, this.params));
+    if (after) this._take(after);
+    this._follow();
+  }
+}
+
+/** Go on to the address that this one stands for, without leaving it in the history. */
+function replaceWith(address) {
+  location.replace(address);
+}

@@ -1,0 +1,147 @@
+"""The builder: JSON beside an outline, warnings before anything runs, examples, drafts in the address."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2 as httpx
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.canvases import expect_ended, node, start, task
+from tests.browser.watch import Watch
+from tests.support import Process, wait_for
+
+CODE = ".canvas .code pre"
+
+
+def text(page: Page) -> Locator:
+    """The canvas as JSON."""
+    return page.locator('textarea[name="json"]')
+
+
+def shown(page: Page) -> Any:
+    """The canvas that the text says."""
+    return json.loads(text(page).input_value())
+
+
+def row(page: Page, path: str) -> Locator:
+    """The row of a part in the outline."""
+    return page.locator(f'[role="treeitem"][data-path="{path}"]')
+
+
+def draft(page: Page) -> Any:
+    """The canvas in the page's address."""
+    query = parse_qs(urlsplit(urlsplit(page.url).fragment).query)
+    return json.loads(query["draft"][0]) if "draft" in query else None
+
+
+def test_a_warning_comes_before_the_run(page: Page, client: httpx.Client, worker: Process) -> None:
+    page.goto("/ui/#/canvas?example=header-fails")
+    expect(page.locator(".example")).to_contain_text("The callback runs with the results that there are.")
+    expect(page.locator('[data-warning="header-failure"]')).to_contain_text("its siblings still run")
+    expect(page.locator("[data-graph] .node")).to_have_count(4)
+    expect(page.locator(CODE)).to_have_text("chord([add.s(1, 2), multiply.s(3, 4), fail.s('no such file')], xsum.s())")
+    page.locator('[data-action="run"]').click()
+    expect_ended(page, "FAILURE")
+    expect(page.locator("[data-verdict]")).to_contain_text("the callback of its chord, did not run")
+    page.locator('[data-action="copy-run"]').click()
+    expect(text(page)).to_have_value(re.compile("no such file"))
+    assert shown(page)["chord"]["body"] == {"task": "xsum"}
+
+
+def test_every_example_is_previewed(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 422")
+    page.goto("/ui/#/canvas")
+    expect(page.locator('select[name="example"]')).to_be_visible()
+    names = page.locator('select[name="example"] option').evaluate_all("all => all.map(each => each.value)")[1:]
+    assert len(names) >= 6
+    for name in names:
+        page.locator('select[name="example"]').select_option(name)
+        expect(page.locator(".example")).to_be_visible()
+        if name == "empty-header":
+            expect(page.locator("[data-error]")).to_contain_text("at least 1 item")
+            expect(page.locator('[data-action="run"]')).to_be_disabled()
+            expect(row(page, "chord.header")).to_have_attribute("data-invalid", "")
+        else:
+            expect(page.locator('[data-action="run"]')).to_be_enabled()
+            expect(page.locator("[data-error]")).to_have_count(0)
+
+
+def test_the_outline_and_the_text_follow_each_other(page: Page, client: httpx.Client) -> None:
+    page.goto("/ui/#/canvas")
+    text(page).fill('{"chain": [{"task": "add", "args": [1, 2]}, {"task": "echo"}]}')
+    expect(page.get_by_role("treeitem")).to_have_count(3)
+    row(page, "chain.1").click()
+    page.keyboard.press("2")
+    expect(row(page, "chain.1.group.0")).to_be_visible()
+    assert shown(page) == {"chain": [task_of("add", 1, 2), {"group": [{"task": "echo"}]}]}
+    page.keyboard.press("Insert")
+    page.keyboard.press("Alt+ArrowUp")
+    page.locator('select[name="task"]').select_option("sleep")
+    page.locator('input[name="args"]').fill("0.5")
+    page.locator('input[name="immutable"]').check()
+    wait_for(lambda: shown(page)["chain"][1]["group"][0] == {"task": "sleep", "args": [0.5], "immutable": True})
+    expect(page.locator(CODE)).to_have_text("chain(add.s(1, 2), group(sleep.si(0.5), echo.s()))")
+    row(page, "chain.1.group.1").click()
+    page.keyboard.press("Delete")
+    assert shown(page)["chain"][1] == {"group": [{"task": "sleep", "args": [0.5], "immutable": True}]}
+    page.locator('[data-do="undo"]').click()
+    assert len(shown(page)["chain"][1]["group"]) == 2
+    assert draft(page) == shown(page)
+    page.reload()
+    expect(page.get_by_role("treeitem")).to_have_count(5)
+    expect(page.locator("[data-graph] .node")).to_have_count(3)
+
+
+def task_of(name: str, *args: Any) -> dict[str, Any]:
+    """A task as the page writes it."""
+    return {"task": name, "args": list(args)}
+
+
+def test_what_is_no_json_keeps_the_last_outline(page: Page, client: httpx.Client) -> None:
+    page.goto("/ui/#/canvas")
+    expect(page.get_by_role("treeitem")).to_have_count(4)
+    text(page).press("End")
+    text(page).press_sequentially(" {")
+    expect(page.locator("#canvas-trouble")).to_contain_text("not JSON yet")
+    expect(page.locator(".canvas-edit")).to_have_attribute("inert", "")
+    expect(page.locator('[data-action="run"]')).to_be_disabled()
+    expect(page.get_by_role("treeitem", include_hidden=True)).to_have_count(4)
+    text(page).fill("chord([add.s(1, 2), echo.si('x')], finalize.s())")
+    expect(page.locator("#canvas-trouble")).to_be_hidden()
+    assert shown(page)["chord"]["header"][1] == {"task": "echo", "args": ["x"], "immutable": True}
+
+
+def test_an_error_leads_to_its_part(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 422")
+    page.goto("/ui/#/canvas")
+    text(page).fill(json.dumps({"chain": [task("add", 1), {"task": "nope"}]}))
+    expect(page.locator("[data-error]")).to_have_count(2)
+    expect(row(page, "chain.0")).to_contain_text("takes 2, but is given 1")
+    page.locator('[data-error="chain.1"] button').click()
+    expect(row(page, "chain.1")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_code_of_a_run_becomes_its_canvas_again(page: Page, client: httpx.Client, worker: Process) -> None:
+    first = task("flaky", 1, retries=2, link_error=task("echo"))
+    values: list[Any] = [None, True, 1.5e300, {"a": "it's\n\"한\\"}, []]
+    canvas = {
+        "chain": [first, task("echo", values, immutable=True), {"group": [task("echo"), task("sleep", countdown=0.5)]}]
+    }
+    page.goto(f"/ui/#/runs/{start(client, canvas)}")
+    page.locator('[data-action="copy-run"]').click()
+    expect(text(page)).to_be_visible()
+    again = client.post("/canvas/preview", json=shown(page)).json()
+    assert again["code"] == client.post("/canvas/preview", json=canvas).json()["code"]
+
+
+def test_a_canvas_is_run_by_keyboard(page: Page, client: httpx.Client, worker: Process) -> None:
+    page.goto("/ui/#/jobs")
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    expect(page.locator('[data-action="run"]')).to_be_enabled()
+    text(page).focus()
+    page.keyboard.press("Control+Enter")
+    expect_ended(page, "SUCCESS")
+    expect(node(page, "finalize")).to_have_attribute("data-state", "SUCCESS")

@@ -1,0 +1,195 @@
+"""The list of runs and the page of one: verdict, picture, outline, time line, and what can be done."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2 as httpx
+import redis
+from playwright.sync_api import BrowserContext, Page, expect
+
+from background.settings import get_settings
+from tests.browser.canvases import expect_ended, node, open_run, start, task
+from tests.browser.test_connection import api_at
+from tests.browser.watch import Watch
+from tests.support import Process, free_port, wait_for
+
+BROKEN = {"chord": {"header": [task("add", 1, 2), task("fail", "no such file")], "body": task("xsum")}}
+
+# Every state that a task is ever shown in, with the number of the change, by the place of its node in the run.
+RECORD = """
+  window.seen = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) window.seen.push([target.dataset.id, target.dataset.state]);
+  }).observe(document, { subtree: true, attributeFilter: ["data-state"] });
+"""
+
+
+def test_a_nested_canvas_colours_in_order(page: Page, client: httpx.Client, worker: Process) -> None:
+    page.add_init_script(RECORD)
+    pair = {"group": [{"chain": [task("sleep", 0.3), task("echo")]}, task("sleep", 0.6)]}
+    run = start(client, {"chain": [task("sleep", 0.3), task("finalize"), task("sleep", 0.2, immutable=True)]})
+    open_run(page, run)
+    expect_ended(page, "SUCCESS")
+    run = start(client, {"chain": [{"group": pair["group"]}, task("finalize"), task("echo")]})
+    open_run(page, run)
+    expect_ended(page, "SUCCESS")
+    expect(page.locator('.node[data-state="SUCCESS"]')).to_have_count(5)
+    expect(page.locator(".stem")).to_have_attribute("data-state", "released")
+    graph = client.get(f"/result/{run}").json()["graph"]
+    seen: list[list[str]] = page.evaluate("window.seen")
+    first = {(id_, state): place for place, (id_, state) in reversed(list(enumerate(seen)))}
+    for before, after in graph["edges"]:
+        assert first[before, "SUCCESS"] < first.get((after, "STARTED"), first[after, "SUCCESS"])
+
+
+def test_a_failed_header_tells_why_the_body_did_not_run(page: Page, client: httpx.Client, worker: Process) -> None:
+    open_run(page, start(client, BROKEN))
+    expect_ended(page, "FAILURE")
+    expect(page.locator("[data-verdict]")).to_contain_text("So xsum, the callback of its chord, did not run")
+    expect(page.locator(".stem")).to_have_count(1)
+    expect(page.locator(".stem")).to_have_attribute("data-state", "cut")
+    expect(node(page, "xsum")).to_have_attribute("data-state", "SKIPPED")
+    node(page, "xsum").click()
+    expect(page.locator("[data-inspector]")).to_contain_text("fail in its header failed, so it never ran")
+    page.locator(".cut").click()
+    expect(node(page, "fail")).to_have_class(re.compile("selected"))
+    expect(page.locator("[data-inspector]")).to_contain_text("RuntimeError: no such file")
+    culprit = page.locator(".cut").get_attribute("data-culprit")
+    expect(page).to_have_url(re.compile(f"node={culprit}"))
+    page.reload()
+    expect(page.locator("[data-inspector]")).to_contain_text("RuntimeError: no such file")
+
+
+def test_retry_what_failed_completes_it(page: Page, client: httpx.Client, worker: Process) -> None:
+    late = f"{uuid4()}.txt"
+    header = [task("echo", "kept"), task("extract", late)]
+    open_run(page, start(client, {"chord": {"header": header, "body": task("finalize")}}))
+    expect_ended(page, "FAILURE")
+    client.post("/documents", files={"file": (late, b"It has come.")})
+    page.locator('[data-action="retry"]').click()
+    expect_ended(page, "SUCCESS")
+    expect(page.locator(".cut")).to_have_count(0)
+    expect(page.locator('[data-action="retry"]')).to_be_hidden()
+    expect(page.locator(".node")).to_have_count(3)
+
+
+def test_a_wide_group_folds_and_shows_its_failure(page: Page, client: httpx.Client, worker: Process) -> None:
+    header = [task("fail", "one of them") if number == 777 else task("add", number, 1) for number in range(999)]
+    open_run(page, start(client, {"chord": {"header": header, "body": task("xsum")}}))
+    failed = page.locator('.node[data-state="FAILURE"]')
+    expect(failed).to_be_visible(timeout=60_000)
+    expect(page.locator(".tile-lane").first).to_have_text("#778")
+    assert page.locator(".node").count() <= 300
+    expect(page.locator("article.run")).to_have_attribute("data-status", "FAILURE", timeout=60_000)
+    page.locator('[data-action="lanes"]').click()
+    rows = page.get_by_role("treeitem")
+    expect(rows.first).to_be_visible()
+    assert rows.count() < 120
+    page.keyboard.press("End")
+    expect(page.locator('[role="treeitem"]', has_text="xsum")).to_be_focused()
+    page.keyboard.press("f")
+    expect(page.locator('[role="treeitem"][data-state="FAILURE"]')).to_be_visible()
+
+
+def test_the_graph_and_the_outline_by_keyboard(page: Page, client: httpx.Client, worker: Process) -> None:
+    open_run(page, start(client, BROKEN))
+    expect_ended(page, "FAILURE")
+    chosen = page.locator(".node.selected .node-task")
+    page.get_by_role("application").focus()
+    for key, name in (("ArrowUp", "add"), ("ArrowRight", "xsum"), ("ArrowLeft", "fail"), ("End", "xsum")):
+        page.keyboard.press(key)
+        expect(chosen).to_have_text(name)
+    width = page.locator(".graph-sheet")
+    before = width.get_attribute("width")
+    page.keyboard.press("+")
+    expect(width).not_to_have_attribute("width", str(before))
+    page.keyboard.press("0")
+    expect(width).to_have_attribute("width", str(before))
+    page.get_by_role("button", name="Outline").click()
+    page.locator('[role="treeitem"][tabindex="0"]').focus()
+    page.keyboard.press("Home")
+    expect(page.locator('[role="treeitem"][data-kind="chord"]')).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator('[role="treeitem"][aria-level="3"]').first).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator('[role="treeitem"][aria-expanded="false"]')).to_have_text(re.compile("chord header"))
+    expect(page.get_by_role("treeitem")).to_have_count(3)
+    page.get_by_role("button", name="Time line").click()
+    expect(page.locator("[data-timeline] button")).to_have_count(3)
+
+
+def test_a_run_is_cancelled(page: Page, client: httpx.Client, worker: Process) -> None:
+    open_run(page, start(client, {"chain": [task("sleep", 30), task("echo"), task("echo")]}))
+    expect(node(page, "sleep")).to_have_attribute("data-state", "STARTED")
+    page.locator('[data-action="cancel"]').click()
+    expect(page.locator("[data-verdict]")).to_contain_text("sleep may still finish")
+    expect(page.locator('.node[data-state="REVOKED"]')).to_have_count(2)
+    expect(page.locator('[data-action="cancel"]')).to_be_hidden()
+    page.locator('[data-action="terminate"]').click()
+    expect_ended(page, "REVOKED")
+    expect(page.locator('[data-action="terminate"]')).to_be_hidden()
+
+
+def test_what_the_broker_has_lost_is_shown(page: Page, client: httpx.Client, worker: Process) -> None:
+    run = start(client, task("echo", 1, countdown=600))
+    open_run(page, run)
+    expect(page.locator("article.run")).to_have_attribute("data-status", "PENDING")
+    with redis.Redis.from_url(get_settings().broker_url) as broker:
+        broker.flushall()
+    expect_ended(page, "FAILURE")
+    expect(page.locator("[data-verdict]")).to_contain_text("lost")
+
+
+def test_after_a_restart_of_the_api_the_run_is_exact(
+    new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client, worker: Process, tmp_path: Path
+) -> None:
+    watch.allow_unreachable()
+    port = free_port()
+    page = new_context(base_url=f"http://127.0.0.1:{port}").new_page()
+    with api_at(port, tmp_path / "first.log"):
+        run = start(client, {"chain": [task("sleep", 10), task("echo"), task("echo")]})
+        open_run(page, run)
+        expect(node(page, "sleep")).to_have_attribute("data-state", "STARTED")
+    expect(page.locator(".live")).to_contain_text("Reconnecting")
+    wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
+    expect(node(page, "sleep")).to_have_attribute("data-state", "STARTED")
+    with api_at(port, tmp_path / "second.log"):
+        expect(page.locator("article.run")).to_have_attribute("data-status", "SUCCESS", timeout=45_000)
+        expect(page.locator('.node[data-state="SUCCESS"]')).to_have_count(3)
+        expect(page.locator(".node")).to_have_count(3)
+
+
+def test_the_list_follows_and_filters(page: Page, client: httpx.Client, worker: Process) -> None:
+    page.goto("/ui/#/runs?type=chord")
+    expect(page.locator(".live")).to_have_attribute("data-state", "live")
+    run = client.post("/chord").json()["task_id"]
+    row = page.locator(f'tr[data-run="{run}"]')
+    expect(row).to_have_attribute("data-status", "SUCCESS")
+    expect(row).to_contain_text("All 3 tasks succeeded.")
+    other = client.post("/group").json()["task_id"]
+    page.locator('select[name="type"]').select_option("")
+    expect(page.locator(f'tr[data-run="{other}"]')).to_be_visible(timeout=15_000)
+    page.locator('[data-filter="FAILURE"]').click()
+    expect(page.locator(f'tr[data-run="{run}"]')).to_have_count(0)
+    page.go_back()
+    expect(row).to_be_visible()
+    row.get_by_role("link").click()
+    expect(page.locator("article.run")).to_have_attribute("data-run", run)
+
+
+def test_any_id_leads_to_its_run(page: Page, watch: Watch, client: httpx.Client, worker: Process) -> None:
+    run = start(client, BROKEN)
+    member = client.get(f"/result/{run}").json()["graph"]["nodes"][1]["id"]
+    page.goto(f"/ui/#/runs/{member}")
+    expect(page.locator("article.run")).to_have_attribute("data-run", run)
+    expect(page.locator("[data-inspector]")).to_contain_text(member)
+    job = client.post("/jobs", json={"delay_seconds": 600}).json()
+    page.goto(f"/ui/#/runs/{job['task_id']}")
+    expect(page.locator(f'[data-job-id="{job["job_id"]}"]')).to_be_visible()
+    watch.allow("status of 404")
+    page.goto(f"/ui/#/runs/{uuid4()}")
+    expect(page.locator("[data-empty]")).to_contain_text("There is no such run")

@@ -1,0 +1,23 @@
+"""The page's own modules, by the test runner that comes with Node.js."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+NODE = shutil.which("node")
+TESTS = sorted((ROOT / "tests" / "web").glob("*.test.mjs"))
+
+
+@pytest.mark.skipif(NODE is None, reason="the page's modules are tested where Node.js 20 or newer is installed")
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_of_the_page(path: Path) -> None:
+    assert NODE is not None
+    command = [NODE, "--test", "--test-reporter=tap", str(path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert ran.returncode == 0, ran.stdout
+    assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), "no test ran"
