@@ -1,5 +1,6 @@
 """One sentence that says what happened to a run, and why: above all why a callback did not run."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -164,4 +165,9 @@ def _name(node: Node) -> str:
 
 
 def _names(nodes: Sequence[Node]) -> str:
-    return ", ".join(map(_name, nodes[:SHOWN])) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
+    """`add, add, multiply`; of many, `add (60 times), multiply`, and the first names only."""
+    if len(nodes) <= SHOWN:
+        return ", ".join(map(_name, nodes))
+    times = Counter(map(_name, nodes))
+    shown = [name if number == 1 else f"{name} ({number} times)" for name, number in times.items()]
+    return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else "")

@@ -124,5 +124,5 @@ def test_a_lost_worker_is_named() -> None:
     assert verdict(lost) == "sleep was lost: the worker w@h was not seen any more while it ran."
 
 
-def test_many_names_are_cut() -> None:
-    assert "and 95 more" in verdict(story(*["sleep STARTED"] * 100))
+def test_many_names_are_put_together() -> None:
+    assert "sleep (100 times)" in verdict(story(*["sleep STARTED"] * 100))
