@@ -91,6 +91,12 @@ def main() -> None:
     print("analyze all         ", len(run_canvas("/documents/analyze")), "documents")
     assert run_canvas("/documents/report")["documents"] == names
     print("report on all       ", names)
+    job_id = call("POST", f"{API}/jobs", {"params": {"step_seconds": 0.3}})["job_id"]
+    assert "event: completed" in call("GET", f"{API}/jobs/{job_id}/events")
+    print("event stream         followed to the end")
+    assert "<title>Celery Playground</title>" in call("GET", f"{API}/ui/")
+    assert call("GET", f"{API}/ui/config.json")["flower"].rstrip("/") == FLOWER.replace("127.0.0.1", "localhost")
+    print("web page             OK")
     assert call("GET", f"{FLOWER}/healthcheck") == "OK"
     print("Flower              ", "OK")
 
