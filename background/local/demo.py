@@ -11,8 +11,9 @@ from rich.console import Console as Terminal
 from rich.table import Table
 
 from background.cli.bars import JobView
+from background.cli.client import Client
+from background.cli.errors import CommandFailed
 from background.local.checks import free_port, reachable
-from background.local.client import Client
 from background.local.console import Console
 from background.local.lock import only_one
 from background.local.plan import Plan, make_plan
@@ -89,7 +90,7 @@ class Play:
     """The scenes, one after the other; each raises `LocalError` where it does not end as it should."""
 
     def __init__(self, plan: Plan, supervisor: Supervisor, logs: Path, *, key: str | None) -> None:
-        self._client = Client(reachable(plan.settings.api_host), plan.settings.api_port, key=key)
+        self._client = Client(plan.api, key)
         self._job_seconds = 10 * plan.settings.step_seconds + RUN_SECONDS
         self._supervisor = supervisor
         self._data = plan.settings.data_dir
@@ -104,7 +105,7 @@ class Play:
             for path, expected in CANVASES.items():
                 self._canvas(path, expected)
             report = self._report()
-        except LocalError as error:
+        except (LocalError, CommandFailed) as error:
             raise LocalError(f"{error}{self._logged()}") from None
         self._print(report)
 
@@ -140,7 +141,7 @@ class Play:
     def _report(self) -> Path:
         """The path of the Markdown report, which must name every stored document."""
         if not self._client.get("/documents"):
-            self._client.upload("/documents", "demo.md", DOCUMENT)
+            self._client.upload("/documents", name="demo.md", content=DOCUMENT.encode())
         documents = [each["name"] for each in self._client.get("/documents")]
         run = self._run("/documents/report")
         path = self._data / str(run["result"]["markdown"])
