@@ -1,6 +1,7 @@
 """Servers of one's own for a program that is no test: PostgreSQL and Valkey on free ports, gone when it ends."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ def throwaway_servers() -> Iterator[Path]:
 
     Settings are read once: nothing that reads them may be imported before.
     """
+    # A plain SIGTERM would leave the servers behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="throwaway-", ignore_cleanup_errors=True) as scratch:
         home = Path(scratch)
         postgres_port, valkey_port = free_port(), free_port()

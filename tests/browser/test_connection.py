@@ -52,6 +52,10 @@ def test_after_a_restart_of_the_api_the_state_is_exact(
     expect(page.locator(".live")).to_contain_text("Reconnecting, as of")
     expect(page.locator('[data-banner="down"]')).to_contain_text("does not answer")
     assert shown_ids(page)[:10] == before
+    page.get_by_role("link", name="System").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("System")
+    page.go_back()
+    expect(row(page, before[0])).to_be_visible()
     new = submit(client)
     moving.end_step()
     moving.progress(0.5)

@@ -51,3 +51,5 @@ build(SECTIONS, { help });
 startPulse();
 startKeyboard(SECTIONS, () => view.keys ?? {});
 startRouter(show);
+// Every view is fetched now, so that none is missing when the API is down later.
+for (const { load, detail } of SECTIONS) Promise.all([load(), detail?.()]).catch(() => {});
