@@ -37,7 +37,7 @@ export function download(content, name) {
 const plain = (text) => text.replace(/\\(.)/g, "$1").replace(/\*\*/g, "");
 
 /** Headings, tables and paragraphs: what a report is made of. */
-export function rendered(markdown) {
+function rendered(markdown) {
   const found = [];
   let rows = [];
   const endTable = () => {

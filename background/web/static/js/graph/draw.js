@@ -12,7 +12,7 @@ import { step } from "./walk.js";
 import { drawn, line, WIRE_STATES } from "./wires.js";
 import { Zoom } from "./zoom.js";
 
-export const MOST_NODES = 300;
+const MOST_NODES = 300;
 const ROLES = ["skip", "wait", "ok", "stop", "retry", "run", "fail", "plan"];
 let pictures = 0;
 
@@ -245,10 +245,14 @@ export class Picture {
       this.tileOf.get(id).show(id);
       this.update([]);
     }
-    const spot = this.placed().find((each) => each.id === id);
-    if (spot) this.zoom.reveal({ ...spot, ...NODE });
+    this.reveal();
     this.soon();
     if (changed) this.onSelect(id);
+  }
+
+  reveal() {
+    const spot = this.placed().find((each) => each.id === this.selected);
+    if (spot) this.zoom.reveal({ ...spot, ...NODE });
   }
 
   key(event) {
@@ -270,6 +274,7 @@ export class Picture {
     event.preventDefault();
     event.stopPropagation();
     action();
+    this.reveal();
   }
 
   walk(key) {

@@ -5,7 +5,7 @@ import { get, now } from "../api.js";
 import { draftOf } from "../canvas/python.js";
 import { h, say, set, throttle } from "../dom.js";
 import { setSection, toast } from "../frame.js";
-import { ago, duration, moment, number, sentence, t } from "../i18n.js";
+import { ago, duration, moment, sentence, t } from "../i18n.js";
 import { badge, copyButton, empty, failure, skeleton } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { act, cancelling, may, name, role, statusWord, took } from "../run.js";
