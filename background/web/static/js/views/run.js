@@ -208,7 +208,7 @@ class RunView {
       ["created", ago(now() - created), moment(created)],
       ["took", ms === null ? "–" : duration(ms)],
       ["tasks", t("facts.tasks.of", { done: run.progress.completed, total: run.progress.total })],
-      ["result", run.successful ? brief(run.result) : "–"],
+      ["result", run.successful ? clip(brief(run.result)) : "–"],
       ["task", run.task_id, run.task_id],
     ];
     if (!parts.facts.childElementCount) {
@@ -252,6 +252,8 @@ class RunView {
     this._follow();
   }
 }
+
+const clip = (text) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
 
 /** Go on to the address that this one stands for, without leaving it in the history. */
 function replaceWith(address) {
