@@ -1,9 +1,11 @@
 """The FastAPI application: `uvicorn main:app`."""
 
+import sys
+
 from fastapi import FastAPI
 
 import sample_app
-from background import broker, logs, problems, system
+from background import access, broker, logs, problems, system
 from background.documents import router as documents
 from background.jobs import router as jobs
 from background.requests import BodyLimit
@@ -22,6 +24,7 @@ app = FastAPI(
     lifespan=streams.lifespan,
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
+app.add_middleware(access.RequireKey, keys=get_settings().known_keys)
 routers = (
     system.router,
     jobs.router,
@@ -35,3 +38,5 @@ for part in routers:
     app.include_router(part)
 app.mount("/ui", page, name="page")
 problems.install(app)
+access.describe(app)
+access.warn_if_open(get_settings().known_keys, sys.argv)

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import queue
+import shlex
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,15 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/
 # Each holds all of the one before, at the same versions.
 APP, LOCAL, DEV = LOCKS = ["requirements.lock", "requirements-local.lock", "requirements-dev.lock"]
 SOURCES = ["requirements.txt", "requirements-local.txt", "requirements-dev.txt"]
+# Read by sh, then by the project's Python: an interpreter's path may be too long, or hold a space, for the first line.
+COMMAND = """#!/bin/sh
+'''exec' {python} "$0" "$@"
+' '''
+import sys
+sys.path.insert(0, {root!r})
+from background.__main__ import main
+main()
+"""
 # What a shell may have exported for another Python, or for another way of installing than this one.
 FOREIGN = [
     "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONINSPECT",
@@ -253,7 +263,15 @@ def set_up(lock: str) -> None:
         if not reusable:
             make_venv()
         install(lock)
+        write_command()
         write_stamp(lock)
+
+
+def write_command() -> None:
+    """`playground` beside the Python of `.venv/`: `python -m background` as one word, which a shell can complete."""
+    command = VENV_PYTHON.with_name("playground")
+    command.write_text(COMMAND.format(python=shlex.quote(str(VENV_PYTHON)), root=str(ROOT)), encoding="utf-8")
+    command.chmod(0o755)
 
 
 def make_venv() -> None:
@@ -312,7 +330,7 @@ def call(*argv: str) -> int:
 def lint() -> int:
     """ruff and mypy, all of them even when the first complains; returns the worst exit code."""
     python = str(VENV_PYTHON)
-    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks"]
+    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks", "docs"]
     typed = [name for name in targets if (ROOT / name).is_file() or any((ROOT / name).rglob("*.py"))]
     return max(
         call(python, "-m", "ruff", "check", "."),

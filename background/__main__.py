@@ -1,42 +1,38 @@
-"""`python -m background migrate | api | worker | flower`: each process with the project's own defaults."""
+"""`python -m background`: the processes with the project's own defaults, and a client of the API."""
 
-import argparse
-import os
 import sys
 
-from background import migrations
-from background.settings import Settings, get_settings
+import typer
 
-CELERY = [sys.executable, "-m", "celery", "-A", "background.celery.celery_app"]
+from background import processes
 
-
-def commands(settings: Settings) -> dict[str, list[str]]:
-    """What each command starts in place of this process."""
-    flower = [*CELERY, "flower", "--address=127.0.0.1", f"--port={settings.flower_port}"]
-    return {
-        "api": [
-            *[sys.executable, "-m", "uvicorn", "main:app", "--host", settings.api_host],
-            *["--port", str(settings.api_port), "--timeout-graceful-shutdown", "3"],
-        ],
-        "worker": [*CELERY, "worker", "--loglevel=INFO"],
-        "flower": flower,
-    }
+DESCRIPTION = "Celery Playground: start its processes, or talk to its API."
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 the job or run did not succeed; 2 unusable command line or input; 3 it does not exist, or"
+    " its state does not allow this; 4 the API key is missing or not enough; 5 the API cannot be reached; 130 Ctrl-C."
+)
+PROGRAM = "playground"
 
 
 def main() -> None:
-    """Run the command named on the command line; arguments it does not know go to the process it starts."""
-    parser = argparse.ArgumentParser(prog="python -m background", description=__doc__)
-    parser.add_argument("command", choices=["migrate", "api", "worker", "flower"])
-    chosen, extra = parser.parse_known_args()
-    settings = get_settings()
-    if chosen.command == "migrate":
-        migrations.upgrade()
-        return
-    argv = commands(settings)[chosen.command]
-    if chosen.command == "flower" and settings.flower_basic_auth is not None:
-        # Through the environment, so that no process listing shows it.
-        os.environ["FLOWER_BASIC_AUTH"] = settings.flower_basic_auth.get_secret_value()
-    os.execv(argv[0], [*argv, *extra])
+    """Run the command named on the command line."""
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(words: list[str]) -> None:
+    app = typer.Typer(help=DESCRIPTION, epilog=EXIT_CODES, no_args_is_help=True, pretty_exceptions_enable=False)
+    processes.add_to(app)
+    if words[:1] not in ([name] for name in processes.NAMES):
+        # Who starts a process does not wait for what only the client needs.
+        from background.cli import app as client
+
+        client.add_to(app)
+    # A shell completes commands of one word: the one that the set-up puts beside python.
+    completion = any(word.startswith(("--install-completion", "--show-completion")) for word in words[:1])
+    app(prog_name=PROGRAM if completion else None)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class BodyLimit:
         detail = f"The body is larger than the {limit} bytes allowed here."
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
-            await _drain(receive)
+            await drain(receive)
             await problem(STATUS_OF[TooLarge], detail)(scope, receive, send)
             return
         total = 0
@@ -82,14 +82,15 @@ class BodyLimit:
             message = await receive()
             total += len(message.get("body", b""))
             if total > limit:
-                await _drain(receive)
+                await drain(receive)
                 raise HTTPException(STATUS_OF[TooLarge], detail)
             return message
 
         await self.app(scope, limited, send)
 
 
-async def _drain(receive: Receive) -> None:
+async def drain(receive: Receive) -> None:
+    """Read, and throw away, what is left of a body."""
     read = 0
     more = True
     while more and read < DRAIN_BYTES:

@@ -1,5 +1,6 @@
 """Everything that can be configured, and the only place that reads the environment (or `.env`)."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,30 @@ from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One entry of `API_KEYS`: who it is for, what it may do, and the secret itself."""
+
+    name: str
+    role: Literal["read", "write"]
+    key: SecretStr
+
+
+def parse_api_keys(value: str) -> tuple[ApiKey, ...]:
+    """The entries of `name:role:key,…`. Raises `ValueError`, whose text shows no secret."""
+    found: list[ApiKey] = []
+    for number, entry in enumerate(value.split(","), start=1):
+        name, role, key = [*map(str.strip, entry.split(":", 2)), "", ""][:3]
+        if not name or not key or not (key.isascii() and key.isprintable()):
+            raise ValueError(f"entry {number} is not name:role:key")
+        if role not in ("read", "write"):
+            raise ValueError(f"the role of {name!r} must be read or write")
+        if any(name == each.name or key == each.key.get_secret_value() for each in found):
+            raise ValueError(f"the name or the key of {name!r} is there twice")
+        found.append(ApiKey(name, "write" if role == "write" else "read", SecretStr(key)))
+    return tuple(found)
 
 
 class Settings(BaseSettings):
@@ -35,6 +60,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535)
     flower_port: int = Field(5555, ge=1, le=65535)
     flower_basic_auth: SecretStr | None = None
+    api_keys: SecretStr | None = None
     flower_url: AnyHttpUrl | None = None
 
     data_dir: Path = Path("data")
@@ -57,6 +83,13 @@ class Settings(BaseSettings):
                 backend = ""
             if backend not in ("postgresql", "postgres"):
                 raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_api_keys(value.get_secret_value())
         return value
 
     @field_validator("celery_broker_url")
@@ -88,6 +121,11 @@ class Settings(BaseSettings):
         secret = self.redis_password.get_secret_value() if self.redis_password else ""
         login = f":{quote(secret, safe='')}@" if secret else ""
         return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
+
+    @property
+    def known_keys(self) -> tuple[ApiKey, ...]:
+        """The keys of which every request needs one; none if everybody may ask."""
+        return parse_api_keys(self.api_keys.get_secret_value()) if self.api_keys else ()
 
     @property
     def result_backend(self) -> str:

@@ -1,13 +1,12 @@
 """How long the web page keeps its main thread: 10,000 jobs in the table while 50 changes a second come in."""
 
 import json
-import shutil
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.browser.traffic import Traffic, fill
 from tests.support import running_api
 
@@ -27,13 +26,12 @@ class Task(NamedTuple):
 
 def main(scratch: Path) -> None:
     """Print the longest main-thread tasks while the list is loaded, watched, scrolled and filtered."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("page        needs Chromium; on Debian: apt install chromium", file=sys.stderr)
+    if CHROMIUM is None:
+        print(f"page        {NO_CHROMIUM}")
         return
     fill(JOBS)
     with running_api(scratch / "page-api.log") as api, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
         page = browser.new_page(base_url=str(api.base_url), viewport={"width": 1280, "height": 800})
         with Traffic(rate=EVENTS_PER_SECOND) as traffic:
             tasks, events = measure(browser, page, traffic)

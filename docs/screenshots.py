@@ -1,53 +1,53 @@
 """`python -m docs.screenshots`: takes the pictures in docs/screenshots anew, from a real stack with telling jobs."""
 
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx2 as httpx
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
+from tests.browser.canvases import start, task
+from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.support import ROOT, running_api, running_worker, wait_for
 from tests.throwaway import throwaway_servers
 
 TARGET = ROOT / "docs" / "screenshots"
-WIDE = {"width": 1280, "height": 800}
-PHONE = {"width": 380, "height": 780}
+WIDE: ViewportSize = {"width": 1280, "height": 720}
+PHONE: ViewportSize = {"width": 380, "height": 780}
 
 
 def main() -> None:
     """Start everything, fill it, take the pictures, stop."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("The pictures need Chromium; on Debian: apt install chromium")
+    if CHROMIUM is None:
+        sys.exit(NO_CHROMIUM)
     with throwaway_servers() as scratch, stack(scratch) as client, sync_playwright() as playwright:
-        telling = make_jobs(client)
-        browser = playwright.chromium.launch(executable_path=chromium)
-        take_all(browser, str(client.base_url), telling)
+        failed = make_run(client)
+        retried = make_jobs(client)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        take_all(browser, str(client.base_url), retried=retried, failed=failed)
         browser.close()
 
 
 @contextmanager
 def stack(scratch: Path) -> Iterator[httpx.Client]:
-    """An hour of past jobs, the API and two workers with room for three jobs in all."""
+    """An hour of past jobs, the API, two workers with room for three jobs in all, and one that was killed."""
     from tests.browser.traffic import fill
 
     fill(1200, seconds_apart=3)
-    options = ("--pool=threads", "--hostname=celery@one", "--concurrency=2")
-    others = ("--pool=threads", "--hostname=celery@two", "--concurrency=1")
-    one = running_worker(scratch / "one.log", *options)
-    two = running_worker(scratch / "two.log", *others)
+    one = running_worker(scratch / "one.log", "--pool=threads", "--concurrency=2", "--hostname=celery@one")
+    two = running_worker(scratch / "two.log", "--pool=threads", "--concurrency=1", "--hostname=celery@two")
     with running_api(scratch / "api.log") as client, one, two:
+        with running_worker(scratch / "three.log", "--pool=solo", "--hostname=celery@three") as three:
+            wait_for(lambda: len(client.get("/workers").json()) == 3, what="the third worker")
+            three.kill()
         yield client
 
 
-def make_jobs(client: httpx.Client) -> dict[str, int]:
-    """Jobs that ended well, failed, were retried, are running or waiting; gives the numbers of those to be shown."""
-    for name in ("why-queues.txt",):
-        client.post("/documents", files={"file": (name, (ROOT / "data" / "samples" / name).read_bytes())})
+def make_jobs(client: httpx.Client) -> int:
+    """Jobs that ended well, failed, were retried, are running or waiting; gives the one that was retried."""
     retried = submit(client, params={"step_seconds": 0.8, "fail_at_step": 2, "fail_times": 9}, max_attempts=2)
     failed = submit(client, params={"step_seconds": 0.6, "fail_at_step": 3, "fail_times": 9}, max_attempts=3)
     submit(client, pipeline="document", params={"document": "why-queues.txt"})
@@ -68,7 +68,8 @@ def make_jobs(client: httpx.Client) -> dict[str, int]:
     for _ in range(2):
         submit(client, params={"step_seconds": 5})
     wait_for(lambda: len(client.get(f"/jobs/{running[0]}").json()["steps"]) > 1, seconds=60)
-    return {"retried": retried, "failed": failed, "running": running[0]}
+    wait_for(lambda: "lost" in [worker["status"] for worker in client.get("/workers").json()], what="the lost worker")
+    return retried
 
 
 def submit(client: httpx.Client, **request: Any) -> int:
@@ -83,26 +84,37 @@ def until(client: httpx.Client, job: int, status: str) -> None:
     wait_for(lambda: client.get(f"/jobs/{job}").json()["status"] == status, what=f"{status} of job {job}")
 
 
-def take_all(browser: Browser, base_url: str, jobs: dict[str, int]) -> None:
+def make_run(client: httpx.Client) -> str:
+    """A run in which one lane of a chord's header fails; gives its id."""
+    lane = {"chain": [task("add", 1, 2), task("multiply", 10)]}
+    broken = {"chain": [task("echo", "report.pdf"), task("extract")]}
+    header = [lane, broken, task("flaky", 1, retries=2)]
+    run = start(client, {"chord": {"header": header, "body": {"chain": [task("finalize"), task("echo")]}}})
+    wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
+    return run
+
+
+def take_all(browser: Browser, base_url: str, *, retried: int, failed: str) -> None:
     """Each screen in both colour schemes, wide and on a phone."""
     TARGET.mkdir(exist_ok=True)
-    screens: dict[str, tuple[str, Callable[[Page], None]]] = {
-        "jobs": ("#/jobs", lambda page: page.locator("[data-job-id]").first.wait_for()),
-        "job": (f"#/jobs/{jobs['retried']}", lambda page: page.get_by_role("heading", level=1).wait_for()),
-        "failed": (f"#/jobs/{jobs['failed']}", lambda page: page.get_by_role("heading", level=1).wait_for()),
-        "submit": ("#/jobs/new", lambda page: page.get_by_role("dialog").wait_for()),
-        "system": ("#/system", lambda page: page.get_by_role("heading", level=1).wait_for()),
+    screens = {
+        "jobs": ("#/jobs", "tr[data-status=IN_PROGRESS]"),
+        "job": (f"#/jobs/{retried}?step=2&try=3", "[data-step]"),
+        "submit": ("#/jobs/new", "dialog [data-field=step_seconds]"),
+        "run": (f"#/runs/{failed}", ".cut, [role=treeitem]"),
+        "canvas": ("#/canvas?example=header-fails", "[data-warning]"),
+        "system": ("#/system", "[data-worker]"),
     }
     schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
     for scheme in schemes:
         for size, viewport in (("wide", WIDE), ("phone", PHONE)):
-            page = browser.new_page(base_url=base_url, viewport=viewport, color_scheme=scheme, locale="en-US")  # type: ignore[arg-type]
             for name, (route, ready) in screens.items():
+                page = browser.new_page(base_url=base_url, viewport=viewport, color_scheme=scheme, locale="en-US")
                 page.goto(f"/ui/{route}")
-                ready(page)
-                page.wait_for_timeout(1200)  # the clocks, bars and fades come to rest
+                page.locator(ready).first.wait_for()
+                page.wait_for_timeout(500)  # what fades in has done so
                 page.screenshot(path=TARGET / f"{name}-{size}-{scheme}.png", animations="disabled")
-            page.close()
+                page.close()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from tests.browser.chromium import collect as pytest_collect_directory  # noqa: F401  (a hook)
 from tests.support import Process, free_port, running_api, running_worker
 
 PASSWORD = "a password: with / @ % signs"

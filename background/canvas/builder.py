@@ -91,6 +91,22 @@ def edges_of(canvas: Canvas) -> Iterator[Edge]:
             yield from product(_last_ids(member), _first_ids(canvas.body))
 
 
+def errbacks_of(canvas: Canvas) -> dict[str, list[str]]:
+    """For each task that has such the ids of what is called when it fails.
+
+    That is its own error callback and, of a task that is a member of a chord's header, or of a chain that is one,
+    also the body's: Celery calls that, too (celery/backends/base.py, `chord_error_from_stack`).
+    """
+    found = {task.id: [task.on_error.id] for task in tasks_of(canvas) if task.on_error is not None}
+    for part in _within(canvas):
+        if isinstance(part, Chord) and isinstance(part.body, Task) and part.body.on_error is not None:
+            for member in part.header:
+                for task in member.parts if isinstance(member, Chain) else (member,):
+                    if isinstance(task, Task):
+                        found.setdefault(task.id, []).append(part.body.on_error.id)
+    return found
+
+
 def result_ids(canvas: Canvas) -> Any:
     """Where the canvas's result comes from: a task's id, or a list of such for a group."""
     match canvas:
@@ -172,6 +188,12 @@ def _parts(canvas: Canvas) -> tuple[Canvas, ...]:
             return canvas.members
         case Chord():
             return (*canvas.header, canvas.body)
+
+
+def _within(canvas: Canvas) -> Iterator[Canvas]:
+    yield canvas
+    for part in _parts(canvas):
+        yield from _within(part)
 
 
 def _first_ids(canvas: Canvas) -> list[str]:

@@ -67,8 +67,10 @@ run_tasks = Table(
     Column("args", JSONB, nullable=False),
     # The tasks that wait for this one.
     Column("next", ARRAY(Uuid), nullable=False),
-    # The task that is called when this one fails.
+    # The error callback of this task.
     Column("on_error", Uuid),
+    # All that are called then: that one, and the one of the chord's body that cannot run any more.
+    Column("errbacks", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
     Column("state", Text, nullable=False, server_default=TaskState.PENDING.value),
     Column("result", JSONB),
     Column("error", JSONB),

@@ -32,10 +32,11 @@ WITH run AS (
 ), event AS (
     {_EVENT} SELECT id, 1, 'created', NULL FROM run
 )
-INSERT INTO run_tasks (id, run_id, position, task, args, next, on_error)
-SELECT task.id, run.id, task.position, task.task, task.args, task.next, task.on_error
+INSERT INTO run_tasks (id, run_id, position, task, args, next, on_error, errbacks)
+SELECT task.id, run.id, task.position, task.task, task.args, task.next, task.on_error,
+       coalesce(task.errbacks, array_remove(ARRAY[task.on_error], NULL))
 FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
-    id uuid, position int, task text, args jsonb, next uuid[], on_error uuid)
+    id uuid, position int, task text, args jsonb, next uuid[], on_error uuid, errbacks uuid[])
 """)
 
 _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
@@ -76,7 +77,8 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 """)
 
 # A task's end. When it did not succeed, everything that waits for it, near or far, can never run: SKIPPED. So is its
-# error callback when it did, which is as good as done; nobody calls that of a task that was lost or revoked.
+# error callback when it did, which is as good as done; nobody calls that of a task that was lost or revoked. Celery
+# calls that of a chord's body when a task of the header fails, though the body itself never runs.
 # OFFSET 0: they are looked up one by one; the planner expects many, and would read the whole table instead.
 _SETTLED = Prepared(
     "run_task_settled",
@@ -85,18 +87,18 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks
     SET state = :state, result = CAST(:result AS jsonb), error = CAST(:error AS jsonb), finished_at = now()
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_tasks.run_id, run_tasks.next, run_tasks.on_error
+    RETURNING run_tasks.run_id, run_tasks.next, run_tasks.on_error,
+        CASE WHEN :state = 'FAILURE' AND CAST(:error AS jsonb) ->> 'type' <> '{LOST}' THEN errbacks
+             ELSE '{{}}' END AS called
 ), doomed(id) AS (
-    SELECT unnest(CASE
-        WHEN :state = 'SUCCESS' THEN ARRAY[on_error]
-        WHEN :state = 'FAILURE' AND CAST(:error AS jsonb) ->> 'type' <> '{LOST}' THEN next
-        ELSE next || on_error END) FROM task
+    SELECT unnest(CASE :state WHEN 'SUCCESS' THEN ARRAY[on_error] ELSE next || on_error END) FROM task
     UNION
-    SELECT unnest(after.next || after.on_error) FROM doomed CROSS JOIN LATERAL (
-        SELECT next, on_error FROM run_tasks WHERE run_tasks.id = doomed.id OFFSET 0) AS after
+    SELECT unnest(after.next || after.on_error) FROM doomed CROSS JOIN task CROSS JOIN LATERAL (
+        SELECT next, on_error FROM run_tasks WHERE run_tasks.id = doomed.id AND doomed.id <> ALL (called) OFFSET 0
+    ) AS after
 ), skipped AS (
     UPDATE run_tasks SET state = 'SKIPPED'
-    WHERE id = ANY (ARRAY(SELECT id FROM doomed)) AND state = 'PENDING'
+    WHERE id = ANY (ARRAY(SELECT id FROM doomed, task WHERE id <> ALL (called))) AND state = 'PENDING'
     RETURNING id
 ), change AS (
     SELECT run_id, 1 + (SELECT count(*) FROM skipped) AS settled,
@@ -195,7 +197,11 @@ WHERE worker_id = :worker_id AND state = 'STARTED'
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
     runs.succeeded, runs.cancelled, runs.event_count, runs.created_at, runs.updated_at, now() AS seen_at,
+<<<<<<< HEAD
     (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next'] || jsonb_build_object(
+=======
+    (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next', 'on_error', 'errbacks'] || jsonb_build_object(
+>>>>>>> page
             'worker_lost', state = 'STARTED' AND worker_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM workers WHERE workers.id = t.worker_id AND seen_at > now() - :patience * interval '1 second'
             )) ORDER BY t.position)
@@ -223,7 +229,7 @@ def create(
     result_ids: Any,
     tasks: Sequence[dict[str, Any]],
 ) -> None:
-    """Insert a run and its tasks, in order; each has `id`, `task`, `args`, `next` and, if any, `on_error`."""
+    """Insert a run and its tasks, in order: `id`, `task`, `args`, `next`, and `on_error` and `errbacks` if any."""
     values = {
         "task_id": task_id,
         "type": run_type,

@@ -13,25 +13,28 @@ WHERE status IN ('PENDING', 'STARTED', 'RETRY')
 LIMIT 100
 """)
 
+# It could be next. An error callback waits for a failure: of its task, or of the header before a body that is skipped.
+_NOTHING_BEFORE_IT = """NOT EXISTS (
+    SELECT FROM run_tasks other
+    WHERE other.run_id = runs.id
+      AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
+           OR run_tasks.id = other.on_error AND other.state NOT IN ('FAILURE', 'SKIPPED')))"""
+
 # Runs that another broker took, in which nothing moves: whatever could be next is gone.
-_LOST_WITH_BROKER = text("""
+_LOST_WITH_BROKER = text(f"""
 SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
 WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND epoch <> :epoch AND updated_at < now() - interval '5 seconds'
   AND state IN ('PENDING', 'RETRY')
   AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.run_id = runs.id AND other.state = 'STARTED')
-  AND NOT EXISTS (SELECT FROM run_tasks other
-                  WHERE other.run_id = runs.id AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
-                                                    OR run_tasks.id = other.on_error AND other.state <> 'FAILURE'))
+  AND {_NOTHING_BEFORE_IT}
 ORDER BY runs.id, position LIMIT 100
 """)
 
-_QUIET = text("""
+_QUIET = text(f"""
 SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
 WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
   AND state IN ('PENDING', 'STARTED', 'RETRY')
-  AND NOT EXISTS (SELECT FROM run_tasks other
-                  WHERE other.run_id = runs.id AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
-                                                    OR run_tasks.id = other.on_error AND other.state <> 'FAILURE'))
+  AND {_NOTHING_BEFORE_IT}
 ORDER BY runs.id, position LIMIT 50
 """)
 

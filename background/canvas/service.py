@@ -68,6 +68,7 @@ def submit(canvas: Canvas, *, run_type: RunType | None = None) -> Run:
     canvas = rewritten(canvas)
     task_id = builder.run_id(canvas)
     edges = list(builder.edges_of(canvas))
+    errbacks = builder.errbacks_of(canvas)
     waiting: dict[str, list[str]] = defaultdict(list)
     for before, after in edges:
         waiting[before].append(after)
@@ -78,6 +79,7 @@ def submit(canvas: Canvas, *, run_type: RunType | None = None) -> Run:
             "args": task.args,
             "next": [after for after in waiting[task.id] if task.on_error is None or after != task.on_error.id],
             "on_error": None if task.on_error is None else task.on_error.id,
+            "errbacks": errbacks.get(task.id, []),
         }
         for task in builder.tasks_of(canvas)
     ]

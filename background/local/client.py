@@ -16,6 +16,7 @@ class Client:
 
     host: str
     port: int
+    key: str | None = None
     timeout: float = 30
 
     def get(self, path: str) -> Any:
@@ -36,7 +37,7 @@ class Client:
     def _ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, {**(headers or {}), **({"X-API-Key": self.key} if self.key else {})})
             answer = connection.getresponse()
             text = answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:

@@ -1,5 +1,6 @@
 """`run.py demo`: one job and each kind of canvas, as a user would run them over HTTP."""
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from typing import Any
 from rich.console import Console as Terminal
 from rich.table import Table
 
+from background.cli.bars import JobView
 from background.local.checks import free_port, reachable
 from background.local.client import Client
 from background.local.console import Console
 from background.local.lock import only_one
 from background.local.plan import Plan, make_plan
 from background.local.processes import LocalError, tail
-from background.local.show import JobView
 from background.local.supervisor import Interrupts, Stopped, Supervisor
 from background.local.up import api, migration, worker
 from background.settings import Settings, get_settings
@@ -43,7 +44,8 @@ def demo(home: Path, interrupts: Interrupts) -> int:
     """
     with only_one(home / "lock") as lock:
         settings = get_settings()
-        plan = make_plan(settings, home, **_changes(settings))
+        key = secrets.token_urlsafe() if settings.api_keys else None
+        plan = make_plan(settings, home, **_changes(settings, key))
         logs = home / "logs"
         supervisor = Supervisor(
             servers=plan.servers,
@@ -54,14 +56,16 @@ def demo(home: Path, interrupts: Interrupts) -> int:
             restart=False,
             keep=[lock],
         )
-        return _perform(supervisor, Play(plan, supervisor, logs))
+        return _perform(supervisor, Play(plan, supervisor, logs, key=key))
 
 
-def _changes(settings: Settings) -> dict[str, object]:
-    """What differs from `up`: nobody has to know the port, and nobody wants to wait long."""
+def _changes(settings: Settings, key: str | None) -> dict[str, object]:
+    """What differs from `up`: nobody has to know the port, and nobody wants to wait long. `key` is known, too."""
     changes: dict[str, object] = {"api_port": free_port(reachable(settings.api_host), settings.api_port)}
     if "step_seconds" not in settings.model_fields_set:
         changes["step_seconds"] = 1.0
+    if settings.api_keys and key:
+        changes["api_keys"] = f"{settings.api_keys.get_secret_value()},{key}:write:{key}"
     return changes
 
 
@@ -84,8 +88,8 @@ def _perform(supervisor: Supervisor, play: "Play") -> int:
 class Play:
     """The scenes, one after the other; each raises `LocalError` where it does not end as it should."""
 
-    def __init__(self, plan: Plan, supervisor: Supervisor, logs: Path) -> None:
-        self._client = Client(reachable(plan.settings.api_host), plan.settings.api_port)
+    def __init__(self, plan: Plan, supervisor: Supervisor, logs: Path, *, key: str | None) -> None:
+        self._client = Client(reachable(plan.settings.api_host), plan.settings.api_port, key=key)
         self._job_seconds = 10 * plan.settings.step_seconds + RUN_SECONDS
         self._supervisor = supervisor
         self._data = plan.settings.data_dir

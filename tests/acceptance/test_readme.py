@@ -1,5 +1,6 @@
-"""The README says what happens: its curl examples are run, its code is tried, both languages show the same."""
+"""The README says what happens: its examples are run, its code is tried, both languages show the same."""
 
+import os
 import re
 import shlex
 import shutil
@@ -22,18 +23,20 @@ UPLOADED = "README.md"
 VARIABLE = re.compile(
     r"""(?P<cut>…)
     |(?P<task>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})
-    |(?P<job>(?:(?<="job_id":)|(?<=/jobs/)|(?<=[Jj]ob\ )|(?<=job-))\d+)
+    |(?P<job>(?:(?<="job_id":)|(?<=/jobs/)|(?<=[Jj]ob\ )|(?<=job-)|(?<=watch\ ))\d+|^\d+(?=\ +demo))
     |(?P<row>(?<="id":)\d+)
-    |(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z)
+    |(?P<time>\d{4}-\d\d-\d\d[T\ ][\d:.]+Z?)
+    |(?P<took>\d+\.\d\d(?=\ s\b))
     |(?P<worker>\w+@[\w.-]+)""",
-    re.VERBOSE,
+    re.VERBOSE | re.MULTILINE,
 )
 ANYTHING = {
     "cut": r".*?",
     "task": r"[0-9a-f-]{36}",
     "job": r"\d+",
     "row": r"\d+",
-    "time": r"[\d:.TZ-]+",
+    "time": r"[\d:.TZ -]+",
+    "took": r"[\d.]+",
     "worker": r"\w+@[\w.-]+",
 }
 
@@ -126,6 +129,39 @@ class Example:
         return "\n".join([*head, "", answer.text])
 
 
+@dataclass
+class Command:
+    """One `$ python -m background …` with the output that is shown for it; `echo '…' |` may stand before it."""
+
+    command: str
+    shown: str
+    method: str = ""
+
+    def read(self, command: str) -> "Command":
+        """Take this for the command line."""
+        self.command, self.shown = command, self.aligned(self.shown)
+        return self
+
+    def answer(self, client: httpx.Client) -> str:
+        """Run it; gives what it prints."""
+        piped, _, words = self.command.rpartition(" | ")
+        done = subprocess.run(
+            [sys.executable, *shlex.split(words)[1:]],
+            cwd=ROOT,
+            env={**os.environ, "PLAYGROUND_URL": str(client.base_url), "PYTHONIOENCODING": "utf-8"},
+            input=shlex.split(piped)[1] if piped else "",
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        return self.aligned(done.stdout) + done.stderr
+
+    @staticmethod
+    def aligned(text: str) -> str:
+        """Columns are as wide as what is in them."""
+        return re.sub(r"(?<=\S) +$", "", re.sub(r"(?<=\S) {2,}", "  ", text), flags=re.MULTILINE)
+
+
 def blocks(path: Path, language: str = r"\w*") -> list[str]:
     """The fenced blocks of a file, in order."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", path.read_text(), re.MULTILINE | re.DOTALL)
@@ -138,13 +174,15 @@ def headings(path: Path) -> list[str]:
     return re.findall(r"^#+(?= )", text, re.MULTILINE)
 
 
-def examples() -> Iterator[Example]:
-    """All curl examples in order."""
+def examples() -> Iterator[Example | Command]:
+    """All examples of curl and of the command line, in order."""
     for block in blocks(READMES[0], "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE):
             command, _, shown = part.partition("\n")
             if command.startswith("curl "):
                 yield Example(command, shown.rstrip("\n"))
+            elif "python -m background" in command and shown:
+                yield Command(command, shown.rstrip("\n"))
 
 
 @pytest.fixture
@@ -201,7 +239,8 @@ def test_every_setting_is_told(readme: Path) -> None:
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 def test_what_is_linked_is_there(readme: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", readme.read_text()):
+    found = re.findall(r"\]\(([^)#]+)\)|(?:src|srcset)=\"([^\"]+)\"", readme.read_text())
+    for target in (link or picture for link, picture in found):
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 

@@ -96,3 +96,23 @@ def test_what_plain_celery_has_published_is_unknown_here(client: httpx.Client, w
     worker.wait_for_line(f"{plain.id}] succeeded")
     assert plain.state == "SUCCESS"
     assert_problem(client.get(f"/result/{plain.id}"), 404)
+
+
+def test_a_chords_error_callback_is_called_though_its_body_never_runs(client: httpx.Client, worker: Process) -> None:
+    callback = {"task": "finalize"}
+    failing = {"chain": [{"task": "fail", "args": ["no"]}, {"task": "echo"}]}
+    header = [failing, {"task": "fail", "args": ["never"]}, {"task": "add", "args": [1, 2]}]
+    body = {"chord": {"header": header, "body": {"task": "xsum", "link_error": callback}}}
+    run = client.post("/canvas", json=body).json()
+    ended = wait_for(lambda: (found := client.get(f"/result/{run['task_id']}").json())["ready"] and found)
+    states = [(node["task"].rpartition(".")[2], node["state"]) for node in ended["graph"]["nodes"]]
+    assert states == [
+        ("fail", "FAILURE"),
+        ("echo", "SKIPPED"),
+        ("fail", "FAILURE"),
+        ("add", "SUCCESS"),
+        ("xsum", "SKIPPED"),
+        ("finalize", "SUCCESS"),
+    ]
+    assert ended["status"] == "FAILURE"
+    assert ended["graph"]["nodes"][-1]["result"] == f"Final result: {run['task_id']}"

@@ -4,33 +4,26 @@ Playwright's own fixtures live for a whole session, and with them an event loop 
 tests of the same process would trip over. These live as long as one module.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import text
 
 from background.local.servers import EmbeddedPostgres
+from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.browser.watch import Watch
 from tests.support import wait_for
 
-NO_CHROMIUM = "There is no Chromium here, so the page is not tried; on Debian: apt install chromium"
-Open = Callable[..., Page]
+expect.set_options(timeout=20_000)  # ms; the machine may be busy
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of an installed Chromium. Skips where there is none, and fails under CI."""
-    path = shutil.which("chromium")
-    if path is None and os.environ.get("CI"):
-        pytest.fail(NO_CHROMIUM)
-    if path is None:
-        pytest.skip(NO_CHROMIUM)
-    return path
+    """The path of the installed Chromium. Without one only CI comes here, and fails."""
+    return CHROMIUM or pytest.fail(NO_CHROMIUM)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +51,7 @@ def new_context(browser: Browser, watch: Watch, client: httpx.Client) -> Iterato
     def new(**options: Any) -> BrowserContext:
         defaults = {"base_url": str(client.base_url), "locale": "en-US", "viewport": {"width": 1280, "height": 800}}
         context = browser.new_context(**{**defaults, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         watch.follow(context, base_url=str(options.get("base_url", client.base_url)))
         opened.append(context)
         return context

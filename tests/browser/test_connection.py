@@ -99,7 +99,7 @@ def test_without_postgresql_the_last_state_stays(
     open_list(page)
     with stopped(postgres):
         banner = page.locator('[data-banner="down"]')
-        expect(banner).to_contain_text("The API cannot work right now: PostgreSQL")
+        expect(banner).to_contain_text("The API cannot work right now: PostgreSQL", timeout=20_000)
         expect(row(page, job)).to_be_visible()
     banner.get_by_role("button", name="Try again").click()
     expect(banner).to_have_count(0, timeout=30_000)

@@ -35,16 +35,23 @@ LAYERS = [
     ["background.jobs.recovery", "background.jobs.planned_stop"],
     ["background.jobs", "background.task"],
     ["background.problems", "background.requests"],
+    ["background.access"],
     ["background.streams", "background.web"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.workers.router"],
     ["background.streams.router"],
+    ["background.cli.errors", "background.cli.text"],
+    ["background.cli.client", "background.cli.tables", "background.cli.bars"],
+    ["background.cli.session", "background.cli.streams", "background.cli.trees"],
+    ["background.cli.jobs", "background.cli.canvas"],
+    ["background.cli", "background.processes"],
     ["background.__main__"],
     ["sample_app"],
     ["main"],
 ]
 LIBRARIES_ONLY_IN = {
     "os": {
-        "background.__main__",
+        "background.access",
+        "background.processes",
         "background.jobs.planned_stop",
         "background.jobs.recovery",
         "background.task.job_tasks",
@@ -53,6 +60,7 @@ LIBRARIES_ONLY_IN = {
         "background.local",
     },
     "fastapi": {
+        "background.access",
         "background.problems",
         "background.requests",
         "background.system",

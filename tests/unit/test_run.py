@@ -243,3 +243,28 @@ def test_the_example_names_every_setting_and_sets_none() -> None:
     assert [line for line in lines if line and not line.startswith("#")] == []
     named = {match[1].lower() for line in lines if (match := re.match(r"#([A-Z_]+)=", line))}
     assert named == set(Settings.model_fields)
+
+
+# ------------------------------------------------------------------------------------------------ the command
+
+
+def test_the_command_works_from_anywhere_and_completes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "a folder" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(run, "VENV_PYTHON", python)
+    run.write_command()
+
+    def call(*words: str, **env: str) -> str:
+        command = [str(python.with_name("playground")), *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, **env}, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert "Usage: playground" in call("--help")
+    bash = call("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert "complete -o default -F _playground_completion playground" in bash
+    ask = {"_PLAYGROUND_COMPLETE": "complete_bash", "COMP_WORDS": "playground jobs --status c", "COMP_CWORD": "3"}
+    assert call(**ask).split() == ["COMPLETED", "CANCELLED"]

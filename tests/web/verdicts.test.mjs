@@ -22,10 +22,13 @@ const VERDICTS = {
   "fail failed: RuntimeError: x. So xsum, the callback of its chord, did not run. sleep still runs.":
     "실패: fail (RuntimeError: x). 그래서 코드의 콜백이 실행되지 않았습니다: xsum",
   "xsum failed: TypeError: no. echo, echo never ran.": "실패: xsum (TypeError: no). 실행되지 않은 태스크: echo, echo",
+  "xsum failed: TypeError: no. echo (60 times), add never ran.":
+    "실패: xsum (TypeError: no). 실행되지 않은 태스크: echo (60 times), add",
   "fail failed: RuntimeError: 1.5 is no file.": "실패: fail (RuntimeError: 1.5 is no file).",
   "Revoked: echo, echo never ran; 1 of 3 tasks were done.":
     "취소됨. 실행되지 않은 태스크: echo, echo. 태스크 3개 중 1개 완료.",
-  "Running since 08:13:34 UTC: sleep; 4 of 8 tasks are done.": "08:13:34(UTC)부터 실행 중: sleep. 태스크 8개 중 4개 완료.",
+  "Running since 08:13:34 UTC: sleep; 4 of 8 tasks are done.":
+    "08:13:34(UTC)부터 실행 중: sleep. 태스크 8개 중 4개 완료.",
 };
 
 test("verdicts are said in Korean", () => {

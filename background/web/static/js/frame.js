@@ -188,7 +188,7 @@ function showConnection() {
 function showState(state, asOf) {
   if (state === "live" && cutShown) toast(t("live.back"), { kind: "ok" });
   const text = state === "cut" && !asOf ? t("live.cut.never") : t(`live.${state}`, { time: asOf ? clock(asOf) : "" });
-  if (state === "cut" && !cutShown) toast(text, { kind: "fail" });
+  if (state === "cut" && !cutShown && health.down !== "key") toast(text, { kind: "fail" });
   cutShown = state === "cut";
   set(live, "data-state", state);
   set(live, "aria-pressed", String(state === "paused"));

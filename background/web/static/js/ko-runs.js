@@ -224,7 +224,7 @@ export default {
       "$1(UTC)부터 실행 중: $2. 태스크 $4개 중 $3개 완료.",
     ],
     [
-      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\. ([\w, ]+) never ran\.(?: .+ still runs?\.)?$/,
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\. ([\w, ()]+) never ran\.(?: .+ still runs?\.)?$/,
       "실패: $1 ($2). 그래서 코드의 콜백이 실행되지 않았습니다: $3. 그 뒤도 실행되지 않았습니다: $5. 같은 헤더에서 그대로 실행된 태스크: $4",
     ],
     [
@@ -232,14 +232,14 @@ export default {
       "실패: $1 ($2). 그래서 코드의 콜백이 실행되지 않았습니다: $3. 같은 헤더에서 그대로 실행된 태스크: $4",
     ],
     [
-      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run\.(?: ([\w, ]+) never ran\.)?(?: .+ still runs?\.)?$/,
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run\.(?: ([\w, ()]+) never ran\.)?(?: .+ still runs?\.)?$/,
       "실패: $1 ($2). 그래서 코드의 콜백이 실행되지 않았습니다: $3",
     ],
     [
-      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. ([\w, ]+) never ran\.(?: .+ still runs?\.)?$/,
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. ([\w, ()]+) never ran\.(?: .+ still runs?\.)?$/,
       "실패: $1 ($2). 실행되지 않은 태스크: $3",
     ],
-    [/^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\.(?: [\w, ]+ still runs?\.)?$/, "실패: $1 ($2)."],
+    [/^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\.(?: [\w, ()]+ still runs?\.)?$/, "실패: $1 ($2)."],
     [
       /^Cancelled: (.+) will not run; (.+) may still finish\.$/,
       "취소됨. 실행되지 않을 태스크: $1. 아직 실행 중인 태스크: $2",

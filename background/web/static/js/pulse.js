@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { throttle } from "./dom.js";
 
-const IDLE_MS = 10_000;
+const IDLE_MS = 5_000;
 const BUSY_MS = 2_500;
 
 /** Tells `change` when there is something new; both are null until the first answer. */

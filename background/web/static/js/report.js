@@ -58,8 +58,25 @@ function rendered(markdown) {
 }
 
 function table([head, , ...rows]) {
-  const cells = (row) => row.split(/(?<!\\)\|/).slice(1, -1).map((cell) => plain(cell.trim())); // prettier-ignore
-  const line = (row, tag) => h("tr", {}, cells(row).map((cell) => h(tag, { scope: tag === "th" ? "col" : null }, cell))); // prettier-ignore
-  const body = h("tbody", {}, rows.map((row) => line(row, "td"))); // prettier-ignore
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("report.title") }, h("table", { class: "plain" }, h("thead", {}, line(head, "th")), body));
+  const cells = (row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => plain(cell.trim()));
+  const line = (row, tag) =>
+    h(
+      "tr",
+      {},
+      cells(row).map((cell) => h(tag, { scope: tag === "th" ? "col" : null }, cell)),
+    );
+  const body = h(
+    "tbody",
+    {},
+    rows.map((row) => line(row, "td")),
+  );
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("report.title") },
+    h("table", { class: "plain" }, h("thead", {}, line(head, "th")), body),
+  );
 }

@@ -49,6 +49,7 @@ class JobView {
   }
 
   close() {
+    this.id = null; // What is still on its way is for nobody.
     this.stop?.();
     this.read.cancel();
     this.timers.forEach(clearInterval);
@@ -62,7 +63,7 @@ class JobView {
     this.main.append(h("h1", { tabindex: "-1" }, t("job", { id: this.id })), skeleton(6));
     setSection("jobs", t("job", { id: this.id }));
     readPipelines().then(
-      () => this.job && this._draw(),
+      () => this.id !== null && this.job && this._draw(),
       () => {},
     );
     this._follow();
@@ -70,6 +71,7 @@ class JobView {
 
   _follow() {
     this.stop?.();
+    if (this.id === null) return;
     this.stop = follow(`jobs/${this.id}/events`, {
       open: () => this._read(),
       retry: () => this._read().catch(() => {}),
@@ -103,7 +105,7 @@ class JobView {
   }
 
   _take(job) {
-    if (this.job && this.job.updated_at > job.updated_at) return;
+    if (job.id !== this.id || this.job?.updated_at > job.updated_at) return;
     const before = this.job;
     this.job = job;
     if (ended(job)) cancelling.delete(job.id);
@@ -226,6 +228,7 @@ class JobView {
     if (!job || !may[action](job)) return false;
     if (action === "restart") return this._restart();
     await act(action, job, (_, after) => {
+      if (this.id !== job.id) return;
       if (after === null) go(href("jobs"));
       else this._again(after);
     });
@@ -245,6 +248,7 @@ class JobView {
 
   _again(after) {
     if (after) this._take({ events: this.job.events, ...after });
+    else this.read();
     this._follow();
   }
 }

@@ -56,6 +56,7 @@ class JobsView {
     pulse.removeEventListener("change", this.onPulse);
     window.removeEventListener("scroll", this.onScroll);
     this.rows.close();
+    document.documentElement.classList.remove("selecting");
   }
 
   _open({ rest, params }, back) {
@@ -187,7 +188,7 @@ class JobsView {
     if (!may[action](job)) return toast(t(`bulk.none.${action}`), { kind: "fail" });
     const index = this.list.ids.indexOf(id);
     const done = await act(action, job, (...news) => this._acted(...news));
-    if (done && action === "delete") this.rows.focus(index);
+    if (done && action === "delete" && this.parts.body.isConnected) this.rows.focus(index);
   }
 
   _acted(id, job) {

@@ -1,0 +1,129 @@
+"""API keys: who may ask, and who may change something. Without `API_KEYS` everybody may."""
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from background.problems import problem, responses
+from background.requests import drain
+from background.settings import ApiKey
+
+logger = logging.getLogger(__name__)
+
+PUBLIC_PATHS = ("/", "/ready")
+PAGE = "/ui"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+CHANGES_NOTHING = ("/canvas/preview",)
+"""Paths that take a POST and change nothing."""
+SCHEMES = {
+    "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class RequireKey:
+    """ASGI middleware: 401 without a key of `keys`, 403 for one that may only read and wants to write.
+
+    The key comes as `X-API-Key`, or as a Bearer token.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: Sequence[ApiKey]) -> None:
+        self.app = app
+        self.keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is allowed, answer the rest with a problem."""
+        refusal = None
+        if self.keys and scope["type"] == "http" and not is_public(scope["path"]):
+            key = self._find(_given(Headers(scope=scope)))
+            if key is None:
+                refusal = problem(
+                    HTTPStatus.UNAUTHORIZED,
+                    "This needs an API key: as X-API-Key, or as a Bearer token.",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            elif key.role == "read" and scope["method"] not in SAFE_METHODS and scope["path"] not in CHANGES_NOTHING:
+                refusal = problem(HTTPStatus.FORBIDDEN, f"The key {key.name!r} may only read.")
+        if refusal is not None:
+            await drain(receive)
+        await (refusal or self.app)(scope, receive, send)
+
+    def _find(self, given: bytes) -> ApiKey | None:
+        """Every key is compared, and each in constant time, so that no duration tells how close a guess was."""
+        found = None
+        for key in self.keys:
+            if secrets.compare_digest(key.key.get_secret_value().encode(), given):
+                found = key
+        return found
+
+
+def is_public(path: str) -> bool:
+    """Whether anybody may have this: the signs of life, and the files of the page."""
+    return path in PUBLIC_PATHS or path == PAGE or path.startswith(f"{PAGE}/")
+
+
+def _given(headers: Headers) -> bytes:
+    key = headers.get("x-api-key")
+    if key is None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        key = token.strip() if scheme.lower() == "bearer" else ""
+    return key.encode("latin-1")
+
+
+def warn_if_open(keys: Sequence[ApiKey], argv: Sequence[str]) -> None:
+    """Say so where uvicorn's command line `argv` lets other machines in, and there are no keys."""
+    host = _host_of(argv)
+    if not keys and not _is_loopback(host):
+        logger.warning("The API is open to everybody who reaches %s: API_KEYS is not set.", host)
+
+
+def _host_of(argv: Sequence[str]) -> str:
+    words = iter(argv)
+    found = os.environ.get("UVICORN_HOST") or LOOPBACK_NAMES[0]
+    for word in words:
+        if word == "--host":
+            found = next(words, found)
+        elif word.startswith("--host="):
+            found = word.partition("=")[2]
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host in LOOPBACK_NAMES or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def describe(app: FastAPI) -> None:
+    """Put the keys, and the two ways to be refused, into the OpenAPI document."""
+    generate = app.openapi
+    refusals = {str(status): responses(status)[status] for status in (401, 403)}
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {})["securitySchemes"] = SCHEMES
+        for path, method, operation in _operations(document):
+            if not is_public(path):
+                # An empty requirement: none is needed where API_KEYS is not set.
+                operation["security"] = [{name: []} for name in SCHEMES] + [{}]
+                writes = method.upper() not in SAFE_METHODS and path not in CHANGES_NOTHING
+                operation["responses"] |= {name: refusals[name] for name in (("401", "403") if writes else ("401",))}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation

@@ -1,0 +1,1 @@
+"""The command line: a client of the API, which knows nothing but its HTTP interface."""

@@ -1,0 +1,137 @@
+"""Jobs that move on a terminal: bars, or a line for each change where nobody watches."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from background.cli.text import clean
+
+Json = Mapping[str, Any]
+
+WIDTH = 28
+ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
+
+
+class _Bars:
+    """A display of named bars; without a terminal nothing is drawn."""
+
+    def __init__(self, terminal: Console) -> None:
+        self._terminal = terminal
+        self._live = terminal.is_terminal
+        self._bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[status]}", markup=False),
+            TimeElapsedColumn(),
+            console=terminal,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def _add(self, name: str, status: str) -> TaskID:
+        text = clean(name)[:WIDTH]
+        return self._bars.add_task(f"{text:{WIDTH}}", start=False, total=1.0, status=clean(status))
+
+    def _set(self, row: TaskID, *, done: float, status: str, running: bool) -> None:
+        if running and not self._bars.tasks[self._bars.task_ids.index(row)].started:
+            self._bars.start_task(row)
+        self._bars.update(row, completed=done, status=clean(status))
+
+    def say(self, line: str) -> None:
+        """A line above the bars."""
+        self._terminal.print(clean(line), markup=False, highlight=False, soft_wrap=True)
+
+
+class JobView(_Bars):
+    """Shows a job whose pipeline has `steps`, as often as it is given its present state."""
+
+    def __init__(self, terminal: Console, title: str, steps: Sequence[str]) -> None:
+        super().__init__(terminal)
+        self._title = title
+        self._said: dict[int, str] = {}
+        self._rows = {
+            number: self._add(f"{title}: {number} {name}", "waiting") for number, name in enumerate(steps, start=1)
+        }
+
+    def show(self, job: Json) -> None:
+        """Brings the display to the state of `job`, as `GET /jobs/{id}` gives it."""
+        if not self._live and job["status"] not in ENDED:
+            self._say_once(0, f"{self._title}: {job['status']}{f': {why}' if (why := job['waiting_for']) else ''}")
+        for step in job["steps"]:
+            self._show_step(step)
+        if self._live:
+            self._show_why(job)
+
+    def _show_why(self, job: Json) -> None:
+        row = self._rows.get(len(job["steps"]) or 1)
+        if job["waiting_for"] and row is not None:
+            self._bars.update(row, status=clean(job["waiting_for"]))
+
+    def _show_step(self, step: Json) -> None:
+        number, status = step["step_number"], step["status"]
+        if not self._live:
+            self._say_once(number, f"{self._title}: step {number} {status}: {step['message']}")
+            return
+        if number not in self._rows:
+            self._rows[number] = self._add(f"{self._title}: {number} {step['name']}", status)
+        done = 1.0 if status == "COMPLETED" else min(step["progress"], 0.99)
+        self._set(self._rows[number], done=done, status=status, running=True)
+
+    def _say_once(self, number: int, line: str) -> None:
+        if self._said.get(number) != line:
+            self._said[number] = line
+            self.say(line)
+
+
+class JobsView(_Bars):
+    """Shows all jobs that have not ended, one bar each, and a line for each that ends. `steps` has them by pipeline."""
+
+    def __init__(self, terminal: Console, steps: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(terminal)
+        self._steps = steps
+        self._rows: dict[int, TaskID] = {}
+
+    def reset(self, jobs: Sequence[Json]) -> None:
+        """What is under way right now; a job that is not among them has ended unseen."""
+        for gone in set(self._rows) - {job["id"] for job in jobs}:
+            self._remove(gone)
+        for job in jobs:
+            self._draw(job)
+
+    def show(self, kind: str, job: Json) -> None:
+        """Something has happened to `job`."""
+        if job["status"] in ENDED and self._live:
+            self._remove(job["id"])
+        if not self._live or kind in ("completed", "failed", "cancelled"):
+            self.say(f"Job {job['id']} {job['pipeline']}: {kind.replace('_', ' ')}{self._about(job)}")
+        if job["status"] not in ENDED:
+            self._draw(job)
+
+    def _draw(self, job: Json) -> None:
+        if self._rows.get(job["id"]) is None:
+            self._rows[job["id"]] = self._add(f"Job {job['id']} {job['pipeline']}", job["status"])
+        total = max(len(self._steps.get(job["pipeline"], ())), len(job["steps"]), 1)
+        done = sum(1.0 if step["status"] == "COMPLETED" else step["progress"] for step in job["steps"])
+        status = f"{job['status']}{self._about(job)}"
+        self._set(self._rows[job["id"]], done=min(done / total, 0.99), status=status, running=bool(job["steps"]))
+
+    def _remove(self, job_id: int) -> None:
+        if (row := self._rows.pop(job_id, None)) is not None:
+            self._bars.remove_task(row)
+
+    def _about(self, job: Json) -> str:
+        running = [f"step {each['step_number']} {each['name']}" for each in job["steps"] if not each["completed_at"]]
+        about = job["waiting_for"] or job["error"] or ", ".join(running)
+        return f": {about}" if about else ""

@@ -1,0 +1,153 @@
+"""Answers of the API as a reader wants them. All text in them is cleaned: it may come from anybody."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from background.cli.text import clean, clock, duration, short
+
+Json = Mapping[str, Any]
+
+COLOURS = {
+    "COMPLETED": "green",
+    "SUCCESS": "green",
+    "alive": "green",
+    "IN_PROGRESS": "cyan",
+    "STARTED": "cyan",
+    "RETRY": "yellow",
+    "PENDING": "yellow",
+    "FAILED": "red",
+    "FAILURE": "red",
+    "lost": "red",
+    "CANCELLED": "magenta",
+    "REVOKED": "magenta",
+    "SKIPPED": "bright_black",
+}
+
+
+def state(status: str) -> Text:
+    """A status in its colour."""
+    return Text(clean(status), COLOURS.get(status, ""))
+
+
+def jobs_table(jobs: Sequence[Json]) -> RenderableType:
+    """Jobs in the order given, with what each is doing or why it does not."""
+    if not jobs:
+        return "There are no such jobs. Submit one: python -m background submit"
+    rows = ([job["id"], job["pipeline"], state(job["status"]), *_course(job)] for job in jobs)
+    return _table(["job", "pipeline", "status", "attempt", "created", "what"], rows)
+
+
+def _course(job: Json) -> list[object]:
+    running = [f"step {each['step_number']} {each['name']}, {each['progress']:.0%}" for each in _open_steps(job)]
+    outcome = None if job["result"] is None else short(job["result"])
+    what = job["waiting_for"] or job["error"] or ", ".join(running) or outcome or ""
+    return [f"{job['attempt']}", clock(job["created_at"]), what]
+
+
+def _open_steps(job: Json) -> list[Json]:
+    return [step for step in job["steps"] if step["status"] == "IN_PROGRESS"]
+
+
+def job_details(job: Json) -> RenderableType:
+    """One job with its steps and its history."""
+    facts = {
+        "params": short(job["params"], 200),
+        "attempt": f"{job['attempt']}, at most {job['max_attempts']} failures",
+        "priority": job["priority"],
+        "created": clock(job["created_at"]),
+        "started": clock(job["started_at"]),
+        "ended": clock(job["finished_at"]),
+        "worker": job["worker"],
+        "waits": job["waiting_for"],
+        "result": None if job["result"] is None else short(job["result"], 1000),
+        "error": job["error"],
+    }
+    title = Text.assemble(f"Job {job['id']}, {clean(job['pipeline'])}: ", state(job["status"]))
+    steps = _table(
+        ["step", "name", "status", "attempt", "took", "message"],
+        (
+            [
+                step["step_number"],
+                step["name"],
+                state(step["status"]),
+                step["attempt"],
+                duration(step["started_at"], step["completed_at"]) or f"{step['progress']:.0%}",
+                step["message"],
+            ]
+            for step in job["steps"]
+        ),
+    )
+    history = _table(
+        ["event", "at", "what", "step", "attempt", "message"],
+        (
+            [
+                event["number"],
+                clock(event["at"]),
+                event["kind"],
+                event["step"],
+                event["attempt"],
+                event["error"] or event["message"],
+            ]
+            for event in job.get("events", [])
+        ),
+    )
+    return Group(title, _facts(facts), *([steps] if job["steps"] else []), history)
+
+
+def ending(job: Json) -> Text:
+    """How a job has ended, on a line."""
+    why = job["error"] if job["result"] is None else short(job["result"], 200)
+    return Text.assemble(f"Job {job['id']} is ", state(job["status"]), f": {clean(why)}" if why else "")
+
+
+def workers_table(workers: Sequence[Json]) -> RenderableType:
+    """Who is alive, who was lost, and what each runs."""
+    if not workers:
+        return "No worker has been seen. Start one: python -m background worker"
+    rows = (
+        [
+            worker["name"],
+            state(worker["status"]),
+            f"{worker['pool']}, {worker['concurrency']}",
+            worker["pid"],
+            clock(worker["seen_at"]),
+            "\n".join(_work(each) for each in worker["running"]),
+        ]
+        for worker in workers
+    )
+    return _table(["worker", "status", "pool", "pid", "last seen", "runs"], rows)
+
+
+def _work(work: Json) -> str:
+    step = f", step {work['step']}" if work["step"] is not None else ""
+    return f"{work['type']} {work['id']} {work['name']}{step}"
+
+
+def documents_table(documents: Sequence[Json]) -> RenderableType:
+    """The stored documents."""
+    if not documents:
+        return "There are no documents. Add one: python -m background documents add FILE"
+    return _table(["name", "bytes", "type"], ([each["name"], each["size"], each["type"]] for each in documents))
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*(each if isinstance(each, Text) else _cell(each) for each in row))
+    return table
+
+
+def _cell(value: object) -> Text:
+    return Text("" if value is None else clean(str(value), lines=True), overflow="fold")
+
+
+def _facts(facts: Mapping[str, object]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        if value not in (None, ""):
+            table.add_row(Text(name, "bold"), _cell(value))
+    return table

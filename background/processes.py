@@ -1,0 +1,62 @@
+"""`migrate`, `api`, `worker`, `flower`: each process with the project's own defaults."""
+
+import os
+import sys
+
+import typer
+
+NAMES = ("migrate", "api", "worker", "flower")
+PYTHON = [sys.executable, "-m"]
+CELERY = [*PYTHON, "celery", "-A", "background.celery.celery_app"]
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give `app` these commands."""
+    panel = "Processes"
+    app.command(rich_help_panel=panel)(migrate)
+    for function in (api, worker, flower):
+        app.command(rich_help_panel=panel, context_settings=PASS_ON)(function)
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema; safe to run from many places at once."""
+    from background import migrations
+    from background.settings import get_settings
+
+    get_settings()
+    migrations.upgrade()
+
+
+def api(context: typer.Context) -> None:
+    """Serve the API. Further options go to uvicorn."""
+    from background.settings import get_settings
+
+    settings = get_settings()
+    address = ["--host", settings.api_host, "--port", str(settings.api_port)]
+    _become([*PYTHON, "uvicorn", "main:app", *address, "--timeout-graceful-shutdown", "3", *context.args])
+
+
+def worker(context: typer.Context) -> None:
+    """Work. Further options go to celery worker."""
+    from background.settings import get_settings
+
+    get_settings()
+    _become([*CELERY, "worker", "--loglevel=INFO", *context.args])
+
+
+def flower(context: typer.Context) -> None:
+    """Serve Flower. Further options go to celery flower."""
+    from background.settings import get_settings
+
+    settings = get_settings()
+    if settings.flower_basic_auth is not None:
+        # Through the environment, so that no process listing shows it.
+        os.environ["FLOWER_BASIC_AUTH"] = settings.flower_basic_auth.get_secret_value()
+    _become([*CELERY, "flower", "--address=127.0.0.1", f"--port={settings.flower_port}", *context.args])
+
+
+def _become(argv: list[str]) -> None:
+    """End as this program, under the same process id."""
+    sys.stdout.flush()
+    os.execv(argv[0], argv)

@@ -1,0 +1,96 @@
+"""`python -m background api | worker | flower`: what each becomes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from tests.support import ROOT
+
+# What it would become, and what had to be loaded for that.
+RECORD = """
+import json, os, sys
+def become(_path, argv):
+    loaded = [name for name in sys.modules if name.startswith(("background.cli", "alembic", "rich."))]
+    print(json.dumps([argv[1:], loaded, os.environ.get("FLOWER_BASIC_AUTH")]))
+    sys.exit()
+os.execv = become
+from background.__main__ import main
+main()
+"""
+CELERY = ["-m", "celery", "-A", "background.celery.celery_app"]
+
+
+def becomes(*words: str, **env: str) -> tuple[list[str], list[str], str | None]:
+    done = subprocess.run(
+        [sys.executable, "-c", RECORD, *words],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    argv, loaded, login = json.loads(done.stdout)
+    return argv, loaded, login
+
+
+@pytest.mark.parametrize(
+    ("words", "argv"),
+    [
+        (["worker"], [*CELERY, "worker", "--loglevel=INFO"]),
+        (
+            ["worker", "-c", "2", "-Qa,b", "--pool=solo", "--hostname", "x@%h", "-l", "DEBUG"],
+            [
+                *CELERY,
+                "worker",
+                "--loglevel=INFO",
+                "-c",
+                "2",
+                "-Qa,b",
+                "--pool=solo",
+                "--hostname",
+                "x@%h",
+                "-l",
+                "DEBUG",
+            ],
+        ),
+        (
+            ["api", "--workers", "2"],
+            [
+                *["-m", "uvicorn", "main:app", "--host", "127.0.0.9", "--port", "8123"],
+                *["--timeout-graceful-shutdown", "3", "--workers", "2"],
+            ],
+        ),
+        (
+            ["flower", "--address=0.0.0.0"],
+            [*CELERY, "flower", "--address=127.0.0.1", "--port=5123", "--address=0.0.0.0"],
+        ),
+    ],
+)
+def test_a_process_gets_our_defaults_and_what_else_is_said(words: Sequence[str], argv: list[str]) -> None:
+    found, loaded, _ = becomes(*words, API_HOST="127.0.0.9", API_PORT="8123", FLOWER_PORT="5123")
+    assert found == argv
+    assert loaded == []
+
+
+def test_the_password_of_flower_is_in_no_process_listing() -> None:
+    argv, _, login = becomes("flower", FLOWER_BASIC_AUTH="me:secret")
+    assert "me:secret" not in " ".join(argv)
+    assert login == "me:secret"
+
+
+def test_a_setting_that_cannot_be_used_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "background", "worker"],
+        cwd=ROOT,
+        env={**os.environ, "LEASE_SECONDS": "soon"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert done.stderr.startswith("LEASE_SECONDS: ")
+    assert done.stderr.count("\n") == 1
