@@ -197,11 +197,7 @@ WHERE worker_id = :worker_id AND state = 'STARTED'
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
     runs.succeeded, runs.cancelled, runs.event_count, runs.created_at, runs.updated_at, now() AS seen_at,
-<<<<<<< HEAD
-    (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next'] || jsonb_build_object(
-=======
-    (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next', 'on_error', 'errbacks'] || jsonb_build_object(
->>>>>>> page
+    (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next', 'errbacks'] || jsonb_build_object(
             'worker_lost', state = 'STARTED' AND worker_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM workers WHERE workers.id = t.worker_id AND seen_at > now() - :patience * interval '1 second'
             )) ORDER BY t.position)
