@@ -9,6 +9,7 @@ from typing import Any, Literal
 import httpx2 as httpx
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
+from tests.browser.canvases import start, task
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.support import ROOT, running_api, running_worker, wait_for
 from tests.throwaway import throwaway_servers
@@ -23,9 +24,10 @@ def main() -> None:
     if CHROMIUM is None:
         sys.exit(NO_CHROMIUM)
     with throwaway_servers() as scratch, stack(scratch) as client, sync_playwright() as playwright:
+        failed = make_run(client)
         retried = make_jobs(client)
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        take_all(browser, str(client.base_url), retried=retried)
+        take_all(browser, str(client.base_url), retried=retried, failed=failed)
         browser.close()
 
 
@@ -82,13 +84,25 @@ def until(client: httpx.Client, job: int, status: str) -> None:
     wait_for(lambda: client.get(f"/jobs/{job}").json()["status"] == status, what=f"{status} of job {job}")
 
 
-def take_all(browser: Browser, base_url: str, *, retried: int) -> None:
+def make_run(client: httpx.Client) -> str:
+    """A run in which one lane of a chord's header fails; gives its id."""
+    lane = {"chain": [task("add", 1, 2), task("multiply", 10)]}
+    broken = {"chain": [task("echo", "report.pdf"), task("extract")]}
+    header = [lane, broken, task("flaky", 1, retries=2)]
+    run = start(client, {"chord": {"header": header, "body": {"chain": [task("finalize"), task("echo")]}}})
+    wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
+    return run
+
+
+def take_all(browser: Browser, base_url: str, *, retried: int, failed: str) -> None:
     """Each screen in both colour schemes, wide and on a phone."""
     TARGET.mkdir(exist_ok=True)
     screens = {
         "jobs": ("#/jobs", "tr[data-status=IN_PROGRESS]"),
         "job": (f"#/jobs/{retried}?step=2&try=3", "[data-step]"),
         "submit": ("#/jobs/new", "dialog [data-field=step_seconds]"),
+        "run": (f"#/runs/{failed}", ".cut, [role=treeitem]"),
+        "canvas": ("#/canvas?example=header-fails", "[data-warning]"),
         "system": ("#/system", "[data-worker]"),
     }
     schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")

@@ -196,6 +196,7 @@ WHERE worker_id = :worker_id AND state = 'STARTED'
 
 _RUN_COLUMNS = """
     runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
+    jsonb_path_query_array(runs.canvas, '$.**.on_success.id') AS success_callbacks,
     runs.succeeded, runs.cancelled, runs.event_count, runs.created_at, runs.updated_at, now() AS seen_at,
     (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next', 'errbacks'] || jsonb_build_object(
             'worker_lost', state = 'STARTED' AND worker_id IS NOT NULL AND NOT EXISTS (

@@ -53,12 +53,14 @@ class Error(BaseModel):
 class Node(BaseModel):
     """One task of a run. `args` are its own; the result of what came before is put in front of them.
 
-    `on_error` is the id of its error callback, whose edge waits for its failure.
+    `on_success` and `on_error` are the ids of its callbacks, for which nothing waits; the edge to the latter waits for
+    its failure.
     """
 
     id: UUID
     task: str
     args: list[Any]
+    on_success: UUID | None
     on_error: UUID | None
     state: TaskState
     result: Any
@@ -90,6 +92,7 @@ class PlannedNode(BaseModel):
     id: UUID
     task: str
     args: list[Any]
+    on_success: UUID | None
     on_error: UUID | None
 
 
@@ -155,7 +158,10 @@ class Run(Outcome):
     @classmethod
     def from_row(cls, row: RowMapping, workers: Snapshot) -> "Run":
         """A run as `queries` gives it, and what the workers report at the same time."""
-        graph = Graph(nodes=row["tasks"], edges=row["edges"])
+        called = set(row["success_callbacks"])
+        on_success = {before: after for before, after in row["edges"] if after in called} if called else {}
+        tasks = [{**task, "on_success": on_success.get(task["id"])} for task in row["tasks"]]
+        graph = Graph.model_validate({"nodes": tasks, "edges": row["edges"]})
         results = {str(node.id): node.result for node in graph.nodes}
         failures = [node for node in graph.nodes if node.state is TaskState.FAILURE and node.finished_at]
         first = min(failures, key=lambda node: node.finished_at or row["updated_at"], default=None)

@@ -120,6 +120,7 @@ def preview(spec: CanvasSpec) -> Preview:
             id=UUID(task.id),
             task=task.name.value,
             args=list(task.args),
+            on_success=None if task.on_success is None else UUID(task.on_success.id),
             on_error=None if task.on_error is None else UUID(task.on_error.id),
         )
         for task in builder.tasks_of(canvas)

@@ -114,6 +114,16 @@ def test_a_groups_callback_that_fails_is_retried_alone(client: httpx.Client) -> 
     assert changed == [False, True, False, False]
 
 
+def test_a_node_names_its_callbacks(client: httpx.Client, worker: Process) -> None:
+    body = {"group": [ADD, ADD], "link": task("echo", "one is done"), "link_error": task("echo", "one failed")}
+    graphs = [client.post("/canvas/preview", json=body).json()["graph"], start(client, "/canvas", body)["graph"]]
+    for graph in graphs:
+        first, success, error, second, other_error = (node["id"] for node in graph["nodes"])
+        named = {node["id"]: (node["on_success"], node["on_error"]) for node in graph["nodes"]}
+        assert (named[first], named[second]) == ((success, error), (None, other_error))
+        assert {named[each] for each in (success, error, other_error)} == {(None, None)}
+
+
 def test_a_chain_that_stops(client: httpx.Client) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [ADD, task("xsum"), ECHO, ECHO]})["task_id"])
     assert states(run) == [("add", "SUCCESS"), ("xsum", "FAILURE"), ("echo", "SKIPPED"), ("echo", "SKIPPED")]

@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2 as httpx
 from playwright.sync_api import Locator, Page, expect
@@ -145,3 +145,23 @@ def test_a_canvas_is_run_by_keyboard(page: Page, client: httpx.Client, worker: P
     page.keyboard.press("Control+Enter")
     expect_ended(page, "SUCCESS")
     expect(node(page, "finalize")).to_have_attribute("data-state", "SUCCESS")
+
+
+def test_never_more_than_300_tasks_are_elements(page: Page, client: httpx.Client) -> None:
+    groups = [{"group": [task("echo", number) for number in range(20)]}]
+    groups += [{"group": [task("echo") for _ in range(20)]} for _ in range(39)]
+    page.goto(f"/ui/#/canvas?{urlencode({'draft': json.dumps({'chain': groups})})}")
+    tasks = page.locator("[data-graph] .node")
+    expect(tasks.first).to_be_visible(timeout=15_000)
+    page.get_by_role("application").focus()
+    for _ in range(12):
+        assert 1 <= tasks.count() <= 300
+        page.keyboard.press("-")
+    page.keyboard.press("0")
+    expect(page.locator('.block[data-role="plan"]')).to_have_attribute("d", re.compile("(M[^M]*){800}"))
+    assert tasks.count() <= 300
+    page.keyboard.press("End")
+    for _ in range(12):
+        page.keyboard.press("+")
+    expect(page.locator(".node.selected")).to_be_visible()
+    assert tasks.count() <= 300

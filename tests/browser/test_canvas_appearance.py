@@ -1,4 +1,4 @@
-"""The pages of canvases, runs and documents on phones, in both languages and schemes, as `test_appearance` has it."""
+"""Canvases, runs and documents as `test_appearance` tries the other pages: on phones, in both languages and schemes."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

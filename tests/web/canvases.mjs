@@ -24,7 +24,8 @@ const NAMES = ["add", "multiply", "xsum", "finalize", "echo", "sleep"];
 export function randomCanvas(random, size, depth = 8) {
   const some = (list) => list[Math.floor(random() * list.length)];
   if (size <= 1 || depth <= 1) {
-    return task(some(NAMES), random() < 0.06 ? task("fail", random() < 0.2 ? task("echo") : null) : null);
+    const onError = random() < 0.06 ? task("fail", random() < 0.2 ? task("echo") : null) : null;
+    return task(some(NAMES), onError, random() < 0.04 ? task("echo") : null);
   }
   const widest = Math.min(size, random() < 0.3 ? 400 : 8);
   const number = Math.max(1, Math.floor(random() * widest) + 1);
@@ -81,9 +82,10 @@ function visit(canvas, nodes, edges) {
       on_error: null,
     };
     nodes.push(node);
-    if (canvas.on_error) {
-      node.on_error = visit(canvas.on_error, nodes, edges).firsts[0];
-      edges.push([id, node.on_error]);
+    for (const when of ["on_success", "on_error"]) {
+      if (!canvas[when]) continue;
+      node[when] = visit(canvas[when], nodes, edges).firsts[0];
+      edges.push([id, node[when]]);
     }
     return { firsts: [id], lasts: [id] };
   }

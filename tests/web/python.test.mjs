@@ -30,6 +30,18 @@ test("a Celery expression becomes the canvas that was sent", () => {
   });
 });
 
+test("a callback on success was on the group, a header's too", () => {
+  const members = [
+    { task: "echo", args: [1] },
+    { task: "echo", args: [2] },
+  ];
+  const link = { task: "echo", args: ["done"] };
+  const first = "echo.s(1).set(ignore_result=True, link=echo.si('done'))";
+  const linked = { group: [{ ...members[0], ignore_result: true }, members[1]], link };
+  assert.deepEqual(canvasOf(`group(${first}, echo.s(2))`), linked);
+  assert.deepEqual(canvasOf(`chord([${first}, echo.s(2)], finalize.s())`), { chain: [linked, { task: "finalize" }] });
+});
+
 test("values as Python writes them", () => {
   const args = (text) => canvasOf(`echo.s(${text})`).args;
   assert.deepEqual(args("None, True, False, 1e+16, [], {}"), [null, true, false, 1e16, [], {}]);

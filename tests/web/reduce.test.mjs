@@ -7,7 +7,11 @@ import { chain, chord, graphOf, group, randomCanvas, rewritten, seeded, task, ti
 
 /** A block as a short text, tasks by the end of their id. */
 function told(block) {
-  if (block.kind === "task") return Number(block.id.slice(-4)) + (block.handler ? `!${told(block.handler)}` : "");
+  if (block.kind === "task")
+    return (
+      Number(block.id.slice(-4)) +
+      block.called.map((each) => (each.when === "error" ? "!" : "?") + told(each.block)).join("")
+    );
   const inner = block.parts?.map(told).join(" ");
   return { series: `(${inner})`, parallel: `[${inner}]`, mesh: `{${inner}}`, join: "+" }[block.kind];
 }
@@ -16,7 +20,8 @@ function told(block) {
 function expected(canvas, counter = { next: 0 }) {
   if (canvas.task) {
     const name = String(counter.next++);
-    return { text: canvas.on_error ? `${name}!${expected(canvas.on_error, counter).text}` : name, series: null };
+    const called = (each, sign) => (each ? sign + expected(each, counter).text : "");
+    return { text: name + called(canvas.on_success, "?") + called(canvas.on_error, "!"), series: null };
   }
   if (canvas.group?.length === 1) return expected(canvas.group[0], counter);
   if (canvas.group)
@@ -97,7 +102,7 @@ test("a many-to-many join of 500 and 500 is one join", () => {
 
 test("the shape in Celery's words: a group takes what follows as its body", () => {
   const words = (item) =>
-    (item.kind === "task" ? `${item.error ? "!" : ""}${told(item)}` : item.kind) +
+    (item.kind === "task" ? `${item.when ? "!" : ""}${Number(item.id.slice(-4))}` : item.kind) +
     (item.children.length ? `(${item.children.map(words).join(" ")})` : "");
   const of = (canvas) => words(itemsOf(reduce(graphOf(canvas))));
   assert.equal(of(task()), "0");

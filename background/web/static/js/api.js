@@ -76,7 +76,8 @@ export async function needKey(refused = false) {
 }
 
 export const get = async (path, options) => (await request("GET", path, options)).data;
-export const post = async (path, body, more, { signal } = {}) => (await request("POST", path, { body, more, signal })).data;
+export const post = async (path, body, more, { signal } = {}) =>
+  (await request("POST", path, { body, more, signal })).data;
 export const remove = (path) => request("DELETE", path);
 
 /** Remember whether the API answers: null for yes, else `network` or its own sentence. */

@@ -41,6 +41,7 @@ export default {
   "graph.cut.none": "Did not run",
   "graph.retry": "retry {n} is due",
   "graph.again": "running, try {n}",
+  "graph.success": "on success",
   "graph.error": "on error",
   "graph.in": "Zoom in (+)",
   "graph.out": "Zoom out (−)",
@@ -49,6 +50,7 @@ export default {
   "outline.chain": "chain",
   "outline.chord": "chord",
   "outline.mesh": "tasks",
+  "outline.success": "on success: {name}",
   "outline.error": "on error: {name}",
   "outline.blame": "never ran, because of {name}",
   "when.label": "When each task was at work",
@@ -100,6 +102,7 @@ export default {
   "why.task.skipped": "Something before it did not succeed, so it never ran.",
   "why.task.unneeded": "It is called when {name} fails, and {name} succeeded.",
   "why.task.onError": "It is called if {name} fails.",
+  "why.task.onSuccess": "It is called if {name} succeeds.",
   "why.task.show": "Show {name}",
   "why.task.waits": {
     one: "It waits for {name}.",

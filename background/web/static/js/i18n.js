@@ -42,8 +42,11 @@ function format(Kind, options) {
 
 export const number = (value, options = {}) => format(Intl.NumberFormat, options).format(value);
 export const percent = (fraction) => number(fraction, { style: "percent", maximumFractionDigits: 0 });
-export const bytes = (value) =>
-  number(value, { notation: "compact", style: "unit", unit: "byte", unitDisplay: "narrow" });
+export function bytes(value) {
+  const step = value < 1000 ? 0 : value < 999_500 ? 1 : 2;
+  const unit = ["byte", "kilobyte", "megabyte"][step];
+  return number(value / 1000 ** step, { style: "unit", unit, unitDisplay: "short", maximumSignificantDigits: 3 });
+}
 
 const unit = (value, name, digits = 0) =>
   number(value, {

@@ -41,6 +41,7 @@ export default {
   "graph.cut.none": "실행되지 않음",
   "graph.retry": "재시도 {n}회째 예정",
   "graph.again": "{n}번째 시도 실행 중",
+  "graph.success": "성공하면",
   "graph.error": "실패하면",
   "graph.in": "확대 (+)",
   "graph.out": "축소 (−)",
@@ -49,6 +50,7 @@ export default {
   "outline.chain": "체인",
   "outline.chord": "코드",
   "outline.mesh": "태스크",
+  "outline.success": "성공하면: {name}",
   "outline.error": "실패하면: {name}",
   "outline.blame": "실행 안 됨, 원인: {name}",
   "when.label": "태스크별 실행 시각",
@@ -100,6 +102,7 @@ export default {
   "why.task.skipped": "앞의 태스크가 성공하지 못하여 실행되지 않았습니다.",
   "why.task.unneeded": "실패할 때만 호출되는데, 해당 태스크가 성공했습니다: {name}",
   "why.task.onError": "다음 태스크가 실패하면 호출됩니다: {name}",
+  "why.task.onSuccess": "다음 태스크가 성공하면 호출됩니다: {name}",
   "why.task.show": "{name} 보기",
   "why.task.waits": { other: "앞의 태스크 {n}개가 끝나기를 기다립니다: {name} 등" },
   "why.task.worker": "앞에 남은 것이 없습니다. 워커를 기다립니다.",
@@ -224,11 +227,30 @@ export default {
       "$1(UTC)부터 실행 중: $2. 태스크 $4개 중 $3개 완료.",
     ],
     [
-      /^(\S+)( \(and \d+ more\))? failed: (.+)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\.$/,
-      "실패: $1 ($3). 그래서 코드의 콜백이 실행되지 않았습니다: $4. 같은 헤더에서 그대로 실행된 태스크: $5",
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\. ([\w, ()]+) never ran\.(?: .+ still runs?\.)?$/,
+      "실패: $1 ($2). 그래서 코드의 콜백이 실행되지 않았습니다: $3. 그 뒤도 실행되지 않았습니다: $5. 같은 헤더에서 그대로 실행된 태스크: $4",
     ],
-    [/^(\S+) failed: ([^.]+)\. (.+) never ran\.$/, "실패: $1 ($2). 실행되지 않은 태스크: $3"],
-    [/^(\S+) failed: ([^.]+)\.$/, "실패: $1 ($2)."],
+    [
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run; (.+) in the same header still ran\.(?: .+ still runs?\.)?$/,
+      "실패: $1 ($2). 그래서 코드의 콜백이 실행되지 않았습니다: $3. 같은 헤더에서 그대로 실행된 태스크: $4",
+    ],
+    [
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. So (\S+), the callback of its chord, did not run\.(?: ([\w, ()]+) never ran\.)?(?: .+ still runs?\.)?$/,
+      "실패: $1 ($2). 그래서 코드의 콜백이 실행되지 않았습니다: $3",
+    ],
+    [
+      /^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\. ([\w, ()]+) never ran\.(?: .+ still runs?\.)?$/,
+      "실패: $1 ($2). 실행되지 않은 태스크: $3",
+    ],
+    [/^(\S+)(?: \(and \d+ more\))? failed: ([\s\S]+?)\.(?: [\w, ()]+ still runs?\.)?$/, "실패: $1 ($2)."],
+    [
+      /^Cancelled: (.+) will not run; (.+) may still finish\.$/,
+      "취소됨. 실행되지 않을 태스크: $1. 아직 실행 중인 태스크: $2",
+    ],
+    [
+      /^All went well; (.+), for the case of an error, did not have to run\.$/,
+      "모두 성공했습니다. 오류에 대비한 태스크는 실행할 필요가 없었습니다: $1",
+    ],
     [
       /^Revoked: (.+) never ran; (\d+) of (\d+) tasks were done\.$/,
       "취소됨. 실행되지 않은 태스크: $1. 태스크 $3개 중 $2개 완료.",

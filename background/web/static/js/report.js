@@ -37,7 +37,7 @@ export function download(content, name) {
 const plain = (text) => text.replace(/\\(.)/g, "$1").replace(/\*\*/g, "");
 
 /** Headings, tables and paragraphs: what a report is made of. */
-export function rendered(markdown) {
+function rendered(markdown) {
   const found = [];
   let rows = [];
   const endTable = () => {
@@ -58,8 +58,25 @@ export function rendered(markdown) {
 }
 
 function table([head, , ...rows]) {
-  const cells = (row) => row.split(/(?<!\\)\|/).slice(1, -1).map((cell) => plain(cell.trim())); // prettier-ignore
-  const line = (row, tag) => h("tr", {}, cells(row).map((cell) => h(tag, { scope: tag === "th" ? "col" : null }, cell))); // prettier-ignore
-  const body = h("tbody", {}, rows.map((row) => line(row, "td"))); // prettier-ignore
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("report.title") }, h("table", { class: "plain" }, h("thead", {}, line(head, "th")), body));
+  const cells = (row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => plain(cell.trim()));
+  const line = (row, tag) =>
+    h(
+      "tr",
+      {},
+      cells(row).map((cell) => h(tag, { scope: tag === "th" ? "col" : null }, cell)),
+    );
+  const body = h(
+    "tbody",
+    {},
+    rows.map((row) => line(row, "td")),
+  );
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("report.title") },
+    h("table", { class: "plain" }, h("thead", {}, line(head, "th")), body),
+  );
 }

@@ -11,6 +11,14 @@ export function canvasOf(code) {
   return found;
 }
 
+/** A group; what the first member's success calls was the group's `link`, which is immutable without saying so. */
+function linked(members) {
+  const { link, ...first } = members[0] ?? {};
+  if (!link) return { group: members };
+  const { immutable, ...callback } = link;
+  return { group: [first, ...members.slice(1)], link: callback };
+}
+
 const ESCAPES = { n: "\n", r: "\r", t: "\t", "\\": "\\", "'": "'", '"': '"' };
 const WORDS = { None: null, True: true, False: false };
 
@@ -49,13 +57,15 @@ class Reader {
 
   canvas() {
     const kind = this.take(/(chain|group|chord)\(/y)?.[1];
+    if (kind === "group") return linked(this.list(() => this.canvas(), /\)/y));
     if (kind === "chord") {
       this.expect(/\[/y);
       const header = this.list(() => this.canvas(), /\]/y);
       this.expect(/,/y);
       const body = this.canvas();
       this.expect(/\)/y);
-      return { chord: { header, body } };
+      const group = linked(header);
+      return group.link ? { chain: [group, body] } : { chord: { header, body } };
     }
     return kind ? { [kind]: this.list(() => this.canvas(), /\)/y) } : this.task();
   }
@@ -65,9 +75,13 @@ class Reader {
     const args = this.list(() => this.value(), /\)/y);
     const found = { task, ...(args.length ? { args } : {}), ...(call === "si" ? { immutable: true } : {}) };
     if (this.take(/\.set\(/y)) {
-      for (const [name, value] of this.list(() => [this.expect(/(\w+)=/y)[1], this.value()], /\)/y)) {
-        if (name === "countdown") found.countdown = value;
+      const option = () => {
+        const [, name] = this.expect(/(\w+)=/y);
+        return [name, name === "link" ? this.canvas() : this.value()];
+      };
+      for (const [name, value] of this.list(option, /\)/y)) {
         if (name === "headers") found.retries = value.playground_retries;
+        else found[name] = value;
       }
     }
     if (this.take(/\.on_error\(/y)) {

@@ -12,7 +12,7 @@ import { step } from "./walk.js";
 import { drawn, line, WIRE_STATES } from "./wires.js";
 import { Zoom } from "./zoom.js";
 
-export const MOST_NODES = 300;
+const MOST_NODES = 300;
 const ROLES = ["skip", "wait", "ok", "stop", "retry", "run", "fail", "plan"];
 let pictures = 0;
 
@@ -52,7 +52,7 @@ export class Picture {
     );
     this.layers.tiles.append(...this.tiles.map((view) => view.element));
     this.frames = this.plan.frames.map((frame) => this.frame(frame));
-    for (const wire of this.plan.wires) if (wire.kind === "error") this.sayOnError(wire.points);
+    for (const wire of this.plan.wires) if (wire.kind === "success" || wire.kind === "error") this.sayWhen(wire);
     this.lines = Object.fromEntries(
       WIRE_STATES.map((name) => [
         name,
@@ -103,11 +103,12 @@ export class Picture {
     return { lanes, chord, words };
   }
 
-  sayOnError([x, y, endX, endY]) {
-    if (x === endX)
-      this.layers.frames.append(
-        svg("text", { class: "error-words", x: x + 10, y: (y + endY) / 2 + 4 }, t("graph.error")),
-      );
+  /** Beside the wire to a callback: when it is called; in the other direction there is no room. */
+  sayWhen({ kind, points }) {
+    if (this.down) return;
+    const [x, , , axis] = points;
+    const y = axis - NODE.height / 2 - 6;
+    this.layers.frames.append(svg("text", { class: "when-words", x: x + 12, y }, t(`graph.${kind}`)));
   }
 
   listen() {
@@ -245,10 +246,14 @@ export class Picture {
       this.tileOf.get(id).show(id);
       this.update([]);
     }
-    const spot = this.placed().find((each) => each.id === id);
-    if (spot) this.zoom.reveal({ ...spot, ...NODE });
+    this.reveal();
     this.soon();
     if (changed) this.onSelect(id);
+  }
+
+  reveal() {
+    const spot = this.placed().find((each) => each.id === this.selected);
+    if (spot) this.zoom.reveal({ ...spot, ...NODE });
   }
 
   key(event) {
@@ -270,6 +275,7 @@ export class Picture {
     event.preventDefault();
     event.stopPropagation();
     action();
+    this.reveal();
   }
 
   walk(key) {

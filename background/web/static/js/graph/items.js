@@ -4,7 +4,7 @@ import { ends } from "./links.js";
 /**
  * The items of a shape (see reduce.js): {kind, key, parent, level, children, ids, lanes}; kind: task (with `id`), chain,
  * group, chord, header (whose next sibling is the body) or mesh. `ids`: all tasks within; `lanes`: of groups and headers,
- * the ids each lane ends with; `error`: it is the callback of its parent, a task.
+ * the ids each lane ends with; `when`: it is the callback of its parent, a task, on success or error.
  */
 export function itemsOf(tree) {
   return tree ? numbered(itemOf(tree), { key: "0", parent: null, level: 1 }) : null;
@@ -12,7 +12,7 @@ export function itemsOf(tree) {
 
 function itemOf(block) {
   if (block.kind === "task") {
-    const children = block.handler ? [{ ...itemOf(block.handler), error: true }] : [];
+    const children = block.called.map(({ when, block: callback }) => ({ ...itemOf(callback), when }));
     return { kind: "task", id: block.id, children };
   }
   if (block.kind === "parallel") return lanesOf("group", block);

@@ -7,7 +7,7 @@
 import { layers } from "./layers.js";
 import { ends } from "./links.js";
 import { reduce } from "./reduce.js";
-import { ERROR_GAP, GAP, LABEL, LANE_GAP, MARGIN, NODE, PAD, STUB } from "./sizes.js";
+import { CALLBACK_GAP, GAP, INDENT, LABEL, LANE_GAP, MARGIN, NODE, PAD, STUB } from "./sizes.js";
 import { tileOf } from "./tiles.js";
 
 /**
@@ -15,7 +15,8 @@ import { tileOf } from "./tiles.js";
  *   width, height, tree (see reduce.js)
  *   nodes   [{id, x, y}]                     the upper left corners; each is as large as NODE
  *   frames  [{x, y, width, height, lanes, chord}]   of groups; lanes: the ids each ends with; chord: it has a body
- *   wires   [{kind, from, to, points, arrow}]   kind: link, stem (out of a group), stub and bar (within one), error;
+ *   wires   [{kind, from, to, points, arrow}]   kind: link, stem (out of a group), stub and bar (within one), success
+ *           and error (to a callback);
  *           from and to are ids: it means that each of `to` waits for all of `from`; points: x, y, x, y …
  *   tiles   groups of more than `foldAbove` lanes, folded (see tiles.js)
  */
@@ -64,9 +65,11 @@ class Sheet {
   measure_task(block) {
     const [length, breadth] = this.node;
     Object.assign(block, { length, breadth, axis: breadth >> 1 });
-    if (!block.handler) return;
-    this.measure(block.handler);
-    block.breadth += ERROR_GAP + block.handler.breadth;
+    for (const { block: callback } of block.called) {
+      this.measure(callback);
+      block.length = Math.max(block.length, INDENT + callback.length);
+      block.breadth += CALLBACK_GAP + callback.breadth;
+    }
   }
 
   measure_series(block) {
@@ -105,12 +108,21 @@ class Sheet {
   place_task(block, { at, across }) {
     const [x, y] = this.turned(at, across);
     this.nodes.push({ id: block.id, x, y });
-    if (!block.handler) return;
-    const [, breadth] = this.node;
-    const below = across + breadth + ERROR_GAP;
-    const points = [at + NODE.height / 2, across + breadth, at + NODE.height / 2, below];
-    this.wire("error", { from: [block.id], to: [block.handler.id], points, arrow: true });
-    this.place(block.handler, { at, across: below, before: null, after: null });
+    const rail = at + INDENT / 2;
+    const begin = across + this.node[1];
+    let next = begin;
+    for (const { when, block: callback } of block.called) {
+      next += CALLBACK_GAP;
+      const axis = next + callback.axis;
+      this.wire(when, {
+        from: [block.id],
+        to: [callback.id],
+        points: [rail, begin, rail, axis, at + INDENT, axis],
+        arrow: true,
+      });
+      this.place(callback, { at: at + INDENT, across: next, before: null, after: null });
+      next += callback.breadth;
+    }
   }
 
   place_series(block, { at, across, before, after }) {
@@ -119,7 +131,7 @@ class Sheet {
       const last = block.parts[i - 1];
       const next = block.parts[i + 1];
       if (last) {
-        const points = [at - GAP, axis, at + this.entry(part), axis];
+        const points = [at - GAP - this.exit(last), axis, at + this.entry(part), axis];
         const kind = last.kind === "parallel" ? "stem" : "link";
         this.wire(kind, { from: ends(last, -1), to: ends(part, 0), points, arrow: isTask(part) });
       }
@@ -146,7 +158,8 @@ class Sheet {
       if (before)
         this.stub(before, ends(part, 0), [at + this.entry(block), axis, start + this.entry(part), axis], isTask(part));
       this.place(part, { at: start, across: across + part.across, before, after });
-      if (after) this.stub(ends(part, -1), [], [start + part.length, axis, at + block.length, axis], false);
+      if (after)
+        this.stub(ends(part, -1), [], [start + part.length - this.exit(part), axis, at + block.length, axis], false);
     }
     if (after) this.bracket(block, { at, across, after });
   }
@@ -168,6 +181,7 @@ class Sheet {
     edges.forEach(([from, to], i) => {
       const points = routes[i].map((value, k) => value + (k % 2 ? across : at));
       const into = parts[to].kind === "join" ? [] : ends(parts[to], 0);
+      points[0] -= this.exit(parts[from]);
       points.push(points.at(-2) + this.entry(parts[to]), points.at(-1));
       this.wire("link", { from: this.mesh_ends(parts, before, from), to: into, points, arrow: isTask(parts[to]) });
     });
@@ -186,6 +200,12 @@ class Sheet {
   entry(block) {
     if (block.kind === "series") return this.entry(block.parts[0]);
     return block.kind === "parallel" && !block.tile && this.down ? LABEL : 0;
+  }
+
+  /** How far before the end of a block's bounds the wire out of it begins: callbacks reach further than their task. */
+  exit(block) {
+    if (block.kind === "series") return this.exit(block.parts.at(-1));
+    return block.kind === "task" ? block.length - this.node[0] : 0;
   }
 
   stub(from, to, points, arrow) {

@@ -10,7 +10,7 @@ export function ends(block, side) {
   return block[name];
 }
 
-/** `{before(id), after(id)}`: the ids that come next to a task; an error callback comes after its task. */
+/** `{before(id), after(id)}`: the ids that come next to a task; a callback comes after its task. */
 export function links(tree) {
   const [before, after] = [new Map(), new Map()];
   const note = (map, id, more) => map.set(id, map.has(id) ? [...map.get(id), ...more] : more);
@@ -36,7 +36,8 @@ function visit(block, join) {
         );
     }
   }
-  if (!block.handler) return;
-  visit(block.handler, join);
-  join([block.id], [block.handler.id]);
+  for (const { block: callback } of block.called ?? []) {
+    visit(callback, join);
+    join([block.id], [callback.id]);
+  }
 }

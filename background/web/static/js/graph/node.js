@@ -27,14 +27,14 @@ export function detailOf(node) {
 }
 
 /** For a screen reader: `mul, Failed, ValueError`. */
-export function labelOf(node) {
+function labelOf(node) {
   const state = node.state === undefined ? null : t(`state.${node.state}`);
   const detail = detailOf(node);
   return [nameOf(node), state, detail === state ? null : detail].filter(Boolean).join(", ");
 }
 
 /** As much of a text as fits a width; letters are taken to be `letter` wide, ideographs and Hangul twice as much. */
-export function clipped(text, letter, room = ROOM) {
+function clipped(text, letter, room = ROOM) {
   let width = 0;
   let found = "";
   for (const each of text) {

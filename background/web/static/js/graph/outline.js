@@ -162,7 +162,10 @@ export class Outline {
     set(element, "data-id", item.id);
     set(element, "data-state", node?.state);
     say(parts.caret, item.children.length ? (shut ? "▸" : "▾") : "");
-    say(parts.name, node ? (item.error ? t("outline.error", { name: nameOf(node) }) : nameOf(node)) : this.words(item));
+    say(
+      parts.name,
+      node ? (item.when ? t(`outline.${item.when}`, { name: nameOf(node) }) : nameOf(node)) : this.words(item),
+    );
     say(parts.detail, node ? this.detail(node, role) : shut ? this.summary(item) : "");
     say(parts.time, node ? this.took(node) : "");
   }

@@ -6,7 +6,7 @@
 
 /**
  * The shape of a graph, or null if it has no nodes. Blocks are
- *   {kind: "task", id, handler}     handler: the block of its error callback, or null
+ *   {kind: "task", id, called}      called: [{when, block}] for its callbacks, when: success or error
  *   {kind: "series", parts}         one after the other, two or more
  *   {kind: "parallel", parts}       side by side, two or more, in order of definition
  *   {kind: "mesh", parts, edges}    what cannot be reduced; edges are pairs of indices into parts, and a part
@@ -15,23 +15,24 @@
  */
 export function reduce({ nodes, edges }) {
   const arrows = arrowsOf(nodes, edges);
-  const blocks = nodes.map((node, first) => ({ kind: "task", id: node.id, handler: null, first }));
-  arrows.handlers.forEach((handler, task) => (blocks[task].handler = blocks[handler]));
-  const handlers = new Set(arrows.handlers.values());
-  const shown = blocks.filter((block) => !handlers.has(block.first));
+  const blocks = nodes.map((node, first) => ({ kind: "task", id: node.id, called: [], first }));
+  for (const { task, when, callback } of arrows.callbacks) blocks[task].called.push({ when, block: blocks[callback] });
+  const shown = blocks.filter((block) => !arrows.apart[block.first]);
   return shown.length === 0 ? null : new Reduction(shown, arrows.after).run();
 }
 
-/** Indices instead of ids: `after[i]` follow i, without doubles; `handlers`: from a task to its error callback. */
+/** Indices instead of ids: `after[i]` follow i, without doubles, but for the callbacks, for which nothing waits. */
 function arrowsOf(nodes, edges) {
   const index = new Map(nodes.map((node, i) => [node.id, i]));
-  const handlers = new Map();
+  const callbacks = [];
   const apart = new Uint8Array(nodes.length);
   nodes.forEach((node, i) => {
-    const handler = index.get(node.on_error);
-    if (!(handler > i) || apart[handler]) return;
-    handlers.set(i, handler);
-    apart[handler] = 1;
+    for (const when of ["success", "error"]) {
+      const callback = index.get(node[`on_${when}`]);
+      if (!(callback > i) || apart[callback]) continue;
+      callbacks.push({ task: i, when, callback });
+      apart[callback] = 1;
+    }
   });
   const given = nodes.map(() => []);
   let [lastId, from] = [undefined, undefined];
@@ -43,7 +44,7 @@ function arrowsOf(nodes, edges) {
   }
   const seen = new Int32Array(nodes.length).fill(-1);
   const after = given.map((list, i) => list.filter((to) => seen[to] !== i && ((seen[to] = i), true)));
-  return { handlers, after: acyclic(after) ? after : after.map((list, i) => list.filter((to) => to > i)) };
+  return { callbacks, apart, after: acyclic(after) ? after : after.map((list, i) => list.filter((to) => to > i)) };
 }
 
 function acyclic(after) {

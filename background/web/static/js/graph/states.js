@@ -22,7 +22,7 @@ export const rank = (node) => TELLING.indexOf(roleOf(node));
  * will not run because of what came before; `off` where nothing will go along it any more.
  */
 export function wireState({ kind, from, to }, states) {
-  if (kind === "error") return errorState(from[0], to[0], states);
+  if (kind === "success" || kind === "error") return callbackState(kind, from[0], to[0], states);
   const roles = new Set(from.map((id) => roleOf(states.get(id))));
   const ahead = new Set(to.map((id) => roleOf(states.get(id))));
   if (ahead.size === 1 && ahead.has("skip")) return roles.size > 1 || !roles.has("skip") ? "cut" : "off";
@@ -33,9 +33,9 @@ export function wireState({ kind, from, to }, states) {
     : "waiting";
 }
 
-function errorState(task, handler, states) {
-  if (roleOf(states.get(handler)) === "skip") return "off";
-  return roleOf(states.get(task)) === "fail" ? "released" : "waiting";
+function callbackState(when, task, callback, states) {
+  if (roleOf(states.get(callback)) === "skip") return "off";
+  return roleOf(states.get(task)) === (when === "error" ? "fail" : "ok") ? "released" : "waiting";
 }
 
 /** Why a wire out of these tasks is cut: the first of them, or of those before them, that failed; else a stopped one. */

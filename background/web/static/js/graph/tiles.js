@@ -14,7 +14,7 @@ export function tileOf(parts) {
   const steps = plain[0].length;
   const alike =
     steps <= LONGEST &&
-    plain.every((list) => list.length === steps && list.every((each) => each.kind === "task" && !each.handler));
+    plain.every((list) => list.length === steps && list.every((each) => each.kind === "task" && !each.called.length));
   const shown = alike ? steps : 1;
   const width = Math.max(TILE.least, shown * NODE.width + (shown - 1) * TILE.gap + 2 * PAD);
   const height = TILE.head + TILE.lanes * (NODE.height + LANE_GAP) - LANE_GAP + TILE.foot;
@@ -23,7 +23,7 @@ export function tileOf(parts) {
 
 function tasksOf(block, found) {
   if (block.kind === "task") found.push(block.id);
-  if (block.handler) tasksOf(block.handler, found);
+  for (const { block: callback } of block.called ?? []) tasksOf(callback, found);
   for (const part of block.parts ?? []) tasksOf(part, found);
   return found;
 }

@@ -5,7 +5,7 @@ import { set } from "../dom.js";
 const LEAST = 0.08;
 const MOST = 2;
 const STEP = 1.25;
-const READABLE = 0.8;
+const READABLE = 0.7;
 const ROOM = 24; // around what is brought into view
 
 export class Zoom {

@@ -79,6 +79,8 @@ function why(node, run, choose) {
   if (node.state !== "PENDING" || run.ready) return null;
   const open = before(node.id).filter((id) => states.get(id).state !== "SUCCESS");
   if (called) return h("p", {}, t("why.task.onError", { name: nameOf(called) }));
+  const after = run.graph.nodes.find((each) => each.on_success === node.id);
+  if (after) return h("p", {}, t("why.task.onSuccess", { name: nameOf(after) }));
   if (!open.length) return h("p", {}, t("why.task.worker"));
   return h("p", {}, t("why.task.waits", { n: open.length, name: nameOf(states.get(open[0])) }));
 }

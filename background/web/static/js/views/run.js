@@ -5,7 +5,7 @@ import { get, now } from "../api.js";
 import { draftOf } from "../canvas/python.js";
 import { h, say, set, throttle } from "../dom.js";
 import { setSection, toast } from "../frame.js";
-import { ago, duration, moment, number, sentence, t } from "../i18n.js";
+import { ago, duration, moment, sentence, t } from "../i18n.js";
 import { badge, copyButton, empty, failure, skeleton } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { act, cancelling, may, name, role, statusWord, took } from "../run.js";
@@ -208,7 +208,7 @@ class RunView {
       ["created", ago(now() - created), moment(created)],
       ["took", ms === null ? "–" : duration(ms)],
       ["tasks", t("facts.tasks.of", { done: run.progress.completed, total: run.progress.total })],
-      ["result", run.successful ? brief(run.result) : "–"],
+      ["result", run.successful ? clip(brief(run.result)) : "–"],
       ["task", run.task_id, run.task_id],
     ];
     if (!parts.facts.childElementCount) {
@@ -252,6 +252,8 @@ class RunView {
     this._follow();
   }
 }
+
+const clip = (text) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
 
 /** Go on to the address that this one stands for, without leaving it in the history. */
 function replaceWith(address) {

@@ -1,17 +1,17 @@
 // The list of runs. Hooks for tests: rows `tr[data-run][data-status]`; filters `a[data-filter]`, `select[name=type]`;
 // `[data-action]`: build, show-new, older, newest, clear.
-import { asCurl, now, request } from "../api.js";
-import { h, icon, say, set } from "../dom.js";
-import { ago, duration, number, sentence, t } from "../i18n.js";
+import { asCurl, request } from "../api.js";
+import { h, icon, set } from "../dom.js";
+import { t } from "../i18n.js";
 import { roleOf } from "../job.js";
-import { badge, code, empty, failure, skeleton } from "../parts.js";
+import { code, empty, failure, skeleton } from "../parts.js";
 import { go, href } from "../router.js";
-import { STATUSES, TYPES, role, statusWord, took } from "../run.js";
+import { STATUSES, TYPES } from "../run.js";
 import { poll } from "../stream.js";
+import { COLUMNS, runRow } from "./runs-row.js";
 
 const PAGE = 30;
 const READ_MS = 2500;
-const COLUMNS = ["run", "type", "status", "progress", "why", "time", "age"];
 
 export const show = (main, route) => new RunsView(main, route);
 
@@ -241,70 +241,18 @@ class RunsView {
   }
 
   make(id) {
-    const parts = {
-      run: h("a", { href: href(`runs/${id}`) }),
-      type: h("span"),
-      status: badge(),
-      fill: h("span", { class: "bar-fill" }),
-      why: h("span", { class: "reason" }),
-      time: h("span"),
-      age: h("time"),
-    };
-    const progress = h("span", { class: "bar", role: "img" }, h("span", { class: "bar-part" }, parts.fill));
-    const content = {
-      run: parts.run,
-      type: parts.type,
-      status: parts.status.element,
-      progress,
-      why: parts.why,
-      time: parts.time,
-      age: parts.age,
-    };
-    const cells = COLUMNS.map((name) =>
-      h(name === "run" ? "th" : "td", { class: `c-${name}`, scope: name === "run" ? "row" : null }, content[name]),
-    );
-    const element = h("tr", { "data-run": id, onclick: (event) => this.opened(event, id) }, cells);
-    const row = { element, parts, progress };
+    const row = runRow(id);
     this.rows.set(id, row);
     return row;
   }
 
-  opened(event, id) {
-    if (event.target.closest("a") || !getSelection().isCollapsed) return;
-    if (event.ctrlKey || event.metaKey) open(href(`runs/${id}`));
-    else go(href(`runs/${id}`));
-  }
-
   fillAll() {
-    for (const id of this.order) this.fill(this.runs.get(id), this.rows.get(id));
-  }
-
-  fill(run, { element, parts, progress }) {
-    const { text, known } = sentence(run.verdict);
-    const ms = took(run);
-    const { completed, total } = run.progress;
-    set(element, "data-status", run.status);
-    set(element, "data-gone", run.gone === true);
-    say(parts.run, run.code.length > 120 ? `${run.code.slice(0, 120)}…` : run.code);
-    set(parts.run, "title", run.code.slice(0, 1000));
-    say(parts.type, t(`type.${run.type}`));
-    parts.status.update(role(run), statusWord(run), run.status);
-    set(parts.fill.parentNode, "data-role", role(run));
-    parts.fill.style.width = `${(100 * completed) / total}%`;
-    set(progress, "aria-label", t("run.progress", { done: completed, total }));
-    set(progress, "title", `${number(completed)}/${number(total)}`);
-    say(parts.why, text);
-    set(parts.why, "title", text);
-    set(parts.why, "lang", known ? null : "en");
-    set(parts.why, "data-role", run.status === "FAILURE" ? "fail" : null);
-    say(parts.time, ms === null ? "" : duration(ms));
-    say(parts.age, ago(now() - Date.parse(run.created_at)));
-    set(parts.age, "datetime", run.created_at);
+    for (const id of this.order) this.rows.get(id).fill(this.runs.get(id));
   }
 
   focus(i) {
     const id = this.order[Math.max(0, Math.min(i, this.order.length - 1))];
-    this.rows.get(id)?.parts.run.focus();
+    this.rows.get(id)?.link.focus();
     return Boolean(id);
   }
 
