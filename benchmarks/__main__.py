@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support import free_port
 
 PASSWORD = "benchmark"  # noqa: S105  (of servers that live as long as this)
-BENCHMARKS = ("recording",)
+BENCHMARKS = ("recording", "streams")
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def run(names: tuple[str, ...] | list[str], scratch: Path) -> None:
     """Run these on fresh servers in `scratch`."""
     from background import migrations
     from background.local.servers import EmbeddedPostgres, EmbeddedValkey
-    from benchmarks import recording
+    from benchmarks import recording, streams
 
     environment = os.environ
     postgres = EmbeddedPostgres(
@@ -51,7 +51,7 @@ def run(names: tuple[str, ...] | list[str], scratch: Path) -> None:
     with postgres, EmbeddedValkey(scratch / "valkey", int(environment["REDIS_PORT"]), password=PASSWORD):
         migrations.upgrade()
         for name in names:
-            {"recording": recording.main}[name](scratch)
+            {"recording": recording.main, "streams": streams.main}[name](scratch)
 
 
 if __name__ == "__main__":
