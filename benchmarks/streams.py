@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 from sqlalchemy import text
@@ -121,7 +122,8 @@ def throw_away(streams: list[socket.socket], done: threading.Event) -> None:
 def process_at(port: int) -> psutil.Process:
     """The process that listens on this port of 127.0.0.1."""
     for connection in psutil.net_connections("tcp4"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port and connection.pid:
+        address: Any = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address.port == port and connection.pid:
             return psutil.Process(connection.pid)
     raise LookupError(port)
 

@@ -287,9 +287,9 @@ def test_clients_that_vanish_leave_nothing_behind(api: Api) -> None:
         wait_for(lambda: heard(reader, job), what="an event for a new client")
 
 
-@pytest.mark.parametrize("path", ["/events", "/jobs/{}/events"])
-def test_a_comment_shows_that_an_idle_stream_lives(api: Api, path: str) -> None:
-    job = new_job()
-    with httpx.stream("GET", f"http://127.0.0.1:{api.port}{path.format(job)}", timeout=15) as stream:
-        comments = (line for line in stream.iter_lines() if line.startswith(":"))
-        assert [next(comments) for _ in range(2)]
+def test_comments_show_that_idle_streams_live(asked: httpx.Client) -> None:
+    asked.timeout = httpx.Timeout(15)
+    with asked.stream("GET", "/events") as of_all, asked.stream("GET", f"/jobs/{new_job()}/events") as of_one:
+        for stream in (of_all, of_one):
+            comments = (line for line in stream.iter_lines() if line.startswith(":"))
+            assert [next(comments) for _ in range(2)]
