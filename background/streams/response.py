@@ -57,6 +57,7 @@ class EventStream(Response):
             await self._feed.catch_up(self._subscription)
             while (messages := await self._subscription.take(seconds=COMMENT_SECONDS)) is not None:
                 await send({"type": "http.response.body", "body": messages or KEEPALIVE_COMMENT, "more_body": True})
+                self._subscription.sent()
                 await self._feed.catch_up(self._subscription)
         await send({"type": "http.response.body", "body": b""})
 

@@ -66,7 +66,6 @@ class Subscription:
 
     async def take(self, *, seconds: float) -> bytes | None:
         """The next of what waits, or `b""` when nothing came for so many seconds; `None` at the end."""
-        self._sending_since = None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ready.wait(), seconds)
         if not self._messages and self.ended:
@@ -79,6 +78,10 @@ class Subscription:
             self._ready.clear()
         self._sending_since = time.monotonic()
         return bytes(found)
+
+    def sent(self) -> None:
+        """The client has got what was taken last."""
+        self._sending_since = None
 
     def _put(self, identifier: str, kind: str, document: Document) -> None:
         if self.ended:

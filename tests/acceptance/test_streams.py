@@ -98,7 +98,15 @@ def test_an_id_that_is_none_is_refused(client: httpx.Client, job: int, last: str
 
 
 @pytest.mark.parametrize(
-    "last", ["1-2", "99999999999999999999-1-1", "1-99999999999999999999-1", "1-1-99999999999", "1-2-3-4"]
+    "last",
+    [
+        "1-2",
+        "99999999999999999999-1-1",
+        "1-99999999999999999999-1",
+        "1-1-99999999999",
+        "1-2-3-4",
+        "18446744073709551615-1-1",
+    ],
 )
 def test_a_cursor_that_is_none_is_refused(client: httpx.Client, last: str) -> None:
     assert client.get("/events", params={"last_event_id": last}).status_code == 422
