@@ -4,13 +4,14 @@ No wait on PostgreSQL is without end: psycopg2 waits through `_wait`, which give
 transaction. A server that is stopped, frozen or cut off therefore looks the same to a caller: `Unavailable`.
 """
 
+import contextlib
 import os
 import re
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -61,7 +62,8 @@ def one_of(column: str, values: type[StrEnum]) -> str:
 
 
 _limit = threading.local()
-_kept = threading.local()
+# Connections of the recording engine that nobody uses now.
+_idle: deque[Connection] = deque()
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _EVENTS = {
     psycopg2.extensions.POLL_READ: select.POLLIN,
@@ -85,7 +87,7 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
         poll.poll(remaining * 1000)
 
 
-@contextmanager
+@contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Within this block, waits of this thread on PostgreSQL end after `seconds` altogether."""
     before = getattr(_limit, "deadline", None)
@@ -127,7 +129,7 @@ def get_recording_engine() -> Engine:
     return create_engine(
         get_settings().sqlalchemy_url,
         isolation_level="AUTOCOMMIT",
-        pool_timeout=1,
+        pool_size=0,  # without limit
         connect_args={
             "options": "-c timezone=UTC -c synchronous_commit=off -c plan_cache_mode=force_generic_plan",
             "application_name": "celery-playground-recorder",
@@ -140,13 +142,13 @@ def _forget_connections() -> None:
     for engine in (get_engine, get_recording_engine):
         if engine.cache_info().currsize:
             engine().dispose(close=False)
-    _kept.__dict__.clear()
+    _idle.clear()
 
 
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-@contextmanager
+@contextlib.contextmanager
 def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
     """One transaction: committed at the end of the block, rolled back by any exception.
 
@@ -157,22 +159,22 @@ def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
         yield connection
 
 
-@contextmanager
+@contextlib.contextmanager
 def recording(*, seconds: float) -> Iterator[Connection]:
-    """This thread's connection of `get_recording_engine`. Raises `Unavailable` as `transaction` does.
+    """A connection of `get_recording_engine`. Raises `Unavailable` as `transaction` does.
 
-    The thread keeps it, unless something went wrong: to have it checked out, and back, costs as much as a statement.
+    It is kept for the next one, unless something went wrong: SQLAlchemy's pool would cost as much as a statement. There
+    are as many as were ever used at once, which is far fewer than a worker may have threads.
     """
     with _translated(), time_limit(seconds):
-        connection = getattr(_kept, "recorder", None) or get_recording_engine().connect()
-        _kept.recorder = None
+        connection = next(_take_idle(), None) or get_recording_engine().connect()
         try:
             yield connection
         except BaseException:
-            connection.invalidate()
-            connection.close()
+            # The idle ones are likely to be as dead as this one.
+            _drop(connection, *_take_idle())
             raise
-        _kept.recorder = connection
+        _idle.append(connection)
 
 
 class Prepared:
@@ -211,11 +213,27 @@ def listen(channel: str, *, seconds: float) -> Connection:
     """
     with _translated(), time_limit(seconds):
         connection = get_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.exec_driver_sql(f"LISTEN {channel}")
+        try:
+            connection.exec_driver_sql(f"LISTEN {channel}")
+        except BaseException:
+            _drop(connection)
+            raise
         return connection
 
 
-@contextmanager
+def _take_idle() -> Iterator[Connection]:
+    with contextlib.suppress(IndexError):
+        while True:
+            yield _idle.pop()
+
+
+def _drop(*connections: Connection) -> None:
+    for connection in connections:
+        connection.invalidate()
+        connection.close()
+
+
+@contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.throwaway import throwaway_servers
 
-BENCHMARKS = ("recording", "page", "layout")
+BENCHMARKS = ("recording", "streams", "page", "layout")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from background.canvas.states import RunStatus, RunType, TaskState
-from background.database import XID8, metadata, one_of
+from background.database import metadata, one_of
 
 runs = Table(
     "runs",
@@ -96,7 +96,4 @@ run_events = Table(
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # The task that changed; NULL where it was the run as a whole.
     Column("task_id", Uuid),
-    # The transaction that wrote it: the order in which rows become visible.
-    Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
-    Index("ix_run_events_xid", "xid", "run_id", "number"),
 )

@@ -29,7 +29,7 @@ class Subject:
 class Document:
     """A job or run at one moment, as JSON; `number` is that of its newest event then."""
 
-    data: str
+    data: bytes
     number: int
     ended: bool
 
@@ -49,7 +49,7 @@ def load(subjects: Iterable[Subject]) -> dict[Subject, Document]:
     """How each of them stands now; what does not exist (any more) is left out. Raises `Unavailable`."""
     wanted = set(subjects)
     found = {
-        job(each.id): Document(each.model_dump_json(), number, each.status in ENDED)
+        job(each.id): Document(each.model_dump_json().encode(), number, each.status in ENDED)
         for each, number in jobs.get_jobs([subject.owner for subject in wanted if subject.task_id is None])
     }
     for subject in wanted:
@@ -58,7 +58,7 @@ def load(subjects: Iterable[Subject]) -> dict[Subject, Document]:
                 followed = canvas.follow(subject.task_id)
             except NotFound:
                 continue
-            found[subject] = Document(followed.outcome.model_dump_json(), followed.number, followed.ended)
+            found[subject] = Document(followed.outcome.model_dump_json().encode(), followed.number, followed.ended)
     return found
 
 
@@ -76,4 +76,4 @@ def since(subject: Subject, number: int | None) -> tuple[list[tuple[int, str]], 
 
 def _numbered(subject: Subject, number: int) -> list[tuple[int, str]]:
     with database.transaction() as connection:
-        return queries.numbered(connection, subject.log, {subject.owner: number})[subject.owner]
+        return queries.numbered(connection, subject.log, {subject.owner: number}).get(subject.owner) or []

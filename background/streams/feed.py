@@ -7,30 +7,32 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 
 from background import database
-from background.errors import Unavailable
+from background.errors import Invalid, Unavailable
 from background.streams import documents, queries
 from background.streams.documents import Document, Subject
 from background.streams.listener import listening
 from background.streams.queries import JOBS, RUNS, Event, Position
-from background.streams.subscription import Subscription, message_of
+from background.streams.subscription import Subscription
 
 logger = logging.getLogger(__name__)
 
-PAGE = 500
+PAGE = 200
 PAUSE_SECONDS = 0.05
 """Between two readings, so that many small transactions are read together."""
 FALLBACK_SECONDS = 5.0
 """It looks this often even without a notification."""
-START_SECONDS = 4.0
+START_SECONDS = 4.5
 
-Numbered = dict[tuple[str, int], list[tuple[int, str]]]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Feed:
@@ -38,33 +40,45 @@ class Feed:
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
-        self._positions: dict[str, Position] = {}
-        self._started = asyncio.Event()
-        self._between_readings = asyncio.Lock()
+        # Up to where the log of all jobs is read, while somebody wants it.
+        self._position: Position | None = None
+        self._woken = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def subscribe(self, subject: Subject | None, *, after: Position | None = None) -> Subscription:
-        """What happens from now on reaches the subscription; of all jobs, only what follows `after`.
+    async def follow(self, subject: Subject, number: int | None) -> Subscription | None:
+        """The subject as it is now, or with `number` all that follows this event of it; and then what happens to it.
 
-        Raises `Unavailable`.
+        `None`: it has ended, and that was its last event. Raises `NotFound` and `Unavailable`.
         """
-        if self._closed:
-            raise Unavailable("This process is stopping.")
-        subscription = Subscription(subject, after=after)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                async with self._between_readings:
-                    self._subscriptions.add(subscription)
-                    if self._positions:
-                        subscription.begin(self._positions[JOBS])
-                    if self._reading is None:
-                        self._reading = asyncio.create_task(self._keep_reading())
-                await self._started.wait()
-        except TimeoutError as error:
-            self.unsubscribe(subscription)
-            raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error
+        events, document = await in_time(documents.since, subject, number)
+        if number is not None and document.ended and number >= document.number:
+            return None
+        subscription = Subscription(subject, number=number or 0)
+        subscription.put_numbered(events, document)
+        self._add(subscription)
         return subscription
+
+    async def follow_all(self, after: Position | None) -> Subscription:
+        """What happens to all jobs from now on, or has happened since `after`. Raises `Invalid` and `Unavailable`."""
+        now, following = await in_time(_horizon)
+        if after is not None and after.xid >= following:
+            raise Invalid("Last-Event-ID is of another database.", where=("header", "last-event-id"))
+        subscription = Subscription(None, position=after or now, behind=after is not None)
+        self._add(subscription)
+        self._position = self._position or now
+        return subscription
+
+    async def catch_up(self, subscription: Subscription) -> None:
+        """Give one that is behind, and has nothing to send, what it has missed, by pages. Raises `Unavailable`."""
+        while subscription.behind and subscription.is_empty and not subscription.ended:
+            reached = self._position
+            news = await asyncio.to_thread(_read, subscription.position, {})
+            _put(subscription, news)
+            if not news.is_full and reached is not None:
+                subscription.position = max(subscription.position, reached)
+                # What was handed on to others meanwhile is on the next page.
+                subscription.behind = self._position is not None and self._position > subscription.position
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """The client has gone."""
@@ -77,15 +91,14 @@ class Feed:
         if self._reading is not None:
             self._reading.cancel()
 
-    async def missed(self, position: Position, *, until: Position) -> AsyncIterator[bytes]:
-        """The messages of all jobs behind `position`, up to and with `until`. Raises `Unavailable`."""
-        while position < until:
-            events = [event for event in await asyncio.to_thread(_jobs_after, position) if event.position <= until]
-            found = await asyncio.to_thread(documents.load, {documents.job(event.position.owner) for event in events})
-            for event in events:
-                if document := found.get(documents.job(event.position.owner)):
-                    yield message_of(event, document)
-            position = events[-1].position if len(events) == PAGE else until
+    def _add(self, subscription: Subscription) -> None:
+        if self._closed:
+            raise Unavailable("This process is stopping.")
+        self._subscriptions.add(subscription)
+        # Something may have happened since its state was read.
+        self._woken.set()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._keep_reading())
 
     def _end_all(self) -> None:
         for subscription in self._subscriptions:
@@ -101,83 +114,102 @@ class Feed:
                     await asyncio.sleep(1)
         finally:
             self._reading = None
-            self._positions = {}
-            self._started.clear()
+            self._position = None
             self._end_all()
 
     async def _listen_and_read(self) -> None:
-        woken = asyncio.Event()
-        async with listening(woken.set):
-            if not self._positions:
-                start = await asyncio.to_thread(_horizon)
-                self._positions = {JOBS: start, RUNS: start}
-                for subscription in self._subscriptions:
-                    subscription.begin(start)
-                self._started.set()
-            woken.set()
+        async with listening(self._woken.set) as lost:
+            self._woken.set()
             while self._subscriptions:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), FALLBACK_SECONDS)
-                woken.clear()
+                    await asyncio.wait_for(self._woken.wait(), FALLBACK_SECONDS)
+                if lost.is_set():
+                    raise Unavailable("the connection that tells of events was lost.")
+                self._woken.clear()
                 began = time.monotonic()
-                async with self._between_readings:
-                    if await self._read_once():
-                        woken.set()
+                if await self._read_once():
+                    self._woken.set()
                 await asyncio.sleep(max(PAUSE_SECONDS, 2 * (time.monotonic() - began)))
 
     async def _read_once(self) -> bool:
-        """Hand on what is new; gives whether there is more already."""
-        (jobs, runs), more = await asyncio.to_thread(_read, self._positions)
-        changed = {(JOBS, event.position.owner) for event in jobs} | {(RUNS, event.position.owner) for event in runs}
-        watched = {
-            subscription: subscription.subject
-            for subscription in self._subscriptions
-            if subscription.subject and (subscription.subject.log, subscription.subject.owner) in changed
+        """Hand on what is new; gives whether there is more, or will be without another notification."""
+        watching = {each: each.subject for each in self._subscriptions if each.subject is not None}
+        if len(watching) == len(self._subscriptions):
+            self._position = None
+        seen: dict[Subject, int] = {}
+        for subscription, subject in watching.items():
+            seen[subject] = min(subscription.number, seen.get(subject, subscription.number))
+        news = await asyncio.to_thread(_read, self._position, seen)
+        # One that came meanwhile may not have seen what this reading began with.
+        for subscription, subject in watching.items():
+            events, document = news.numbered.get((subject.log, subject.owner), []), news.found.get(subject)
+            if events and document is not None:
+                subscription.put_numbered(events, document)
+            elif events != []:
+                subscription.end()
+        for subscription in self._subscriptions:
+            if subscription.subject is None and not subscription.behind:
+                _put(subscription, news)
+        if news.events:
+            self._position = news.events[-1].position
+        return news.is_full or news.is_held_back
+
+
+@dataclass(frozen=True)
+class News:
+    """What one reading found: events of all jobs, those of single owners (`None`: it is gone), and their documents.
+
+    `is_held_back`: there are events of all jobs that may not be handed out yet.
+    """
+
+    events: list[Event]
+    is_held_back: bool
+    numbered: dict[tuple[str, int], list[tuple[int, str]] | None]
+    found: dict[Subject, Document]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more events of all jobs already."""
+        return len(self.events) == PAGE
+
+
+def _put(subscription: Subscription, news: News) -> None:
+    for event in news.events:
+        # A job that was deleted meanwhile has no document.
+        if document := news.found.get(documents.job(event.position.owner)):
+            subscription.put_event(event, document)
+        subscription.position = max(subscription.position, event.position)
+
+
+def _read(position: Position | None, seen: Mapping[Subject, int]) -> News:
+    """A page of what follows `position` of all jobs, if any, and all that follows the number seen of each subject."""
+    numbers: dict[str, dict[int, int]] = {JOBS: {}, RUNS: {}}
+    for subject, number in seen.items():
+        of_log = numbers[subject.log]
+        of_log[subject.owner] = min(number, of_log.get(subject.owner, number))
+    with database.transaction() as connection:
+        events, is_held_back = ([], False) if position is None else queries.after(connection, position, limit=PAGE)
+        numbered = {
+            (log, owner): found
+            for log, last in numbers.items()
+            if last
+            for owner, found in queries.numbered(connection, log, last).items()
         }
-        of_all = [subscription for subscription in self._subscriptions if subscription.subject is None]
-        subjects = set(watched.values()) | {documents.job(event.position.owner) for event in jobs if of_all}
-        if subjects:
-            seen: dict[tuple[str, int], int] = {}
-            for subscription, subject in watched.items():
-                key = subject.log, subject.owner
-                seen[key] = min(subscription.number, seen.get(key, subscription.number))
-            numbered, found = await asyncio.to_thread(_load, seen, subjects)
-            for subscription, subject in watched.items():
-                if document := found.get(subject):
-                    subscription.put_numbered(numbered[subject.log, subject.owner], document)
-            for event in jobs:
-                if document := found.get(documents.job(event.position.owner)):
-                    for subscription in of_all:
-                        subscription.put_event(event, document)
-        self._positions |= {log: events[-1].position for log, events in ((JOBS, jobs), (RUNS, runs)) if events}
-        return more
+    # Events first: a document must not be older than the event it goes with.
+    wanted = {subject for subject in seen if numbered.get((subject.log, subject.owner))}
+    wanted |= {documents.job(event.position.owner) for event in events}
+    return News(events, is_held_back, numbered, documents.load(wanted))
 
 
-def _horizon() -> Position:
+def _horizon() -> tuple[Position, int]:
     with database.transaction() as connection:
         return queries.horizon(connection)
 
 
-def _jobs_after(position: Position) -> list[Event]:
-    with database.transaction() as connection:
-        return queries.after(connection, JOBS, position, limit=PAGE)[0]
-
-
-def _read(positions: Mapping[str, Position]) -> tuple[tuple[list[Event], list[Event]], bool]:
-    """What is new of jobs and of runs, and whether there is more, or will be without another notification."""
-    with database.transaction() as connection:
-        jobs, more_jobs = queries.after(connection, JOBS, positions[JOBS], limit=PAGE)
-        runs, more_runs = queries.after(connection, RUNS, positions[RUNS], limit=PAGE)
-    return (jobs, runs), more_jobs or more_runs
-
-
-def _load(seen: Mapping[tuple[str, int], int], subjects: set[Subject]) -> tuple[Numbered, dict[Subject, Document]]:
-    """Events first: a document must not be older than the event it goes with."""
-    numbers: dict[str, dict[int, int]] = defaultdict(dict)
-    for (log, owner), number in seen.items():
-        numbers[log][owner] = number
-    found: Numbered = {}
-    with database.transaction() as connection:
-        for log, last in numbers.items():
-            found |= {(log, owner): events for owner, events in queries.numbered(connection, log, last).items()}
-    return found, documents.load(subjects)
+async def in_time(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` gives, from a thread. Raises `Unavailable` when it takes too long, or no thread is free."""
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            return await asyncio.to_thread(function, *args, **kwargs)
+    except TimeoutError as error:
+        raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error

@@ -14,27 +14,30 @@ CONNECT_SECONDS = 4.0
 
 
 @contextlib.asynccontextmanager
-async def listening(wake: Callable[[], None]) -> AsyncIterator[None]:
-    """`wake` is called in the event loop for each notification, and when the connection is lost.
+async def listening(wake: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
+    """`wake` is called in the event loop for each notification; the event is set, too, when the connection is lost.
 
     Raises `Unavailable` when PostgreSQL cannot be reached.
     """
     connection = await asyncio.to_thread(database.listen, queries.CHANNEL, seconds=CONNECT_SECONDS)
     driver: Any = connection.connection.driver_connection
-    loop, descriptor = asyncio.get_running_loop(), driver.fileno()
+    loop, descriptor, lost = asyncio.get_running_loop(), driver.fileno(), asyncio.Event()
 
     def heard() -> None:
         try:
             driver.poll()
             driver.notifies.clear()
         except psycopg2.Error:
+            # At once: the number of a closed descriptor goes to the next client.
             loop.remove_reader(descriptor)
+            lost.set()
         wake()
 
     loop.add_reader(descriptor, heard)
     try:
-        yield
+        yield lost
     finally:
-        loop.remove_reader(descriptor)
+        if not lost.is_set():
+            loop.remove_reader(descriptor)
         connection.invalidate()
         connection.close()

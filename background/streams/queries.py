@@ -1,24 +1,25 @@
 """All SQL of the event streams.
 
-The rows of a log are ordered by the transaction that wrote them, and only those below the oldest transaction that
-still runs are handed out: a row that becomes visible later then always comes later, too (PostgreSQL documentation,
-"Transaction ID and Snapshot Information Functions"; a sequence does not have this, since a higher number may be
-committed before a lower one).
+Of one job or run, each event is committed before the next is numbered: what is visible has no gap, and may be handed
+out. Among jobs there is no such order, and a sequence has none either: a higher number may be committed before a lower
+one. So the rows of the log of all jobs are ordered by the transaction that wrote them, and only those below the oldest
+transaction that still runs are handed out: a row that becomes visible later then always comes later, too (PostgreSQL
+documentation, "Transaction ID and Snapshot Information Functions").
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 CHANNEL = "events"
-_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())"
 JOBS, RUNS = "job_events", "run_events"
-_OWNERS = {JOBS: "job_id", RUNS: "run_id"}
+_OWNERS = {JOBS: ("jobs", "job_id"), RUNS: ("runs", "run_id")}
+_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())"
 
 
 class Position(NamedTuple):
-    """A place in a log: just behind one event, or, with owner 0, just before all events of a transaction."""
+    """A place in the log of all jobs: just behind one event, or, with owner 0, just before all of a transaction."""
 
     xid: int
     owner: int
@@ -26,46 +27,55 @@ class Position(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One event of a job or run, with its place in the log."""
+    """One event of a job, with its place in the log."""
 
     position: Position
     kind: str
 
 
-def horizon(connection: Connection) -> Position:
-    """Where a log is read from by one who wants what comes from now on."""
-    return Position(int(connection.execute(text(f"SELECT {_HORIZON}::text")).scalar_one()), 0, 0)
+def horizon(connection: Connection) -> tuple[Position, int]:
+    """Where one reads from who wants what comes from now on, and the number of the next transaction."""
+    statement = text(f"SELECT {_HORIZON}::text, pg_snapshot_xmax(pg_current_snapshot())::text")
+    oldest, following = connection.execute(statement).one()
+    return Position(int(oldest), 0, 0), int(following)
 
 
-def after(connection: Connection, log: str, position: Position, *, limit: int) -> tuple[list[Event], bool]:
-    """At most `limit` events behind `position`, and whether there are more, be it such as may not be handed out yet."""
-    owner = _OWNERS[log]
+def after(connection: Connection, position: Position, *, limit: int) -> tuple[list[Event], bool]:
+    """At most `limit` events of all jobs behind `position`, and whether there are such as may not be handed out yet."""
     statement = text(f"""
-        SELECT xid::text, {owner}, number, kind FROM {log}
-        WHERE (xid, {owner}, number) > (CAST(:xid AS xid8), :owner, :number) AND xid < {_HORIZON}
-        ORDER BY xid, {owner}, number LIMIT :limit
+        SELECT xid::text, job_id, number, kind FROM job_events
+        WHERE (xid, job_id, number) > (CAST(:xid AS xid8), :owner, :number) AND xid < {_HORIZON}
+        ORDER BY xid, job_id, number LIMIT :limit
     """)
     values = {"xid": str(position.xid), "owner": position.owner, "number": position.number, "limit": limit}
     rows = connection.execute(statement, values).all()
-    waiting = connection.execute(text(f"SELECT EXISTS (SELECT FROM {log} WHERE xid >= {_HORIZON})")).scalar_one()
-    events = [Event(Position(int(xid), owner_id, number), kind) for xid, owner_id, number, kind in rows]
-    return events, waiting or len(events) == limit
+    waiting = connection.execute(text(f"SELECT EXISTS (SELECT FROM job_events WHERE xid >= {_HORIZON})")).scalar_one()
+    return [Event(Position(int(xid), job_id, number), kind) for xid, job_id, number, kind in rows], waiting
 
 
-def numbered(connection: Connection, log: str, seen: Mapping[int, int]) -> dict[int, list[tuple[int, str]]]:
+def numbered(connection: Connection, log: str, seen: Mapping[int, int]) -> dict[int, list[tuple[int, str]] | None]:
     """What follows the number `seen` of each owner: pairs of number and kind, in order and without a gap.
 
-    Within one owner each event is committed before the next is numbered, so all that is visible may be handed out.
+    An owner without such events is left out, and one that does not exist (any more) has `None`.
     """
-    owner = _OWNERS[log]
-    statement = text(f"""
-        SELECT {owner}, number, kind FROM {log}
-        JOIN unnest(CAST(:owners AS bigint[]), CAST(:numbers AS int[])) AS seen(owner_id, last) ON {owner} = owner_id
-        WHERE number > last ORDER BY {owner}, number
+    table, owner = _OWNERS[log]
+    values = {"owners": list(seen), "numbers": list(seen.values())}
+    asked = "unnest(CAST(:owners AS bigint[]), CAST(:numbers AS int[])) AS seen(owner_id, last)"
+    changed = text(f"""
+        SELECT owner_id, {table}.id FROM {asked} LEFT JOIN {table} ON {table}.id = owner_id
+        WHERE {table}.id IS NULL OR event_count > last
     """)
-    found: dict[int, list[tuple[int, str]]] = {owner_id: [] for owner_id in seen}
-    rows: Sequence[tuple[int, int, str]]
-    rows = connection.execute(statement, {"owners": list(seen), "numbers": list(seen.values())}).tuples().all()
-    for owner_id, number, kind in rows:
-        found[owner_id].append((number, kind))
+    found: dict[int, list[tuple[int, str]] | None] = {
+        owner_id: None if known is None else [] for owner_id, known in connection.execute(changed, values).all()
+    }
+    last = {owner_id: seen[owner_id] for owner_id, events in found.items() if events is not None}
+    if last:
+        statement = text(f"""
+            SELECT {owner}, number, kind FROM {asked} JOIN {log} ON {owner} = owner_id AND number > last
+            ORDER BY {owner}, number
+        """)
+        rows = connection.execute(statement, {"owners": list(last), "numbers": list(last.values())}).all()
+        for owner_id, number, kind in rows:
+            if (events := found[owner_id]) is not None:
+                events.append((number, kind))
     return found

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
 
 from fastapi.sse import KEEPALIVE_COMMENT
 from starlette.responses import Response
@@ -22,17 +21,16 @@ COMMENT_SECONDS = 10.0
 class EventStream(Response):
     """Sends what a subscription gives until it ends, its client goes, or is dropped as too slow.
 
-    `first` comes before all that; when PostgreSQL fails meanwhile the stream ends, and the client asks again.
+    When PostgreSQL fails while its client catches up, the stream ends, and the client asks again.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, subscription: Subscription, *, first: AsyncIterator[bytes] | None = None) -> None:
+    def __init__(self, feed: Feed, subscription: Subscription) -> None:
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._feed = feed
         self._subscription = subscription
-        self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI)
         """Send it all."""
@@ -56,11 +54,11 @@ class EventStream(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         with contextlib.suppress(Unavailable):
-            if self._first is not None:
-                async for message in self._first:
-                    await send({"type": "http.response.body", "body": message, "more_body": True})
+            await self._feed.catch_up(self._subscription)
             while (messages := await self._subscription.take(seconds=COMMENT_SECONDS)) is not None:
                 await send({"type": "http.response.body", "body": messages or KEEPALIVE_COMMENT, "more_body": True})
+                self._subscription.sent()
+                await self._feed.catch_up(self._subscription)
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Annotated, Any
@@ -17,13 +17,15 @@ from background.jobs.router import MAX_ID, JobId
 from background.problems import responses
 from background.streams import documents
 from background.streams.documents import Subject
-from background.streams.feed import Feed
+from background.streams.feed import Feed, in_time
 from background.streams.queries import Position
 from background.streams.response import EventStream
 
 router = APIRouter(tags=["streams"])
 
 CURSOR = re.compile(r"(\d{1,20})-(\d{1,19})-(\d{1,10})")
+GRACE_SECONDS = 3.0
+"""How long open responses may take after SIGTERM."""
 LARGEST = Position(2**64 - 1, MAX_ID, 2**31 - 1)
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -38,19 +40,22 @@ ENDED: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, an
 async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Feed]]:
     """The feed of this process.
 
-    uvicorn waits for open responses when it is told to stop, and streams have no end: so they hear of it first.
+    uvicorn waits for open responses when it is told to stop, and streams have no end: so they hear of it first. A
+    client that does not read would still keep it waiting; a second signal, as by an impatient Ctrl-C, ends that.
     """
     feed = Feed()
     loop = asyncio.get_running_loop()
-    handlers = {}
+    handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
     if threading.current_thread() is threading.main_thread():
-        handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if callable(before := signal.getsignal(number)):
+                handlers[number] = before
 
     def stop(number: int, frame: FrameType | None) -> None:
+        handlers[number](number, frame)
         loop.call_soon_threadsafe(feed.close)
-        before = handlers[signal.Signals(number)]
-        if callable(before):
-            before(number, frame)
+        if signal.SIGINT in handlers:
+            loop.call_soon_threadsafe(loop.call_later, GRACE_SECONDS, handlers[signal.SIGINT], signal.SIGINT, None)
 
     for each in handlers:
         signal.signal(each, stop)
@@ -89,32 +94,18 @@ async def job_events(job_id: JobId, feed: FeedOfProcess, last: LastSeen) -> Resp
 @router.get("/result/{task_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
 async def result_events(task_id: UUID, feed: FeedOfProcess, last: LastSeen) -> Response:
     """The same for what `GET /result/{task_id}` tells; it ends with the run or job that the id belongs to."""
-    return await _follow(await asyncio.to_thread(documents.outcome, task_id), feed, last)
+    return await _follow(await in_time(documents.outcome, task_id), feed, last)
 
 
 @router.get("/events", response_class=Response, responses={**STREAM, **responses()})
 async def all_events(feed: FeedOfProcess, last: LastSeen) -> Response:
     """What happens to all jobs, from now on or from what follows the cursor `Last-Event-ID`; without end."""
-    position = None if last is None else _position_of(last)
-    subscription = await feed.subscribe(None, after=position)
-    missed = None if position is None else feed.missed(position, until=subscription.begins_at)
-    return EventStream(feed, subscription, first=missed)
+    return EventStream(feed, await feed.follow_all(None if last is None else _position_of(last)))
 
 
 async def _follow(subject: Subject, feed: Feed, last: str | None) -> Response:
-    number = None if last is None else _number_of(last)
-    subscription = await feed.subscribe(subject)
-    try:
-        events, document = await asyncio.to_thread(documents.since, subject, number)
-        if number is not None and document.ended and number >= document.number:
-            feed.unsubscribe(subscription)
-            return Response(status_code=204)
-    except BaseException:
-        feed.unsubscribe(subscription)
-        raise
-    subscription.number = number or 0
-    subscription.put_numbered(events, document)
-    return EventStream(feed, subscription)
+    subscription = await feed.follow(subject, None if last is None else _number_of(last))
+    return Response(status_code=204) if subscription is None else EventStream(feed, subscription)
 
 
 def _number_of(last: str) -> int:

@@ -1,5 +1,6 @@
 """`API_KEYS`: who may ask, who may change something, and who is told that everybody may."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,25 @@ def test_without_a_key_nothing_is_told(guarded: httpx.Client, headers: dict[str,
         answer = guarded.request(*request.split(), headers=raw)
         assert_problem(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//", "//jobs", "/jobs/", "/%6aobs", "/JOBS", "/ready/", "/ready/../jobs", "/ready%2f..%2fjobs", "/;/jobs",
+        "/ui", "/ui/../jobs", "/ui/%2e%2e/jobs", "/ui%2f..%2fjobs", "/ui//jobs", "/uii", "/UI/../jobs", "/?/jobs",
+        "http://x/jobs",
+    ],
+)  # fmt: skip
+def test_no_spelling_of_a_path_goes_round_the_key(guarded: httpx.Client, path: str) -> None:
+    for method in ("GET", "HEAD", "POST", "get", "OPTIONS"):
+        with socket.create_connection((guarded.base_url.host, guarded.base_url.port or 0), 20) as raw:
+            raw.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            with raw.makefile("rb") as stream:
+                head, _, body = stream.read().partition(b"\r\n\r\n")
+        assert int(head.split()[1]) in (307, 401, 404, 405) or body == b'{"status":"ok"}', (method, head, body)
+        assert b"job_id" not in body
+        assert not body.startswith(b"[")
 
 
 def test_everybody_sees_that_it_lives(guarded: httpx.Client) -> None:

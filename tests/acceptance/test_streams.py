@@ -1,50 +1,23 @@
 """Event streams as a client sees them, from real processes."""
 
-import contextlib
 import functools
-import json
 import random
 import signal
-import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
-from sqlalchemy import text
 
 from background import database
-from tests.support import Process, free_port, wait_for
+from tests.acceptance.event_streams import Api, Reader, make_job, read, write_event, written
+from tests.support import Process, wait_for
 
 DEMO = {"params": {"step_seconds": 0}}
-
-
-def events_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The events of a stream as the standard reads them (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        if not line:
-            if "data" in fields:
-                yield {"id": fields.get("id"), "kind": fields.get("event"), "data": json.loads(fields["data"])}
-            fields = {}
-        elif not line.startswith(":"):
-            name, _, value = line.partition(": ")
-            fields[name] = value
-
-
-def read(client: httpx.Client, path: str, *, last: str | None = None) -> list[dict[str, Any]]:
-    """All events of a stream that ends."""
-    headers = {} if last is None else {"Last-Event-ID": last}
-    with client.stream("GET", path, headers=headers) as response:
-        assert response.status_code == 200, response.read()
-        assert response.headers["content-type"].startswith("text/event-stream")
-        return list(events_of(response.iter_lines()))
 
 
 @pytest.fixture
@@ -125,7 +98,15 @@ def test_an_id_that_is_none_is_refused(client: httpx.Client, job: int, last: str
 
 
 @pytest.mark.parametrize(
-    "last", ["1-2", "99999999999999999999-1-1", "1-99999999999999999999-1", "1-1-99999999999", "1-2-3-4"]
+    "last",
+    [
+        "1-2",
+        "99999999999999999999-1-1",
+        "1-99999999999999999999-1",
+        "1-1-99999999999",
+        "1-2-3-4",
+        "18446744073709551615-1-1",
+    ],
 )
 def test_a_cursor_that_is_none_is_refused(client: httpx.Client, last: str) -> None:
     assert client.get("/events", params={"last_event_id": last}).status_code == 422
@@ -137,31 +118,6 @@ def test_what_does_not_exist_has_no_stream(client: httpx.Client) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert client.get("/jobs/0/events").status_code == 422
     assert client.get("/result/x/events").status_code == 422
-
-
-class Api:
-    """A bare `uvicorn main:app` that can be started again on the same port."""
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        self.port = free_port()
-        self.process: Process | None = None
-
-    def start(self) -> None:
-        """Start, and wait until it listens."""
-        argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(self.port), "--log-level", "warning"]
-        self.process = Process(argv, log=self.log)
-
-        def answers() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-        wait_for(answers)
-
-    def stop(self) -> int:
-        """SIGTERM; gives the exit code."""
-        assert self.process is not None
-        return self.process.stop(seconds=8)
 
 
 @pytest.fixture
@@ -190,60 +146,6 @@ def test_sigterm_ends_a_bare_uvicorn_with_open_streams(apis: list[Api]) -> None:
             list(stream.iter_lines())
         assert process.popen.wait(8) in (0, -signal.SIGTERM)
         assert "Traceback" not in process.output
-
-
-class Reader(threading.Thread):
-    """Follows `/events`: cut off at random, it goes on behind the last id that it got."""
-
-    def __init__(self, apis: list[Api], *, cuts: int) -> None:
-        super().__init__(daemon=True)
-        self.apis = apis
-        self.cuts = cuts
-        self.ids: list[str] = []
-        self.done = threading.Event()
-        self.random = random.Random(7)
-
-    def has(self, number: int) -> bool:
-        """Whether it has got so many."""
-        return len(self.ids) >= number
-
-    def run(self) -> None:
-        """Read until told that all is done."""
-        while not self.done.is_set():
-            url = f"http://127.0.0.1:{self.random.choice(self.apis).port}/events"
-            headers = {"Last-Event-ID": self.ids[-1]} if self.ids else {}
-            patience = self.random.randrange(5, 40) if self.cuts else 0
-            with contextlib.suppress(httpx.HTTPError), httpx.stream("GET", url, headers=headers, timeout=20) as stream:
-                for number, event in enumerate(events_of(stream.iter_lines()), start=1):
-                    self.ids.append(str(event["id"]))
-                    if self.done.is_set():
-                        return
-                    if number == patience:
-                        self.cuts -= 1
-                        break
-            time.sleep(0.01)
-
-
-def make_job(connection: Any) -> int:
-    """A job that nobody will run."""
-    statement = text("""
-        INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at)
-        VALUES (gen_random_uuid(), 'demo', '{a}', '{NULL}', '{"fail_times": 0}', 0, 3, now() + interval '1 day')
-        RETURNING id
-    """)
-    return int(connection.execute(statement).scalar_one())
-
-
-def write_event(connection: Any, job_id: int) -> None:
-    """One more event, numbered as the application does it."""
-    connection.execute(
-        text("""
-            WITH job AS (UPDATE jobs SET event_count = event_count + 1, updated_at = now() WHERE id = :id
-                         RETURNING id, event_count)
-            INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, event_count, 'progress', 0 FROM job
-        """),
-        {"id": job_id},
-    )
 
 
 def write_out_of_order(jobs: list[int], *, events: int, seed: int) -> None:
@@ -283,13 +185,8 @@ def test_every_event_once_and_in_order(apis: list[Api]) -> None:
         api.start()
     for writer in writers:
         writer.join()
-    statement = text("""
-        SELECT xid || '-' || job_id || '-' || number FROM job_events WHERE job_id = ANY(:ids)
-        ORDER BY xid, job_id, number
-    """)
-    with database.transaction() as connection:
-        written = connection.execute(statement, {"ids": jobs}).scalars().all()
-    assert len(written) == 1000
+    expected = written(jobs)
+    assert len(expected) == 1000
 
     def received() -> list[str]:
         return [each for each in reader.ids if int(each.split("-")[1]) in jobs]
@@ -299,4 +196,4 @@ def test_every_event_once_and_in_order(apis: list[Api]) -> None:
     heard()
     reader.join(30)
     assert reader.cuts <= 0
-    assert received() == written
+    assert received() == expected
