@@ -24,7 +24,7 @@ export default {
   "theme.dark": "Theme: dark",
   banner: "Notice",
 
-  "live.off": "Ended",
+  "live.off": "Not live",
   "live.wait": "Connecting",
   "live.live": "Live",
   "live.paused": "Paused, as of {time}",

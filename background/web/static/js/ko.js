@@ -24,7 +24,7 @@ export default {
   "theme.dark": "테마: 어둡게",
   banner: "알림",
 
-  "live.off": "종료됨",
+  "live.off": "실시간 아님",
   "live.wait": "연결 중",
   "live.live": "실시간",
   "live.paused": "일시 정지, {time} 기준",
