@@ -4,6 +4,7 @@ from alembic import context
 
 import background.canvas.models
 import background.jobs.models
+import background.streams.models
 import background.workers.models  # noqa: F401  (they fill the metadata)
 from background.database import get_engine, metadata
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
+from uuid import uuid4
 
 import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,7 @@ PAUSE_SECONDS = 0.05
 """Between two readings, so that many small transactions are read together."""
 FALLBACK_SECONDS = 5.0
 """It looks this often even without a notification."""
+SIGN_IN_SECONDS = 5.0
 START_SECONDS = 4.5
 
 P = ParamSpec("P")
@@ -39,6 +41,7 @@ class Feed:
     """The subscriptions of this process, and the task that serves them."""
 
     def __init__(self) -> None:
+        self._id = str(uuid4())
         self._subscriptions: set[Subscription] = set()
         # Up to where the log of all jobs is read, while somebody wants it.
         self._position: Position | None = None
@@ -118,9 +121,15 @@ class Feed:
             self._end_all()
 
     async def _listen_and_read(self) -> None:
+        signed_in = -SIGN_IN_SECONDS
         async with listening(self._woken.set) as lost:
+            # A transaction that began before this one signed in does not notify.
+            asyncio.get_running_loop().call_later(1, self._woken.set)
             self._woken.set()
             while self._subscriptions:
+                if time.monotonic() - signed_in >= SIGN_IN_SECONDS:
+                    await asyncio.to_thread(_sign_in, self._id)
+                    signed_in = time.monotonic()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), FALLBACK_SECONDS)
                 if lost.is_set():
@@ -199,6 +208,11 @@ def _read(position: Position | None, seen: Mapping[Subject, int]) -> News:
     wanted = {subject for subject in seen if numbered.get((subject.log, subject.owner))}
     wanted |= {documents.job(event.position.owner) for event in events}
     return News(events, is_held_back, numbered, documents.load(wanted))
+
+
+def _sign_in(listener: str) -> None:
+    with database.transaction() as connection:
+        queries.sign_in(connection, listener, seconds=4 * SIGN_IN_SECONDS)
 
 
 def _horizon() -> tuple[Position, int]:

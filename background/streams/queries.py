@@ -18,6 +18,15 @@ _OWNERS = {JOBS: ("jobs", "job_id"), RUNS: ("runs", "run_id")}
 _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())"
 
 
+_SIGN_IN = text("""
+WITH gone AS (
+    DELETE FROM event_listeners WHERE until < now() AND id <> CAST(:id AS uuid)
+)
+INSERT INTO event_listeners (id, until) VALUES (:id, now() + :seconds * interval '1 second')
+ON CONFLICT (id) DO UPDATE SET until = excluded.until
+""")
+
+
 class Position(NamedTuple):
     """A place in the log of all jobs: just behind one event, or, with owner 0, just before all of a transaction."""
 
@@ -31,6 +40,11 @@ class Event(NamedTuple):
 
     position: Position
     kind: str
+
+
+def sign_in(connection: Connection, listener: str, *, seconds: float) -> None:
+    """Let writers notify for so long; who did not sign in again is forgotten."""
+    connection.execute(_SIGN_IN, {"id": listener, "seconds": seconds})
 
 
 def horizon(connection: Connection) -> tuple[Position, int]:

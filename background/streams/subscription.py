@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from background.streams.documents import Document, Subject
-from background.streams.queries import Event, Position
+from background.streams.queries import RUNS, Event, Position
 
 SLOW_BYTES = 1_000_000
 SLOW_SECONDS = 5.0
@@ -15,7 +15,7 @@ SLOW_SECONDS = 5.0
 CHUNK_BYTES = 64 * 1024
 """As soon as it has taken so much, it is given the next: the rest waits here, where it is counted."""
 LARGE_BYTES = 50_000
-"""Of a larger document only the newest state is sent, not a copy for each event."""
+"""Of a larger run only the newest state is sent, not a copy for each event of its many tasks."""
 
 
 class Subscription:
@@ -52,7 +52,8 @@ class Subscription:
 
     def put_numbered(self, events: Sequence[tuple[int, str]], document: Document) -> None:
         """Events of the one subject, unless the client has them; the last one of an ended subject ends the stream."""
-        for number, kind in events[-1:] if len(document.data) > LARGE_BYTES else events:
+        of_run = self.subject is not None and self.subject.log == RUNS
+        for number, kind in events[-1:] if of_run and len(document.data) > LARGE_BYTES else events:
             if number > self.number:
                 self.number = number
                 self._put(str(number), kind, document)

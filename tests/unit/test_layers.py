@@ -20,6 +20,7 @@ LAYERS = [
         "background.jobs.models",
         "background.canvas.models",
         "background.workers",
+        "background.streams.models",
         "background.migrations",
     ],
     [

@@ -1,4 +1,4 @@
-"""Events in the order in which their rows become visible, and a notification for each statement that adds some
+"""Events of jobs in the order in which their rows become visible, and a notification while somebody listens
 
 Revision: 0004
 """
@@ -13,21 +13,33 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-LOGS = {"job_events": "job_id", "run_events": "run_id"}
+LOGS = ("job_events", "run_events")
 
 
 def upgrade() -> None:
     """Apply this revision."""
+    op.add_column(
+        "job_events", sa.Column("xid", XID8(), server_default=sa.text("pg_current_xact_id()"), nullable=False)
+    )
+    op.create_index("ix_job_events_xid", "job_events", ["xid", "job_id", "number"])
+    op.create_table(
+        "event_listeners",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event_listeners")),
+        prefixes=["UNLOGGED"],
+    )
+    # Commits that notify wait for each other, so none does that nobody would hear.
     op.execute("""
         CREATE FUNCTION notify_events() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            NOTIFY events;
+            IF EXISTS (SELECT FROM event_listeners WHERE until > now()) THEN
+                NOTIFY events;
+            END IF;
             RETURN NULL;
         END $$
     """)
-    for log, owner in LOGS.items():
-        op.add_column(log, sa.Column("xid", XID8(), server_default=sa.text("pg_current_xact_id()"), nullable=False))
-        op.create_index(f"ix_{log}_xid", log, ["xid", owner, "number"])
+    for log in LOGS:
         op.execute(f"""
             CREATE TRIGGER notify_events AFTER INSERT ON {log} FOR EACH STATEMENT EXECUTE FUNCTION notify_events()
         """)
@@ -37,6 +49,7 @@ def downgrade() -> None:
     """Take it back."""
     for log in LOGS:
         op.execute(f"DROP TRIGGER notify_events ON {log}")
-        op.drop_index(f"ix_{log}_xid", table_name=log)
-        op.drop_column(log, "xid")
     op.execute("DROP FUNCTION notify_events()")
+    op.drop_table("event_listeners")
+    op.drop_index("ix_job_events_xid", table_name="job_events")
+    op.drop_column("job_events", "xid")
