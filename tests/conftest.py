@@ -4,6 +4,7 @@ The environment is set before anything of the application is imported: settings 
 """
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ PASSWORD = "a password: with / @ % signs"
 SCRATCH = tempfile.TemporaryDirectory(prefix="playground-", ignore_cleanup_errors=True)
 HOME = Path(SCRATCH.name)
 
+# A shell starts what runs in the background with SIGINT ignored, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in ("DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "FLOWER_BASIC_AUTH", "REMAP_SIGTERM"):
     os.environ.pop(name, None)
 os.environ |= {
