@@ -83,6 +83,8 @@ def running_api(log: Path, *, env: Mapping[str, str] | None = None) -> Iterator[
     """A real API process on a free port; gives a client for it."""
     port = free_port()
     argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--timeout-graceful-shutdown", "3"]
+    # Longer than any pause of a test: a connection that is closed just when it is used again is no answer.
+    argv += ["--timeout-keep-alive", "120"]
     process = Process(argv, log=log, env=env)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
