@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import redis
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from background.settings import get_settings
 from tests.browser.canvases import expect_ended, node, open_run, start, task
@@ -132,6 +132,28 @@ def test_a_run_is_cancelled(page: Page, client: httpx.Client, worker: Process) -
     page.locator('[data-action="terminate"]').click()
     expect_ended(page, "REVOKED")
     expect(page.locator('[data-action="terminate"]')).to_be_hidden()
+
+
+def test_a_run_that_was_left_draws_over_no_other_page(page: Page, client: httpx.Client, worker: Process) -> None:
+    run = start(client, task("add", 1, 2))
+    wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
+    held: list[Route] = []
+    page.route(f"**/result/{run}", lambda route: held.append(route))  # noqa: PLW0108  (playwright wants a function)
+    page.goto(f"/ui/#/runs/{run}")
+
+    def is_read() -> bool:
+        page.wait_for_timeout(20)
+        return bool(held)
+
+    wait_for(is_read, what="a read that is on its way")
+    page.goto("/ui/#/canvas?example=header-fails")
+    expect(page.locator(".findings")).to_be_visible()
+    with page.expect_response(f"**/result/{run}"):
+        for each in held:
+            each.continue_()
+    page.wait_for_function("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(page.locator(".findings")).to_be_visible()
+    expect(page.locator("[data-run]")).to_have_count(0)
 
 
 def test_what_the_broker_has_lost_is_shown(page: Page, client: httpx.Client, worker: Process) -> None:

@@ -46,6 +46,7 @@ class RunView {
   }
 
   close() {
+    this.id = null; // What is still on its way is for nobody.
     this._leave();
     clearInterval(this.timer);
   }
