@@ -83,17 +83,18 @@ test("who is to blame for a cut: the first that failed, however far before it", 
   assert.equal(blamed(scene(chord([one(), one()], one()), "SSK")), -1);
 });
 
-test("a folded group shows what failed, then what runs; who is shown keeps the place", () => {
+test("a folded group shows what failed at the top, then what runs; the others keep their places", () => {
   const lanes = times(100, (i) => [`t${i}`]);
   const states = new Map(lanes.map(([id]) => [id, { state: "PENDING" }]));
   const set = (i, state) => states.set(`t${i}`, { state });
   const first = lanesShown(lanes, states);
   assert.deepEqual(first, [0, 1, 2, 3, 4, 5, 6, 7]);
-  set(0, "SUCCESS");
+  set(3, "SUCCESS");
   set(1, "STARTED");
+  assert.deepEqual(lanesShown(lanes, states, first), [0, 1, 2, 8, 4, 5, 6, 7]);
   set(77, "FAILURE");
   const second = lanesShown(lanes, states, first);
-  assert.deepEqual(second, [77, 1, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual(second, [77, 0, 1, 2, 4, 5, 6, 7]);
   times(100, (i) => i !== 50 && set(i, "SUCCESS"));
   assert.deepEqual(new Set(lanesShown(lanes, states, second)), new Set([50, 0, 1, 2, 3, 4, 5, 6]));
   assert.ok(lanesShown(lanes, states, second, 99).includes(99));

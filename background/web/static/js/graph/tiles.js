@@ -30,7 +30,8 @@ function tasksOf(block, found) {
 
 /**
  * The numbers of the lanes to show: failed ones first, then running ones, then in order of definition. A lane that
- * was shown before (`last`) and still belongs to them keeps its place; the one that is `pinned` always does.
+ * was shown before (`last`) and still belongs to them keeps its place, but for the failed ones, which go to the top;
+ * the one that is `pinned` is always shown.
  */
 export function lanesShown(lanes, states, last = [], pinned = null) {
   const ranked = lanes.map((ids, i) => [i === pinned ? -1 : Math.min(...ids.map((id) => rank(states.get(id)))), i]);
@@ -42,7 +43,8 @@ export function lanesShown(lanes, states, last = [], pinned = null) {
   const found = last.map((i) => (wanted.delete(i) ? i : null));
   const rest = best.filter((i) => wanted.has(i));
   for (let slot = 0; slot < best.length; slot += 1) found[slot] ??= rest.shift();
-  return found.slice(0, best.length);
+  const failed = (i) => lanes[i].some((id) => roleOf(states.get(id)) === "fail");
+  return found.slice(0, best.length).sort((i, k) => failed(k) - failed(i));
 }
 
 /** What a tile draws for these lanes: nodes [{id, x, y, lane}] and wires as in layout.js. */
