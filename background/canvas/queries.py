@@ -120,6 +120,44 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
 """,
 )
 
+# The success of many tasks, whose runs are locked in the order of their numbers. `ages`: seconds since each succeeded.
+_SUCCEEDED = Prepared(
+    "run_tasks_succeeded",
+    f"""
+WITH done AS (
+    SELECT *
+    FROM unnest(CAST(CAST(:task_ids AS text[]) AS uuid[]), CAST(:results AS text[]), CAST(:ages AS float8[]))
+        AS done(task_id, result, age)
+), run AS (
+    SELECT id FROM runs
+    WHERE id = ANY (ARRAY(SELECT (SELECT run_id FROM run_tasks WHERE run_tasks.id = done.task_id) FROM done))
+    ORDER BY id FOR UPDATE
+), task AS (
+    UPDATE run_tasks
+    SET state = 'SUCCESS', result = CAST(done.result AS jsonb), finished_at = now() - age * interval '1 second',
+        error = NULL
+    FROM done, run
+    WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = done.task_id
+      AND run.id = run_id AND state IN ('PENDING', 'STARTED', 'RETRY')
+    RETURNING run_id, run_tasks.id, age
+), change AS (
+    SELECT run_id, count(*) AS number FROM task GROUP BY run_id
+), ended AS (
+    UPDATE runs
+    SET settled = settled + number, succeeded = succeeded + number, event_count = event_count + number,
+        updated_at = now(),
+        status = CASE WHEN settled + number < total THEN 'STARTED'
+                      WHEN succeeded + number = total THEN 'SUCCESS'
+                      WHEN cancelled THEN 'REVOKED'
+                      WHEN failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
+    FROM change WHERE runs.id = change.run_id
+    RETURNING id, event_count - number AS before
+)
+{_EVENT} SELECT run_id, before + row_number() OVER (PARTITION BY run_id ORDER BY age DESC), 'success', task.id
+FROM task JOIN ended ON ended.id = run_id
+""",
+)
+
 # A lost task has come after all. What was skipped because of it waits again, unless something else failed, too.
 _REVIVE = text(f"""
 WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
@@ -285,6 +323,11 @@ def settled(
 ) -> None:
     """The task has ended in `state`; `result` and `error` are JSON text. What depends on it is settled with it."""
     _SETTLED(connection, {"task_id": task_id, "state": state, "result": result, "error": error})
+
+
+def succeeded(connection: Connection, *, task_ids: list[str], results: list[str], ages: list[float]) -> None:
+    """These tasks, for which nothing waits, have succeeded `ages` seconds ago with `results` (JSON text)."""
+    _SUCCEEDED(connection, {"task_ids": task_ids, "results": results, "ages": ages})
 
 
 def get(connection: Connection, task_id: str, *, patience: float) -> RowMapping | None:

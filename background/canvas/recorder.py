@@ -1,25 +1,31 @@
 """The base of every task that a canvas may use: it records its own transitions in PostgreSQL.
 
-Recording never makes a task fail and holds it up for at most a second per transition.
+Recording never makes a task fail and holds it up for at most a second per transition. Successes that nothing waits
+for are written together (`batch`), the others before Celery publishes what follows.
 """
 
+import contextlib
 import json
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg2
 from billiard.einfo import ExceptionInfo
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
-from celery.signals import task_revoked
+from celery.signals import task_revoked, worker_process_shutdown, worker_shutdown
 from celery.worker.request import Request
+from redis import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from background import database, jsontext
 from background.canvas import queries
+from background.canvas.batch import Batch, Success
 from background.canvas.states import TaskState
+from background.celery import celery_app
 from background.errors import Unavailable
 from background.task_names import RETRIES_HEADER
 from background.workers.identity import WORKER_ID
@@ -53,6 +59,35 @@ def record(statement: Callable[[Connection], Answer]) -> Answer | None:
             if not again:
                 logger.warning("A transition could not be recorded: %s", error)
     return None
+
+
+def _write(successes: Sequence[Success]) -> None:
+    now = time.monotonic()
+    record(
+        lambda connection: queries.succeeded(
+            connection,
+            task_ids=[each.task_id for each in successes],
+            results=[each.result for each in successes],
+            ages=[now - each.at for each in successes],
+        )
+    )
+
+
+_successes = Batch(_write)
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def _write_what_is_left(**_: Any) -> None:
+    _successes.flush()
+
+
+def outcome(task_id: str) -> dict[str, Any]:
+    """What Celery's result backend knows of a task: `status`, `result`, …. Raises `Unavailable`."""
+    try:
+        return dict(celery_app.backend.get_task_meta(task_id))
+    except (RedisError, SQLAlchemyError, OSError) as error:
+        raise Unavailable("The result backend does not answer.") from error
 
 
 def describe(error: BaseException) -> str:
@@ -102,8 +137,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         """Run the task. Its success is written before Celery publishes what follows, so states change in order.
 
         A message may be delivered again after its worker died. A task that had succeeded is not run a second
-        time then: its recorded result goes on. One that had ended otherwise is dropped, and one that was begun
-        `MAX_DELIVERIES` times fails with `WorkerLost`.
+        time then: its result goes on, as it was recorded or as Celery keeps it. One that had ended otherwise is
+        dropped, and one that was begun `MAX_DELIVERIES` times fails with `WorkerLost`.
         """
         if self.request.called_directly:
             return self.run(*args, **kwargs)
@@ -115,6 +150,12 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             return known["result"]
         if known is not None and known["state"] != TaskState.STARTED:
             raise Ignore
+        if known is not None and known["deliveries"] > 1:
+            with contextlib.suppress(Unavailable):
+                kept = outcome(task_id)
+                if kept["status"] == TaskState.SUCCESS:
+                    self._succeeded(task_id, kept["result"])
+                    return kept["result"]
         if known is not None and known["deliveries"] > MAX_DELIVERIES:
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         try:
@@ -127,9 +168,19 @@ class RecordedTask(Task):  # type: ignore[type-arg]
                 raise
             headers = {RETRIES_HEADER: str(allowed)}
             raise self.retry(exc=error, countdown=RETRY_SECONDS, max_retries=allowed, headers=headers) from error
-        text = storable(result)
-        record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text))
+        self._succeeded(task_id, result)
         return result
+
+    def _succeeded(self, task_id: str, result: Any) -> None:
+        text, request = storable(result), self.request
+        # Only what Celery keeps as well may wait: this process may die before it is written.
+        kept = not request.ignore_result and not self.ignore_result
+        if kept and not (request.callbacks or request.errbacks or request.chain or request.chord):
+            _successes.add(task_id, text)
+        else:
+            record(
+                lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text)
+            )
 
     def on_retry(
         self,

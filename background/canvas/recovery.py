@@ -8,14 +8,10 @@ import json
 import logging
 from uuid import uuid4
 
-from redis import RedisError
-from sqlalchemy import Connection
-
 from background import broker, database
 from background.canvas import queries, recovery_queries
-from background.canvas.recorder import describe, storable
+from background.canvas.recorder import describe, outcome, storable
 from background.canvas.states import TaskState
-from background.celery import celery_app
 from background.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -28,29 +24,37 @@ def sweep() -> None:
     with database.transaction() as connection:
         if not recovery_queries.try_sweep_lock(connection):
             return
-        _fill_gaps(connection)
+        for task_id in recovery_queries.quiet(connection):
+            _fill_gap(task_id)
         for row in recovery_queries.lost_with_worker(connection, patience=patience):
-            _lose(connection, str(row["id"]), f"the worker {row['worker']} was lost while it ran this")
+            task_id = str(row["id"])
+            if not _fill_gap(task_id):
+                _lose(task_id, f"the worker {row['worker']} was lost while it ran this")
         for task_id in recovery_queries.lost_with_broker(connection, epoch=epoch):
-            _lose(connection, task_id, "the broker was emptied or replaced, and this task with it")
+            _lose(task_id, "the broker was emptied or replaced, and this task with it")
 
 
-def _lose(connection: Connection, task_id: str, message: str) -> None:
+def _lose(task_id: str, message: str) -> None:
     logger.warning("Task %s: %s.", task_id, message)
-    error = json.dumps({"type": queries.LOST, "message": message})
-    queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=error)
+    _settle(task_id, TaskState.FAILURE, error=json.dumps({"type": queries.LOST, "message": message}))
 
 
-def _fill_gaps(connection: Connection) -> None:
-    """What ended while PostgreSQL was away stands in Celery's result backend."""
-    for task_id in recovery_queries.quiet(connection):
-        try:
-            meta = celery_app.backend.get_task_meta(task_id)
-        except (RedisError, OSError) as error:
-            logger.warning("The result backend does not answer: %s", error)
-            return
-        if meta["status"] == TaskState.SUCCESS:
-            result = storable(meta["result"])
-            queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=result)
-        elif meta["status"] == TaskState.FAILURE:
-            queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=describe(meta["result"]))
+def _fill_gap(task_id: str) -> bool:
+    """Whether Celery's result backend knows the end of a task: then it is recorded. Raises `Unavailable`.
+
+    PostgreSQL was away when it ended, or its worker was killed before it had written it.
+    """
+    kept = outcome(task_id)
+    if kept["status"] == TaskState.SUCCESS:
+        _settle(task_id, TaskState.SUCCESS, result=storable(kept["result"]))
+    elif kept["status"] == TaskState.FAILURE:
+        _settle(task_id, TaskState.FAILURE, error=describe(kept["result"]))
+    else:
+        return False
+    return True
+
+
+def _settle(task_id: str, state: TaskState, *, result: str | None = None, error: str | None = None) -> None:
+    """In a transaction of its own: whoever locks several runs must lock them in their order."""
+    with database.transaction() as connection:
+        queries.settled(connection, task_id=task_id, state=state, result=result, error=error)

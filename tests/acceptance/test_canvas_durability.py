@@ -5,6 +5,7 @@ import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2 as httpx
 import psutil
@@ -22,6 +23,7 @@ from tests.acceptance.test_canvas import finished
 from tests.support import Process, running_worker, wait_for
 
 ONE_CHILD = ("--pool=prefork", "--concurrency=1")
+NEVER_WRITES = "tests.acceptance.late_recorder"
 
 
 def start_sleep(seconds: float) -> str:
@@ -133,6 +135,43 @@ def test_what_was_not_recorded_is_filled_in(client: httpx.Client, postgres: Embe
             postgres.wait_ready()
         outcome = finished(client, run)
     assert (outcome["status"], outcome["result"]) == ("SUCCESS", 2)
+
+
+def test_a_success_that_was_not_yet_written_is_filled_in(client: httpx.Client, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, module=NEVER_WRITES) as first:
+        run = str(service.submit(Task(TaskName.ADD, (1, 2))).task_id)
+        first.wait_for_line(f"{run}] succeeded")
+        first.kill()
+    assert client.get(f"/result/{run}").json()["status"] == "STARTED"
+    with running_worker(tmp_path / "second.log", *ONE_CHILD):
+        outcome = finished(client, run)
+    assert (outcome["status"], outcome["result"]) == ("SUCCESS", 3)
+    assert has_begun(run, times=1)
+
+
+def test_a_success_that_was_not_yet_written_is_not_run_again(client: httpx.Client, tmp_path: Path) -> None:
+    name = f"{uuid4()}.txt"
+    client.post("/documents", files={"file": (name, b"It was here.")}).raise_for_status()
+    task = Task(TaskName.EXTRACT, (name,))
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, module=NEVER_WRITES) as first:
+        service.submit(task)
+        first.wait_for_line(f"{task.id}] succeeded")
+        first.kill()
+    client.delete(f"/documents/{name}").raise_for_status()
+    # As Redis hands it out again: it would fail now.
+    celery_app.signature(TaskName.EXTRACT.value, args=(name,), task_id=task.id).apply_async()
+    with running_worker(tmp_path / "second.log", *ONE_CHILD) as second:
+        second.wait_for_line(f"{task.id}] succeeded")
+        outcome = finished(client, task.id)
+    assert (outcome["status"], outcome["result"]["document"]) == ("SUCCESS", name)
+
+
+def test_a_process_that_ends_writes_what_is_left(client: httpx.Client, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, "--max-tasks-per-child=1", module=NEVER_WRITES) as worker:
+        run = str(service.submit(Task(TaskName.ADD, (1, 2))).task_id)
+        worker.wait_for_line(f"{run}] succeeded")
+        celery_app.AsyncResult(run).forget()  # so that nobody can fill the gap
+        assert finished(client, run)["result"] == 3
 
 
 def test_a_task_that_is_killed_for_its_time_limit_is_recorded(client: httpx.Client, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -43,6 +44,23 @@ def chord(connection: Connection) -> list[str]:
     return ids
 
 
+def create_group(connection: Connection, number: int) -> list[str]:
+    """The ids of the tasks of a group, of which the first is the run's, too."""
+    ids = [str(uuid4()) for _ in range(number)]
+    queries.create(
+        connection,
+        task_id=ids[0],
+        run_type="group",
+        code="",
+        canvas={},
+        epoch="one",
+        edges=[],
+        result_ids=ids,
+        tasks=[{"id": each, "task": "echo", "args": [], "next": []} for each in ids],
+    )
+    return ids
+
+
 def start(connection: Connection, task_id: str) -> Any:
     """A worker begins it."""
     return queries.started(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
@@ -79,6 +97,34 @@ def test_a_chord_succeeds(connection: Connection, chord: list[str]) -> None:
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord) == ["created", *["started", "success"] * 3]
     assert start(connection, chord[0]) == {"state": "SUCCESS", "deliveries": 0, "result": 1, "error": None}
+
+
+def succeed(connection: Connection, *task_ids: str) -> None:
+    """They succeed together, a second apart, the last one now."""
+    ages = [float(age) for age in reversed(range(len(task_ids)))]
+    queries.succeeded(connection, task_ids=list(task_ids), results=["1"] * len(task_ids), ages=ages)
+
+
+def test_what_succeeds_together_is_numbered_in_order(connection: Connection, chord: list[str]) -> None:
+    other = create_group(connection, 3)
+    for task_id in [*chord[:2], *other]:
+        start(connection, task_id)
+    settle(connection, other[1], "FAILURE", ERROR)
+    succeed(connection, chord[0], other[0], str(uuid4()), other[1], chord[1], other[2])
+    assert look(connection, chord) == ("STARTED", ["SUCCESS", "SUCCESS", "PENDING"])
+    assert events(connection, chord) == ["created", "started", "started", "success", "success"]
+    row = queries.get(connection, other[0], patience=60)
+    assert row is not None
+    assert [task["state"] for task in row["tasks"]] == ["SUCCESS", "FAILURE", "SUCCESS"]
+    assert (row["status"], row["settled"], row["succeeded"], row["event_count"]) == ("FAILURE", 3, 2, 7)
+    first, failed, last = row["tasks"]
+    assert (first["result"], failed["result"]) == (1, None)
+    assert datetime.fromisoformat(last["finished_at"]) - datetime.fromisoformat(first["finished_at"]) == timedelta(
+        seconds=4
+    )
+    succeed(connection, *chord, *other)
+    assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
+    assert events(connection, chord)[5:] == ["success"]
 
 
 def test_a_failure_skips_the_body(connection: Connection, chord: list[str]) -> None:
@@ -130,19 +176,7 @@ def test_what_another_broker_took_is_lost_once_nothing_moves(connection: Connect
 
 
 def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str]) -> None:
-    ids = [str(uuid4()) for _ in range(3000)]
-    tasks = [{"id": each, "task": "echo", "args": [], "next": []} for each in ids]
-    queries.create(
-        connection,
-        task_id=ids[0],
-        run_type="group",
-        code="",
-        canvas={},
-        epoch="one",
-        edges=[],
-        result_ids=ids,
-        tasks=tasks,
-    )
+    create_group(connection, 3000)
     connection.execute(text("ANALYZE run_tasks"))
     # Tests before this one may have stopped the server that the idle connections lead to.
     with contextlib.suppress(Unavailable), database.recording(seconds=4) as recorder:
@@ -151,8 +185,9 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
         for task_id in chord:
             start(recorder, task_id)
             settle(recorder, task_id, "SUCCESS")
+        succeed(recorder, *chord)
         prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
-        assert {name for name, _ in prepared} == {"run_task_started", "run_task_settled"}
+        assert {name for name, _ in prepared} == {"run_task_started", "run_task_settled", "run_tasks_succeeded"}
         for name, parameters in prepared:
             nothing = ", ".join(["NULL"] * parameters)
             plan = recorder.exec_driver_sql(f"EXPLAIN EXECUTE {name} ({nothing})").scalars().all()
