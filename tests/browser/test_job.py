@@ -103,8 +103,8 @@ def test_a_refusal_shows_its_reason_and_the_present_state(page: Page, watch: Wat
     expect(page.locator(".live")).to_have_attribute("data-state", "paused")
     client.post(f"/jobs/{job}/cancel").raise_for_status()
     article.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("status")).to_contain_text("cannot be cancelled")
     expect(article).to_have_attribute("data-status", "CANCELLED")
+    expect(page.get_by_role("status")).to_contain_text("cannot be cancelled")
 
 
 def test_deleting_leads_back_to_the_list(page: Page, client: httpx.Client) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.screens import expect_live, open_list, row, submit
 from tests.browser.watch import Watch
-from tests.support import running_api
+from tests.support import running_api, wait_for
 
 READ, WRITE = "a-key-that-may-read", "a-key-that-may-write"
 
@@ -65,3 +65,15 @@ def test_a_key_that_may_only_read_is_told_so(visitor: BrowserContext, client: ht
     page.locator('[data-action="submit"]').click()
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("read")
     assert client.get("/jobs").json() == []
+
+
+def test_a_refusal_from_before_the_key_asks_for_no_other(visitor: BrowserContext) -> None:
+    page = visitor.new_page()
+    held: list[Route] = []
+    page.route("**/events", lambda route: route.continue_() if held else held.append(route))
+    page.goto("/ui/")
+    wait_for(lambda: page.evaluate("1") and held, what="the stream's request")
+    use_key(page, READ)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    held[0].continue_()
+    expect_live(page)

@@ -75,6 +75,20 @@ def test_retry_what_failed_completes_it(page: Page, client: httpx.Client, worker
     expect(page.locator(".node")).to_have_count(3)
 
 
+def test_a_refusal_shows_its_reason_and_the_present_state(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 409")
+    run = start(client, task("sleep", 0.1, countdown=60))
+    open_run(page, run)
+    page.keyboard.press("p")
+    expect(page.locator(".live")).to_have_attribute("data-state", "paused")
+    client.post(f"/result/{run}/cancel").raise_for_status()
+    page.locator('[data-action="cancel"]').click()
+    expect(page.get_by_role("status")).to_contain_text("cannot be cancelled")
+    page.keyboard.press("p")
+    expect(page.locator("article.run")).to_have_attribute("data-status", "REVOKED")
+    expect(page.get_by_role("status")).to_contain_text("cannot be cancelled")
+
+
 def test_a_wide_group_folds_and_shows_its_failure(page: Page, client: httpx.Client, worker: Process) -> None:
     header = [task("fail", "one of them") if number == 777 else task("add", number, 1) for number in range(999)]
     open_run(page, start(client, {"chord": {"header": header, "body": task("xsum")}}))

@@ -19,8 +19,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The key of this tab, or null. */
+export const currentKey = () => choices.get("api-key", "sessionStorage");
+
 export function headers(more = {}) {
-  const key = choices.get("api-key", "sessionStorage");
+  const key = currentKey();
   return key ? { ...more, "X-API-Key": key } : more;
 }
 
@@ -29,7 +32,7 @@ export function headers(more = {}) {
  * Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError.
  */
 export async function request(method, path, { body, more, signal, as = "json" } = {}) {
-  const key = choices.get("api-key", "sessionStorage");
+  const key = currentKey();
   const isForm = body instanceof FormData;
   let response;
   try {
@@ -51,7 +54,7 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   }
   readClock(response);
   if (response.status === 401) {
-    if (key === choices.get("api-key", "sessionStorage")) await needKey(key !== null);
+    if (key === currentKey()) await needKey(key !== null);
     return request(method, path, { body, more, signal, as });
   }
   const data = await parsed(response, response.ok ? as : "json");
@@ -119,7 +122,7 @@ export function asCurl(method, path, body) {
   const words = ["curl"];
   if (method !== "GET") words.push("-X", method);
   words.push(quoted(new URL(path, BASE).href));
-  if (choices.get("api-key", "sessionStorage")) words.push("-H", '"X-API-Key: $API_KEY"');
+  if (currentKey()) words.push("-H", '"X-API-Key: $API_KEY"');
   if (body !== undefined)
     words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
   return words.join(" ");

@@ -1,5 +1,5 @@
 // Server-sent events over fetch, which, unlike EventSource, can send an API key.
-import { BASE, headers, health, needKey, readClock } from "./api.js";
+import { BASE, currentKey, headers, health, needKey, readClock } from "./api.js";
 import { poke } from "./pulse.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
@@ -51,6 +51,7 @@ export function follow(path, { open, event, retry, end }) {
   async function connect() {
     const attempt = (abort = new AbortController());
     if (connection.state !== "cut") tell("wait");
+    const key = currentKey();
     try {
       const resume = lastId !== null && Date.now() - lostAt < REPLAY_MS ? { "Last-Event-ID": lastId } : {};
       const response = await fetch(new URL(path, BASE), {
@@ -60,7 +61,7 @@ export function follow(path, { open, event, retry, end }) {
       });
       readClock(response);
       if (response.status === 204) return finish();
-      if (response.status === 401) await needKey();
+      if (response.status === 401 && key === currentKey()) await needKey(key !== null);
       if (!response.ok) throw new Error(String(response.status));
       await read(response, attempt);
       if (!over) throw new Error("closed");

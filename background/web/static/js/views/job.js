@@ -107,13 +107,15 @@ class JobView {
   _take(job) {
     if (job.id !== this.id || this.job?.updated_at > job.updated_at) return;
     const before = this.job;
+    const { refused } = this;
     this.job = job;
+    this.refused = false;
     if (ended(job)) cancelling.delete(job.id);
     else if (job.events.at(-1)?.kind === "cancel_requested") cancelling.add(job.id);
     this._draw();
     if (!ended(job)) return;
     this.stop?.(); // Nothing more will come until somebody retries it.
-    if (before && !ended(before))
+    if (before && !ended(before) && !refused)
       toast(t(`ended.${job.status}`, { id: job.id }), { kind: job.status === "COMPLETED" ? "ok" : "fail" });
   }
 
@@ -247,6 +249,7 @@ class JobView {
   }
 
   _again(after) {
+    this.refused = !after; // The reason is being read; the state that comes now says the same.
     if (after) this._take({ events: this.job.events, ...after });
     else this.read();
     this._follow();

@@ -104,13 +104,15 @@ class RunView {
   _take(run) {
     if (!run.graph || run.task_id !== this.id || (this.run && run.updated_at < this.run.updated_at)) return;
     const before = this.run;
+    const { refused } = this;
     this.run = run;
+    this.refused = false;
     if (run.ready) cancelling.delete(run.task_id);
     this.asked ||= requestAnimationFrame(() => {
       this.asked = 0;
       if (this.run) this._draw();
     });
-    if (before && !before.ready && run.ready)
+    if (before && !before.ready && run.ready && !refused)
       toast(t(`ended.run.${run.status}`), { kind: { SUCCESS: "ok", FAILURE: "fail" }[run.status] });
   }
 
@@ -249,6 +251,7 @@ class RunView {
     const after = await act(action, run);
     if (!this.parts || run.task_id !== this.id) return;
     if (after?.task_id && after.task_id !== this.id) return replaceWith(href(`runs/${after.task_id}`, this.params));
+    this.refused = !after; // The reason is being read; the state that comes now says the same.
     if (after) this._take(after);
     this._follow();
   }
