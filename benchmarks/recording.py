@@ -1,49 +1,69 @@
-"""What recording costs: the same `add` tasks on workers that record each transition, and on workers that do not."""
+"""What recording costs: the same `add`, recorded and not, in turns on one worker."""
 
+import json
 import statistics
 import time
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import redis
 
 from background.canvas import service
 from background.canvas.builder import Task
+from background.celery import celery_app
 from background.settings import get_settings
 from background.task_names import TaskName
+from benchmarks.plain_worker import PLAIN_ADD
 from tests.support import running_worker
 
 TASKS = 2000
-ROUNDS = 4
+BLOCK = 250
+"""So many recorded ones, then so many plain ones: the machine's moods are longer than that."""
+ROUNDS = 3
 
 
 def main(scratch: Path) -> None:
-    """Print the throughput of both, and their ratio, from alternating rounds."""
-    seconds: dict[str, list[float]] = {"celery": [], "benchmarks.plain_worker": []}
+    """Print the throughput of both, and their ratio."""
+    recorded: list[float] = []
+    plain: list[float] = []
     for number in range(ROUNDS):
-        for module, found in seconds.items():
-            found.append(measure(scratch / f"{module}-{number}.log", module))
-    recorded, plain = (statistics.median(found) for found in seconds.values())
-    print(f"recording   {TASKS} add tasks, median of {ROUNDS} rounds each, prefork 2")
-    print(f"  recorded  {TASKS / recorded:8.0f} tasks/s")
-    print(f"  plain     {TASKS / plain:8.0f} tasks/s")
-    print(f"  recorded takes {recorded / plain:.2f} times as long")
+        found = list(measure(scratch / f"recording-{number}.log"))
+        recorded += found[0::2]
+        plain += found[1::2]
+    ratios = [one / other for one, other in zip(recorded, plain, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    print(f"recording   {ROUNDS} times {TASKS} add tasks of each kind, {BLOCK} in turn, prefork 2")
+    print(f"  recorded  {BLOCK / statistics.median(recorded):8.0f} tasks/s")
+    print(f"  plain     {BLOCK / statistics.median(plain):8.0f} tasks/s")
+    print(f"  recorded takes {middle:.2f} times as long ({low:.2f} to {high:.2f}, quartiles of {len(ratios)} pairs)")
 
 
-def measure(log: Path, module: str) -> float:
-    """Seconds from the first result to the last, of tasks that wait when the worker starts."""
+def measure(log: Path) -> Iterator[float]:
+    """Seconds that each block took, from the last result before it to its own last one; the first block warms up."""
     with redis.Redis.from_url(get_settings().broker_url) as broker:
         broker.flushall()
-        for number in range(TASKS):
-            service.submit(Task(TaskName.ADD, (number, 1)))
-        with running_worker(log, module=module):
-            begun = wait_for_results(broker, 1)
-            return wait_for_results(broker, TASKS) - begun
+        blocks = [publish(plain=False)]
+        for _ in range(TASKS // BLOCK):
+            blocks += [publish(plain=False), publish(plain=True)]
+        with running_worker(log, module="benchmarks.plain_worker"):
+            while broker.info("keyspace").get("db0", {}).get("expires", 0) < BLOCK * len(blocks):
+                time.sleep(0.1)
+        ends = [max(done_at(broker, task_id) for task_id in block) for block in blocks]
+    for before, end in pairwise(ends):
+        yield end - before
 
 
-def wait_for_results(broker: "redis.Redis", number: int) -> float:
-    """The time at which so many results were there."""
-    while True:
-        states = broker.info("keyspace").get("db0", {}).get("expires", 0)
-        if states >= number:
-            return time.monotonic()
-        time.sleep(0.01)
+def publish(*, plain: bool) -> list[str]:
+    """Send a block of tasks; gives their ids."""
+    numbers = range(BLOCK)
+    if plain:
+        return [celery_app.signature(PLAIN_ADD, args=(number, 1)).apply_async().id for number in numbers]
+    return [str(service.submit(Task(TaskName.ADD, (number, 1))).task_id) for number in numbers]
+
+
+def done_at(broker: "redis.Redis", task_id: str) -> float:
+    """When Celery had a result, in seconds."""
+    meta = json.loads(broker.get(f"celery-task-meta-{task_id}"))  # type: ignore[arg-type]  # it is there
+    return datetime.fromisoformat(meta["date_done"]).timestamp()
