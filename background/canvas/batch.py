@@ -1,4 +1,4 @@
-"""Successes that nothing waits for are written together: a statement for each would hold up every task.
+"""Changes of tasks that nothing waits for are written together: a statement for each would hold up every task.
 
 What a process has not written yet when it dies stands in Celery's result backend, from where `recovery` and a second
 delivery of the message take it.
@@ -13,38 +13,39 @@ from typing import NamedTuple
 GATHER_SECONDS = 0.05
 
 
-class Success(NamedTuple):
-    """A task that has succeeded: its id, its result as JSON text, and when (`time.monotonic`)."""
+class Change(NamedTuple):
+    """A task has `started`, or ended in `success` with a result (JSON text); `at` by `time.monotonic`."""
 
     task_id: str
-    result: str
+    kind: str
+    result: str | None
     at: float
 
 
 class Batch:
-    """Gathers successes for `GATHER_SECONDS` and has them written by a thread of its own.
+    """Gathers changes for `GATHER_SECONDS` and has them written by a thread of its own.
 
     `write` gets them, and must not raise. Whoever ends the process calls `flush` before.
     """
 
-    def __init__(self, write: Callable[[Sequence[Success]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[Change]], None]) -> None:
         self._write = write
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        self._waiting: list[Success] = []
+        self._waiting: list[Change] = []
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._filled = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, task_id: str, result: str) -> None:
-        """This task has succeeded just now; `result` is JSON text."""
+    def add(self, task_id: str, kind: str, result: str | None = None) -> None:
+        """This has just happened to the task."""
         with self._lock:
-            self._waiting.append(Success(task_id, result, time.monotonic()))
+            self._waiting.append(Change(task_id, kind, result, time.monotonic()))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="successes", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
                 self._thread.start()
         self._filled.set()
 

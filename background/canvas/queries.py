@@ -63,6 +63,16 @@ SELECT state, 0, result, error FROM run_tasks, run WHERE run_tasks.id = :task_id
 """,
 )
 
+# Without its run's row, which would be most of the work: a task of which nothing is known yet is nobody else's.
+_BEGUN = Prepared(
+    "run_task_begun",
+    """
+UPDATE run_tasks SET state = 'STARTED', starts = 1, worker = :worker, worker_id = :worker_id, started_at = now()
+WHERE id = :task_id AND state = 'PENDING' AND starts = 0
+RETURNING id
+""",
+)
+
 _RETRIED = text(f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks SET state = 'RETRY', retries = :retries, error = CAST(:error AS jsonb)
@@ -120,41 +130,45 @@ WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
 """,
 )
 
-# The success of many tasks, whose runs are locked in the order of their numbers. `ages`: seconds since each succeeded.
-_SUCCEEDED = Prepared(
-    "run_tasks_succeeded",
-    f"""
-WITH done AS (
-    SELECT *
-    FROM unnest(CAST(CAST(:task_ids AS text[]) AS uuid[]), CAST(:results AS text[]), CAST(:ages AS float8[]))
-        AS done(task_id, result, age)
+# What was begun and what succeeded in many runs, which are locked in the order of their numbers. `kinds` are those of
+# events; `ages`: seconds since each change.
+_CHANGED = Prepared(
+    "run_tasks_changed",
+    """
+WITH change AS (
+    SELECT *, (SELECT run_id FROM run_tasks WHERE run_tasks.id = task_id)
+    FROM unnest(CAST(CAST(:task_ids AS text[]) AS uuid[]), CAST(:kinds AS text[]), CAST(:results AS text[]),
+                CAST(:ages AS float8[])) WITH ORDINALITY AS change(task_id, kind, result, age, place)
 ), run AS (
-    SELECT id FROM runs
-    WHERE id = ANY (ARRAY(SELECT (SELECT run_id FROM run_tasks WHERE run_tasks.id = done.task_id) FROM done))
-    ORDER BY id FOR UPDATE
+    SELECT id FROM runs WHERE id = ANY (ARRAY(SELECT run_id FROM change)) ORDER BY id FOR UPDATE
 ), task AS (
     UPDATE run_tasks
-    SET state = 'SUCCESS', result = CAST(done.result AS jsonb), finished_at = now() - age * interval '1 second',
-        error = NULL
-    FROM done, run
-    WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = done.task_id
-      AND run.id = run_id AND state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_id, run_tasks.id, age
-), change AS (
-    SELECT run_id, count(*) AS number FROM task GROUP BY run_id
-), ended AS (
+    SET state = 'SUCCESS', result = CAST(change.result AS jsonb), error = NULL,
+        finished_at = now() - age * interval '1 second'
+    FROM change, run
+    WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = task_id
+      AND run.id = run_tasks.run_id AND kind = 'success' AND state IN ('PENDING', 'STARTED', 'RETRY')
+    RETURNING run_tasks.id
+), valid AS (
+    SELECT run.id AS run_id, kind, task_id, place, age FROM change JOIN run ON run.id = run_id
+    WHERE kind = 'started' OR task_id IN (SELECT id FROM task)
+), counted AS (
+    SELECT run_id, count(*) AS number, count(*) FILTER (WHERE kind = 'success') AS succeeded FROM valid GROUP BY run_id
+), changed AS (
     UPDATE runs
-    SET settled = settled + number, succeeded = succeeded + number, event_count = event_count + number,
-        updated_at = now(),
-        status = CASE WHEN settled + number < total THEN 'STARTED'
-                      WHEN succeeded + number = total THEN 'SUCCESS'
+    SET settled = settled + counted.succeeded, succeeded = runs.succeeded + counted.succeeded,
+        event_count = event_count + number, updated_at = now(),
+        status = CASE WHEN settled + counted.succeeded < total THEN 'STARTED'
+                      WHEN runs.succeeded + counted.succeeded = total THEN 'SUCCESS'
                       WHEN cancelled THEN 'REVOKED'
                       WHEN failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
-    FROM change WHERE runs.id = change.run_id
+    FROM counted WHERE runs.id = counted.run_id
     RETURNING id, event_count - number AS before
 )
-{_EVENT} SELECT run_id, before + row_number() OVER (PARTITION BY run_id ORDER BY age DESC), 'success', task.id
-FROM task JOIN ended ON ended.id = run_id
+INSERT INTO run_events (run_id, number, kind, task_id, at)
+SELECT run_id, before + row_number() OVER (PARTITION BY run_id ORDER BY place), kind, task_id,
+       now() - age * interval '1 second'
+FROM valid JOIN changed ON changed.id = run_id
 """,
 )
 
@@ -232,8 +246,12 @@ UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
 WHERE worker_id = :worker_id AND state = 'STARTED'
 """)
 
+# The run may not have been told yet that its first task has begun.
 _RUN_COLUMNS = """
-    runs.id, runs.task_id, runs.type, runs.status, runs.code, runs.edges, runs.result_ids, runs.total, runs.settled,
+    runs.id, runs.task_id, runs.type, runs.code,
+    CASE WHEN runs.status = 'PENDING'
+              AND EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND state = 'STARTED')
+         THEN 'STARTED' ELSE runs.status END AS status, runs.edges, runs.result_ids, runs.total, runs.settled,
     jsonb_path_query_array(runs.canvas, '$.**.on_success.id') AS success_callbacks,
     runs.succeeded, runs.cancelled, runs.event_count, runs.created_at, runs.updated_at, now() AS seen_at,
     (SELECT jsonb_agg(to_jsonb(t) - ARRAY['run_id', 'next', 'errbacks'] || jsonb_build_object(
@@ -325,9 +343,19 @@ def settled(
     _SETTLED(connection, {"task_id": task_id, "state": state, "result": result, "error": error})
 
 
-def succeeded(connection: Connection, *, task_ids: list[str], results: list[str], ages: list[float]) -> None:
-    """These tasks, for which nothing waits, have succeeded `ages` seconds ago with `results` (JSON text)."""
-    _SUCCEEDED(connection, {"task_ids": task_ids, "results": results, "ages": ages})
+def begun(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> bool:
+    """A worker has begun the task for the first time, which `changed` is to tell its run. If false, ask `started`."""
+    return bool(_BEGUN(connection, {"task_id": task_id, "worker": worker, "worker_id": worker_id}))
+
+
+def changed(
+    connection: Connection, *, task_ids: list[str], kinds: list[str], results: list[str | None], ages: list[float]
+) -> None:
+    """These tasks, for which nothing waits, have changed `ages` seconds ago, in this order.
+
+    The kinds are `started`, after `begun`, and `success` with a result (JSON text).
+    """
+    _CHANGED(connection, {"task_ids": task_ids, "kinds": kinds, "results": results, "ages": ages})
 
 
 def get(connection: Connection, task_id: str, *, patience: float) -> RowMapping | None:

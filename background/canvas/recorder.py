@@ -1,7 +1,7 @@
 """The base of every task that a canvas may use: it records its own transitions in PostgreSQL.
 
-Recording never makes a task fail and holds it up for at most a second per transition. Successes that nothing waits
-for are written together (`batch`), the others before Celery publishes what follows.
+Recording never makes a task fail and holds it up for at most a second per transition. What becomes of
+tasks that nothing waits for is written together (`batch`), of others before Celery publishes what follows.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from background import database, jsontext
 from background.canvas import queries
-from background.canvas.batch import Batch, Success
+from background.canvas.batch import Batch, Change
 from background.canvas.states import TaskState
 from background.celery import celery_app
 from background.errors import Unavailable
@@ -61,25 +61,26 @@ def record(statement: Callable[[Connection], Answer]) -> Answer | None:
     return None
 
 
-def _write(successes: Sequence[Success]) -> None:
+def _write(changes: Sequence[Change]) -> None:
     now = time.monotonic()
     record(
-        lambda connection: queries.succeeded(
+        lambda connection: queries.changed(
             connection,
-            task_ids=[each.task_id for each in successes],
-            results=[each.result for each in successes],
-            ages=[now - each.at for each in successes],
+            task_ids=[each.task_id for each in changes],
+            kinds=[each.kind for each in changes],
+            results=[each.result for each in changes],
+            ages=[now - each.at for each in changes],
         )
     )
 
 
-_successes = Batch(_write)
+_changes = Batch(_write)
 
 
 @worker_process_shutdown.connect
 @worker_shutdown.connect
 def _write_what_is_left(**_: Any) -> None:
-    _successes.flush()
+    _changes.flush()
 
 
 def outcome(task_id: str) -> dict[str, Any]:
@@ -143,9 +144,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if self.request.called_directly:
             return self.run(*args, **kwargs)
         task_id, worker = str(self.request.id), str(self.request.hostname)
-        known = record(
-            lambda connection: queries.started(connection, task_id=task_id, worker=worker, worker_id=WORKER_ID)
-        )
+        known = self._begin(task_id, worker)
         if known is not None and known["state"] == TaskState.SUCCESS:
             return known["result"]
         if known is not None and known["state"] != TaskState.STARTED:
@@ -171,16 +170,31 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         self._succeeded(task_id, result)
         return result
 
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether something waits for the task, or Celery does not keep its result: then no change of it may wait."""
+        request = self.request
+        followed = request.callbacks or request.errbacks or request.chain or request.chord
+        return bool(followed or request.ignore_result or self.ignore_result)
+
+    def _begin(self, task_id: str, worker: str) -> dict[str, Any] | None:
+        values = {"task_id": task_id, "worker": worker, "worker_id": WORKER_ID}
+        if not self.request.retries and not self._is_awaited:
+            is_first = record(lambda connection: queries.begun(connection, **values))
+            if is_first:
+                _changes.add(task_id, "started")
+            if is_first or is_first is None:
+                return None
+        return record(lambda connection: queries.started(connection, **values))
+
     def _succeeded(self, task_id: str, result: Any) -> None:
-        text, request = storable(result), self.request
-        # Only what Celery keeps as well may wait: this process may die before it is written.
-        kept = not request.ignore_result and not self.ignore_result
-        if kept and not (request.callbacks or request.errbacks or request.chain or request.chord):
-            _successes.add(task_id, text)
-        else:
+        text = storable(result)
+        if self._is_awaited:
             record(
                 lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text)
             )
+        else:
+            _changes.add(task_id, "success", text)
 
     def on_retry(
         self,
@@ -192,6 +206,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     ) -> None:
         """Celery calls this when the task will be tried again."""
         retries, error = self.request.retries + 1, describe(exc)
+        _changes.flush()
         record(lambda connection: queries.retried(connection, task_id=task_id, retries=retries, error=error))
 
     def on_failure(
@@ -204,4 +219,5 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     ) -> None:
         """Celery calls this when the task has failed for good."""
         error = describe(exc)
+        _changes.flush()
         record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=error))

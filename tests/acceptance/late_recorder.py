@@ -1,4 +1,4 @@
-"""`python -m tests.acceptance.late_recorder …` is `celery …` whose successes wait long to be written."""
+"""`python -m tests.acceptance.late_recorder …` is `celery …` that does not come to writing what it has gathered."""
 
 from celery.__main__ import main
 

@@ -1,7 +1,8 @@
 """The statements of recorded runs against a real PostgreSQL: counters, numbers, what a failure leaves behind."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, text
 from background import database
 from background.canvas import queries, recovery_queries
 from background.errors import Unavailable
+from tests.support import wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres")
 LOST = '{"type": "Lost", "message": "gone"}'
@@ -99,32 +101,96 @@ def test_a_chord_succeeds(connection: Connection, chord: list[str]) -> None:
     assert start(connection, chord[0]) == {"state": "SUCCESS", "deliveries": 0, "result": 1, "error": None}
 
 
-def succeed(connection: Connection, *task_ids: str) -> None:
-    """They succeed together, a second apart, the last one now."""
-    ages = [float(age) for age in reversed(range(len(task_ids)))]
-    queries.succeeded(connection, task_ids=list(task_ids), results=["1"] * len(task_ids), ages=ages)
+def begin(connection: Connection, task_id: str) -> bool:
+    """A worker begins it for the first time."""
+    return queries.begun(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
 
 
-def test_what_succeeds_together_is_numbered_in_order(connection: Connection, chord: list[str]) -> None:
+def change(connection: Connection, *changes: tuple[str, str]) -> None:
+    """Ids and kinds of what happened a second apart, the last one now."""
+    queries.changed(
+        connection,
+        task_ids=[task_id for task_id, _ in changes],
+        kinds=[kind for _, kind in changes],
+        results=["1" if kind == "success" else None for _, kind in changes],
+        ages=[float(age) for age in reversed(range(len(changes)))],
+    )
+
+
+def test_what_happens_together_is_numbered_in_order(connection: Connection, chord: list[str]) -> None:
     other = create_group(connection, 3)
     for task_id in [*chord[:2], *other]:
-        start(connection, task_id)
+        assert begin(connection, task_id)
+    change(connection, (chord[0], "started"), (chord[0], "success"), (chord[1], "started"))
+    assert look(connection, chord) == ("STARTED", ["SUCCESS", "STARTED", "PENDING"])
     settle(connection, other[1], "FAILURE", ERROR)
-    succeed(connection, chord[0], other[0], str(uuid4()), other[1], chord[1], other[2])
+    change(
+        connection,
+        *((task_id, "started") for task_id in other[:2]),
+        (other[0], "success"),
+        (str(uuid4()), "success"),
+        (other[1], "success"),
+        (chord[1], "success"),
+        (other[2], "started"),
+        (other[2], "success"),
+    )
     assert look(connection, chord) == ("STARTED", ["SUCCESS", "SUCCESS", "PENDING"])
-    assert events(connection, chord) == ["created", "started", "started", "success", "success"]
+    assert events(connection, chord) == ["created", "started", "success", "started", "success"]
     row = queries.get(connection, other[0], patience=60)
     assert row is not None
     assert [task["state"] for task in row["tasks"]] == ["SUCCESS", "FAILURE", "SUCCESS"]
     assert (row["status"], row["settled"], row["succeeded"], row["event_count"]) == ("FAILURE", 3, 2, 7)
     first, failed, last = row["tasks"]
     assert (first["result"], failed["result"]) == (1, None)
-    assert datetime.fromisoformat(last["finished_at"]) - datetime.fromisoformat(first["finished_at"]) == timedelta(
-        seconds=4
-    )
-    succeed(connection, *chord, *other)
+    between = datetime.fromisoformat(last["finished_at"]) - datetime.fromisoformat(first["finished_at"])
+    assert between == timedelta(seconds=5)
+    change(connection, (chord[2], "success"), (chord[0], "success"), (other[0], "started"))
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord)[5:] == ["success"]
+    row = queries.get(connection, other[0], patience=60)
+    assert row is not None
+    assert row["status"] == "FAILURE"
+
+
+def test_only_the_first_start_is_light(connection: Connection, chord: list[str]) -> None:
+    assert begin(connection, chord[0])
+    assert not begin(connection, chord[0])
+    assert start(connection, chord[0])["deliveries"] == 2
+    assert queries.cancel(connection, chord[2])
+    assert not begin(connection, chord[1])
+    assert not begin(connection, str(uuid4()))
+    assert look(connection, chord)[1] == ["STARTED", "REVOKED", "REVOKED"]
+
+
+def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
+    with ThreadPoolExecutor() as threads:
+        with database.transaction(seconds=20) as cancelling:
+            queries.cancel(cancelling, chord[2])
+            waiting = threads.submit(with_a_connection, lambda other: begin(other, chord[0]))
+            wait_for(lambda: is_waiting(connection), what="the start to wait")
+        assert waiting.result() is False
+    assert look(connection, chord) == ("REVOKED", ["REVOKED"] * 3)
+    again = create_group(connection, 2)
+    with ThreadPoolExecutor() as threads:
+        with database.transaction(seconds=20) as starting:
+            begin(starting, again[0])
+            waiting = threads.submit(with_a_connection, lambda other: queries.cancel(other, again[0]))
+            wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
+        assert waiting.result()
+    row = queries.get(connection, again[0], patience=60)
+    assert row is not None
+    assert ([task["state"] for task in row["tasks"]], row["settled"]) == (["STARTED", "REVOKED"], 1)
+
+
+def with_a_connection(statement: Callable[[Connection], bool]) -> bool:
+    """Execute it on a connection of its own, and commit."""
+    with database.transaction(seconds=20) as connection:
+        return statement(connection)
+
+
+def is_waiting(connection: Connection) -> bool:
+    """Whether a transaction waits for a lock."""
+    return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
 
 def test_a_failure_skips_the_body(connection: Connection, chord: list[str]) -> None:
@@ -185,9 +251,15 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
         for task_id in chord:
             start(recorder, task_id)
             settle(recorder, task_id, "SUCCESS")
-        succeed(recorder, *chord)
+        begin(recorder, chord[0])
+        change(recorder, *((task_id, "success") for task_id in chord))
         prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
-        assert {name for name, _ in prepared} == {"run_task_started", "run_task_settled", "run_tasks_succeeded"}
+        assert {name for name, _ in prepared} == {
+            "run_task_begun",
+            "run_task_started",
+            "run_task_settled",
+            "run_tasks_changed",
+        }
         for name, parameters in prepared:
             nothing = ", ".join(["NULL"] * parameters)
             plan = recorder.exec_driver_sql(f"EXPLAIN EXECUTE {name} ({nothing})").scalars().all()
