@@ -12,7 +12,13 @@ from tests.support import ROOT
 
 # From the ground up; a module imports only from its own line or from lines above it.
 LAYERS = [
-    ["background.errors", "background.settings", "background.jsontext", "background.task_names"],
+    [
+        "background.errors",
+        "background.settings",
+        "background.jsontext",
+        "background.task_names",
+        "background.canvas.batch",
+    ],
     ["background.jobs.states", "background.canvas.states", "background.logs"],
     ["background.celery", "background.database", "background.documents"],
     [
@@ -56,6 +62,7 @@ LIBRARIES_ONLY_IN = {
         "background.jobs.planned_stop",
         "background.jobs.recovery",
         "background.task.job_tasks",
+        "background.canvas.batch",
         "background.database",
         "background.documents",
         "background.local",

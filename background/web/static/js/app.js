@@ -51,5 +51,7 @@ build(SECTIONS, { help });
 startPulse();
 startKeyboard(SECTIONS, () => view.keys ?? {});
 startRouter(show);
-// Every view is fetched now, so that none is missing when the API is down later.
-for (const { load, detail } of SECTIONS) Promise.all([load(), detail?.()]).catch(() => {});
+// Every view is fetched early, so that none is missing when the API is down later; but first what was asked for.
+const whenIdle = window.requestIdleCallback ?? setTimeout; // Safari has none.
+for (const { load, detail } of SECTIONS)
+  whenIdle(() => Promise.all([load(), detail?.()]).catch(() => {}), { timeout: 2000 });
