@@ -1,14 +1,17 @@
 """Changes of tasks that nothing waits for are written together: a statement for each would hold up every task.
 
-What a process has not written yet when it dies stands in Celery's result backend, from where `recovery` and a second
-delivery of the message take it.
+A success that a process has not written yet when it dies stands in Celery's result backend, from where `recovery` and
+a second delivery of the message take it.
 """
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
 
@@ -45,8 +48,9 @@ class Batch:
         with self._lock:
             self._waiting.append(Change(task_id, kind, result, time.monotonic()))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="changes", daemon=True)
+                thread.start()
+                self._thread = thread
         self._filled.set()
 
     def flush(self) -> None:
@@ -62,4 +66,7 @@ class Batch:
             self._filled.wait()
             time.sleep(GATHER_SECONDS)
             self._filled.clear()
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # the thread must live as long as its process
+                logger.exception("Changes could not be written")

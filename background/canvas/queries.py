@@ -148,10 +148,10 @@ WITH change AS (
     FROM change, run
     WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = task_id
       AND run.id = run_tasks.run_id AND kind = 'success' AND state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_tasks.id
+    RETURNING place
 ), valid AS (
     SELECT run.id AS run_id, kind, task_id, place, age FROM change JOIN run ON run.id = run_id
-    WHERE kind = 'started' OR task_id IN (SELECT id FROM task)
+    WHERE kind = 'started' OR place IN (SELECT place FROM task)
 ), counted AS (
     SELECT run_id, count(*) AS number, count(*) FILTER (WHERE kind = 'success') AS succeeded FROM valid GROUP BY run_id
 ), changed AS (

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg2
 from billiard.einfo import ExceptionInfo
@@ -17,15 +18,13 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
 from celery.signals import task_revoked, worker_process_shutdown, worker_shutdown
 from celery.worker.request import Request
-from redis import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from background import database, jsontext
-from background.canvas import queries
+from background.canvas import queries, results
 from background.canvas.batch import Batch, Change
 from background.canvas.states import TaskState
-from background.celery import celery_app
 from background.errors import Unavailable
 from background.task_names import RETRIES_HEADER
 from background.workers.identity import WORKER_ID
@@ -49,15 +48,18 @@ class WorkerLost(Exception):
 def record(statement: Callable[[Connection], Answer]) -> Answer | None:
     """Run a recording statement; a failure is logged and otherwise ignored.
 
-    It is tried twice: connections are not asked whether they still live, which would cost as much as the statement.
+    It is tried twice: connections are not asked whether they still live, which would cost as much as the statement. But
+    one that did not answer in time may have been carried out.
     """
+    begun = time.monotonic()
     for again in (True, False):
         try:
             with database.recording(seconds=RECORD_SECONDS / 2) as connection:
                 return statement(connection)
         except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
-            if not again:
+            if not again or time.monotonic() - begun >= RECORD_SECONDS / 2:
                 logger.warning("A transition could not be recorded: %s", error)
+                break
     return None
 
 
@@ -83,18 +85,18 @@ def _write_what_is_left(**_: Any) -> None:
     _changes.flush()
 
 
-def outcome(task_id: str) -> dict[str, Any]:
-    """What Celery's result backend knows of a task: `status`, `result`, …. Raises `Unavailable`."""
-    try:
-        return dict(celery_app.backend.get_task_meta(task_id))
-    except (RedisError, SQLAlchemyError, OSError) as error:
-        raise Unavailable("The result backend does not answer.") from error
-
-
 def describe(error: BaseException) -> str:
     """An exception as JSON text with `type` and `message`."""
     message = jsontext.clean_text(str(error))
     return json.dumps({"type": type(error).__name__, "message": message}, ensure_ascii=False)
+
+
+def _is_uuid(task_id: str) -> bool:
+    try:
+        UUID(task_id)
+    except ValueError:  # a task that somebody sent himself; among others it would spoil the statement
+        return False
+    return True
 
 
 def storable(result: Any) -> str:
@@ -151,7 +153,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             raise Ignore
         if known is not None and known["deliveries"] > 1:
             with contextlib.suppress(Unavailable):
-                kept = outcome(task_id)
+                kept = results.outcome(task_id)
                 if kept["status"] == TaskState.SUCCESS:
                     self._succeeded(task_id, kept["result"])
                     return kept["result"]
@@ -171,15 +173,15 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         return result
 
     @property
-    def _is_awaited(self) -> bool:
-        """Whether something waits for the task, or Celery does not keep its result: then no change of it may wait."""
+    def _may_wait(self) -> bool:
+        """Whether changes may be written with others: nothing waits for the task, and Celery keeps its result."""
         request = self.request
         followed = request.callbacks or request.errbacks or request.chain or request.chord
-        return bool(followed or request.ignore_result or self.ignore_result)
+        return not (followed or request.ignore_result or self.ignore_result) and _is_uuid(str(request.id))
 
     def _begin(self, task_id: str, worker: str) -> dict[str, Any] | None:
         values = {"task_id": task_id, "worker": worker, "worker_id": WORKER_ID}
-        if not self.request.retries and not self._is_awaited:
+        if self._may_wait and not self.request.retries:
             is_first = record(lambda connection: queries.begun(connection, **values))
             if is_first:
                 _changes.add(task_id, "started")
@@ -189,12 +191,12 @@ class RecordedTask(Task):  # type: ignore[type-arg]
 
     def _succeeded(self, task_id: str, result: Any) -> None:
         text = storable(result)
-        if self._is_awaited:
+        if self._may_wait:
+            _changes.add(task_id, "success", text)
+        else:
             record(
                 lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text)
             )
-        else:
-            _changes.add(task_id, "success", text)
 
     def on_retry(
         self,

@@ -9,8 +9,8 @@ import logging
 from uuid import uuid4
 
 from background import broker, database
-from background.canvas import queries, recovery_queries
-from background.canvas.recorder import describe, outcome, storable
+from background.canvas import queries, recovery_queries, results
+from background.canvas.recorder import describe, storable
 from background.canvas.states import TaskState
 from background.settings import get_settings
 
@@ -44,7 +44,7 @@ def _fill_gap(task_id: str) -> bool:
 
     PostgreSQL was away when it ended, or its worker was killed before it had written it.
     """
-    kept = outcome(task_id)
+    kept = results.outcome(task_id)
     if kept["status"] == TaskState.SUCCESS:
         _settle(task_id, TaskState.SUCCESS, result=storable(kept["result"]))
     elif kept["status"] == TaskState.FAILURE:

@@ -30,12 +30,13 @@ WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND epoch <> :epoch AND updated_
 ORDER BY runs.id, position LIMIT 100
 """)
 
+# Those that have begun come first: of them it is most likely that they have ended, the others may wait for long.
 _QUIET = text(f"""
 SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
 WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
   AND state IN ('PENDING', 'STARTED', 'RETRY')
   AND {_NOTHING_BEFORE_IT}
-ORDER BY runs.id, position LIMIT 50
+ORDER BY state <> 'STARTED', runs.id, position LIMIT 50
 """)
 
 SWEEP_LOCK_KEY = 5_820_119

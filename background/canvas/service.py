@@ -13,7 +13,7 @@ from redis import RedisError
 from sqlalchemy import Connection, RowMapping
 
 from background import broker, database
-from background.canvas import builder, queries
+from background.canvas import builder, queries, results
 from background.canvas.builder import Canvas
 from background.canvas.rewriting import rewritten
 from background.canvas.schemas import (
@@ -175,6 +175,8 @@ def retry(task_id: UUID) -> None:
     if stored is None:
         raise Conflict(f"The run is {run.status}; only one that is FAILURE or REVOKED can be retried.")
     try:
+        # What Celery keeps of the last time would pass for what becomes of it now.
+        results.forget(str(node.id) for node in run.graph.nodes if node.state != TaskState.SUCCESS)
         _publish(from_json(stored))
     except Unavailable:
         with database.transaction() as connection:

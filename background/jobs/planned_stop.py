@@ -24,6 +24,7 @@ from redis import RedisError
 
 from background import database
 from background.canvas import queries as canvas_queries
+from background.canvas.batch import GATHER_SECONDS
 from background.errors import Unavailable
 from background.jobs import queries
 
@@ -90,6 +91,7 @@ class PlannedStop:
 
     def _give_back_messages(self) -> None:
         """What is not acknowledged goes back to the queue now; else Redis would hold it for two minutes."""
+        time.sleep(2 * GATHER_SECONDS)  # What has just ended is being written.
         with suppress(Unavailable), database.transaction(seconds=1) as connection:
             canvas_queries.hand_back(connection, self.worker_id)
         for request in {*celery_state.reserved_requests, *celery_state.active_requests}:

@@ -143,7 +143,7 @@ def test_a_success_that_was_not_yet_written_is_filled_in(client: httpx.Client, t
         first.wait_for_line(f"{run}] succeeded")
         first.kill()
     assert client.get(f"/result/{run}").json()["status"] == "STARTED"
-    with running_worker(tmp_path / "second.log", *ONE_CHILD):
+    with running_worker(tmp_path / "second.log", *ONE_CHILD, env={"LEASE_SECONDS": "3"}):
         outcome = finished(client, run)
     assert (outcome["status"], outcome["result"]) == ("SUCCESS", 3)
     assert has_begun(run, times=1)

@@ -66,9 +66,12 @@ def test_a_forked_child_leaves_its_parents_to_the_parent(monkeypatch: pytest.Mon
     gathered.add("the parent's", "success", "1")
     child = os.fork()
     if child == 0:
-        gathered.add("the child's", "success", "1")
-        gathered.flush()
-        os._exit(0 if written.ids == ["the child's"] else 1)
+        try:
+            monkeypatch.setattr(batch, "GATHER_SECONDS", 0.01)
+            gathered.add("the child's", "success", "1")
+            wait_for(lambda: written.ids, what="its own thread")
+        finally:
+            os._exit(0 if written.ids == ["the child's"] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     gathered.flush()
     assert written.ids == ["the parent's"]

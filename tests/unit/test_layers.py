@@ -23,6 +23,7 @@ LAYERS = [
     ["background.celery", "background.database", "background.documents"],
     [
         "background.broker",
+        "background.canvas.results",
         "background.jobs.models",
         "background.canvas.models",
         "background.workers",
