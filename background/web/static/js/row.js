@@ -56,6 +56,7 @@ export function jobRow({ id, read, chosen, select, menu, href }) {
     const { text, known } = why(job);
     const seconds = ran(job);
     set(element, "data-status", job.status);
+    set(element, "data-attempt", job.attempt);
     set(element, "data-selected", chosen());
     if (box.checked !== chosen()) box.checked = chosen();
     say(pipeline, job.pipeline);
