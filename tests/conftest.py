@@ -50,6 +50,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         user=os.environ["POSTGRES_USER"],
         password=PASSWORD,
         database=os.environ["POSTGRES_DB"],
+        flush=False,
     )
     with server:
         migrations.upgrade()
@@ -59,7 +60,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[EmbeddedValkey]:
     """The broker that `REDIS_*` names."""
-    with EmbeddedValkey(HOME / "valkey", int(os.environ["REDIS_PORT"]), password=PASSWORD) as server:
+    with EmbeddedValkey(HOME / "valkey", int(os.environ["REDIS_PORT"]), password=PASSWORD, flush=False) as server:
         yield server
 
 

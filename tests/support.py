@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx2 as httpx
+from sqlalchemy import Connection
 
 ROOT = Path(__file__).parent.parent
 Found = TypeVar("Found")
@@ -31,6 +32,16 @@ def wait_for(probe: Callable[[], Found | None], *, seconds: float = 30, what: st
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
         time.sleep(0.05)
     return found
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[Connection]:
+    """A transaction of a test's own, which keeps no client waiting: a slow machine gets a minute."""
+    # Not at the top: settings are read once, and this module is there before they are.
+    from background import database
+
+    with database.transaction(seconds=60) as connection:
+        yield connection
 
 
 class Process:

@@ -38,6 +38,8 @@ POSTGRES_OPTIONS = {
     # The statement beside an error shows what is in it, passwords included.
     "log_min_error_statement": "panic",
 }
+# Nothing waits for the disk: what is written survives the death of the server, not that of the machine.
+WITHOUT_FLUSH = {"fsync": "off", "full_page_writes": "off"}
 SHUTDOWN = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 VALKEY_CONFIGURATION = """\
 bind {host}
@@ -45,7 +47,7 @@ port {port}
 dir .
 daemonize no
 appendonly yes
-appendfsync everysec
+appendfsync {appendfsync}
 save ""
 """
 
@@ -69,13 +71,22 @@ class EmbeddedPostgres:
     """A PostgreSQL server, made in `directory` on its first start; `user` may do everything in it.
 
     A later start with another user, password or database makes those valid as well. As root it runs as the
-    owner of `directory`, or as `nobody`, because PostgreSQL refuses to run as root.
+    owner of `directory`, or as `nobody`, because PostgreSQL refuses to run as root. With `flush` off it waits for
+    no disk, for data that may go with the machine: tests stop and kill servers, but must not stall with a disk.
     """
 
     name = "postgres"
 
     def __init__(
-        self, directory: Path, port: int, *, user: str, password: str, database: str, log: Path | None = None
+        self,
+        directory: Path,
+        port: int,
+        *,
+        user: str,
+        password: str,
+        database: str,
+        log: Path | None = None,
+        flush: bool = True,
     ) -> None:
         self.directory = directory.resolve()
         self.port = port
@@ -84,6 +95,7 @@ class EmbeddedPostgres:
         self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self._password = password
         self._account = account_for(self.directory)
+        self._flush = flush
         self._child: Child | None = None
 
     def __enter__(self) -> Self:
@@ -113,7 +125,7 @@ class EmbeddedPostgres:
         # Nothing runs here any more, and its number may belong to another process by now.
         (self.directory / "postmaster.pid").unlink(missing_ok=True)
         self._admit()
-        self._child = self._run("postgres", "-D", str(self.directory), *_as_options(port=str(self.port)))
+        self._child = self._run("postgres", "-D", str(self.directory), *self._options(port=str(self.port)))
 
     def is_ready(self) -> bool:
         """Whether it lets its user in. Another server that sits on the port does not count."""
@@ -157,6 +169,10 @@ class EmbeddedPostgres:
         if self._child:
             self._child.send_all(signal.SIGCONT)
 
+    def _options(self, **more: str) -> list[str]:
+        options = POSTGRES_OPTIONS | ({} if self._flush else WITHOUT_FLUSH) | more
+        return [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+
     def _run(self, executable: str, *arguments: str, cwd: Path | None = None, stdin: IO[bytes] | None = None) -> Child:
         program = Program(
             argv=[str(postgres_programs() / "bin" / executable), *arguments],
@@ -192,6 +208,7 @@ class EmbeddedPostgres:
         make_private(fresh, self._account)
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         initdb = ["-D", str(fresh), "-U", "postgres", "--auth=reject", *locale]
+        initdb += [] if self._flush else ["--no-sync"]
         self._finish(self._run("initdb", *initdb, cwd=fresh), f"make {self.directory}")
         fresh.replace(self.directory)
 
@@ -216,20 +233,23 @@ class EmbeddedPostgres:
         with tempfile.TemporaryFile() as script:
             script.write("\n".join([*statements, ""]).encode())
             script.seek(0)
-            arguments = ["--single", "-D", str(self.directory), *_as_options(), "postgres"]
+            arguments = ["--single", "-D", str(self.directory), *self._options(), "postgres"]
             self._finish(self._run("postgres", *arguments, stdin=script), "add its user")
 
 
 class EmbeddedValkey:
-    """A Valkey server that appends every write to a file in `directory` and syncs it each second."""
+    """A Valkey server that appends every write to a file in `directory` and, with `flush`, syncs it each second."""
 
     name = "valkey"
 
-    def __init__(self, directory: Path, port: int, *, password: str | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int, *, password: str | None = None, log: Path | None = None, flush: bool = True
+    ) -> None:
         self.directory = directory.resolve()
         self.port = port
         self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self._password = password
+        self._flush = flush
         self._child: Child | None = None
 
     def __enter__(self) -> Self:
@@ -291,7 +311,8 @@ class EmbeddedValkey:
 
     def _configure(self) -> Path:
         """Writes the configuration; a file, because everyone may read the arguments of a process."""
-        text = VALKEY_CONFIGURATION.format(host=HOST, port=self.port)
+        appendfsync = "everysec" if self._flush else "no"
+        text = VALKEY_CONFIGURATION.format(host=HOST, port=self.port, appendfsync=appendfsync)
         if self._password:
             text += f"requirepass {_hexadecimal(self._password)}\n"
         path = self.directory / "valkey.conf"
@@ -340,11 +361,6 @@ def open_log(path: Path) -> IO[bytes]:
     if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_name(f"{path.name}.1"))
     return path.open("ab")
-
-
-def _as_options(**more: str) -> list[str]:
-    options = {**POSTGRES_OPTIONS, **more}
-    return [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
 
 def _quoted(name: str) -> str:

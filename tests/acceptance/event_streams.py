@@ -14,8 +14,7 @@ from typing import Any
 import httpx2 as httpx
 from sqlalchemy import text
 
-from background import database
-from tests.support import Process, free_port, wait_for
+from tests.support import Process, free_port, transaction, wait_for
 
 
 def events_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
@@ -128,7 +127,7 @@ def written(job_ids: list[int]) -> list[str]:
         SELECT xid || '-' || job_id || '-' || number FROM job_events WHERE job_id = ANY(:ids)
         ORDER BY xid, job_id, number
     """)
-    with database.transaction() as connection:
+    with transaction() as connection:
         return [*connection.execute(statement, {"ids": job_ids}).scalars()]
 
 
@@ -137,5 +136,5 @@ def listeners() -> list[int]:
     statement = text(
         "SELECT pid FROM pg_stat_activity WHERE query ILIKE 'LISTEN events%' AND datname = current_database()"
     )
-    with database.transaction() as connection:
+    with transaction() as connection:
         return [*connection.execute(statement).scalars()]

@@ -7,13 +7,12 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from background import database
 from background.broker import queue_length
 from background.local.servers import EmbeddedValkey
 from background.settings import get_settings
 from tests.acceptance.test_durability import in_step
 from tests.acceptance.test_jobs import ended, submit
-from tests.support import running_worker, wait_for
+from tests.support import running_worker, transaction, wait_for
 
 QUICK = {"params": {"step_seconds": 0}}
 BATCH = 1000
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(autouse=True)
 def empty(client: httpx.Client, valkey: EmbeddedValkey) -> None:
     """No job from another test waits, and no message."""
-    with database.transaction(seconds=60) as connection:
+    with transaction() as connection:
         connection.execute(text("DISCARD PLANS"))  # a foreign key's plan from when there were no steps reads them all
         connection.execute(text("DELETE FROM jobs"))
     flush()
@@ -47,7 +46,7 @@ def submit_many(client: httpx.Client, number: int) -> None:
 
 def outcomes() -> dict[tuple[str, int], int]:
     """How many jobs there are for each status and number of attempts."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         rows = connection.execute(text("SELECT status, attempt, count(*) FROM jobs GROUP BY 1, 2"))
         return {(status, attempt): number for status, attempt, number in rows}
 
@@ -103,7 +102,7 @@ def test_an_urgent_job_overtakes_all_but_what_is_reserved(client: httpx.Client, 
         assert client.get(f"/jobs/{busy}").json()["status"] == "IN_PROGRESS"
         ended(client, urgent)
         wait_for_the_end(seconds=60)
-    with database.transaction() as connection:
+    with transaction() as connection:
         before = connection.execute(
             text("SELECT count(*) FROM jobs WHERE started_at < (SELECT started_at FROM jobs WHERE id = :urgent)"),
             {"urgent": urgent},

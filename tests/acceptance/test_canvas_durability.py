@@ -12,7 +12,6 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from background import database
 from background.canvas import builder, queries, service
 from background.canvas.builder import Chain, Task
 from background.canvas.spec import to_json
@@ -20,7 +19,7 @@ from background.celery import celery_app
 from background.local.servers import EmbeddedPostgres
 from background.task_names import TaskName
 from tests.acceptance.test_canvas import finished
-from tests.support import Process, running_worker, wait_for
+from tests.support import Process, running_worker, transaction, wait_for
 
 ONE_CHILD = ("--pool=prefork", "--concurrency=1")
 NEVER_WRITES = "tests.acceptance.late_recorder"
@@ -40,7 +39,7 @@ def sleeping(client: httpx.Client, run: str, *, on: str = "") -> bool:
 def has_begun(run: str, *, times: int) -> bool:
     """Whether the run's first task has begun so often."""
     statement = text("SELECT starts FROM run_tasks JOIN runs ON runs.id = run_id WHERE task_id = :run AND position = 0")
-    with database.transaction() as connection:
+    with transaction() as connection:
         return bool(connection.execute(statement, {"run": run}).scalar_one() == times)
 
 
@@ -113,7 +112,7 @@ def test_a_killed_workers_canvas_is_lost_until_it_is_retried(client: httpx.Clien
 def test_a_lost_task_that_comes_after_all_goes_on(client: httpx.Client, tmp_path: Path) -> None:
     run = start_sleep(0.1)
     first = client.get(f"/result/{run}").json()["graph"]["nodes"][0]["id"]
-    with database.transaction() as connection:
+    with transaction() as connection:
         error = '{"type": "Lost", "message": "it seems"}'
         queries.settled(connection, task_id=first, state="FAILURE", error=error)
     assert client.get(f"/result/{run}").json()["status"] == "FAILURE"
@@ -186,7 +185,7 @@ def test_a_task_that_is_killed_for_its_time_limit_is_recorded(client: httpx.Clie
 def record_only(task: Task) -> None:
     """The record of a run of this task, which is then published in another way."""
     node = {"id": task.id, "task": task.name.value, "args": list(task.args), "next": []}
-    with database.transaction() as connection:
+    with transaction() as connection:
         queries.create(
             connection,
             task_id=task.id,

@@ -16,10 +16,10 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import text
 
-from background import database
 from background.problems import Problem
 from background.settings import get_settings
 from main import app
+from tests.support import transaction
 
 schema = schemathesis.openapi.from_dict(app.openapi())
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
@@ -29,7 +29,7 @@ CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance,
 def base_url(client: httpx.Client) -> Iterator[str]:
     """Where the real API listens. What was submitted is thrown away: hours of work, for the workers of later tests."""
     yield str(client.base_url)
-    with database.transaction() as connection:
+    with transaction() as connection:
         connection.execute(text("TRUNCATE jobs, runs CASCADE"))
     with redis.Redis.from_url(get_settings().broker_url) as broker:
         broker.flushall()

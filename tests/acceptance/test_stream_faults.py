@@ -27,7 +27,7 @@ from tests.acceptance.event_streams import (
     written,
 )
 from tests.acceptance.test_outages import Outage, outages
-from tests.support import wait_for
+from tests.support import transaction, wait_for
 
 MEGABYTE = 1024 * 1024
 
@@ -57,13 +57,13 @@ def heard(reader: Reader, job_id: int) -> bool:
 
 def new_job(*, characters: int = 0) -> int:
     """A job that nobody will run, in PostgreSQL."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         return make_job(connection, characters=characters)
 
 
 def add_event(job_id: int, *, status: str = "PENDING") -> None:
     """One more event of it, in PostgreSQL."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         write_event(connection, job_id, status=status)
 
 
@@ -171,7 +171,7 @@ def test_a_job_that_is_deleted_ends_its_stream(asked: httpx.Client) -> None:
     with asked.stream("GET", f"/jobs/{job}/events") as stream:
         lines = stream.iter_lines()
         assert next(events_of(lines))["id"] == "1"
-        with database.transaction() as connection:
+        with transaction() as connection:
             connection.execute(text("DELETE FROM jobs WHERE id = :id"), {"id": job})
         assert list(events_of(lines)) == []
     assert asked.get(f"/jobs/{job}/events").status_code == 404
@@ -254,7 +254,7 @@ def test_a_lost_connection_for_notifications_is_made_again(api: Api) -> None:
     with following(api) as reader:
         wait_for(lambda: heard(reader, job), what="the first event")
         before = wait_for(listeners, what="a listener")
-        with database.transaction() as connection:
+        with transaction() as connection:
             connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": before[0]})
         assert wait_for(lambda: set(listeners()) - set(before), what="a new listener")
         add_event(job)

@@ -13,9 +13,8 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
-from background import database
 from tests.acceptance.event_streams import Api, Reader, make_job, read, write_event, written
-from tests.support import Process, wait_for
+from tests.support import Process, transaction, wait_for
 
 DEMO = {"params": {"step_seconds": 0}}
 
@@ -152,7 +151,7 @@ def write_out_of_order(jobs: list[int], *, events: int, seed: int) -> None:
     """Write events of these jobs in transactions of which some are held open while others commit."""
     chance = random.Random(seed)
     for _ in range(events // 10):
-        with database.transaction() as connection:
+        with transaction() as connection:
             for job_id in chance.choices(jobs, k=10):
                 write_event(connection, job_id)
                 time.sleep(chance.random() * 0.08)
@@ -160,14 +159,14 @@ def write_out_of_order(jobs: list[int], *, events: int, seed: int) -> None:
 
 def test_every_event_once_and_in_order(apis: list[Api]) -> None:
     """1,000 events of four writers; the client is cut off 20 times, and both processes are restarted."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         jobs = [make_job(connection) for _ in range(12)]
         first = make_job(connection)
     reader = Reader(apis, cuts=20)
     reader.start()
 
     def heard() -> bool:
-        with database.transaction() as connection:
+        with transaction() as connection:
             write_event(connection, first)
         return bool(reader.ids)
 

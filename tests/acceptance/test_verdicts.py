@@ -6,11 +6,10 @@ from pathlib import Path
 import httpx2 as httpx
 from sqlalchemy import text
 
-from background import database
 from background.celery import RESULTS_KEPT_SECONDS, celery_app
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_playground import ECHO, task
-from tests.support import running_worker, wait_for
+from tests.support import running_worker, transaction, wait_for
 
 
 def says(client: httpx.Client, run: str, sentence: str) -> None:
@@ -38,7 +37,7 @@ def test_a_run_is_known_when_celery_has_forgotten_it(client: httpx.Client, tmp_p
         result = celery_app.AsyncResult(run["task_id"])
         wait_for(lambda: result.state == "SUCCESS", what="Celery's word")
     age_by = text("UPDATE runs SET updated_at = updated_at - :seconds * interval '1 second' WHERE task_id = :run")
-    with database.transaction() as connection:
+    with transaction() as connection:
         connection.execute(age_by, {"seconds": RESULTS_KEPT_SECONDS + 60, "run": run["task_id"]})
     result.forget()
     assert celery_app.AsyncResult(run["task_id"]).state == "PENDING"

@@ -7,19 +7,18 @@ import httpx2 as httpx
 import pytest
 from sqlalchemy import text
 
-from background import database
 from background.local.servers import EmbeddedValkey
 from tests.acceptance.test_canvas import start
 from tests.acceptance.test_durability import in_step
 from tests.acceptance.test_jobs import ended, submit
-from tests.support import running_worker, wait_for
+from tests.support import running_worker, transaction, wait_for
 
 POOLS = pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 
 
 @pytest.fixture(autouse=True)
 def _nothing_before(client: httpx.Client) -> None:
-    with database.transaction() as connection:
+    with transaction() as connection:
         connection.execute(text("TRUNCATE jobs, runs, workers CASCADE"))
 
 
@@ -61,7 +60,7 @@ def test_a_killed_worker_is_lost(client: httpx.Client, tmp_path: Path) -> None:
     with running_worker(tmp_path / "one.log") as process:
         before = wait_for(lambda: workers(client).get("one"), what="the worker")
         process.kill()
-    with database.transaction() as connection:
+    with transaction() as connection:
         connection.execute(text("UPDATE workers SET seen_at = seen_at - interval '1 minute'"))
     after = workers(client)["one"]
     assert (after["status"], after["id"]) == ("lost", before["id"])

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from background.local.servers import EmbeddedPostgres
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.browser.watch import Watch
-from tests.support import wait_for
+from tests.support import transaction, wait_for
 
 expect.set_options(timeout=20_000)  # ms; the machine may be busy
 
@@ -70,10 +70,9 @@ def page(new_context: Callable[..., BrowserContext]) -> Page:
 @pytest.fixture(autouse=True)
 def no_jobs(chromium: str, client: httpx.Client, postgres: EmbeddedPostgres) -> None:
     """Each test begins without a job, also without one that an earlier test has left running."""
-    from background.database import transaction
 
     def emptied() -> bool:
-        with transaction(seconds=60) as connection:
+        with transaction() as connection:
             # The plan by which a foreign key finds a job's steps may be from a time when there were none: it reads all.
             connection.execute(text("DISCARD PLANS"))
             connection.execute(text("DELETE FROM jobs"))

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from background.database import transaction
 from background.jobs import queries
 from background.jobs.states import JobStatus
+from tests.support import transaction
 
 STEPS = ["prepare", "process", "publish"]
 
@@ -50,7 +50,7 @@ INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, 1, 'created', 
 
 def fill(number: int, *, seconds_apart: float = 0.3) -> None:
     """Insert so many jobs, the last one now: most have ended, none is running or due."""
-    with transaction(seconds=60) as connection:
+    with transaction() as connection:
         connection.execute(_FILL, {"number": number, "steps": STEPS, "seconds_apart": seconds_apart})
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from background import database
 from background.jobs import queries, reads
+from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
 STEPS = ["one", "two", "three"]
@@ -32,7 +33,7 @@ def create(connection: Connection, *, pipeline: str = "demo") -> int:
 @pytest.fixture
 def job() -> int:
     """A fresh PENDING job of three steps."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         return create(connection)
 
 
@@ -97,7 +98,7 @@ def test_a_job_goes_through_its_steps(connection: Connection, job: int) -> None:
 
 def test_only_one_of_many_claims_wins(job: int) -> None:
     def attempt(_: int) -> Any:
-        with database.transaction() as connection:
+        with transaction() as connection:
             return claim(connection, job)
 
     with ThreadPoolExecutor(8) as pool:

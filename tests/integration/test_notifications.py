@@ -9,6 +9,7 @@ from sqlalchemy import text
 from background import database
 from background.streams import queries
 from tests.acceptance.event_streams import make_job, write_event
+from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
 
@@ -28,16 +29,16 @@ def test_only_while_somebody_listens() -> None:
     listening = database.listen(queries.CHANNEL, seconds=4)
     driver: Any = listening.connection.driver_connection
     try:
-        with database.transaction() as connection:
+        with transaction() as connection:
             connection.execute(text("DELETE FROM event_listeners"))
             job_id = make_job(connection)
         for signed_in, seconds, expected in ((False, 0, 0), (True, 60, 1), (True, -1, 0)):
             if signed_in:
-                with database.transaction() as connection:
+                with transaction() as connection:
                     queries.sign_in(connection, str(uuid4()), seconds=seconds)
                     if seconds < 0:
                         connection.execute(text("UPDATE event_listeners SET until = now() - interval '1 second'"))
-            with database.transaction() as connection:
+            with transaction() as connection:
                 write_event(connection, job_id)
                 write_event(connection, job_id)
             assert heard(driver) == expected
@@ -47,9 +48,9 @@ def test_only_while_somebody_listens() -> None:
 
 
 def test_who_does_not_sign_in_again_is_forgotten() -> None:
-    with database.transaction() as connection:
+    with transaction() as connection:
         queries.sign_in(connection, str(uuid4()), seconds=-1)
-    with database.transaction() as connection:
+    with transaction() as connection:
         queries.sign_in(connection, str(uuid4()), seconds=60)
         assert connection.execute(text("SELECT count(*) FROM event_listeners WHERE until < now()")).scalar_one() == 0
         connection.execute(text("DELETE FROM event_listeners"))

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from background import database
 from background.canvas import queries, recovery_queries
 from background.errors import Unavailable
-from tests.support import wait_for
+from tests.support import transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres")
 LOST = '{"type": "Lost", "message": "gone"}'
@@ -165,7 +165,7 @@ def test_only_the_first_start_is_light(connection: Connection, chord: list[str])
 
 def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
     with ThreadPoolExecutor() as threads:
-        with database.transaction(seconds=20) as cancelling:
+        with transaction() as cancelling:
             queries.cancel(cancelling, chord[2])
             waiting = threads.submit(with_a_connection, lambda other: begin(other, chord[0]))
             wait_for(lambda: is_waiting(connection), what="the start to wait")
@@ -173,7 +173,7 @@ def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord:
     assert look(connection, chord) == ("REVOKED", ["REVOKED"] * 3)
     again = create_group(connection, 2)
     with ThreadPoolExecutor() as threads:
-        with database.transaction(seconds=20) as starting:
+        with transaction() as starting:
             begin(starting, again[0])
             waiting = threads.submit(with_a_connection, lambda other: queries.cancel(other, again[0]))
             wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
@@ -185,7 +185,7 @@ def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord:
 
 def with_a_connection(statement: Callable[[Connection], bool]) -> bool:
     """Execute it on a connection of its own, and commit."""
-    with database.transaction(seconds=20) as connection:
+    with transaction() as connection:
         return statement(connection)
 
 

@@ -7,13 +7,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from background import broker, database
+from background import broker
 from background.canvas import queries, recovery, service
 from background.canvas.builder import Group, Task
 from background.canvas.results import outcome
 from background.canvas.spec import to_json
 from background.celery import celery_app
 from background.task_names import TaskName
+from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 AGO = text("""
@@ -28,7 +29,7 @@ def group() -> Iterator[list[str]]:
     members = (Task(TaskName.ECHO, (1,)), Task(TaskName.ECHO, (2,)))
     canvas = Group(members)
     ids = [task.id for task in members]
-    with database.transaction() as connection:
+    with transaction() as connection:
         queries.create(
             connection,
             task_id=canvas.id,
@@ -44,19 +45,19 @@ def group() -> Iterator[list[str]]:
             queries.begun(connection, task_id=each, worker="gone@h", worker_id=str(uuid4()))
     yield [canvas.id, *ids]
     celery_app.control.purge()
-    with database.transaction() as connection:
+    with transaction() as connection:
         queries.delete(connection, canvas.id)
 
 
 def past(run: str, *, seconds: int) -> None:
     """The run's last change was so long ago, the starts of its tasks longer."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         connection.execute(AGO, {"id": run, "run": seconds})
 
 
 def look(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
     """The run's status, and the state, the result and the kind of error of each task."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         row = queries.get(connection, run, patience=60)
     assert row is not None
     tasks = row["tasks"]

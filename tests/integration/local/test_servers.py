@@ -25,10 +25,15 @@ AS_ROOT = os.geteuid() == 0
 
 
 def make_postgres(
-    home: Path, *, user: str = "po\"st'gres", password: str = ODD_PASSWORD, database: str = "my db"
+    home: Path,
+    *,
+    user: str = "po\"st'gres",
+    password: str = ODD_PASSWORD,
+    database: str = "my db",
+    flush: bool = True,
 ) -> EmbeddedPostgres:
     directory = home / "a b é" / "postgres"
-    return EmbeddedPostgres(directory, free_port(), user=user, password=password, database=database)
+    return EmbeddedPostgres(directory, free_port(), user=user, password=password, database=database, flush=flush)
 
 
 def query(server: EmbeddedPostgres, sql: str, password: str = ODD_PASSWORD) -> list[tuple[object, ...]]:
@@ -94,6 +99,32 @@ def test_postgres_keeps_its_data_whatever_ends_it(postgres: EmbeddedPostgres, en
     postgres.wait_ready()
     assert postgres.port == port
     assert query(postgres, "SELECT one FROM kept") == [(1,)]
+
+
+def test_without_waiting_for_the_disk_a_kill_loses_nothing_either(tmp_path: Path) -> None:
+    postgres = make_postgres(tmp_path, flush=False)
+    valkey = EmbeddedValkey(tmp_path / "valkey", free_port(), password=ODD_PASSWORD, flush=False)
+    with postgres, valkey:
+        query(postgres, "CREATE TABLE kept AS SELECT 1 AS one")
+        client(valkey).set("kept", "1")
+        for server in (postgres, valkey):
+            server.kill()
+            server.start()
+            server.wait_ready()
+        assert query(postgres, "SELECT one FROM kept") == [(1,)]
+        assert client(valkey).get("kept") == b"1"
+        assert waits_for_the_disk(postgres, valkey) == [False, False]
+
+
+def test_users_data_is_on_the_disk(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
+    assert waits_for_the_disk(postgres, valkey) == [True, True]
+
+
+def waits_for_the_disk(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> list[bool]:
+    return [
+        query(postgres, "SHOW fsync") == [("on",)],
+        client(valkey).config_get("appendfsync") == {"appendfsync": "everysec"},
+    ]
 
 
 def test_postgres_wants_a_password_and_offers_no_socket_file(postgres: EmbeddedPostgres) -> None:
