@@ -13,7 +13,7 @@ from redis import RedisError
 from sqlalchemy import Connection, RowMapping
 
 from background import broker, database
-from background.canvas import builder, queries, results
+from background.canvas import builder, queries, reads, results
 from background.canvas.builder import Canvas
 from background.canvas.rewriting import rewritten
 from background.canvas.schemas import (
@@ -201,7 +201,7 @@ def _run_of(task_id: UUID) -> Run:
 
 def _get(connection: Connection, task_id: str) -> Run | None:
     patience = get_settings().lease_seconds
-    row = queries.get(connection, task_id, patience=patience)
+    row = reads.get(connection, task_id, patience=patience)
     return None if row is None else Run.from_row(row, workers.snapshot(connection, patience=patience))
 
 
@@ -235,7 +235,7 @@ def follow(task_id: UUID) -> Followed:
     """What became of this id: a run, a member of a run, or a job. Raises `NotFound` for one never submitted."""
     patience = get_settings().lease_seconds
     with database.transaction() as connection:
-        row = queries.get(connection, str(task_id), patience=patience)
+        row = reads.get(connection, str(task_id), patience=patience)
         job = None if row else job_reads.get_by_task_id(connection, str(task_id))
         seen = workers.snapshot(connection, patience=patience)
     if row is not None:
@@ -257,10 +257,10 @@ def find_runs(*, run_type: RunType | None, status: RunStatus | None, before: UUI
     """At most `limit` runs, newest first, older than the run `before`. Raises `NotFound` when there is none such."""
     with database.transaction() as connection:
         number = None
-        if before is not None and (number := queries.id_of(connection, str(before))) is None:
+        if before is not None and (number := reads.id_of(connection, str(before))) is None:
             raise NotFound(f"There is no run {before}.")
         patience = get_settings().lease_seconds
-        rows = queries.find(connection, run_type=run_type, status=status, before=number, limit=limit, patience=patience)
+        rows = reads.find(connection, run_type=run_type, status=status, before=number, limit=limit, patience=patience)
         seen = workers.snapshot(connection, patience=patience)
     return [Run.from_row(row, seen) for row in rows]
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.canvas import queries, recovery_queries
+from background.canvas import queries, reads, recovery_queries
 from background.errors import Unavailable
 from tests.support import transaction, wait_for
 
@@ -76,7 +76,7 @@ def settle(connection: Connection, task_id: str, state: str, error: str | None =
 
 def look(connection: Connection, chord: list[str]) -> tuple[str, list[str]]:
     """The status of the run and the states of its tasks."""
-    row = queries.get(connection, chord[2], patience=60)
+    row = reads.get(connection, chord[2], patience=60)
     assert row is not None
     assert row["settled"] == sum(task["state"] in ("SUCCESS", "FAILURE", "REVOKED", "SKIPPED") for task in row["tasks"])
     return row["status"], [task["state"] for task in row["tasks"]]
@@ -137,7 +137,7 @@ def test_what_happens_together_is_numbered_in_order(connection: Connection, chor
     )
     assert look(connection, chord) == ("STARTED", ["SUCCESS", "SUCCESS", "PENDING"])
     assert events(connection, chord) == ["created", "started", "success", "started", "success"]
-    row = queries.get(connection, other[0], patience=60)
+    row = reads.get(connection, other[0], patience=60)
     assert row is not None
     assert [task["state"] for task in row["tasks"]] == ["SUCCESS", "FAILURE", "SUCCESS"]
     assert (row["status"], row["settled"], row["succeeded"], row["event_count"]) == ("FAILURE", 3, 2, 7)
@@ -148,7 +148,7 @@ def test_what_happens_together_is_numbered_in_order(connection: Connection, chor
     change(connection, (chord[2], "success"), (chord[0], "success"), (other[0], "started"))
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord)[5:] == ["success"]
-    row = queries.get(connection, other[0], patience=60)
+    row = reads.get(connection, other[0], patience=60)
     assert row is not None
     assert row["status"] == "FAILURE"
 
@@ -161,6 +161,29 @@ def test_only_the_first_start_is_light(connection: Connection, chord: list[str])
     assert not begin(connection, chord[1])
     assert not begin(connection, str(uuid4()))
     assert look(connection, chord)[1] == ["STARTED", "REVOKED", "REVOKED"]
+
+
+def test_a_run_is_found_by_the_status_it_shows(connection: Connection, chord: list[str]) -> None:
+    """Also while it was not told yet that its first task has begun."""
+    filters = ("PENDING", "STARTED", "FAILURE")
+    assert found(connection, chord, *filters) == ["PENDING"]
+    assert begin(connection, chord[0])
+    assert found(connection, chord, *filters) == ["STARTED"]
+    change(connection, (chord[0], "started"))
+    assert found(connection, chord, *filters) == ["STARTED"]
+    settle(connection, chord[0], "FAILURE", ERROR)
+    settle(connection, chord[1], "SUCCESS")
+    assert found(connection, chord, *filters) == ["FAILURE"]
+
+
+def found(connection: Connection, chord: list[str], *filters: str) -> list[str]:
+    """Those filters by status with which the run is in the list, after a look whether it then shows that status."""
+    shown = []
+    for status in filters:
+        rows = reads.find(connection, run_type="chord", status=status, before=None, limit=500, patience=60)
+        assert {row["status"] for row in rows} <= {status}
+        shown += [status for row in rows if str(row["task_id"]) == chord[2]]
+    return shown
 
 
 def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
@@ -178,7 +201,7 @@ def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord:
             waiting = threads.submit(with_a_connection, lambda other: queries.cancel(other, again[0]))
             wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
         assert waiting.result()
-    row = queries.get(connection, again[0], patience=60)
+    row = reads.get(connection, again[0], patience=60)
     assert row is not None
     assert ([task["state"] for task in row["tasks"]], row["settled"]) == (["STARTED", "REVOKED"], 1)
 

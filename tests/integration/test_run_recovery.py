@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from background import broker
-from background.canvas import queries, recovery, service
+from background.canvas import queries, reads, recovery, service
 from background.canvas.builder import Group, Task
 from background.canvas.results import outcome
 from background.canvas.spec import to_json
@@ -58,7 +58,7 @@ def past(run: str, *, seconds: int) -> None:
 def look(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
     """The run's status, and the state, the result and the kind of error of each task."""
     with transaction() as connection:
-        row = queries.get(connection, run, patience=60)
+        row = reads.get(connection, run, patience=60)
     assert row is not None
     tasks = row["tasks"]
     return row["status"], [(each["state"], each["result"], (each["error"] or {}).get("type")) for each in tasks]

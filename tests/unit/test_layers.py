@@ -35,6 +35,7 @@ LAYERS = [
         "background.jobs.reads",
         "background.jobs.recovery_queries",
         "background.canvas.queries",
+        "background.canvas.reads",
     ],
     ["background.jobs.pipeline", "background.jobs.deadline"],
     ["background.pipelines"],
