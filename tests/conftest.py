@@ -6,7 +6,7 @@ The environment is set before anything of the application is imported: settings 
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import httpx2 as httpx
@@ -38,7 +38,19 @@ os.environ |= {
 }
 
 from background import migrations  # noqa: E402
+from background.local.processes import tail  # noqa: E402
 from background.local.servers import EmbeddedPostgres, EmbeddedValkey  # noqa: E402
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure, shows the last lines of what the processes around the test have logged."""
+    report = yield
+    if report.failed:
+        directories = {HOME, getattr(item, "funcargs", {}).get("tmp_path", HOME)}
+        logs = sorted(log for directory in directories for log in directory.rglob("*.log"))
+        report.sections += [(f"end of {log.name}", tail(log, lines=40)) for log in logs]
+    return report
 
 
 @pytest.fixture(scope="session")
