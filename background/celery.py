@@ -7,6 +7,7 @@ task modules are named, not imported: a worker imports them when it starts (`inc
 from typing import Any
 
 from celery import Celery
+from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[attr-defined]
 from celery.signals import setup_logging, worker_init
 
 from background import logs
@@ -25,6 +26,26 @@ PRIORITIES = range(10)
 PRIORITY_SEPARATOR = "\x06\x16"
 DEFAULT_PRIORITY = 9
 """What a canvas message and a job of priority 0 are published with."""
+
+
+class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
+    """Subscribes to results when somebody waits for them (`get`), not whenever a task is sent.
+
+    Celery's own does, and reads only when somebody waits: meanwhile what Redis answers stays in Redis, up to 32 MB
+    for each thread, and in the sender's memory (https://github.com/celery/celery/issues/6963).
+    """
+
+    def consume_from(self, task_id: str) -> None:
+        """A task was sent."""
+
+    def on_wait_for_pending(self, result: Any, **options: Any) -> None:
+        """Somebody waits for a task, or for the members of a group."""
+        for waited_for in getattr(result, "results", [result]):
+            super().consume_from(waited_for.id)
+        super().on_wait_for_pending(result, **options)
+
+
+RedisBackend.ResultConsumer = WaitersConsumer
 
 celery_app = Celery(
     "background",
