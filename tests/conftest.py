@@ -38,8 +38,9 @@ os.environ |= {
 }
 
 from background import migrations  # noqa: E402
+from background.local.postgres import EmbeddedPostgres  # noqa: E402
 from background.local.processes import tail  # noqa: E402
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey  # noqa: E402
+from background.local.valkey import EmbeddedValkey  # noqa: E402
 
 
 @pytest.hookimpl(wrapper=True)

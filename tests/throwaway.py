@@ -35,7 +35,8 @@ def throwaway_servers() -> Iterator[Path]:
             "DATA_DIR": str(home / "data"),
         }
         from background import migrations
-        from background.local.servers import EmbeddedPostgres, EmbeddedValkey
+        from background.local.postgres import EmbeddedPostgres
+        from background.local.valkey import EmbeddedValkey
 
         postgres = EmbeddedPostgres(
             home / "postgres", postgres_port, user="playground", password=PASSWORD, database="playground"

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL
 
 from background.local.checks import free_port, reachable, require_free
+from background.local.postgres import EmbeddedPostgres
 from background.local.processes import LocalError
-from background.local.servers import HOST, EmbeddedPostgres, EmbeddedValkey, Server
+from background.local.server import HOST, Server
+from background.local.valkey import EmbeddedValkey
 from background.settings import Settings
 
 

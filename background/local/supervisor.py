@@ -12,7 +12,7 @@ from typing import Protocol
 
 from background.local.console import Console
 from background.local.processes import Child, Guard, LocalError, Program, passed_on, tail
-from background.local.servers import Server, open_log
+from background.local.server import Server, open_log
 
 STOP_SECONDS = 8.0
 QUICK_SECONDS = 10.0
@@ -159,7 +159,8 @@ class Supervisor:
         Raises `Stopped` on request and `LocalError` for what died and is not, or no longer, started again.
         """
         self._look_for_requests()
-        for unit in [*self._servers, *self._services]:
+        units: list[Server | Service] = [*self._servers, *self._services]
+        for unit in units:
             self._look_at(unit)
         time.sleep(seconds)
 

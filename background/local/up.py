@@ -7,7 +7,7 @@ from background.local.console import Console
 from background.local.lock import only_one
 from background.local.plan import Plan, make_plan, require_ports
 from background.local.processes import LocalError
-from background.local.servers import HOST
+from background.local.server import HOST
 from background.local.supervisor import Interrupts, Service, Stopped, Supervisor, python_module
 from background.settings import get_settings
 

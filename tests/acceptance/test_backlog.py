@@ -8,7 +8,7 @@ import redis
 from sqlalchemy import text
 
 from background.broker import queue_length
-from background.local.servers import EmbeddedValkey
+from background.local.valkey import EmbeddedValkey
 from background.settings import get_settings
 from tests.acceptance.test_durability import in_step
 from tests.acceptance.test_jobs import ended, submit

@@ -14,7 +14,7 @@ import pytest
 from celery.result import AsyncResult
 
 from background.celery import celery_app
-from background.local.servers import EmbeddedValkey
+from background.local.valkey import EmbeddedValkey
 from background.task_names import TaskName
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import running_worker, wait_for

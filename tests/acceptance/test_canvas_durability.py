@@ -16,7 +16,7 @@ from background.canvas import builder, queries, service
 from background.canvas.builder import Chain, Task
 from background.canvas.spec import to_json
 from background.celery import celery_app
-from background.local.servers import EmbeddedPostgres
+from background.local.postgres import EmbeddedPostgres
 from background.task_names import TaskName
 from tests.acceptance.test_canvas import finished
 from tests.support import Process, running_worker, transaction, wait_for

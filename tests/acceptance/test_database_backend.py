@@ -6,7 +6,8 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey
+from background.local.postgres import EmbeddedPostgres
+from background.local.valkey import EmbeddedValkey
 from background.settings import get_settings
 from tests.acceptance.test_canvas import finished, start
 from tests.support import Process, running_api, running_worker, wait_for

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from background.broker import queue_length
-from background.local.servers import EmbeddedValkey
+from background.local.valkey import EmbeddedValkey
 from background.settings import get_settings
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import Process, running_worker, wait_for

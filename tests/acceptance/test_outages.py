@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 import httpx2 as httpx
 import pytest
 
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey
+from background.local.postgres import EmbeddedPostgres
+from background.local.valkey import EmbeddedValkey
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_jobs import ended, submit

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from background import database
-from background.local.servers import EmbeddedPostgres
+from background.local.postgres import EmbeddedPostgres
 from tests.acceptance.event_streams import (
     Api,
     Reader,

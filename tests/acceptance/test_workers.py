@@ -7,7 +7,7 @@ import httpx2 as httpx
 import pytest
 from sqlalchemy import text
 
-from background.local.servers import EmbeddedValkey
+from background.local.valkey import EmbeddedValkey
 from tests.acceptance.test_canvas import start
 from tests.acceptance.test_durability import in_step
 from tests.acceptance.test_jobs import ended, submit

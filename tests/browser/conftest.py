@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import text
 
-from background.local.servers import EmbeddedPostgres
+from background.local.postgres import EmbeddedPostgres
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM
 from tests.browser.watch import Watch
 from tests.support import transaction, wait_for

@@ -9,7 +9,7 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from background.local.servers import EmbeddedPostgres
+from background.local.postgres import EmbeddedPostgres
 from tests.acceptance.test_outages import stopped
 from tests.browser.screens import expect_live, later_job, open_list, row, shown_ids, shown_states, submit
 from tests.browser.traffic import begin, fill

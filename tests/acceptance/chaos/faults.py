@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey
+from background.local.postgres import EmbeddedPostgres
+from background.local.valkey import EmbeddedValkey
 from tests.acceptance.chaos.node import API, Node
 from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 

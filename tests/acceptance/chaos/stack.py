@@ -17,7 +17,8 @@ from celery import Celery
 from psycopg2.extensions import connection as Connection  # noqa: N812  (a class with the name of a function)
 from psycopg2.sql import SQL, Identifier, Literal
 
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey
+from background.local.postgres import EmbeddedPostgres
+from background.local.valkey import EmbeddedValkey
 from background.task_names import TaskName
 from tests.acceptance.chaos import audit
 from tests.acceptance.chaos.node import API, DATABASE, PASSWORD, Node, Site

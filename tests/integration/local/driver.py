@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 from background.local.console import Console
+from background.local.postgres import EmbeddedPostgres
 from background.local.processes import LocalError
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey, Server
+from background.local.server import Server
 from background.local.supervisor import Interrupts, Service, Stopped, Supervisor
+from background.local.valkey import EmbeddedValkey
 from tests.support import free_port
 
 

@@ -16,8 +16,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from background.local.permissions import account_for, open_way
+from background.local.postgres import EmbeddedPostgres
 from background.local.processes import Account, Child, LocalError, Program, descendants, lives, passed_on, working_in
-from background.local.servers import EmbeddedPostgres, EmbeddedValkey, open_log
+from background.local.server import open_log
+from background.local.valkey import EmbeddedValkey
 from tests.support import ROOT, free_port, wait_for
 
 ODD_PASSWORD = "p'w\n\\ \"é"
@@ -303,7 +305,7 @@ def test_an_ordinary_user_needs_no_other_account(tmp_path: Path) -> None:
     except (PermissionError, subprocess.CalledProcessError):
         pytest.skip("this Python lies where only root may read it")
     script = (
-        "import sys; from pathlib import Path; from background.local.servers import EmbeddedPostgres\n"
+        "import sys; from pathlib import Path; from background.local.postgres import EmbeddedPostgres\n"
         "login = dict(user='me', password='pw', database='db')\n"
         "with EmbeddedPostgres(Path(sys.argv[1]), int(sys.argv[2]), **login) as server: print(server.is_ready())"
     )
@@ -316,7 +318,7 @@ def test_an_ordinary_user_needs_no_other_account(tmp_path: Path) -> None:
 
 
 def test_an_overlong_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("background.local.servers.LOG_LIMIT", 10)
+    monkeypatch.setattr("background.local.server.LOG_LIMIT", 10)
     log = tmp_path / "logs" / "a.log"
     for text in (b"first, and long", b"second"):
         with open_log(log) as handle:
