@@ -1,5 +1,8 @@
 """Documents are dropped, analyzed, and their reports read; what cannot be read says why."""
 
+from collections.abc import Iterator
+from urllib.parse import quote
+
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
@@ -8,14 +11,24 @@ from tests.browser.canvases import expect_ended, node
 from tests.browser.watch import Watch
 from tests.support import ROOT, Process
 
-PDF = (ROOT / "data" / "samples" / "idempotency.pdf").read_bytes()
+SAMPLES = ROOT / "data" / "samples"
+PDF = (SAMPLES / "idempotency.pdf").read_bytes()
 
 
 @pytest.fixture(autouse=True)
-def no_documents(client: httpx.Client) -> None:
-    """Each test begins without a document."""
+def no_documents(client: httpx.Client) -> Iterator[None]:
+    """Each test begins without a document; afterwards the samples are there again, which other tests count on."""
+    empty(client)
+    yield
+    empty(client)
+    for sample in SAMPLES.iterdir():
+        client.post("/documents", files={"file": (sample.name, sample.read_bytes())}).raise_for_status()
+
+
+def empty(client: httpx.Client) -> None:
+    """Delete every document."""
     for document in client.get("/documents").json():
-        client.delete(f"/documents/{document['name']}")
+        client.delete(f"/documents/{quote(document['name'])}").raise_for_status()
 
 
 def row(page: Page, name: str) -> Locator:
