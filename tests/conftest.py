@@ -45,11 +45,14 @@ from background.local.valkey import EmbeddedValkey  # noqa: E402
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With a failure, shows the last lines of what the processes around the test have logged."""
+    """With a failure, shows the last lines of what the processes around the test have logged.
+
+    Logs lie at the top of a directory; below, a server that still runs may be deleting files.
+    """
     report = yield
     if report.failed:
         directories = {HOME, getattr(item, "funcargs", {}).get("tmp_path", HOME)}
-        logs = sorted(log for directory in directories for log in directory.rglob("*.log"))
+        logs = sorted(log for directory in directories for log in directory.glob("*.log"))
         report.sections += [(f"end of {log.name}", tail(log, lines=40)) for log in logs]
     return report
 

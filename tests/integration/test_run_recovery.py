@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -79,7 +79,7 @@ def test_the_failure_of_last_time_is_not_that_of_a_retry(group: list[str]) -> No
     past(run, seconds=60)
     recovery.sweep()
     assert look(run) == ("FAILURE", [("FAILURE", None, "ValueError"), ("SUCCESS", 8, None)])
-    service.retry(run)  # type: ignore[arg-type]  # as text it is as good
+    service.retry(UUID(run))
     assert (outcome(first)["status"], outcome(second)["status"]) == ("PENDING", "SUCCESS")
     past(run, seconds=60)
     recovery.sweep()
