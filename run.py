@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import queue
+import re
 import shlex
 import shutil
 import signal
@@ -32,6 +33,18 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "run-py.json"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+# What `test --celery VERSION` runs: all that depends on what Celery makes of a canvas.
+CANVAS_TESTS = [
+    f"tests/acceptance/test_{name}.py"
+    for name in (
+        "bare_celery",
+        "generated_canvases",
+        "canvas_cases",
+        "double_delivery",
+        "surprises",
+        "surprises_callbacks",
+    )
+]
 # Each holds all of the one before, at the same versions.
 APP, LOCAL, DEV = LOCKS = ["requirements.lock", "requirements-local.lock", "requirements-dev.lock"]
 SOURCES = ["requirements.txt", "requirements-local.txt", "requirements-dev.txt"]
@@ -327,6 +340,36 @@ def call(*argv: str) -> int:
     return subprocess.call(list(argv), env=clean_environment())
 
 
+def use_celery(version: str) -> None:
+    """From here on the project's Python is one beside `.venv/`, with the locked requirements but another Celery.
+
+    Raises `CannotRun` where that version cannot be had.
+    """
+    global VENV, STAMP, VENV_PYTHON  # noqa: PLW0603 - where everything below looks
+    if not re.match(r"^\d+\.\d+[\w.]*$", version):
+        raise CannotRun(f"{version!r} is no version of Celery, such as 5.7.0.")
+    VENV_PYTHON = ROOT / f".venv-celery-{version}" / VENV_PYTHON.relative_to(VENV)
+    VENV = ROOT / f".venv-celery-{version}"
+    STAMP = VENV / STAMP.name
+    set_up(DEV)
+    if f"celery-{version}.dist-info" not in installed():
+        pip = [str(VENV_PYTHON), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+        run_with_progress([*pip, f"celery=={version}"], Progress(f"Installing Celery {version}"))
+        write_stamp(DEV)
+
+
+def test(more: List[str]) -> int:
+    """pytest; `--celery VERSION` runs the canvas tests under that version and writes its column of the page on them."""
+    if more[:1] != ["--celery"]:
+        become("-m", "pytest", *more)
+    if len(more) < 2:
+        raise CannotRun("--celery needs a version, such as 5.7.0.")
+    use_celery(more[1])
+    os.environ["CELERY_VERSIONS"] = "write"
+    named = any((ROOT / argument.partition("::")[0]).exists() for argument in more[2:])
+    become("-m", "pytest", *more[2:], *([] if named else [*CANVAS_TESTS, "tests/acceptance/test_celery_versions.py"]))
+
+
 def lint() -> int:
     """ruff and mypy, all of them even when the first complains; returns the worst exit code."""
     python = str(VENV_PYTHON)
@@ -365,7 +408,7 @@ COMMANDS = {
         takes_arguments=False,
     ),
     "setup": Command("only make .venv with what demo and up need", LOCAL, lambda _: 0, takes_arguments=False),
-    "test": Command("the whole test suite; arguments go to pytest", DEV, lambda more: become("-m", "pytest", *more)),
+    "test": Command("the whole test suite; arguments go to pytest; --celery 5.7.0: canvases under it", DEV, test),
     "lint": Command("ruff and the type check", DEV, lambda _: lint(), takes_arguments=False),
     "bench": Command("the benchmarks", DEV, lambda more: become_module("benchmarks", more)),
     "chaos": Command("the long fault run", DEV, lambda more: become_module("tests.acceptance.chaos", more)),

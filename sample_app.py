@@ -1,12 +1,11 @@
 """The canvas endpoints: single tasks, a chain, a group, a chord, and what became of them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from background.canvas import service
-from background.canvas.builder import Chain, Chord, Group, Task
+from background.canvas import outcomes, service
 from background.canvas.schemas import (
     CatalogueTask,
     ChordRun,
@@ -20,7 +19,10 @@ from background.canvas.schemas import (
     Preview,
     Run,
 )
-from background.canvas.spec import CanvasSpec
+from background.canvas.spec import BoundedCanvas, TaskSpec, task
+from background.canvas.spec import chain as chain_of
+from background.canvas.spec import chord as chord_of
+from background.canvas.spec import group as group_of
 from background.canvas.states import RunStatus, RunType
 from background.jobs.router import link_next
 from background.problems import responses
@@ -33,7 +35,7 @@ router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)
 @router.post("/add", status_code=202, responses=responses(413))
 def add(body: Operands) -> Run:
     """One task: x + y."""
-    return service.submit(Task(TaskName.ADD, (body.x, body.y)))
+    return service.submit(task(TaskName.ADD, body.x, body.y))
 
 
 @router.post("/test-request-info", status_code=202, responses=responses(413))
@@ -43,41 +45,37 @@ def test_request_info(
 ) -> Run:
     """One task that tells what Celery tells it (`self.request`), with the message or the data."""
     data: Any = body.data if body is not None and body.data is not None else message
-    return service.submit(Task(TaskName.REQUEST_INFO, (data,)))
+    return service.submit(task(TaskName.REQUEST_INFO, data))
 
 
 @router.post("/chain", status_code=202, responses=responses(413))
 def chain(body: Annotated[DefaultOperands | None, Body()] = None) -> Run:
     """add(x, y), its result times 10, then finalize."""
     operands = body or DefaultOperands()
-    parts = (
-        Task(TaskName.ADD, (operands.x, operands.y)),
-        Task(TaskName.MULTIPLY, (10,)),
-        Task(TaskName.FINALIZE),
-    )
-    return service.submit(Chain(parts))
+    parts = (task(TaskName.ADD, operands.x, operands.y), task(TaskName.MULTIPLY, 10), task(TaskName.FINALIZE))
+    return service.submit(chain_of(*parts))
 
 
 @router.post("/group", status_code=202, responses=responses(413))
 def group(body: Annotated[DefaultOperands | None, Body()] = None) -> GroupRun:
     """add(x, y) and multiply(x, y) in parallel."""
-    return service.submit_group(Group(_both(body or DefaultOperands())))
+    return service.submit_group(group_of(_both(body or DefaultOperands())))
 
 
 @router.post("/chord", status_code=202, responses=responses(413))
 def chord(body: Annotated[DefaultOperands | None, Body()] = None) -> ChordRun:
     """add(x, y) and multiply(x, y) in parallel, then finalize with the list of their results."""
-    return service.submit_chord(Chord(_both(body or DefaultOperands()), Task(TaskName.FINALIZE)))
+    return service.submit_chord(chord_of(_both(body or DefaultOperands()), task(TaskName.FINALIZE)))
 
 
 @router.post("/canvas", status_code=202, responses=responses(413))
-def canvas(body: CanvasSpec) -> Run:
+def canvas(body: BoundedCanvas) -> Run:
     """Any canvas of tasks, chains, groups and chords, nested as one likes."""
     return service.submit_any(body)
 
 
 @router.post("/canvas/preview", responses=responses(413))
-def preview_canvas(body: CanvasSpec) -> Preview:
+def preview_canvas(body: BoundedCanvas) -> Preview:
     """What Celery would really build from it, and what may surprise; nothing runs."""
     return service.preview(body)
 
@@ -94,21 +92,31 @@ def list_runs(
     response: Response,
     *,
     type: RunType | None = None,
-    status: RunStatus | None = None,
+    status: Annotated[list[RunStatus] | None, Query()] = None,
+    task: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
+    graph: bool = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: UUID | None = None,
 ) -> list[Run]:
-    """Recorded runs, newest first; the `Link` header leads to the next page while there is more."""
-    runs = service.find_runs(run_type=type, status=status, before=before, limit=limit + 1)
+    """Recorded runs, newest first, without their graphs unless asked for.
+
+    The `Link` header leads to the next page while there is more. `task` is the name of a task that a run has.
+    """
+    runs = outcomes.find_runs(
+        run_type=type, statuses=status or (), task=task, before=before, limit=limit + 1, graphs=graph
+    )
     if len(runs) > limit:
         link_next(request, response, before=str(runs[limit - 1].task_id))
     return list(runs[:limit])
 
 
 @router.get("/result/{task_id}", response_model=Run | Member | JobOutcome, responses=responses(404))
-def get_result(task_id: UUID) -> Outcome:
-    """What became of a run, of one task of a run, or of a job."""
-    return service.get_outcome(task_id)
+def get_result(task_id: UUID, graph: Annotated[Literal["all", "tree"], Query()] = "all") -> Outcome:
+    """What became of a run, of one task of a run, or of a job; with `graph=tree` without the edges of its graph."""
+    outcome = outcomes.get_outcome(task_id)
+    if graph == "tree" and isinstance(outcome, Run | Member) and outcome.graph is not None:
+        outcome.graph.edges = None
+    return outcome
 
 
 @router.post(
@@ -120,7 +128,7 @@ def get_result(task_id: UUID) -> Outcome:
 def cancel_run(task_id: UUID, *, terminate: bool = False) -> Outcome:
     """What has not begun of the run never will; what runs finishes, or is killed with `terminate`."""
     service.cancel(task_id, terminate=terminate)
-    return service.get_outcome(task_id)
+    return outcomes.get_outcome(task_id)
 
 
 @router.post(
@@ -132,9 +140,14 @@ def cancel_run(task_id: UUID, *, terminate: bool = False) -> Outcome:
 def retry_run(task_id: UUID) -> Outcome:
     """Run again what did not succeed; what had succeeded hands on its recorded result."""
     service.retry(task_id)
-    return service.get_outcome(task_id)
+    return outcomes.get_outcome(task_id)
 
 
-def _both(operands: DefaultOperands) -> tuple[Task, Task]:
-    arguments = (operands.x, operands.y)
-    return Task(TaskName.ADD, arguments), Task(TaskName.MULTIPLY, arguments)
+@router.delete("/result/{task_id}", status_code=204, responses=responses(404, 409))
+def delete_run(task_id: UUID) -> None:
+    """Forget a run that has ended, with its tasks and events."""
+    service.delete(task_id)
+
+
+def _both(operands: DefaultOperands) -> tuple[TaskSpec, TaskSpec]:
+    return task(TaskName.ADD, operands.x, operands.y), task(TaskName.MULTIPLY, operands.x, operands.y)

@@ -17,7 +17,10 @@ from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE, celery_app
 from background.errors import Unavailable
 from background.settings import get_settings
 
+DOWN = "The broker (Redis) cannot be reached or does not answer."
 EPOCH_KEY = "playground.epoch"
+PUBLISHED_KEY = "playground.published"
+PUBLISHED_SECONDS = 7 * 24 * 3600
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
@@ -39,7 +42,7 @@ def require_broker() -> None:
     try:
         _client().ping()
     except (redis.RedisError, OSError) as error:
-        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+        raise Unavailable(DOWN, code="broker_down") from error
 
 
 def epoch(*, new: str) -> str:
@@ -51,8 +54,24 @@ def epoch(*, new: str) -> str:
         _client().set(EPOCH_KEY, new, nx=True)
         found = _client().get(EPOCH_KEY)
     except (redis.RedisError, OSError) as error:
-        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+        raise Unavailable(DOWN, code="broker_down") from error
     return found.decode() if isinstance(found, bytes) else new
+
+
+def note_published(name: str) -> None:
+    """Let `was_published` know that the messages of this run are in the broker's hands. Raises `Unavailable`."""
+    try:
+        _client().set(f"{PUBLISHED_KEY}.{name}", 1, ex=PUBLISHED_SECONDS)
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(DOWN, code="broker_down") from error
+
+
+def was_published(name: str) -> bool:
+    """Whether all messages of this run reached the broker. Raises `Unavailable`."""
+    try:
+        return bool(_client().exists(f"{PUBLISHED_KEY}.{name}"))
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(DOWN, code="broker_down") from error
 
 
 def queue_length() -> int:
@@ -66,7 +85,7 @@ def queue_length() -> int:
                 pipeline.llen(f"{QUEUE}{PRIORITY_SEPARATOR}{priority}" if priority else QUEUE)
             return sum(pipeline.execute())
     except (redis.RedisError, OSError) as error:
-        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+        raise Unavailable(DOWN, code="broker_down") from error
 
 
 @cache
@@ -87,7 +106,7 @@ def broadcast(command: str, arguments: dict[str, Any]) -> None:
         with producer() as found:
             celery_app.control.broadcast(command, arguments=arguments, connection=found.connection)
     except (KombuError, redis.RedisError, OSError) as error:
-        raise Unavailable("The broker (Redis) cannot be reached or does not answer.") from error
+        raise Unavailable(DOWN, code="broker_down") from error
 
 
 def limit_publisher() -> None:

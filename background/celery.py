@@ -10,7 +10,7 @@ from celery import Celery
 from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[attr-defined]
 from celery.signals import setup_logging, worker_init
 
-from background import logs
+from background import exact, logs
 from background.settings import get_settings
 
 VISIBILITY_SECONDS = 120
@@ -47,23 +47,19 @@ class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
 
 RedisBackend.ResultConsumer = WaitersConsumer
 
-celery_app = Celery(
-    "background",
-    broker=get_settings().broker_url,
-    backend=get_settings().result_backend,
-    include=["background.task.test_tasks", "background.task.document_tasks", "background.task.job_tasks"],
-)
-celery_app.conf.update(
-    task_serializer="json",
-    result_serializer="json",
-    accept_content=["json"],
-    enable_utc=True,
-    timezone="UTC",
-    worker_prefetch_multiplier=1,
+exact.register()
+
+CONFIGURATION: dict[str, Any] = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "enable_utc": True,
+    "timezone": "UTC",
+    "worker_prefetch_multiplier": 1,
     # A worker starts, and stays, while the broker is away.
-    broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,
-    broker_transport_options={
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_transport_options": {
         "visibility_timeout": VISIBILITY_SECONDS,
         "priority_steps": list(PRIORITIES),
         "sep": PRIORITY_SEPARATOR,
@@ -73,15 +69,26 @@ celery_app.conf.update(
         "queue_order_strategy": "priority",
     },
     # A result that Redis does not take is tried again; else a restart of it would run the task a second time.
-    result_backend_always_retry=True,
-    result_backend_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
-    task_default_queue=QUEUE,
-    task_default_priority=DEFAULT_PRIORITY,
-    task_track_started=True,
+    "result_backend_always_retry": True,
+    "result_backend_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},
+    "task_default_queue": QUEUE,
+    "task_default_priority": DEFAULT_PRIORITY,
+    "task_track_started": True,
     # Flower shows what workers report.
-    worker_send_task_events=True,
-    result_expires=RESULTS_KEPT_SECONDS,
+    "worker_send_task_events": True,
+    "result_expires": RESULTS_KEPT_SECONDS,
+}
+"""What decides what Celery builds and how it behaves, the same wherever a canvas is asked about or run."""
+
+celery_app = Celery(
+    "background",
+    broker=get_settings().broker_url,
+    backend=get_settings().result_backend,
+    include=["background.task.test_tasks", "background.task.document_tasks", "background.task.job_tasks"],
+    # Celery's own tasks (map, starmap) are recorded as all others are.
+    task_cls="background.canvas.recorder:RecordedTask",
 )
+celery_app.conf.update(CONFIGURATION)
 
 
 @setup_logging.connect

@@ -238,12 +238,12 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error
+        raise Unavailable("PostgreSQL cannot be reached or does not answer.", code="database_down") from error
     except DBAPIError as error:
         if isinstance(error, ProgrammingError) and isinstance(
             error.orig, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn
         ):
             raise Unavailable("The database has no schema yet; run: python -m background migrate") from error
         if error.connection_invalidated:
-            raise Unavailable("PostgreSQL closed the connection.") from error
+            raise Unavailable("PostgreSQL closed the connection.", code="database_down") from error
         raise

@@ -8,6 +8,21 @@ from typing import Any
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested in what a client sends or is sent."""
+
+
+def deeper_than(limit: int, value: Any) -> bool:
+    """Whether lists and dictionaries are nested deeper than `limit` in it. Takes one level at a time: no recursion."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        if not level:
+            return False
+        below = [each for part in level for each in (part.values() if isinstance(part, dict) else part)]
+        level = [each for each in below if isinstance(each, dict | list)]
+    return bool(level)
+
+
 def dumps(value: Any) -> str:
     """The JSON text of `value`.
 

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 `application/problem+json`, and the one table from error to HTTP status."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +21,7 @@ from background.errors import (
     TooLarge,
     Unavailable,
     UnsupportedType,
+    plain,
 )
 
 logger = logging.getLogger(__name__)
@@ -38,20 +39,24 @@ STATUS_OF: dict[type[PlaygroundError], HTTPStatus] = {
 
 
 class ProblemField(BaseModel):
-    """One field that cannot be used; `loc` is its path."""
+    """One field that cannot be used; `loc` is its path, `type` and `values` are `msg` as facts."""
 
     loc: list[str | int]
     msg: str
     type: str
+    values: dict[str, Any]
 
 
 class Problem(BaseModel):
-    """RFC 9457. `type` is `about:blank`: the status says what kind of problem it is."""
+    """RFC 9457. `type` is `about:blank`: the status says what kind of problem it is; `code` and `values` are `detail`
+    as facts."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
+    code: str
+    values: dict[str, Any]
     errors: list[ProblemField] | None = None
 
 
@@ -68,6 +73,8 @@ def problem(
     status: HTTPStatus,
     detail: str,
     *,
+    code: str | None = None,
+    values: Mapping[str, Any] | None = None,
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
@@ -77,6 +84,8 @@ def problem(
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
+        "code": code or status.name.lower(),
+        "values": values or {},
     }
     if status is HTTPStatus.UNPROCESSABLE_ENTITY:
         body["errors"] = [asdict(error) for error in errors]
@@ -90,15 +99,19 @@ def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
     return problem(
         status,
         str(error),
+        code=error.code,
+        values=error.values,
         errors=error.errors if isinstance(error, Invalid) else (),
         headers={"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None,
     )
 
 
 def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-    found = [FieldError(tuple(each["loc"]), each["msg"], each["type"]) for each in error.errors()]
+    found = [
+        FieldError(tuple(each["loc"]), each["msg"], each["type"], plain(each.get("ctx"))) for each in error.errors()
+    ]
     fields = ", ".join(".".join(map(str, each.loc)) for each in found[:5])
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", errors=found[:100])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", code=Invalid.code, errors=found[:100])
 
 
 def _http(_: Request, error: HTTPException) -> JSONResponse:

@@ -31,6 +31,8 @@ class StorableRequest(Request):
             body = await self.body()
             try:
                 value = json.loads(body)
+                if jsontext.deeper_than(jsontext.MAX_DEPTH, value):
+                    raise ValueError(f"It is nested deeper than {jsontext.MAX_DEPTH}.")
                 jsontext.dumps(value)
             except json.JSONDecodeError:
                 raise
@@ -73,7 +75,9 @@ class BodyLimit:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
             await drain(receive)
-            await problem(STATUS_OF[TooLarge], detail)(scope, receive, send)
+            await problem(STATUS_OF[TooLarge], detail, code="body_too_large", values={"bytes": limit})(
+                scope, receive, send
+            )
             return
         total = 0
 

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     max_upload_bytes: PositiveInt = 20 * 1024 * 1024
+    max_output_bytes: PositiveInt = 1024 * 1024
+    retention_days: float | None = Field(None, gt=0)
 
     step_seconds: float = Field(5, ge=0, le=3600)
     lease_seconds: float = Field(15, ge=1, le=3600)

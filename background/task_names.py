@@ -49,7 +49,7 @@ Number = int | float
 class Parameters(BaseModel):
     """Base of a task's parameters, in the order of the function's."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TwoNumbers(Parameters):
@@ -114,9 +114,9 @@ class Analysis(Parameters):
 
 
 class Analyses(Parameters):
-    """`merge`: what several `analyze` returned; Celery hands over a lone one without its list."""
+    """`merge`: what several `analyze` returned."""
 
-    analyses: list[dict[str, Any]] | dict[str, Any]
+    analyses: list[dict[str, Any]]
 
 
 CATALOGUE: dict[TaskName, type[Parameters]] = {

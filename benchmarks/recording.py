@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from background.canvas import service
-from background.canvas.builder import Task
+from background.canvas.spec import task
 from background.celery import celery_app
 from background.settings import get_settings
 from background.task_names import TaskName
@@ -60,7 +60,7 @@ def publish(*, plain: bool) -> list[str]:
     numbers = range(BLOCK)
     if plain:
         return [celery_app.signature(PLAIN_ADD, args=(number, 1)).apply_async().id for number in numbers]
-    return [str(service.submit(Task(TaskName.ADD, (number, 1))).task_id) for number in numbers]
+    return [str(service.submit(task(TaskName.ADD, number, 1)).task_id) for number in numbers]
 
 
 def done_at(broker: "redis.Redis", task_id: str) -> float:

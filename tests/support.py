@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2 as httpx
 from sqlalchemy import Connection
@@ -42,6 +42,17 @@ def transaction() -> Iterator[Connection]:
 
     with database.transaction(seconds=60) as connection:
         yield connection
+
+
+def record_only(spec: Any, *, epoch: str | None = None) -> list[str]:
+    """The record of a run of this canvas that nobody publishes; gives the run's id and those of its tasks."""
+    from background.canvas import queries
+    from background.canvas.built import Built
+
+    built = Built.of(spec)
+    with transaction() as connection:
+        queries.create(connection, {**built.run_row(spec), "type": "canvas"}, built.task_rows(), epoch=epoch)
+    return [built.plan.task_id, *built.plan.nodes]
 
 
 class Process:

@@ -8,8 +8,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +17,15 @@ GATHER_SECONDS = 0.05
 
 
 class Change(NamedTuple):
-    """A task has `started`, or ended in `success` with a result (JSON text); `at` by `time.monotonic`."""
+    """A task has `started`, ended in `success` with a result (JSON text), or is `closed`; `at` by `time.monotonic`.
+
+    `sent` has what it has sent, or Celery for it, by id: see `queries.adopt`.
+    """
 
     task_id: str
     kind: str
     result: str | None
+    sent: Mapping[str, Mapping[str, Any]]
     at: float
 
 
@@ -43,10 +47,12 @@ class Batch:
         self._filled = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, task_id: str, kind: str, result: str | None = None) -> None:
+    def add(
+        self, task_id: str, kind: str, *, result: str | None = None, sent: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         """This has just happened to the task."""
         with self._lock:
-            self._waiting.append(Change(task_id, kind, result, time.monotonic()))
+            self._waiting.append(Change(task_id, kind, result, sent or {}, time.monotonic()))
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="changes", daemon=True)
                 thread.start()

@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from background.canvas.states import RunStatus, RunType, TaskState
 from background.database import metadata, one_of
@@ -33,13 +33,17 @@ runs = Table(
     Column("type", Text, nullable=False),
     Column("status", Text, nullable=False, server_default=RunStatus.PENDING.value),
     Column("code", Text, nullable=False),
-    # The tree with its ids, from which a retry is published.
-    Column("canvas", JSONB),
+    # The canvas as it was posted (JSON text), and the ids of its tasks in the order of definition: what a retry builds.
+    Column("canvas", Text),
+    Column("ids", ARRAY(Uuid)),
     # The broker that took it: a value that is gone when Redis is emptied or replaced.
     Column("epoch", Text),
-    Column("cancelled", Boolean, nullable=False, server_default=text("false")),
-    Column("edges", JSONB, nullable=False),
+    # What Celery built of it (see `trees`; not `jsonb`, which would put the body before the header), which Celery that
+    # was, and where the result comes from.
+    Column("tree", JSON, nullable=False),
+    Column("celery", Text),
     Column("result_ids", JSONB, nullable=False),
+    Column("cancelled", Boolean, nullable=False, server_default=text("false")),
     # Counters of tasks, raised under this row's lock; the run is over when `settled` reaches `total`.
     Column("total", Integer, nullable=False),
     Column("settled", Integer, nullable=False, server_default=text("0")),
@@ -64,27 +68,43 @@ run_tasks = Table(
     # Depth first in the order of definition, from 0.
     Column("position", Integer, nullable=False),
     Column("task", Text, nullable=False),
-    Column("args", JSONB, nullable=False),
-    # The tasks that wait for this one.
-    Column("next", ARRAY(Uuid), nullable=False),
-    # The error callback of this task.
-    Column("on_error", Uuid),
-    # All that are called then: that one, and the one of the chord's body that cannot run any more.
-    Column("errbacks", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    # JSON text, as it was serialised: `jsonb` would give other values back.
+    Column("args", Text, nullable=False),
+    Column("kwargs", Text, nullable=False, server_default="{}"),
     Column("state", Text, nullable=False, server_default=TaskState.PENDING.value),
-    Column("result", JSONB),
+    # Its message was sent.
+    Column("called", Boolean, nullable=False, server_default=text("false")),
+    # Nothing more will come: neither of it nor of what Celery calls because of it.
+    Column("closed", Boolean, nullable=False, server_default=text("false")),
+    Column("result", Text),
     Column("error", JSONB),
     Column("retries", Integer, nullable=False, server_default=text("0")),
     # How often it began: once, once more for each retry, and for each worker that died under it.
     Column("starts", Integer, nullable=False, server_default=text("0")),
     Column("worker", Text),
     Column("worker_id", Uuid),
+    # When it may begin, where it waits for a countdown or an eta.
+    Column("due_at", DateTime(timezone=True)),
+    # Where its message waits, if that is not the usual queue.
+    Column("queue", Text),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    # The task that sent it while it ran, where nobody planned it.
+    Column("parent_id", Uuid),
     UniqueConstraint("run_id", "position"),
     CheckConstraint(one_of("state", TaskState), name="state"),
     # What `GET /workers` shows as running.
     Index("ix_run_tasks_started", "worker", postgresql_where=text("state = 'STARTED'")),
+)
+
+# Ids that tasks and runs had before a retry, each with the id that stands for it now.
+run_aliases = Table(
+    "run_aliases",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("run_id", BigInteger, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("current", Uuid, nullable=False),
+    Index("ix_run_aliases_run_id", "run_id"),
 )
 
 run_events = Table(

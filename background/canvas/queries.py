@@ -1,277 +1,158 @@
 """SQL that changes the recorded runs.
 
-Whoever changes a task of a run first locks the run's row (`run`), so that counters and task states agree and no
-two writers can wait for each other.
+Whoever changes what a run as a whole shows first locks its row (`run`), so that counters and task states agree and no
+two writers can wait for each other. A task is `called` once its message is sent, and `closed` once nothing more will
+come of it: neither it nor anything that Celery calls because of it. A run in which all that was called is closed is
+quiet; what becomes of it then is decided by `judge`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
-
-from background.database import Prepared
-
-LOST = "Lost"
-"""Type of the error of a task that will not come any more; if it does, it goes on."""
+from sqlalchemy import Connection, RowMapping, text
 
 # Each change of a run has the next number of its counter, which is raised while the run's row is held.
-_EVENT = "INSERT INTO run_events (run_id, number, kind, task_id)"
+EVENT = "INSERT INTO run_events (run_id, number, kind, task_id)"
+UNFINISHED = "('PENDING', 'STARTED', 'RETRY')"
 
-_RUN_OF_TASK = """
-    SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
-    WHERE run_tasks.id = :task_id FOR UPDATE OF runs
+_INSERT_TASKS = """
+INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue)
+SELECT task.id, run.id, task.position, task.task, task.args, task.kwargs, task.called, task.due_at, task.queue
+FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
+    id uuid, position int, task text, args text, kwargs text, called bool, due_at timestamptz, queue text)
 """
 
 _CREATE = text(f"""
 WITH run AS (
-    INSERT INTO runs (task_id, type, code, canvas, epoch, edges, result_ids, total)
-    VALUES (:task_id, :type, :code, CAST(:canvas AS jsonb), :epoch, CAST(:edges AS jsonb), CAST(:result_ids AS jsonb),
-            :total)
+    INSERT INTO runs (task_id, type, code, canvas, ids, epoch, tree, result_ids, total, celery)
+    VALUES (:task_id, :type, :code, :canvas, CAST(:ids AS uuid[]), :epoch, CAST(:tree AS json),
+            CAST(:result_ids AS jsonb), :total, :celery)
     RETURNING id
 ), event AS (
-    {_EVENT} SELECT id, 1, 'created', NULL FROM run
+    {EVENT} SELECT id, 1, 'created', NULL FROM run
 )
-INSERT INTO run_tasks (id, run_id, position, task, args, next, on_error, errbacks)
-SELECT task.id, run.id, task.position, task.task, task.args, task.next, task.on_error,
-       coalesce(task.errbacks, array_remove(ARRAY[task.on_error], NULL))
-FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
-    id uuid, position int, task text, args jsonb, next uuid[], on_error uuid, errbacks uuid[])
+{_INSERT_TASKS}
 """)
-
 _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
 
-_STARTED = Prepared(
-    "run_task_started",
-    f"""
-WITH run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks
-    SET state = 'STARTED', starts = starts + 1, worker = :worker, worker_id = :worker_id,
-        started_at = coalesce(started_at, now())
-    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
-), change AS (
-    UPDATE runs SET status = 'STARTED', event_count = event_count + 1, updated_at = now()
-    FROM task WHERE runs.id = task.run_id
-    RETURNING id, event_count
-), event AS (
-    {_EVENT} SELECT id, event_count, 'started', CAST(:task_id AS uuid) FROM change
-)
-SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
-UNION ALL
-SELECT state, 0, result, error FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
-""",
-)
-
-# Without its run's row, which would be most of the work: a task of which nothing is known yet is nobody else's.
-_BEGUN = Prepared(
-    "run_task_begun",
-    """
-UPDATE run_tasks SET state = 'STARTED', starts = 1, worker = :worker, worker_id = :worker_id, started_at = now()
-WHERE id = :task_id AND state = 'PENDING' AND starts = 0
-RETURNING id
-""",
-)
-
-_RETRIED = text(f"""
-WITH run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks SET state = 'RETRY', retries = :retries, error = CAST(:error AS jsonb)
-    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_tasks.run_id
-), change AS (
-    UPDATE runs SET status = 'RETRY', event_count = event_count + 1, updated_at = now()
-    FROM task WHERE runs.id = task.run_id
-    RETURNING id, event_count
-)
-{_EVENT} SELECT id, event_count, 'retried', CAST(:task_id AS uuid) FROM change
-""")
-
-# A task's end. When it did not succeed, everything that waits for it, near or far, can never run: SKIPPED. So is its
-# error callback when it did, which is as good as done; nobody calls that of a task that was lost or revoked. Celery
-# calls that of a chord's body when a task of the header fails, though the body itself never runs.
-# OFFSET 0: they are looked up one by one; the planner expects many, and would read the whole table instead.
-_SETTLED = Prepared(
-    "run_task_settled",
-    f"""
-WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks
-    SET state = :state, result = CAST(:result AS jsonb), error = CAST(:error AS jsonb), finished_at = now()
-    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING run_tasks.run_id, run_tasks.next, run_tasks.on_error,
-        CASE WHEN :state = 'FAILURE' AND CAST(:error AS jsonb) ->> 'type' <> '{LOST}' THEN errbacks
-             ELSE '{{}}' END AS called
-), doomed(id) AS (
-    SELECT unnest(CASE :state WHEN 'SUCCESS' THEN ARRAY[on_error] ELSE next || on_error END) FROM task
-    UNION
-    SELECT unnest(after.next || after.on_error) FROM doomed CROSS JOIN task CROSS JOIN LATERAL (
-        SELECT next, on_error FROM run_tasks WHERE run_tasks.id = doomed.id AND doomed.id <> ALL (called) OFFSET 0
-    ) AS after
-), skipped AS (
-    UPDATE run_tasks SET state = 'SKIPPED'
-    WHERE id = ANY (ARRAY(SELECT id FROM doomed, task WHERE id <> ALL (called))) AND state = 'PENDING'
-    RETURNING id
-), change AS (
-    SELECT run_id, 1 + (SELECT count(*) FROM skipped) AS settled,
-           CASE :state WHEN 'SUCCESS' THEN 1 + (SELECT count(*) FROM skipped) ELSE 0 END AS succeeded,
-           (:state = 'FAILURE')::int AS failed
-    FROM task
-), ended AS (
-    UPDATE runs
-    SET settled = runs.settled + change.settled, succeeded = runs.succeeded + change.succeeded,
-        failed = runs.failed + change.failed, event_count = event_count + 1, updated_at = now(),
-        status = CASE WHEN runs.settled + change.settled < total THEN 'STARTED'
-                      WHEN runs.succeeded + change.succeeded = total THEN 'SUCCESS'
-                      WHEN cancelled THEN 'REVOKED'
-                      WHEN runs.failed + change.failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
-    FROM change WHERE runs.id = change.run_id
-    RETURNING id, event_count
-)
-{_EVENT} SELECT id, event_count, lower(:state), CAST(:task_id AS uuid) FROM ended
-""",
-)
-
-# What was begun and what succeeded in many runs, which are locked in the order of their numbers. `kinds` are those of
-# events; `ages`: seconds since each change.
-_CHANGED = Prepared(
-    "run_tasks_changed",
-    """
-WITH change AS (
-    SELECT *, (SELECT run_id FROM run_tasks WHERE run_tasks.id = task_id)
-    FROM unnest(CAST(CAST(:task_ids AS text[]) AS uuid[]), CAST(:kinds AS text[]), CAST(:results AS text[]),
-                CAST(:ages AS float8[])) WITH ORDINALITY AS change(task_id, kind, result, age, place)
-), run AS (
-    SELECT id FROM runs WHERE id = ANY (ARRAY(SELECT run_id FROM change)) ORDER BY id FOR UPDATE
-), task AS (
-    UPDATE run_tasks
-    SET state = 'SUCCESS', result = CAST(change.result AS jsonb), error = NULL,
-        finished_at = now() - age * interval '1 second'
-    FROM change, run
-    WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = task_id
-      AND run.id = run_tasks.run_id AND kind = 'success' AND state IN ('PENDING', 'STARTED', 'RETRY')
-    RETURNING place
-), valid AS (
-    SELECT run.id AS run_id, kind, task_id, place, age FROM change JOIN run ON run.id = run_id
-    WHERE kind = 'started' OR place IN (SELECT place FROM task)
-), counted AS (
-    SELECT run_id, count(*) AS number, count(*) FILTER (WHERE kind = 'success') AS succeeded FROM valid GROUP BY run_id
-), changed AS (
-    UPDATE runs
-    SET settled = settled + counted.succeeded, succeeded = runs.succeeded + counted.succeeded,
-        event_count = event_count + number, updated_at = now(),
-        status = CASE WHEN settled + counted.succeeded < total THEN 'STARTED'
-                      WHEN runs.succeeded + counted.succeeded = total THEN 'SUCCESS'
-                      WHEN cancelled THEN 'REVOKED'
-                      WHEN failed > 0 THEN 'FAILURE' ELSE 'REVOKED' END
-    FROM counted WHERE runs.id = counted.run_id
-    RETURNING id, event_count - number AS before
-)
-INSERT INTO run_events (run_id, number, kind, task_id, at)
-SELECT run_id, before + row_number() OVER (PARTITION BY run_id ORDER BY place), kind, task_id,
-       now() - age * interval '1 second'
-FROM valid JOIN changed ON changed.id = run_id
-""",
-)
-
-# A lost task has come after all. What was skipped because of it waits again, unless something else failed, too.
-_REVIVE = text(f"""
-WITH RECURSIVE run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks SET state = 'PENDING', error = NULL, finished_at = NULL
-    FROM run WHERE run_tasks.id = :task_id AND state = 'FAILURE' AND error ->> 'type' = 'Lost'
-    RETURNING run_tasks.run_id, run_tasks.next, run_tasks.on_error
-), freed(id) AS (
-    SELECT unnest(next || on_error) FROM task
-    UNION
-    SELECT unnest(run_tasks.next || run_tasks.on_error) FROM freed JOIN run_tasks ON run_tasks.id = freed.id
-), doomed(id) AS (
-    SELECT unnest(next) FROM run_tasks JOIN run ON run.id = run_id
-    WHERE run_tasks.id <> :task_id AND state IN ('FAILURE', 'REVOKED')
-    UNION
-    SELECT unnest(run_tasks.next || run_tasks.on_error) FROM doomed JOIN run_tasks ON run_tasks.id = doomed.id
-), waiting AS (
-    UPDATE run_tasks SET state = 'PENDING'
-    WHERE id = ANY (ARRAY(SELECT id FROM freed EXCEPT SELECT id FROM doomed)) AND state = 'SKIPPED'
-    RETURNING id
-), change AS (
-    UPDATE runs
-    SET settled = settled - 1 - (SELECT count(*) FROM waiting), failed = failed - 1, status = 'STARTED',
-        event_count = event_count + 1, updated_at = now()
-    FROM task WHERE runs.id = task.run_id
-    RETURNING id, event_count
-)
-{_EVENT} SELECT id, event_count, 'found', CAST(:task_id AS uuid) FROM change
+_DELETE_ENDED = text(f"""
+DELETE FROM runs WHERE task_id = :task_id AND status NOT IN {UNFINISHED} RETURNING id
 """)
 
 # What runs goes on to its end; the run is over with the last of it.
 _CANCEL = text(f"""
 WITH run AS (
-    SELECT id FROM runs WHERE task_id = :task_id AND status IN ('PENDING', 'STARTED', 'RETRY') FOR UPDATE
+    SELECT id FROM runs WHERE task_id = :task_id AND status IN {UNFINISHED} FOR UPDATE
 ), revoked AS (
-    UPDATE run_tasks SET state = 'REVOKED', finished_at = now()
-    FROM run WHERE run_id = run.id AND state IN ('PENDING', 'RETRY')
-    RETURNING run_tasks.id
+    UPDATE run_tasks SET state = 'REVOKED', finished_at = now(), closed = true
+    WHERE id = ANY (ARRAY(
+        SELECT run_tasks.id FROM run_tasks JOIN run ON run.id = run_id ORDER BY 1 FOR UPDATE OF run_tasks))
+      AND state IN ('PENDING', 'RETRY')
+    RETURNING id
 ), change AS (
     SELECT run.id, (SELECT count(*) FROM revoked) AS settled FROM run
 ), cancelled AS (
     UPDATE runs
-    SET cancelled = true, settled = runs.settled + change.settled, event_count = event_count + 1, updated_at = now(),
-        status = CASE WHEN runs.settled + change.settled = total THEN 'REVOKED' ELSE status END
+    SET cancelled = true, settled = runs.settled + change.settled, event_count = event_count + 1, updated_at = now()
     FROM change WHERE runs.id = change.id RETURNING runs.id, event_count
 )
-{_EVENT} SELECT id, event_count, 'cancelled', NULL FROM cancelled RETURNING run_id
+{EVENT} SELECT id, event_count, 'cancelled', NULL FROM cancelled RETURNING run_id
 """)
 
-_RESET = text(f"""
+_LOCK = text("""
+SELECT id, task_id, status, tree, cancelled, canvas, ids,
+    EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED') AS busy
+FROM runs WHERE id = :run_id FOR UPDATE
+""")
+
+_STATES = text(
+    "SELECT id::text, state, called, parent_id::text FROM run_tasks WHERE run_id = :run_id ORDER BY position"
+)
+
+_SKIP = text("""
+UPDATE run_tasks SET state = 'SKIPPED'
+WHERE id = ANY (ARRAY(SELECT id FROM run_tasks WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE))
+  AND state = 'PENDING' AND NOT called
+RETURNING id
+""")
+
+_TELL = text(f"""
+WITH run AS (
+    UPDATE runs
+    SET status = coalesce(:status, status), event_count = event_count + 1, updated_at = now()
+    WHERE id = :run_id RETURNING id, event_count
+)
+{EVENT} SELECT id, event_count, :kind, NULL FROM run
+""")
+
+# A run that is tried again gets new ids; the old ones still lead to it.
+_LOCK_TASKS = text("SELECT FROM run_tasks WHERE run_id = :run_id ORDER BY id FOR UPDATE")
+_FORGET_TASKS = text("DELETE FROM run_tasks WHERE run_id = :run_id AND id <> ALL (CAST(:kept AS uuid[]))")
+_ALIAS = text("""
+INSERT INTO run_aliases (id, run_id, current)
+SELECT old, :run_id, new FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS pair(old, new)
+ON CONFLICT (id) DO UPDATE SET current = excluded.current
+""")
+
+_FOLLOW = text("""
+UPDATE run_aliases SET current = pair.new FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS pair(old, new)
+WHERE run_id = :run_id AND current = pair.old
+""")
+
+# What had succeeded stays so, and hands its result on when its new message comes. Positions may cross each other.
+_KEEP = text("""
+UPDATE run_tasks SET id = new, position = -1 - place, called = sent, closed = false, due_at = NULL
+FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[]), CAST(:places AS int[]), CAST(:sent AS bool[]))
+     AS task(old, new, place, sent)
+WHERE run_tasks.id = old
+""")
+_PLACED = text("UPDATE run_tasks SET position = -1 - position WHERE run_id = :run_id AND position < 0")
+_AGAIN = text(f"""
+WITH run AS (
+    UPDATE runs
+    SET task_id = :task_id, code = :code, ids = CAST(:ids AS uuid[]), tree = CAST(:tree AS json), epoch = :epoch,
+        result_ids = CAST(:result_ids AS jsonb), total = :total, settled = :succeeded, succeeded = :succeeded,
+        failed = 0, cancelled = false, status = 'PENDING', celery = :celery, event_count = event_count + 1,
+        updated_at = now()
+    WHERE id = :run_id RETURNING id, event_count
+), event AS (
+    {EVENT} SELECT id, event_count, 'run_again', NULL FROM run
+)
+{_INSERT_TASKS}
+""")
+
+_LOCK_RUN_OF = text("""
 WITH run AS (
     SELECT id FROM runs
-    WHERE task_id = :task_id AND status IN ('FAILURE', 'REVOKED') AND canvas IS NOT NULL FOR UPDATE
-), task AS (
-    UPDATE run_tasks
-    SET state = 'PENDING', starts = 0, retries = 0, error = NULL, result = NULL, worker = NULL, worker_id = NULL,
-        started_at = NULL, finished_at = NULL
-    FROM run WHERE run_id = run.id AND state <> 'SUCCESS'
-      AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.on_error = run_tasks.id AND other.state = 'SUCCESS')
-), change AS (
-    UPDATE runs
-    SET status = 'PENDING', settled = succeeded, failed = 0, cancelled = false, epoch = :epoch,
-        event_count = event_count + 1, updated_at = now()
-    FROM run WHERE runs.id = run.id RETURNING runs.id, event_count, canvas
-), event AS (
-    {_EVENT} SELECT id, event_count, 'run_again', NULL FROM change
+    WHERE id = (SELECT run_id FROM run_tasks WHERE id = ANY (CAST(:ids AS uuid[])) LIMIT 1) FOR UPDATE
 )
-SELECT canvas FROM change
+SELECT run_tasks.id::text, state, run_id FROM run_tasks JOIN run ON run.id = run_id ORDER BY position
 """)
 
-_HAND_BACK = text("""
-UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
-WHERE worker_id = :worker_id AND state = 'STARTED'
+_RENAME = text("""
+WITH task AS (UPDATE run_tasks SET id = CAST(:new AS uuid) WHERE id = CAST(:old AS uuid))
+UPDATE runs
+SET tree = CAST(replace(tree::text, :old, :new) AS json),
+    result_ids = CAST(replace(result_ids::text, :old, :new) AS jsonb)
+WHERE id = :run_id
 """)
+
+
+def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps([{**task, "due_at": task["due_at"] and task["due_at"].isoformat()} for task in tasks])
 
 
 def create(
-    connection: Connection,
-    *,
-    task_id: str,
-    run_type: str,
-    code: str,
-    canvas: dict[str, Any],
-    epoch: str | None,
-    edges: Sequence[tuple[str, str]],
-    result_ids: Any,
-    tasks: Sequence[dict[str, Any]],
+    connection: Connection, run: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], *, epoch: str | None
 ) -> None:
-    """Insert a run and its tasks, in order: `id`, `task`, `args`, `next`, and `on_error` and `errbacks` if any."""
-    values = {
-        "task_id": task_id,
-        "type": run_type,
-        "code": code,
-        "canvas": json.dumps(canvas),
-        "epoch": epoch,
-        "edges": json.dumps(edges),
-        "result_ids": json.dumps(result_ids),
-        "total": len(tasks),
-        "tasks": json.dumps([{**task, "position": position} for position, task in enumerate(tasks)]),
-    }
-    connection.execute(_CREATE, values)
+    """Insert a run and its tasks.
+
+    A run has `task_id`, `type`, `code`, `canvas` (JSON text), `ids`, `tree`, `result_ids` and `celery`; a task `id`,
+    `position`, `task`, `args` and `kwargs` (JSON text), `called`, `due_at` and `queue`.
+    """
+    jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"])}
+    connection.execute(_CREATE, {**run, **jsons, "epoch": epoch, "total": len(tasks), "tasks": _task_rows(tasks)})
 
 
 def delete(connection: Connection, task_id: str) -> None:
@@ -279,57 +160,74 @@ def delete(connection: Connection, task_id: str) -> None:
     connection.execute(_DELETE, {"task_id": task_id})
 
 
-def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> dict[str, Any] | None:
-    """A worker has begun the task, unless its end is recorded; gives the `state` it is in now, and its `result`.
+def delete_ended(connection: Connection, task_id: str) -> bool:
+    """Forget a run with its tasks and events if it has ended; gives whether it had."""
+    return connection.execute(_DELETE_ENDED, {"task_id": task_id}).scalar_one_or_none() is not None
 
-    One that was thought to be lost goes on. `deliveries` counts how often it began without having asked for it.
-    `None`: it is no task of a run.
+
+def cancel(connection: Connection, task_id: str) -> int | None:
+    """Revoke what has not begun of the run with this id; gives its number if it was still under way."""
+    found: int | None = connection.execute(_CANCEL, {"task_id": task_id}).scalar_one_or_none()
+    return found
+
+
+def lock(connection: Connection, run_id: int) -> tuple[RowMapping, Sequence[RowMapping]]:
+    """The run, which nobody else changes now, and its tasks: `id`, `state`, `called` and `parent_id`.
+
+    `busy`: something was called of which more may come.
     """
-    values = {"task_id": task_id, "worker": worker, "worker_id": worker_id}
-    row = next(iter(_STARTED(connection, values)), None)
-    if row is not None and row["error"] is not None and row["error"]["type"] == LOST:
-        connection.execute(_REVIVE, {"task_id": task_id})
-        row = next(iter(_STARTED(connection, values)), None)
-    return row
+    row = connection.execute(_LOCK, {"run_id": run_id}).mappings().one()
+    return row, connection.execute(_STATES, {"run_id": run_id}).mappings().all()
 
 
-def cancel(connection: Connection, task_id: str) -> bool:
-    """Revoke what has not begun of the run with this id; gives whether it was still under way."""
-    return connection.execute(_CANCEL, {"task_id": task_id}).scalar_one_or_none() is not None
+def skip(connection: Connection, ids: Collection[str]) -> bool:
+    """These tasks, which were never called, can never run; gives whether that is news."""
+    return connection.execute(_SKIP, {"ids": list(ids)}).first() is not None
 
 
-def reset(connection: Connection, task_id: str, *, epoch: str | None) -> dict[str, Any] | None:
-    """Make what did not succeed of a FAILURE or REVOKED run PENDING again; gives its tree, `None` if it is neither."""
-    return connection.execute(_RESET, {"task_id": task_id, "epoch": epoch}).scalar_one_or_none()
+def tell(connection: Connection, run_id: int, kind: str, *, status: str | None = None) -> None:
+    """Number an event of a locked run as a whole, with its new status if it has one."""
+    connection.execute(_TELL, {"run_id": run_id, "kind": kind, "status": status})
 
 
-def hand_back(connection: Connection, worker_id: str) -> None:
-    """What this worker ran waits for another."""
-    connection.execute(_HAND_BACK, {"worker_id": worker_id})
-
-
-def retried(connection: Connection, *, task_id: str, retries: int, error: str) -> None:
-    """The task failed (`error` is JSON text) and will be tried again, for the `retries`-th time."""
-    connection.execute(_RETRIED, {"task_id": task_id, "retries": retries, "error": error})
-
-
-def settled(
-    connection: Connection, *, task_id: str, state: str, result: str | None = None, error: str | None = None
+def run_again(
+    connection: Connection,
+    run_id: int,
+    run: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    *,
+    renamed: Mapping[str, str],
+    kept: Sequence[str],
+    epoch: str | None,
 ) -> None:
-    """The task has ended in `state`; `result` and `error` are JSON text. What depends on it is settled with it."""
-    _SETTLED(connection, {"task_id": task_id, "state": state, "result": result, "error": error})
+    """Let a locked run begin anew with these tasks, as `create` has them.
 
-
-def begun(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> bool:
-    """A worker has begun the task for the first time, which `changed` is to tell its run. If false, ask `started`."""
-    return bool(_BEGUN(connection, {"task_id": task_id, "worker": worker, "worker_id": worker_id}))
-
-
-def changed(
-    connection: Connection, *, task_ids: list[str], kinds: list[str], results: list[str | None], ages: list[float]
-) -> None:
-    """These tasks, for which nothing waits, have changed `ages` seconds ago, in this order.
-
-    The kinds are `started`, after `begun`, and `success` with a result (JSON text).
+    `renamed` says which new id stands for which old one; the tasks with the `kept` old ids keep what became of them.
     """
-    _CHANGED(connection, {"task_ids": task_ids, "kinds": kinds, "results": results, "ages": ages})
+    pairs = {"run_id": run_id, "old": list(renamed), "new": list(renamed.values())}
+    connection.execute(_FOLLOW, pairs)
+    connection.execute(_ALIAS, pairs)
+    connection.execute(_LOCK_TASKS, {"run_id": run_id})
+    connection.execute(_FORGET_TASKS, {"run_id": run_id, "kept": list(kept)})
+    rows = {task["id"]: task for task in tasks}
+    stay = {old: rows.pop(renamed[old]) for old in kept}
+    columns = {
+        name: [row[key] for row in stay.values()]
+        for name, key in (("new", "id"), ("places", "position"), ("sent", "called"))
+    }
+    connection.execute(_KEEP, {"old": list(stay), **columns})
+    connection.execute(_PLACED, {"run_id": run_id})
+    jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"])}
+    counts = {"total": len(tasks), "succeeded": len(stay), "tasks": _task_rows(list(rows.values()))}
+    connection.execute(_AGAIN, {**run, **jsons, **counts, "run_id": run_id, "epoch": epoch})
+
+
+def lock_run_of(connection: Connection, ids: Sequence[str | None]) -> tuple[int, dict[str, str]]:
+    """The run that has one of these tasks, which nobody else changes now, and the states of its tasks by id."""
+    rows = connection.execute(_LOCK_RUN_OF, {"ids": [each for each in ids if each]}).all()
+    return (rows[0].run_id if rows else 0), {row.id: row.state for row in rows}
+
+
+def rename(connection: Connection, run_id: int, old: str, new: str) -> None:
+    """Give a task of a locked run another id."""
+    connection.execute(_RENAME, {"run_id": run_id, "old": old, "new": new})

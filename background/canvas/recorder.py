@@ -1,110 +1,84 @@
-"""The base of every task that a canvas may use: it records its own transitions in PostgreSQL.
-
-Recording never makes a task fail and holds it up for at most a second per transition. What becomes of
-tasks that nothing waits for is written together (`batch`), of others before Celery publishes what follows.
-"""
+"""The base of every task here: it records its own transitions in PostgreSQL."""
 
 import contextlib
 import json
-import logging
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-import psycopg2
+from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
 from billiard.einfo import ExceptionInfo
 from celery import Task
-from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
-from celery.signals import task_revoked, worker_process_shutdown, worker_shutdown
+from celery._state import get_current_task
+from celery.exceptions import (
+    Ignore,
+    Reject,
+    Retry,
+    WorkerShutdown,
+    WorkerTerminate,
+)
+from celery.signals import (
+    before_task_publish,
+    task_postrun,
+    task_revoked,
+    worker_init,
+    worker_process_shutdown,
+    worker_shutdown,
+)
 from celery.worker.request import Request
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from pydantic import ValidationError
 
-from background import database, jsontext
-from background.canvas import queries, results
-from background.canvas.batch import Batch, Change
+from background import exact
+from background.canvas import judge, results, task_queries
+from background.canvas.recording import changes, describe, find_call, note_sent, record, settle, told
 from background.canvas.states import TaskState
 from background.errors import Unavailable
-from background.task_names import RETRIES_HEADER
+from background.jsontext import MAX_DEPTH, deeper_than
+from background.settings import get_settings
+from background.task_names import CATALOGUE, RETRIES_HEADER, TaskName
 from background.workers.identity import WORKER_ID
 
-logger = logging.getLogger(__name__)
-
-RECORD_SECONDS = 1.0
 MAX_DELIVERIES = 3
 RETRY_SECONDS = 0.1
 TASK_SECONDS = 90
 """A canvas task is killed after this time (prefork): before Redis hands its message out again."""
 
 
-Answer = TypeVar("Answer")
-
-
 class WorkerLost(Exception):
     """The task was begun again and again, and each time its worker or process died under it."""
 
 
-def record(statement: Callable[[Connection], Answer]) -> Answer | None:
-    """Run a recording statement; a failure is logged and otherwise ignored.
+class InvalidArgument(Exception):
+    """What an earlier task has handed on is not what this one takes."""
 
-    It is tried twice: connections are not asked whether they still live, which would cost as much as the statement. But
-    one that did not answer in time may have been carried out.
+
+class ResultTooLarge(Exception):
+    """The task returned more than `MAX_OUTPUT_BYTES`."""
+
+
+class ResultTooDeep(Exception):
+    """The task returned what is nested deeper than a client may be sent."""
+
+
+class Exited(Exception):
+    """The task tried to end its process (`SystemExit`, `KeyboardInterrupt`)."""
+
+
+@dataclass
+class Trace:
+    """What is known of one execution of a task while Celery is at it.
+
+    `replaced`: another task comes under its id, at once or after others.
     """
-    begun = time.monotonic()
-    for again in (True, False):
-        try:
-            with database.recording(seconds=RECORD_SECONDS / 2) as connection:
-                return statement(connection)
-        except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
-            if not again or time.monotonic() - begun >= RECORD_SECONDS / 2:
-                logger.warning("A transition could not be recorded: %s", error)
-                break
-    return None
 
-
-def _write(changes: Sequence[Change]) -> None:
-    now = time.monotonic()
-    record(
-        lambda connection: queries.changed(
-            connection,
-            task_ids=[each.task_id for each in changes],
-            kinds=[each.kind for each in changes],
-            results=[each.result for each in changes],
-            ages=[now - each.at for each in changes],
-        )
-    )
-
-
-_changes = Batch(_write)
-
-
-@worker_process_shutdown.connect
-@worker_shutdown.connect
-def _write_what_is_left(**_: Any) -> None:
-    _changes.flush()
-
-
-def describe(error: BaseException) -> str:
-    """An exception as JSON text with `type` and `message`."""
-    message = jsontext.clean_text(str(error))
-    return json.dumps({"type": type(error).__name__, "message": message}, ensure_ascii=False)
-
-
-def _is_uuid(task_id: str) -> bool:
-    try:
-        UUID(task_id)
-    except ValueError:  # a task that somebody sent himself; among others it would spoil the statement
-        return False
-    return True
-
-
-def storable(result: Any) -> str:
-    """A result as JSON text; what JSON or PostgreSQL cannot hold is kept as its `repr`."""
-    try:
-        return jsontext.dumps(result)
-    except ValueError:
-        return json.dumps(jsontext.clean_text(repr(result)), ensure_ascii=False)
+    task_id: str
+    alone: bool
+    settled: bool = False
+    dropped: bool = False
+    replaced: bool = False
+    comes_at_once: bool = False
+    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class RecordedRequest(Request):
@@ -114,16 +88,11 @@ class RecordedRequest(Request):
         """Celery calls this after it has killed the task's process."""
         super().on_timeout(soft, timeout)
         if not soft:
-            task_id, error = str(self.id), describe(TimeLimitExceeded(timeout))
-            record(
-                lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=error)
+            settle(
+                str(self.id),
+                TaskState.FAILURE,
+                error=told("TimeLimitExceeded", f"It took longer than the {timeout:g} s that it may take."),
             )
-
-
-@task_revoked.connect
-def _record_revoked(request: Any, **_: Any) -> None:
-    task_id = str(request.id)
-    record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.REVOKED))
 
 
 class RecordedTask(Task):  # type: ignore[type-arg]
@@ -137,7 +106,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     time_limit = TASK_SECONDS
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task. Its success is written before Celery publishes what follows, so states change in order.
+        """Run the task. Its end is written before Celery publishes what follows, so states change in order.
 
         A message may be delivered again after its worker died. A task that had succeeded is not run a second
         time then: its result goes on, as it was recorded or as Celery keeps it. One that had ended otherwise is
@@ -145,58 +114,95 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         """
         if self.request.called_directly:
             return self.run(*args, **kwargs)
-        task_id, worker = str(self.request.id), str(self.request.hostname)
-        known = self._begin(task_id, worker)
+        trace = Trace(str(self.request.id), alone=self._is_alone)
+        self.request.update(trace=trace)
+        known = self._begin(trace, args, kwargs)
         if known is not None and known["state"] == TaskState.SUCCESS:
-            return known["result"]
+            trace.settled, trace.alone = True, False
+            return exact.loads(known["result"] or "null")
         if known is not None and known["state"] != TaskState.STARTED:
+            trace.dropped = True
             raise Ignore
-        if known is not None and known["deliveries"] > 1:
-            with contextlib.suppress(Unavailable):
-                kept = results.outcome(task_id)
-                if kept["status"] == TaskState.SUCCESS:
-                    self._succeeded(task_id, kept["result"])
-                    return kept["result"]
-        if known is not None and known["deliveries"] > MAX_DELIVERIES:
-            raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         try:
-            result = self.run(*args, **kwargs)
-        except (Retry, Ignore, Reject):
+            return self._succeeded(trace, self._outcome(known, args, kwargs))
+        except (Retry, Ignore, Reject, WorkerShutdown, WorkerTerminate):
             raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            if terminate_handler_fired():  # it was killed
+                raise
+            self._failed(trace, error)
+            raise Exited(f"{type(error).__name__}: {error}") from error
         except Exception as error:
             allowed = int(self.request.get(RETRIES_HEADER) or 0)
-            if self.request.retries >= allowed:
+            if self.request.retries >= allowed or isinstance(error, WorkerLost | InvalidArgument):
+                self._failed(trace, error)
                 raise
             headers = {RETRIES_HEADER: str(allowed)}
             raise self.retry(exc=error, countdown=RETRY_SECONDS, max_retries=allowed, headers=headers) from error
-        self._succeeded(task_id, result)
-        return result
+
+    def _outcome(self, known: dict[str, Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the task returns, now or when it was run before. Raises what it raises."""
+        deliveries = 0 if known is None else known["deliveries"]
+        if deliveries > 1:
+            with contextlib.suppress(Unavailable):
+                kept = results.outcome(str(self.request.id))
+                if kept["status"] == TaskState.SUCCESS:
+                    return kept["result"]
+        if deliveries > MAX_DELIVERIES:
+            raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
+        _check_arguments(self.name, args, kwargs)
+        return self.run(*args, **kwargs)
 
     @property
-    def _may_wait(self) -> bool:
+    def _is_alone(self) -> bool:
         """Whether changes may be written with others: nothing waits for the task, and Celery keeps its result."""
         request = self.request
         followed = request.callbacks or request.errbacks or request.chain or request.chord
         return not (followed or request.ignore_result or self.ignore_result) and _is_uuid(str(request.id))
 
-    def _begin(self, task_id: str, worker: str) -> dict[str, Any] | None:
-        values = {"task_id": task_id, "worker": worker, "worker_id": WORKER_ID}
-        if self._may_wait and not self.request.retries:
-            is_first = record(lambda connection: queries.begun(connection, **values))
+    def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        values = {"task_id": trace.task_id, "worker": str(self.request.hostname), "worker_id": WORKER_ID}
+        if trace.alone and not self.request.retries:
+            is_first = record(lambda connection: task_queries.begun(connection, **values))
             if is_first:
-                _changes.add(task_id, "started")
+                changes.add(trace.task_id, "started")
             if is_first or is_first is None:
                 return None
-        return record(lambda connection: queries.started(connection, **values))
+        if not _is_uuid(trace.task_id):  # a task that somebody sent himself; among others it would spoil the statement
+            return None
+        known = _started(values)
+        return known or self._begin_unknown(trace, args, kwargs, values)
 
-    def _succeeded(self, task_id: str, result: Any) -> None:
-        text = storable(result)
-        if self._may_wait:
-            _changes.add(task_id, "success", text)
+    def _begin_unknown(
+        self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, str]
+    ) -> dict[str, Any] | None:
+        """No run has this id. It may be one of several calls, have another since a retry, or be sent by a task."""
+        request = self.request
+        if record(lambda connection: task_queries.is_former(connection, trace.task_id)):
+            return {"state": TaskState.REVOKED}
+        if call := find_call(trace.task_id, request.parent_id, request.root_id, again=request.retries > 0):
+            trace.task_id = call
+            return _started({**values, "task_id": call})
+        if not request.root_id or request.root_id == request.id:
+            return None
+        sent = _sent(str(request.id), self.name, args, kwargs, parent_id=request.parent_id, root_id=request.root_id)
+        if record(lambda connection: task_queries.adopt(connection, sent)):
+            return _started(values)
+        return None
+
+    def _succeeded(self, trace: Trace, result: Any) -> Any:
+        text = _result_text(result)
+        trace.settled = True
+        if trace.alone:
+            changes.add(trace.task_id, "success", result=text, sent=trace.sent)
         else:
-            record(
-                lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.SUCCESS, result=text)
-            )
+            _settle_open(trace.task_id, TaskState.SUCCESS, result=text)
+        return result
+
+    def _failed(self, trace: Trace, error: BaseException) -> None:
+        trace.settled = True
+        changes.flush()
+        _settle_open(trace.task_id, TaskState.FAILURE, error=describe(error))
 
     def on_retry(
         self,
@@ -207,19 +213,142 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         einfo: ExceptionInfo,
     ) -> None:
         """Celery calls this when the task will be tried again."""
-        retries, error = self.request.retries + 1, describe(exc)
-        _changes.flush()
-        record(lambda connection: queries.retried(connection, task_id=task_id, retries=retries, error=error))
+        trace: Trace | None = self.request.get("trace")
+        values = {"task_id": trace.task_id if trace is not None else task_id, "error": describe(exc)}
+        retries = self.request.retries + 1
+        changes.flush()
+        record(lambda connection: task_queries.retried(connection, retries=retries, **values))
 
-    def on_failure(
-        self,
-        exc: Exception,
-        task_id: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        einfo: ExceptionInfo,
-    ) -> None:
-        """Celery calls this when the task has failed for good."""
-        error = describe(exc)
-        _changes.flush()
-        record(lambda connection: queries.settled(connection, task_id=task_id, state=TaskState.FAILURE, error=error))
+
+def _settle_open(task_id: str, state: TaskState, *, result: str | None = None, error: str | None = None) -> None:
+    """The task has ended; what Celery calls because of it is still to come."""
+    record(
+        lambda connection: task_queries.settled(
+            connection, task_id=task_id, state=state, result=result, error=error, closed=False
+        )
+    )
+
+
+def _started(values: dict[str, str]) -> dict[str, Any] | None:
+    """As `task_queries.started`. What a lost task had held up may run now, unless others hold it up, too."""
+    known = record(lambda connection: task_queries.started(connection, **values))
+    if known is not None and (run_id := known["revived"]) is not None:
+        record(lambda connection: judge.judge(connection, run_id), together=True)
+    return known
+
+
+def _is_uuid(task_id: str) -> bool:
+    try:
+        UUID(task_id)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise `InvalidArgument` unless the task can be called with this."""
+    if (model := CATALOGUE.get(name)) is None:  # type: ignore[call-overload]  # a StrEnum is as good as its text
+        return
+    names = list(model.model_fields)
+    if len(args) > len(names):
+        raise InvalidArgument(f"It takes {', '.join(names)}, but was given {len(args)} arguments.")
+    try:
+        model.model_validate({**dict(zip(names, args, strict=False)), **kwargs})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidArgument(f"{place}: {first['msg']}.") from None
+
+
+def _result_text(result: Any) -> str:
+    """A result as Celery serialises it. Raises what is wrong with it."""
+    text = exact.dumps(result)
+    limit = get_settings().max_output_bytes
+    if len(text) > limit:
+        raise ResultTooLarge(f"The result has {len(text)} bytes; MAX_OUTPUT_BYTES allows {limit}.")
+    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, json.loads(text)):
+        raise ResultTooDeep(f"The result is nested deeper than {MAX_DEPTH}.")
+    return text
+
+
+def _sent(
+    task_id: str, name: str, args: Any, kwargs: Any, *, parent_id: Any, root_id: Any, eta: str | None = None
+) -> dict[str, Any]:
+    """A task that was sent, as `queries.adopt` takes it."""
+    return {
+        "task_id": task_id,
+        "task": name,
+        "args": exact.dumps(list(args)),
+        "kwargs": exact.dumps(dict(kwargs)),
+        "due_at": datetime.fromisoformat(eta) if eta else None,
+        "parent_id": parent_id if parent_id and _is_uuid(str(parent_id)) else None,
+        "root_id": root_id if root_id and _is_uuid(str(root_id)) else None,
+    }
+
+
+def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
+    """What is published while a task is at work was sent by it, or by Celery because of it."""
+    task_id = str(headers.get("id"))
+    at_work: Task[Any, Any] | None = get_current_task()
+    trace: Trace | None = at_work.request.get("trace") if at_work is not None else None
+    if not _is_uuid(task_id) or sender == TaskName.RUN_JOB or (at_work is not None and trace is None):
+        return
+    args, kwargs, embed = body
+    if at_work is not None and trace is not None and not trace.settled:
+        own = str(at_work.request.id)
+        trace.comes_at_once |= task_id == own
+        trace.replaced |= task_id == own or own in json.dumps(embed, default=str)
+        if task_id == own:
+            return
+    parent = trace.task_id if trace is not None else headers.get("parent_id")
+    names = {"parent_id": parent, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
+    sent = _sent(task_id, sender, args, kwargs, **names)
+    if trace is not None:
+        trace.sent[task_id] = sent
+    else:  # the worker's main process, for a task that was killed
+        due = note_sent({task_id: sent})
+        record(lambda connection: task_queries.closed(connection, called=due))
+
+
+@worker_init.connect
+def _watch_publishing(**_: Any) -> None:
+    """Only in workers: what the API publishes is known before."""
+    before_task_publish.connect(_note_publish)
+
+
+@task_postrun.connect
+def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:
+    """Celery is done with the task: nothing more will come of it, unless it is tried again or replaced."""
+    trace: Trace | None = sender.request.get("trace")
+    if trace is None or not _is_uuid(task_id) or state == "RETRY":
+        return
+    if trace.settled or trace.dropped:
+        if not (trace.alone and state == TaskState.SUCCESS):
+            changes.add(trace.task_id, "closed", sent=trace.sent)
+    elif trace.replaced:
+        due = note_sent(trace.sent)
+        record(lambda connection: task_queries.closed(connection, called=due))
+        record(lambda connection: task_queries.replaced(connection, trace.task_id, called=trace.comes_at_once))
+    elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
+        kind = "Ignore" if state == "IGNORED" else "Reject"
+        changes.flush()
+        settle(trace.task_id, TaskState.FAILURE, error=told(kind, str(getattr(retval, "reason", retval))))
+    elif state == TaskState.FAILURE:  # Celery itself could not go on
+        changes.flush()
+        settle(trace.task_id, TaskState.FAILURE, error=describe(retval))
+
+
+@task_revoked.connect
+def _record_revoked(request: Any, *, terminated: bool, expired: bool, **_: Any) -> None:
+    error = None
+    if expired:
+        error = told("TaskExpired", "It had expired before a worker took it.")
+    elif terminated:
+        error = told("Killed", "It was killed while it ran.")
+    settle(str(request.id), TaskState.REVOKED, error=error)
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def _write_what_is_left(**_: Any) -> None:
+    changes.flush()

@@ -8,13 +8,21 @@ import json
 import logging
 from uuid import uuid4
 
+from sqlalchemy import RowMapping
+
 from background import broker, database
-from background.canvas import queries, recovery_queries, results
-from background.canvas.recorder import describe, storable
-from background.canvas.states import TaskState
+from background.canvas import judge, recovery_queries, results, task_queries
+from background.canvas.recording import describe
+from background.canvas.states import LOST, TaskState
+from background.celery import VISIBILITY_SECONDS
 from background.settings import get_settings
 
 logger = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 1.5 * VISIBILITY_SECONDS
+"""After this long Celery has forgotten what it owed: a message that was held has been handed out again by then."""
+UNPUBLISHED_SECONDS = 10.0
+FORGOTTEN_AT_ONCE = 200
 
 
 def sweep() -> None:
@@ -24,19 +32,53 @@ def sweep() -> None:
     with database.transaction() as connection:
         if not recovery_queries.try_sweep_lock(connection):
             return
-        for task_id in recovery_queries.quiet(connection):
-            _fill_gap(task_id)
         for row in recovery_queries.lost_with_worker(connection, patience=patience):
-            task_id = str(row["id"])
-            if not _fill_gap(task_id):
-                _lose(task_id, f"the worker {row['worker']} was lost while it ran this")
-        for task_id in recovery_queries.lost_with_broker(connection, epoch=epoch):
-            _lose(task_id, "the broker was emptied or replaced, and this task with it")
+            if not _fill_gap(row["id"]):
+                _lose(row["id"], f"the worker {row['worker']} died or fell silent while it ran this", how="worker")
+        for run_id in recovery_queries.still(connection):
+            _look_into(run_id, epoch=epoch)
+        if (days := get_settings().retention_days) is not None:
+            recovery_queries.forget_old(connection, days=days, limit=FORGOTTEN_AT_ONCE)
 
 
-def _lose(task_id: str, message: str) -> None:
+def _look_into(run_id: int, *, epoch: str) -> None:
+    """A run in which nothing moves: has something ended, or is it gone?"""
+    with database.transaction() as connection:
+        row = recovery_queries.run(connection, run_id, epoch=epoch)
+        if row is None:
+            return
+        stale = 0 if row["is_elsewhere"] else SILENCE_SECONDS
+        recovery_queries.close_stale(connection, run_id, seconds=stale)
+        awaited = set(judge.judge(connection, run_id).awaited)
+        tasks = recovery_queries.unfinished(connection, run_id)
+    expected = [task for task in tasks if task["called"] or task["id"] in awaited]
+    left = [task for task in expected if not _fill_gap(task["id"])]
+    if len(left) == len(expected) and not any(task["state"] == TaskState.STARTED for task in left):
+        for task in left:
+            if reason := _why_lost(row, task):
+                how, message = reason
+                _lose(task["id"], message, how=how)
+
+
+def _why_lost(run: RowMapping, task: RowMapping) -> tuple[str, str] | None:
+    """How a task that should come will not come any more, and the same in words; `None` while it may. May raise
+    `Unavailable`.
+    """
+    if run["is_elsewhere"]:
+        return "broker", "the broker was emptied or replaced, and this task with it"
+    still, silence = run["still_seconds"], SILENCE_SECONDS
+    if run["is_untouched"] and still > UNPUBLISHED_SECONDS and not broker.was_published(run["task_id"]):
+        return "unpublished", "it was recorded, and whoever was to publish it died before"
+    if not task["called"] and still > (get_settings().lease_seconds if results.joins_itself() else silence):
+        return "silence", "Celery never called it, though all before it had succeeded"
+    if task["state"] == TaskState.RETRY and still > silence and broker.queue_length() == 0:
+        return "silence", "it was to be tried again, and its message never came"
+    return None
+
+
+def _lose(task_id: str, message: str, *, how: str) -> None:
     logger.warning("Task %s: %s.", task_id, message)
-    _settle(task_id, TaskState.FAILURE, error=json.dumps({"type": queries.LOST, "message": message}))
+    _settle(task_id, TaskState.FAILURE, error=json.dumps({"type": LOST, "message": message, "how": how}))
 
 
 def _fill_gap(task_id: str) -> bool:
@@ -46,7 +88,7 @@ def _fill_gap(task_id: str) -> bool:
     """
     kept = results.outcome(task_id)
     if kept["status"] == TaskState.SUCCESS:
-        _settle(task_id, TaskState.SUCCESS, result=storable(kept["result"]))
+        _settle(task_id, TaskState.SUCCESS, result=results.text(kept["result"]))
     elif kept["status"] == TaskState.FAILURE:
         _settle(task_id, TaskState.FAILURE, error=describe(kept["result"]))
     else:
@@ -57,4 +99,6 @@ def _fill_gap(task_id: str) -> bool:
 def _settle(task_id: str, state: TaskState, *, result: str | None = None, error: str | None = None) -> None:
     """In a transaction of its own: whoever locks several runs must lock them in their order."""
     with database.transaction() as connection:
-        queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
+        task_queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
+        for run_id in task_queries.closed(connection, closed=[task_id]):
+            judge.judge(connection, run_id)

@@ -1,11 +1,11 @@
-"""SQL that finds canvas tasks which will not come any more. What becomes of them is written by `queries.settled`."""
+"""SQL that finds runs in which something will not come any more. What becomes of them is written by `queries`."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, RowMapping, text
 
 _LOST_WITH_WORKER = text("""
-SELECT run_tasks.id, worker FROM runs JOIN run_tasks ON run_id = runs.id
+SELECT run_tasks.id::text, worker FROM runs JOIN run_tasks ON run_id = runs.id
 WHERE status IN ('PENDING', 'STARTED', 'RETRY')
   AND state = 'STARTED' AND started_at < now() - :patience * interval '1 second' AND worker_id IS NOT NULL
   AND NOT EXISTS (SELECT FROM workers
@@ -13,30 +13,39 @@ WHERE status IN ('PENDING', 'STARTED', 'RETRY')
 LIMIT 100
 """)
 
-# It could be next. An error callback waits for a failure: of its task, or of the header before a body that is skipped.
-_NOTHING_BEFORE_IT = """NOT EXISTS (
-    SELECT FROM run_tasks other
-    WHERE other.run_id = runs.id
-      AND (run_tasks.id = ANY(other.next) AND other.state <> 'SUCCESS'
-           OR run_tasks.id = other.on_error AND other.state NOT IN ('FAILURE', 'SKIPPED')))"""
-
-# Runs that another broker took, in which nothing moves: whatever could be next is gone.
-_LOST_WITH_BROKER = text(f"""
-SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
-WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND epoch <> :epoch AND updated_at < now() - interval '5 seconds'
-  AND state IN ('PENDING', 'RETRY')
-  AND NOT EXISTS (SELECT FROM run_tasks other WHERE other.run_id = runs.id AND other.state = 'STARTED')
-  AND {_NOTHING_BEFORE_IT}
-ORDER BY runs.id, position LIMIT 100
+# One after another gets its turn, also behind a backlog of runs that just wait.
+_STILL = text("""
+SELECT id FROM runs
+WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
+ORDER BY random() LIMIT 20
 """)
 
-# Those that have begun come first: of them it is most likely that they have ended, the others may wait for long.
-_QUIET = text(f"""
-SELECT run_tasks.id FROM runs JOIN run_tasks ON run_id = runs.id
-WHERE status IN ('PENDING', 'STARTED', 'RETRY') AND updated_at < now() - interval '5 seconds'
-  AND state IN ('PENDING', 'STARTED', 'RETRY')
-  AND {_NOTHING_BEFORE_IT}
-ORDER BY state <> 'STARTED', runs.id, position LIMIT 50
+_RUN = text("""
+SELECT task_id::text, epoch <> :epoch AS is_elsewhere,
+    status = 'PENDING' AND NOT EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND starts > 0) AS is_untouched,
+    extract(epoch FROM now() - updated_at)::float AS still_seconds
+FROM runs WHERE id = :run_id
+""")
+
+_CLOSE_STALE = text("""
+UPDATE run_tasks SET closed = true
+WHERE run_id = :run_id AND NOT closed AND state IN ('SUCCESS', 'FAILURE', 'REVOKED')
+  AND finished_at < now() - :seconds * interval '1 second'
+RETURNING id
+""")
+
+_UNFINISHED = text("""
+SELECT id::text, state, called FROM run_tasks
+WHERE run_id = :run_id AND state IN ('PENDING', 'STARTED', 'RETRY') ORDER BY position
+""")
+
+# Only as far as the oldest of them reach; runs end about in the order in which they were made.
+_FORGET_OLD = text("""
+DELETE FROM runs WHERE id IN (
+    SELECT id FROM (
+        SELECT id, updated_at FROM runs WHERE status IN ('SUCCESS', 'FAILURE', 'REVOKED') ORDER BY id LIMIT :limit
+    ) AS oldest
+    WHERE updated_at < now() - :days * interval '1 day')
 """)
 
 SWEEP_LOCK_KEY = 5_820_119
@@ -53,11 +62,28 @@ def lost_with_worker(connection: Connection, *, patience: float) -> Sequence[Row
     return connection.execute(_LOST_WITH_WORKER, {"patience": patience}).mappings().all()
 
 
-def lost_with_broker(connection: Connection, *, epoch: str) -> Sequence[str]:
-    """Ids of the tasks that would be next in runs which another broker took, and in which nothing moves."""
-    return [str(id_) for id_ in connection.execute(_LOST_WITH_BROKER, {"epoch": epoch}).scalars()]
+def still(connection: Connection) -> Sequence[int]:
+    """Numbers of runs in which nothing was recorded for a while."""
+    return connection.execute(_STILL).scalars().all()
 
 
-def quiet(connection: Connection) -> Sequence[str]:
-    """Ids of tasks that run or would be next, of runs in which nothing was recorded for a while."""
-    return [str(id_) for id_ in connection.execute(_QUIET).scalars()]
+def run(connection: Connection, run_id: int, *, epoch: str) -> RowMapping | None:
+    """A run's `task_id`, whether another broker took it (`is_elsewhere`), and for how long nothing moves in it
+    (`still_seconds`); `is_untouched`: none of its tasks has begun.
+    """
+    return connection.execute(_RUN, {"run_id": run_id, "epoch": epoch}).mappings().one_or_none()
+
+
+def unfinished(connection: Connection, run_id: int) -> Sequence[RowMapping]:
+    """The `id` and `state` of its tasks that have not ended, and whether they were `called`."""
+    return connection.execute(_UNFINISHED, {"run_id": run_id}).mappings().all()
+
+
+def close_stale(connection: Connection, run_id: int, *, seconds: float) -> None:
+    """Of tasks that ended so long ago nothing more will come."""
+    connection.execute(_CLOSE_STALE, {"run_id": run_id, "seconds": seconds})
+
+
+def forget_old(connection: Connection, *, days: float, limit: int) -> int:
+    """Delete at most `limit` runs that ended so long ago; gives how many."""
+    return connection.execute(_FORGET_OLD, {"days": days, "limit": limit}).rowcount

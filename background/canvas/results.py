@@ -1,12 +1,13 @@
 """What Celery's result backend keeps of canvas tasks, besides what is recorded in PostgreSQL."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from background import exact
 from background.celery import celery_app
 from background.errors import Unavailable
 
@@ -18,11 +19,14 @@ def outcome(task_id: str) -> dict[str, Any]:
         return dict(celery_app.backend._get_task_meta_for(task_id))  # type: ignore[attr-defined]
 
 
-def forget(task_ids: Iterable[str]) -> None:
-    """Let it know nothing of these tasks. Raises `Unavailable`."""
-    with _translated():
-        for task_id in task_ids:
-            celery_app.backend.forget(task_id)
+def joins_itself() -> bool:
+    """Whether a chord's body is called by whoever ends its header, not by a task that looks again and again."""
+    return bool(celery_app.backend.supports_native_join)
+
+
+def text(result: Any) -> str:
+    """A result that it gave, as Celery serialises it."""
+    return exact.dumps(result)
 
 
 @contextmanager
@@ -30,4 +34,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, SQLAlchemyError, OSError) as error:
-        raise Unavailable("The result backend does not answer.") from error
+        raise Unavailable("The result backend does not answer.", code="result_backend_down") from error

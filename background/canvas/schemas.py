@@ -1,14 +1,21 @@
 """What the canvas endpoints take and give."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr
 from sqlalchemy import RowMapping
 
+from background import exact
+from background.canvas.facts import Error, Reason, Story, expired, facts_of, reason
+from background.canvas.judge import with_spawned
+from background.canvas.reads import CUT
 from background.canvas.states import RUN_FINAL, RunStatus, RunType, TaskState
-from background.canvas.verdict import Story, verdict
+from background.canvas.traps import TrapCode
+from background.canvas.trees import edges
+from background.canvas.wording import verdict
 from background.celery import RESULTS_KEPT_SECONDS
 from background.workers.queries import Snapshot
 
@@ -43,25 +50,16 @@ class InfoBody(Body):
     data: Any = None
 
 
-class Error(BaseModel):
-    """Why a task did not succeed."""
-
-    type: str
-    message: str
-
-
-class Node(BaseModel):
+class Node(BaseModel):  # type: ignore[no-redef]  # a field named kwargs, which the plugin takes for its own
     """One task of a run. `args` are its own; the result of what came before is put in front of them.
 
-    `on_success` and `on_error` are the ids of its callbacks, for which nothing waits; the edge to the latter waits for
-    its failure.
+    `starts`: how often it was begun; `due_at`: when it may begin, where it waits for a countdown or an eta.
     """
 
     id: UUID
     task: str
     args: list[Any]
-    on_success: UUID | None
-    on_error: UUID | None
+    kwargs: dict[str, Any] = {}
     state: TaskState
     result: Any
     error: Error | None
@@ -69,31 +67,44 @@ class Node(BaseModel):
     finished_at: datetime | None
     worker: str | None
     retries: int
+    starts: int
+    due_at: datetime | None
+    queue: str | None = Field(None, exclude=True)
 
 
 class Graph(BaseModel):
-    """The tasks of a run, depth first in the order of definition, and who waits for whom (`[from, to]`)."""
+    """The tasks of a run, depth first in the order of definition, who waits for whom (`[from, to]`), and the tree.
+
+    `tree` is the same as Celery built it, nested: `{"chain": […]}`, `{"group": […]}`, `{"chord": {"header": […],
+    "body": …}}`, `{"task": <node id>}`. A task may have `link` and `link_error`, lists of trees that it calls when it
+    succeeds or fails, and `spawned`: what it sent, or was sent for it, while it ran.
+    """
 
     nodes: list[Node]
-    edges: list[tuple[UUID, UUID]]
+    edges: list[tuple[UUID, UUID]] | None
+    tree: dict[str, Any]
 
 
 class Warned(BaseModel):
-    """A known trap in a canvas: a short name, what will happen, and where it is described."""
+    """A known trap in a canvas: what will happen, as facts and in a sentence, and where it is described.
 
-    code: str
+    `celery` is the version on which it was seen.
+    """
+
+    code: TrapCode
     message: str
     url: str
+    values: dict[str, Any]
+    celery: str
 
 
-class PlannedNode(BaseModel):
+class PlannedNode(BaseModel):  # type: ignore[no-redef]  # as above
     """One task of a canvas that has not run."""
 
     id: UUID
     task: str
     args: list[Any]
-    on_success: UUID | None
-    on_error: UUID | None
+    kwargs: dict[str, Any]
 
 
 class PlannedGraph(BaseModel):
@@ -101,6 +112,7 @@ class PlannedGraph(BaseModel):
 
     nodes: list[PlannedNode]
     edges: list[tuple[UUID, UUID]]
+    tree: dict[str, Any]
 
 
 class Preview(BaseModel):
@@ -131,7 +143,7 @@ class Progress(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What every id under `/result` tells."""
+    """What every id under `/result` tells. `reason` is the verdict as facts, `null` where nothing is to explain."""
 
     task_id: UUID
     type: str
@@ -142,57 +154,90 @@ class Outcome(BaseModel):
     result: Any
     error: Error | None
     verdict: str
+    reason: Annotated[Reason | None, PlainSerializer(facts_of)] = None
 
 
 class Run(Outcome):
-    """A recorded canvas. `ready`: no task of it can change any more."""
+    """A recorded canvas. `ready`: no task of it can change any more.
+
+    `canvas` is what was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a
+    long result is cut: `result` has the beginning of its JSON then.
+    """
 
     type: RunType
     status: RunStatus
     progress: Progress
     code: str
-    graph: Graph
+    canvas: Any
+    graph: Graph | None
+    result_cut: bool = False
     created_at: datetime
     updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    _nodes: list[Node] = PrivateAttr(default_factory=list)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Its tasks, also where they are not told."""
+        return self._nodes
 
     @classmethod
-    def from_row(cls, row: RowMapping, workers: Snapshot) -> "Run":
-        """A run as `queries` gives it, and what the workers report at the same time."""
-        called = set(row["success_callbacks"])
-        on_success = {before: after for before, after in row["edges"] if after in called} if called else {}
-        tasks = [{**task, "on_success": on_success.get(task["id"])} for task in row["tasks"]]
-        graph = Graph.model_validate({"nodes": tasks, "edges": row["edges"]})
-        results = {str(node.id): node.result for node in graph.nodes}
-        failures = [node for node in graph.nodes if node.state is TaskState.FAILURE and node.finished_at]
-        first = min(failures, key=lambda node: node.finished_at or row["updated_at"], default=None)
+    def from_row(cls, row: RowMapping, workers: Snapshot, *, graph: bool = True) -> "Run":
+        """A run as `reads` gives it, and what the workers report at the same time."""
+        tasks = row["tasks"] or []
+        nodes = [_node(task, brief=not graph) for task in tasks]
         status = RunStatus(row["status"])
-        story = Story(
-            nodes=graph.nodes,
-            edges=row["edges"],
-            chain=row["code"].startswith("chain("),
-            cancelled=row["cancelled"],
-            ended=status in RUN_FINAL,
-            worker_lost={task["id"] for task in row["tasks"] if task["worker_lost"]},
-            live_workers=workers.live,
-            queue_length=workers.queue_length,
-            results_expired=row["seen_at"] - row["updated_at"] > RESULTS_KEPT,
-        )
-        return cls(
+        ended = status in RUN_FINAL
+        tree = with_spawned(row["tree"], {task["id"]: task["parent_id"] for task in tasks})
+        failures = [node for node in nodes if node.state is TaskState.FAILURE and node.finished_at]
+        first = min(failures, key=lambda node: node.finished_at or row["updated_at"], default=None)
+        facts = None
+        if row["succeeded"] < row["total"]:
+            story = Story(
+                nodes=nodes,
+                tree=tree,
+                now=row["seen_at"],
+                cancelled=row["cancelled"],
+                ended=ended,
+                silent={task["id"] for task in tasks if task["worker_silent"]},
+                live_workers=workers.live,
+                queue_length=workers.queue_length,
+                celery=row["celery"],
+            )
+            facts = reason(story)
+        if ended and row["seen_at"] - row["updated_at"] > RESULTS_KEPT:
+            facts = expired(facts, celery=row["celery"])
+        results = {task["id"]: task["result"] for task in tasks}
+        text = collected(row["result_ids"], results) if status is RunStatus.SUCCESS else None
+        cut = not graph and text is not None and len(text) > CUT
+        begun = [node.started_at for node in nodes if node.started_at]
+        over = [node.finished_at for node in nodes if node.finished_at]
+        run = cls(
             task_id=row["task_id"],
             type=row["type"],
             status=status,
-            ready=status in RUN_FINAL,
+            ready=ended,
             successful=status is RunStatus.SUCCESS,
             failed=status is RunStatus.FAILURE,
-            result=_collect(row["result_ids"], results) if status is RunStatus.SUCCESS else None,
+            result=text[:CUT] if cut and text else exact.shown(text),
+            result_cut=cut,
             error=first.error if first else None,
-            progress=Progress(completed=row["succeeded"], total=row["total"]),
-            verdict=verdict(story),
+            progress=Progress(
+                completed=row["succeeded"], total=row["succeeded"] if status is RunStatus.SUCCESS else row["total"]
+            ),
+            verdict=verdict(facts, total=row["succeeded"]),
+            reason=facts,
             code=row["code"],
-            graph=graph,
+            canvas=exact.shown(row["canvas"]),
+            graph=Graph(nodes=nodes, edges=list(edges(tree)), tree=tree) if graph else None,
             created_at=row["created_at"],
             updated_at=row["updated_at"],
+            started_at=min(begun, default=None) if graph else row["started_at"],
+            finished_at=(max(over, default=None) if graph else row["finished_at"]) if ended else None,
         )
+        run._nodes = nodes
+        return run
 
 
 class GroupRun(Run):
@@ -213,7 +258,7 @@ class Member(Outcome):
 
     status: TaskState
     run_id: UUID
-    graph: Graph
+    graph: Graph | None
 
 
 class JobOutcome(Outcome):
@@ -223,5 +268,14 @@ class JobOutcome(Outcome):
     progress: Progress
 
 
-def _collect(ids: Any, results: dict[str, Any]) -> Any:
-    return [_collect(each, results) for each in ids] if isinstance(ids, list) else results[ids]
+def _node(task: Mapping[str, Any], *, brief: bool) -> Node:
+    result = None if brief else exact.shown(task["result"])
+    kwargs = {} if brief else exact.shown(task["kwargs"])
+    return Node.model_validate({**task, "args": exact.shown(task["args"]), "kwargs": kwargs, "result": result})
+
+
+def collected(ids: Any, results: Mapping[str, str | None]) -> str:
+    """The result of a run as JSON text: that of one task, or the list of those of a group's members."""
+    if isinstance(ids, list):
+        return f"[{', '.join(collected(each, results) for each in ids)}]"
+    return results.get(ids) or "null"

@@ -1,61 +1,95 @@
-"""What `POST /canvas` takes: a canvas as JSON, checked against the catalogue before anything is sent."""
+"""What `POST /canvas` takes: a canvas as JSON, checked against the catalogue before anything is built."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+)
+from pydantic_core import PydanticCustomError
 
-from background.canvas.builder import Canvas, Chain, Chord, Group, Task, tasks_of
-from background.errors import FieldError, Invalid
 from background.task_names import CATALOGUE, TaskName
 
 MAX_DEPTH = 8
-MAX_NODES = 1000
+MAX_TASKS = 1000
+MAX_ITEMS = 10_000
+MAX_SECONDS = 3600
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 SHORT_NAMES = {name.short: name for name in CATALOGUE}
-OPTIONS = ("immutable", "countdown", "retries", "ignore_result", "id")
-"""Of a task, as stored."""
-Where = tuple[str | int, ...]
+KINDS = ("task", "chain", "group", "chord", "map", "starmap", "chunks")
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class TaskSpec(_Part):
+class Linked(_Part):
+    """Callbacks, as Celery's `link` and `link_error` take them: one task or several."""
+
+    link: "Callbacks" = []
+    link_error: "Callbacks" = []
+
+
+def _text(value: Any) -> Any:
+    """A time of JSON is text, which a strict model would not take; and a lax one takes numbers, too."""
+    if value is not None and not isinstance(value, str | datetime):
+        raise PydanticCustomError("datetime_type", "must be a time such as 2030-01-31T12:00:00Z")
+    return value
+
+
+def _in_range(value: datetime | None) -> datetime | None:
+    """Times that every part of the way can hold, in whatever zone."""
+    if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
+        message = "must be between the years {first} and {last}"
+        raise PydanticCustomError("eta_range", message, {"first": FIRST_YEAR, "last": LAST_YEAR})
+    return value
+
+
+class TaskSpec(Linked):
     """One task of the catalogue. In a chain, or as a chord's body, what came before is put in front of `args`.
 
-    `link_error` is called with the id of this one when it has failed for good. With `ignore_result` Celery hands the
-    result on and stores none; it is recorded all the same.
+    `link` is called with its result, `link_error` with its id when it has failed for good. With `ignore_result` Celery
+    hands the result on and stores none; it is recorded all the same. `countdown`, `expires` and `time_limit` are
+    seconds; of priorities Redis serves 0 first.
     """
 
     task: str = Field(examples=["add"])
     args: list[Any] = []
+    kwargs: dict[str, Any] = {}
     immutable: bool = False
-    countdown: float | None = Field(None, ge=0, le=3600)
+    countdown: float | None = Field(None, ge=0, le=MAX_SECONDS)
+    eta: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_text), AfterValidator(_in_range)] = None
+    expires: float | None = Field(None, gt=0, le=MAX_SECONDS)
     retries: int = Field(0, ge=0, le=10)
     ignore_result: bool = False
-    link_error: "TaskSpec | None" = None
+    queue: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    priority: int | None = Field(None, ge=0, le=9)
+    time_limit: float | None = Field(None, gt=0, le=MAX_SECONDS)
 
 
-class ChainSpec(_Part):
-    """One after the other."""
+class ChainSpec(Linked):
+    """One after the other. `link` is called after the last; `link_error` when one of them fails."""
 
     chain: list["CanvasSpec"] = Field(min_length=1)
 
 
-class GroupSpec(_Part):
+class GroupSpec(Linked):
     """Side by side.
 
-    Callbacks are what Celery makes of those on a group of tasks: `link` is called when the first task has succeeded,
-    `link_error` for each that fails, both with their own `args` alone.
+    Callbacks are what Celery makes of those on a group of tasks: `link` is called after the first member alone, and is
+    given nothing; `link_error` for each that fails.
     """
 
     group: list["CanvasSpec"] = Field(min_length=1)
-    link: TaskSpec | None = None
-    link_error: TaskSpec | None = None
 
 
 class ChordParts(_Part):
@@ -65,194 +99,162 @@ class ChordParts(_Part):
     body: "CanvasSpec"
 
 
-class ChordSpec(_Part):
-    """A chord."""
+class ChordSpec(Linked):
+    """A chord. Its callbacks are the body's."""
 
     chord: ChordParts
 
 
-def _kind(value: Any) -> str | None:
-    keys = set(value) if isinstance(value, dict) else set(vars(value)) if isinstance(value, _Part) else set()
-    return next((kind for kind in ("task", "chain", "group", "chord") if kind in keys), None)
+class Items(_Part):
+    """A task of the catalogue and what it is called with, once for each item of `it`."""
+
+    task: str
+    it: list[Any] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class MapSpec(_Part):
+    """`task.map(it)`: one task that calls it with each item, one after the other."""
+
+    map: Items
+
+
+class StarmapSpec(_Part):
+    """`task.starmap(it)`: the same, each item being the list of its arguments."""
+
+    starmap: Items
+
+
+class Chunked(Items):
+    """The same in parts of `n` items."""
+
+    n: int = Field(ge=1, le=MAX_ITEMS)
+
+
+class ChunksSpec(_Part):
+    """`task.chunks(it, n).group()`: a group of `starmap`s of `n` items each."""
+
+    chunks: Chunked
+
+
+def kind_of(value: Any) -> str | None:
+    keys = value if isinstance(value, dict) else vars(value) if isinstance(value, _Part) else ()
+    return next((kind for kind in KINDS if kind in keys), None)
 
 
 CanvasSpec = Annotated[
     Annotated[TaskSpec, Tag("task")]
     | Annotated[ChainSpec, Tag("chain")]
     | Annotated[GroupSpec, Tag("group")]
-    | Annotated[ChordSpec, Tag("chord")],
+    | Annotated[ChordSpec, Tag("chord")]
+    | Annotated[MapSpec, Tag("map")]
+    | Annotated[StarmapSpec, Tag("starmap")]
+    | Annotated[ChunksSpec, Tag("chunks")],
     Discriminator(
-        _kind,
+        kind_of,
         custom_error_type="canvas",
-        custom_error_message='must have one of the keys "task", "chain", "group" and "chord"',
+        custom_error_message=f"must have one of the keys {', '.join(KINDS)}",
     ),
 ]
-for model in (TaskSpec, ChainSpec, GroupSpec, ChordParts, ChordSpec):
+Callbacks = Annotated[list[TaskSpec], BeforeValidator(lambda given: given if isinstance(given, list) else [given])]
+PARTS = (Linked, TaskSpec, ChainSpec, GroupSpec, ChordParts, ChordSpec)
+
+for model in PARTS:
     model.model_rebuild()
 
 
-def tree_of(spec: CanvasSpec) -> Canvas:
-    """The canvas as a tree with fresh ids. Raises `Invalid`, which names every fault."""
-    errors = list(_faults(spec, where=("body",), given=False, depth=1))
-    if errors:
-        raise Invalid(f"The canvas cannot run: {errors[0].msg}", errors=errors[:100])
-    canvas = _tree(spec)
-    if (number := sum(1 for _ in tasks_of(canvas))) > MAX_NODES:
-        raise Invalid(f"The canvas has {number} tasks; {MAX_NODES} are allowed.", where=("body",))
-    return canvas
+def _bounded(value: Any) -> Any:
+    """Refuse what is too large before a model looks at it, which costs far more than counting."""
+    tasks, level, depth = 0, [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH + 1:
+            raise PydanticCustomError("canvas_depth", "is nested deeper than {limit}", {"limit": MAX_DEPTH})
+        tasks += sum(_raw_tasks(part) for part in level if isinstance(part, dict))
+        if tasks > MAX_TASKS:
+            raise PydanticCustomError("canvas_tasks", "has more than {limit} tasks", {"limit": MAX_TASKS})
+        level = [below for part in level if isinstance(part, dict) for below in _raw_parts(part)]
+    return value
 
 
-def _task(spec: TaskSpec) -> Task:
-    return Task(
-        SHORT_NAMES[spec.task],
-        tuple(spec.args),
-        immutable=spec.immutable,
-        countdown=spec.countdown,
-        retries=spec.retries,
-        ignore_result=spec.ignore_result,
-        on_error=None if spec.link_error is None else _task(spec.link_error),
-    )
+def _raw_tasks(part: dict[str, Any]) -> int:
+    """How many tasks it is itself; of what is no canvas a model tells later."""
+    match part:
+        case {"chunks": {"it": list(items), "n": int(number)}} if number > 0:
+            return -(-len(items) // number)
+        case _:
+            return int("task" in part)
 
 
-def _group(spec: GroupSpec) -> Group:
-    """As Celery's `group.link` and `group.link_error` have it: a callback goes to the members, and is immutable."""
-    members = [_tree(member) for member in spec.group]
-    for number, member in enumerate(members):
-        if isinstance(member, Task):
-            on_success = _called(spec.link) if number == 0 else None
-            members[number] = replace(
-                member, on_success=on_success, on_error=_called(spec.link_error) or member.on_error
-            )
-    return Group(tuple(members))
+def _raw_parts(part: dict[str, Any]) -> Iterator[Any]:
+    chord = part.get("chord")
+    found = [part.get("chain"), part.get("group"), part.get("link"), part.get("link_error")]
+    found += [chord.get("header"), chord.get("body")] if isinstance(chord, dict) else []
+    for each in found:
+        if isinstance(each, list):
+            yield from each
+        elif each is not None:
+            yield each
 
 
-def _called(spec: TaskSpec | None) -> Task | None:
-    return None if spec is None else replace(_task(spec), immutable=True)
+BoundedCanvas = Annotated[CanvasSpec, BeforeValidator(_bounded)]
+"""The body of a request."""
+STORED: TypeAdapter[CanvasSpec] = TypeAdapter(CanvasSpec)
 
 
-def _tree(spec: CanvasSpec) -> Canvas:
+def task(name: TaskName, *args: Any, **options: Any) -> TaskSpec:
+    """A task with these arguments and options."""
+    return TaskSpec(task=name.short, args=list(args), **options)
+
+
+def chain(*parts: CanvasSpec) -> ChainSpec:
+    """One after the other."""
+    return ChainSpec(chain=list(parts))
+
+
+def group(members: Sequence[CanvasSpec]) -> GroupSpec:
+    """Side by side."""
+    return GroupSpec(group=list(members))
+
+
+def chord(header: Sequence[CanvasSpec], body: CanvasSpec) -> ChordSpec:
+    """Side by side, and then the body."""
+    return ChordSpec(chord=ChordParts(header=list(header), body=body))
+
+
+def to_text(spec: CanvasSpec) -> str:
+    """The canvas as it was posted, to be stored; `from_text` gives it back."""
+    return STORED.dump_json(spec, exclude_defaults=True, ensure_ascii=True).decode()
+
+
+def from_text(text: str) -> CanvasSpec:
+    """The canvas that `to_text` wrote, whatever the catalogue says today."""
+    return STORED.validate_json(text)
+
+
+def parts_of(spec: CanvasSpec) -> Iterator[CanvasSpec]:
+    """What it is directly made of, in the order of definition, callbacks last."""
+    match spec:
+        case ChainSpec():
+            yield from spec.chain
+        case GroupSpec():
+            yield from spec.group
+        case ChordSpec():
+            yield from (*spec.chord.header, spec.chord.body)
+    if isinstance(spec, Linked):
+        yield from (*spec.link, *spec.link_error)
+
+
+def names_of(spec: CanvasSpec) -> Iterator[str]:
+    """The catalogue names of all tasks in it."""
     match spec:
         case TaskSpec():
-            return _task(spec)
-        case ChainSpec():
-            return Chain(tuple(map(_tree, spec.chain)))
-        case GroupSpec():
-            return _group(spec)
-        case ChordSpec():
-            return Chord(tuple(map(_tree, spec.chord.header)), _tree(spec.chord.body))
+            yield spec.task
+        case MapSpec() | StarmapSpec() | ChunksSpec():
+            yield items_of(spec).task
+    for part in parts_of(spec):
+        yield from names_of(part)
 
 
-def _faults(spec: CanvasSpec, *, where: Where, given: bool, depth: int) -> Iterator[FieldError]:
-    """What is wrong below here; `given`: something comes before it, whose result it is given."""
-    if depth > MAX_DEPTH:
-        yield FieldError(where, f"is nested deeper than {MAX_DEPTH}", "canvas_depth")
-        return
-    match spec:
-        case TaskSpec():
-            yield from _argument_faults(spec, where=where, given=given and not spec.immutable)
-            if spec.link_error is not None:
-                yield from _callback_faults(spec.link_error, where=(*where, "link_error"), given=True, depth=depth + 1)
-        case ChainSpec():
-            for number, part in enumerate(spec.chain):
-                yield from _faults(part, where=(*where, "chain", number), given=given or number > 0, depth=depth + 1)
-        case GroupSpec():
-            for number, part in enumerate(spec.group):
-                yield from _faults(part, where=(*where, "group", number), given=given, depth=depth + 1)
-            yield from _group_callback_faults(spec, where=where, depth=depth + 1)
-        case ChordSpec():
-            below = (*where, "chord")
-            for number, part in enumerate(spec.chord.header):
-                yield from _faults(part, where=(*below, "header", number), given=given, depth=depth + 1)
-            yield from _faults(spec.chord.body, where=(*below, "body"), given=True, depth=depth + 1)
-
-
-def _group_callback_faults(spec: GroupSpec, *, where: Where, depth: int) -> Iterator[FieldError]:
-    if spec.link is not None:
-        yield from _faults(spec.link, where=(*where, "link"), given=False, depth=depth)
-    if spec.link_error is not None:
-        yield from _callback_faults(spec.link_error, where=(*where, "link_error"), given=False, depth=depth)
-    for number, member in enumerate(spec.group if spec.link or spec.link_error else ()):
-        place = (*where, "group", number)
-        if not isinstance(member, TaskSpec):
-            yield FieldError(place, "only a group of tasks may have callbacks; this is none", "group_callback")
-        elif spec.link_error is not None and member.link_error is not None:
-            yield FieldError(place, "has an error callback, and so has its group", "group_callback")
-
-
-def _callback_faults(spec: TaskSpec, *, where: Where, given: bool, depth: int) -> Iterator[FieldError]:
-    """Celery calls an error callback of two parameters or more in another way: at once, with request and traceback."""
-    name = SHORT_NAMES.get(spec.task)
-    if name is not None and len(CATALOGUE[name].model_fields) != 1:
-        yield FieldError((*where, "task"), "an error callback must be a task with one parameter", "link_error")
-    else:
-        yield from _faults(spec, where=where, given=given, depth=depth)
-
-
-def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[FieldError]:
-    name = SHORT_NAMES.get(spec.task)
-    if name is None:
-        known = ", ".join(SHORT_NAMES)
-        yield FieldError((*where, "task"), f"there is no task {spec.task!r}; there are {known}", "task")
-        return
-    fields = list(CATALOGUE[name].model_fields.items())
-    number = len(spec.args) + given
-    if number != len(fields):
-        wanted = ", ".join(parameter for parameter, _ in fields)
-        before = " with the result that comes before it" if given else ""
-        yield FieldError(
-            (*where, "args"), f"{spec.task}({wanted}) takes {len(fields)}, but is given {number}{before}", "arguments"
-        )
-        return
-    for position, (value, (_, field)) in enumerate(zip(spec.args, fields[int(given) :], strict=True)):
-        for message, kind in _value_faults(value, field):
-            yield FieldError((*where, "args", position), message, kind)
-
-
-def _value_faults(value: Any, field: FieldInfo) -> Sequence[tuple[str, str]]:
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
-    try:
-        adapter.validate_python(value, strict=True)
-    except ValidationError as error:
-        return [(each["msg"], each["type"]) for each in error.errors(include_url=False)]
-    return []
-
-
-def to_json(canvas: Canvas) -> dict[str, Any]:
-    """The tree with its ids, to be stored; `from_json` gives it back."""
-    match canvas:
-        case Task():
-            return {
-                "task": canvas.name.value,
-                "args": list(canvas.args),
-                **{name: getattr(canvas, name) for name in OPTIONS},
-                "on_success": None if canvas.on_success is None else to_json(canvas.on_success),
-                "on_error": None if canvas.on_error is None else to_json(canvas.on_error),
-            }
-        case Chain():
-            return {"chain": [to_json(part) for part in canvas.parts]}
-        case Group():
-            return {"group": [to_json(part) for part in canvas.members], "id": canvas.id}
-        case Chord():
-            return {"header": [to_json(part) for part in canvas.header], "body": to_json(canvas.body)}
-
-
-def _stored_task(stored: dict[str, Any]) -> Task:
-    """The task; what was stored before there was an option has none of it."""
-    known: dict[str, Any] = {name: stored[name] for name in OPTIONS if name in stored}
-    for name in ("on_success", "on_error"):
-        known[name] = _stored_task(stored[name]) if stored.get(name) else None
-    return Task(TaskName(stored["task"]), tuple(stored["args"]), **known)
-
-
-def from_json(stored: dict[str, Any]) -> Canvas:
-    """The tree that `to_json` wrote."""
-    match stored:
-        case {"task": _}:
-            return _stored_task(stored)
-        case {"chain": parts}:
-            return Chain(tuple(map(from_json, parts)))
-        case {"group": members, "id": id_}:
-            return Group(tuple(map(from_json, members)), id=id_)
-        case {"header": header, "body": body}:
-            return Chord(tuple(map(from_json, header)), from_json(body))
-    raise ValueError(f"This is no canvas: {json.dumps(stored)[:200]}")
+def items_of(spec: MapSpec | StarmapSpec | ChunksSpec) -> Items:
+    """The task that is called, and with what."""
+    return spec.map if isinstance(spec, MapSpec) else spec.starmap if isinstance(spec, StarmapSpec) else spec.chunks

@@ -38,3 +38,6 @@ class RunType(StrEnum):
 
 FINAL = frozenset({TaskState.SUCCESS, TaskState.FAILURE, TaskState.REVOKED, TaskState.SKIPPED})
 RUN_FINAL = frozenset({RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.REVOKED})
+
+LOST = "Lost"
+"""Type of the error of a task that will not come any more; if it does, it goes on."""

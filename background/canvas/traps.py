@@ -1,175 +1,236 @@
-"""What surprises people about a canvas, said before it runs."""
+"""What surprises people about a canvas, said before it runs: from what was written and what Celery builds of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-from background.canvas.builder import Canvas, Chain, Chord, Group, Task
-from background.canvas.rewriting import unrolled
-from background.celery import VISIBILITY_SECONDS
+from background.canvas.dry import dry_app
+from background.canvas.plan import Plan
+from background.canvas.spec import (
+    CanvasSpec,
+    ChainSpec,
+    ChordSpec,
+    GroupSpec,
+    MapSpec,
+    StarmapSpec,
+    TaskSpec,
+    items_of,
+    parts_of,
+)
+from background.canvas.trees import Tree, ends_in_group, errbacks, first_ids, inside, last_ids
+from background.celery import QUEUE, VISIBILITY_SECONDS
 from background.task_names import TaskName
 
 GUIDE = "https://docs.celeryq.dev/en/stable/userguide"
 DOCS = f"{GUIDE}/canvas.html"
+CALLING = f"{GUIDE}/calling.html"
 ISSUES = "https://github.com/celery/celery/issues"
+SEEN_ON = "5.6.3"
+"""The Celery on which each trap was seen; `docs/celery-versions.md` has what others do."""
+LARGE_BYTES = 256 * 1024
 ONE_VALUE = frozenset({
     TaskName.ADD, TaskName.MULTIPLY, TaskName.SLEEP, TaskName.FAIL, TaskName.FLAKY, TaskName.EXTRACT, TaskName.ANALYZE,
     TaskName.REPORT,
 })  # fmt: skip
-"""Tasks whose first parameter is no list: one makes them fail, or, worse, is repeated by them."""
+"""Tasks whose first parameter is no list: one makes them fail."""
+
+
+class TrapCode(StrEnum):
+    """Every trap there is."""
+
+    GROUP_BECOMES_CHORD = "group-becomes-chord"
+    GROUP_OF_ONE = "group-of-one"
+    HEADER_OF_ONE = "header-of-one"
+    NESTED_GROUP = "nested-group"
+    NESTED_GROUP_REVERSED = "nested-group-reversed"
+    GROUP_ENDS_MEMBER = "group-ends-member"
+    HEADER_FAILURE = "header-failure"
+    IGNORED_HEADER = "ignored-header"
+    GROUP_LINK = "group-link"
+    GROUP_LINK_ERROR = "group-link-error"
+    IMMUTABLE = "immutable"
+    IGNORED_RESULT = "ignored-result"
+    COUNTDOWN = "countdown"
+    LIST_TO_ONE = "list-to-one"
+    MESSAGE_SIZE = "message-size"
+    BODY_ERRBACK = "body-errback"
+    QUEUE = "queue"
+    TIME_LIMIT = "time-limit"
+    ONE_TASK = "one-task"
+    REPEATED = "repeated"
+
+
+SAID: Mapping[TrapCode, tuple[str, str]] = {
+    TrapCode.GROUP_BECOMES_CHORD: (
+        "A group followed by a task becomes a chord, with that task as its body.",
+        DOCS,
+    ),
+    TrapCode.GROUP_OF_ONE: (
+        "A group of one inside a chain is just its task: what follows is given the value, not a list.",
+        f"{ISSUES}/3885",
+    ),
+    TrapCode.HEADER_OF_ONE: (
+        "A chord with one header task stays a chord: its body is given a list of one.",
+        f"{ISSUES}/3885",
+    ),
+    TrapCode.NESTED_GROUP: ("A group inside a group is unrolled: its results stand in one flat list.", DOCS),
+    TrapCode.NESTED_GROUP_REVERSED: (
+        "A group inside a header is unrolled backwards: its results stand in one flat list, the last one first.",
+        f"{ISSUES}/8259",
+    ),
+    TrapCode.GROUP_ENDS_MEMBER: (
+        "A header member that ends in a group gives the body a list within its list.",
+        DOCS,
+    ),
+    TrapCode.HEADER_FAILURE: (
+        "When one of the header's tasks fails, its siblings still run, and what follows the header never does.",
+        f"{ISSUES}/8211",
+    ),
+    TrapCode.IGNORED_HEADER: (
+        "A chord needs its header's results: ignored ones reach the body with the Redis result backend alone.",
+        f"{DOCS}#chord-important-notes",
+    ),
+    TrapCode.GROUP_LINK: (
+        "A callback on a group is one on its first task: it waits for no other, and is given no result.",
+        f"{ISSUES}/4281",
+    ),
+    TrapCode.GROUP_LINK_ERROR: (
+        "Error callbacks of a group belong to its tasks: one call for each that fails, none for the group.",
+        f"{ISSUES}/4281",
+    ),
+    TrapCode.IMMUTABLE: ("{task} is immutable: the result before it is dropped.", DOCS),
+    TrapCode.IGNORED_RESULT: (
+        "Celery stores no result of {task}: there it stays PENDING for ever. The record here has it.",
+        f"{GUIDE}/tasks.html#ignore-results-you-don-t-want",
+    ),
+    TrapCode.COUNTDOWN: (
+        "A countdown or eta of more than {seconds} s, the visibility timeout, is delivered more than once.",
+        f"{ISSUES}/5935",
+    ),
+    TrapCode.LIST_TO_ONE: ("{task} is given a list of results, and expects one value.", DOCS),
+    TrapCode.MESSAGE_SIZE: (
+        "Celery publishes {bytes} bytes at once: what follows a group is put into each of its members.",
+        f"{ISSUES}/5000",
+    ),
+    TrapCode.BODY_ERRBACK: (
+        "An error callback of a chord's body is called when the header fails, too, though the body never runs.",
+        f"{DOCS}#error-handling",
+    ),
+    TrapCode.QUEUE: (
+        "Only a worker that was started with -Q {queue} takes it from that queue.",
+        f"{GUIDE}/routing.html",
+    ),
+    TrapCode.TIME_LIMIT: ("Only the prefork pool enforces a time limit.", f"{GUIDE}/workers.html#time-limits"),
+    TrapCode.REPEATED: (
+        "{task} is called once for each member of the group before it, each time under the same id.",
+        f"{ISSUES}/3585",
+    ),
+    TrapCode.ONE_TASK: (
+        "map and starmap are one task: {task} is called with one item after the other, in one worker.",
+        f"{DOCS}#map-starmap",
+    ),
+}
+"""What will happen, with places for values, and where it is described."""
 
 
 @dataclass(frozen=True)
 class Trap:
-    """One known trap: a short name, what will happen, and where it is described."""
+    """One known trap: which, what will happen, and where it is described."""
 
-    code: str
+    code: TrapCode
     message: str
     url: str
+    values: Mapping[str, Any]
+    celery: str = SEEN_ON
 
 
-HEADER_OF_ONE = Trap(
-    "header-of-one",
-    "A chord with one header task is run as a chain: the body is given the value, not a list of it.",
-    f"{ISSUES}/3885",
-)
-GROUP_OF_ONE = Trap(
-    "group-of-one",
-    "A group of one inside a chain is just its task: what follows is given the value, not a list.",
-    f"{ISSUES}/3885",
-)
-GROUP_BECOMES_CHORD = Trap(
-    "group-becomes-chord", "A group followed by a task becomes a chord, with that task as its body.", DOCS
-)
-NESTED_GROUP = Trap("nested-group", "A group inside a group is unrolled: its results stand in one flat list.", DOCS)
-GROUP_ENDS_MEMBER = Trap(
-    "group-ends-member", "A header member that ends in a group adds each of its results to the body's one list.", DOCS
-)
-HEADER_FAILURE = Trap(
-    "header-failure",
-    "When one of the header's tasks fails, its siblings still run, and what follows the header never does.",
-    f"{ISSUES}/8211",
-)
-IGNORED_HEADER = Trap(
-    "ignored-header",
-    "A chord needs the results of its header: ignored ones reach the body with the Redis result backend alone; with "
-    "another the body never runs.",
-    f"{DOCS}#chord-important-notes",
-)
-GROUP_LINK = Trap(
-    "group-link",
-    "A callback on a group is one on its first task: it is called before the others have ended, even if they fail, and "
-    "is given no result.",
-    f"{ISSUES}/4281",
-)
-GROUP_LINK_ERROR = Trap(
-    "group-link-error",
-    "Error callbacks of a group belong to its tasks: there is one call for each task that fails, none for the group.",
-    f"{ISSUES}/4281",
-)
+def trap(code: TrapCode, **values: Any) -> Trap:
+    """The trap with these values."""
+    message, url = SAID[code]
+    return Trap(code, message.format(**values), url, values)
 
 
-def warnings_about(canvas: Canvas) -> list[Trap]:
-    """Every trap in the canvas as it was written, each once."""
-    return list(dict.fromkeys(_traps(canvas, given=False)))
+def warnings_about(spec: CanvasSpec, plan: Plan) -> list[Trap]:
+    """Every trap in the canvas, each once."""
+    found: dict[tuple[TrapCode, str], Trap] = {}
+    for each in (*_written(spec, given=False), *_built(plan)):
+        found.setdefault((each.code, each.message), each)
+    return list(found.values())
 
 
-def _traps(canvas: Canvas, *, given: bool) -> Iterator[Trap]:
-    """The traps in it; `given`: something comes before it, whose result it is given."""
-    match canvas:
-        case Task():
-            yield from _traps_of_task(canvas, given=given)
-        case Chain():
-            for number, part in enumerate(canvas.parts):
-                if number + 1 < len(canvas.parts) and isinstance(group := _last(part), Group):
-                    members = unrolled(group.members)
-                    yield GROUP_BECOMES_CHORD if len(members) > 1 else GROUP_OF_ONE
-                    yield from _traps_of_join(members, canvas.parts[number + 1])
-                yield from _traps(part, given=given or number > 0)
-        case Group():
-            yield from _traps_of_group(canvas.members, given=given)
-        case Chord():
-            header = unrolled(canvas.header)
-            if len(header) == 1:
-                yield HEADER_OF_ONE
-            if any(isinstance(_last(member), Group) for member in canvas.header):
-                yield GROUP_ENDS_MEMBER
-            yield from _traps_of_join(header, canvas.body)
-            for member in canvas.header:
-                yield from _traps(member, given=given)
-            yield from _traps(canvas.body, given=True)
-
-
-def _traps_of_task(task: Task, *, given: bool) -> Iterator[Trap]:
-    if task.immutable and given:
-        yield Trap("immutable", f"{task.name.short} is immutable: the result before it is dropped.", DOCS)
-    if task.ignore_result:
-        yield Trap(
-            "ignored-result",
-            f"Celery stores no result of {task.name.short}: there it stays PENDING for ever. The record here has it.",
-            f"{GUIDE}/tasks.html#ignore-results-you-don-t-want",
-        )
-    if task.countdown is not None and task.countdown > VISIBILITY_SECONDS:
-        yield Trap(
-            "countdown",
-            f"A countdown of more than {VISIBILITY_SECONDS} s, the visibility timeout, is delivered more than once.",
-            f"{ISSUES}/5935",
-        )
-    for called in (task.on_success, task.on_error):
-        if called is not None:
-            yield from _traps(called, given=False)
-
-
-def _traps_of_group(members: Sequence[Canvas], *, given: bool) -> Iterator[Trap]:
-    if any(isinstance(member, Group) for member in members):
-        yield NESTED_GROUP
-    if any(isinstance(member, Task) and member.on_success for member in members):
-        yield GROUP_LINK
-    if any(isinstance(member, Task) and member.on_error for member in members):
-        yield GROUP_LINK_ERROR
-    for member in members:
-        yield from _traps(member, given=given)
-
-
-def _traps_of_join(header: Sequence[Canvas], body: Canvas) -> Iterator[Trap]:
-    """What may surprise where several results come together; one alone is handed on as it is."""
-    if len(header) < 2:
-        return
-    yield HEADER_FAILURE
-    if any(task.ignore_result for member in header for task in _ends(member)):
-        yield IGNORED_HEADER
-    for task in _starts(body):
-        if task.name in ONE_VALUE and not task.immutable:
-            yield Trap("list-to-one", f"{task.name.short} is given a list of results, and expects one value.", DOCS)
-
-
-def _starts(canvas: Canvas) -> Iterator[Task]:
-    """The tasks that are given what comes before it."""
-    match canvas:
-        case Task():
-            yield canvas
-        case Chain():
-            yield from _starts(canvas.parts[0])
-        case Group() | Chord():
-            for part in canvas.members if isinstance(canvas, Group) else canvas.header:
-                yield from _starts(part)
-
-
-def _ends(canvas: Canvas) -> Iterator[Task]:
-    """The tasks whose results are its own."""
-    match _last(canvas):
-        case Group() as group:
-            for member in group.members:
-                yield from _ends(member)
-        case Task() as task:
-            yield task
-
-
-def _last(canvas: Canvas) -> Canvas:
-    """What its result comes from."""
-    match canvas:
-        case Chain():
-            return _last(canvas.parts[-1])
-        case Chord():
-            return _last(canvas.body)
+def _written(spec: CanvasSpec, *, given: bool) -> Iterator[Trap]:
+    """The traps in what was written; `given`: something comes before it, whose result it is given."""
+    match spec:
+        case TaskSpec():
+            yield from _of_task(spec, given=given)
+        case MapSpec() | StarmapSpec():
+            yield trap(TrapCode.ONE_TASK, task=items_of(spec).task)
         case _:
-            return canvas
+            yield from (trap(code) for code in _codes(spec))
+    for number, part in enumerate(parts_of(spec)):
+        after = isinstance(spec, ChainSpec) and 0 < number < len(spec.chain)
+        body = isinstance(spec, ChordSpec) and number == len(spec.chord.header)
+        yield from _written(part, given=body or after or (given and number == 0))
+
+
+def _codes(spec: CanvasSpec) -> Iterator[TrapCode]:
+    """The traps in how a chain, a group or a chord is made."""
+    match spec:
+        case ChainSpec():
+            for before in spec.chain[:-1]:
+                if isinstance(before, GroupSpec):
+                    yield TrapCode.GROUP_OF_ONE if _is_one(before) else TrapCode.GROUP_BECOMES_CHORD
+        case GroupSpec():
+            if any(isinstance(member, GroupSpec) for member in spec.group):
+                yield TrapCode.NESTED_GROUP
+            yield from [TrapCode.GROUP_LINK] if spec.link else []
+            yield from [TrapCode.GROUP_LINK_ERROR] if spec.link_error else []
+        case ChordSpec():
+            if any(isinstance(member, GroupSpec) and not _is_one(member) for member in spec.chord.header):
+                yield TrapCode.NESTED_GROUP_REVERSED
+
+
+def _is_one(group: GroupSpec) -> bool:
+    return len(group.group) == 1
+
+
+def _of_task(spec: TaskSpec, *, given: bool) -> Iterator[Trap]:
+    if spec.immutable and given:
+        yield trap(TrapCode.IMMUTABLE, task=spec.task)
+    if spec.ignore_result:
+        yield trap(TrapCode.IGNORED_RESULT, task=spec.task)
+    ahead = (spec.eta - dry_app.now()).total_seconds() if spec.eta else 0
+    if max(spec.countdown or 0, ahead) > VISIBILITY_SECONDS:
+        yield trap(TrapCode.COUNTDOWN, seconds=VISIBILITY_SECONDS)
+    if spec.queue not in (None, QUEUE):
+        yield trap(TrapCode.QUEUE, queue=spec.queue)
+    if spec.time_limit is not None:
+        yield trap(TrapCode.TIME_LIMIT)
+
+
+def _built(plan: Plan) -> Iterator[Trap]:
+    """The traps in what Celery builds."""
+    for tree in inside(plan.tree):
+        if "chord" in tree:
+            yield from _of_chord(tree["chord"]["header"], tree["chord"]["body"], plan)
+    for id_ in plan.repeated - errbacks(plan.tree):
+        yield trap(TrapCode.REPEATED, task=plan.nodes[id_].task.rpartition(".")[2])
+    if plan.bytes > LARGE_BYTES:
+        yield trap(TrapCode.MESSAGE_SIZE, bytes=plan.bytes)
+
+
+def _of_chord(header: list[Tree], body: Tree, plan: Plan) -> Iterator[Trap]:
+    if len(header) == 1:
+        yield trap(TrapCode.HEADER_OF_ONE)
+    if any(ends_in_group(member) for member in header):
+        yield trap(TrapCode.GROUP_ENDS_MEMBER)
+    yield trap(TrapCode.HEADER_FAILURE)
+    if any(plan.nodes[id_].ignored for member in header for id_ in last_ids(member)):
+        yield trap(TrapCode.IGNORED_HEADER)
+    if any("link_error" in each for each in inside(body)):
+        yield trap(TrapCode.BODY_ERRBACK)
+    for id_ in first_ids(body):
+        node = plan.nodes[id_]
+        if node.given and node.task in ONE_VALUE:
+            yield trap(TrapCode.LIST_TO_ONE, task=TaskName(node.task).short)

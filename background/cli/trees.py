@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from background.canvas.trees import last_ids
 from background.cli.tables import state
 from background.cli.text import clean, duration, short
 
@@ -16,39 +17,7 @@ Json = Mapping[str, Any]
 DEEPEST = 12
 """Levels a terminal has room for; what is deeper stands below its predecessor instead of within it."""
 NAMED = 3
-
-
-def parents(nodes: Sequence[str], edges: Sequence[Sequence[str]]) -> dict[str, str | None]:
-    """Under which node each one stands, or `None`: the last one that everything before it has in common.
-
-    So a task stands under the one that it waits for, and the body of a chord beside its header. `nodes` come before
-    those that wait for them (Cooper, Harvey and Kennedy, A Simple, Fast Dominance Algorithm, 2001).
-    """
-    before: dict[str, list[str]] = {node: [] for node in nodes}
-    for first, then in edges:
-        before[then].append(first)
-    found: dict[str, str | None] = {}
-    level: dict[str | None, int] = {None: 0}
-    for node in nodes:
-        known = [each for each in before[node] if each in found]
-        above: str | None = known[0] if known else None
-        for other in known[1:]:
-            above = _common(above, other, found, level)
-        while level[above] >= DEEPEST:
-            above = found[above] if above is not None else None
-        found[node], level[node] = above, level[above] + 1
-    return found
-
-
-def _common(
-    one: str | None, other: str | None, found: Mapping[str, str | None], level: Mapping[str | None, int]
-) -> str | None:
-    while one != other:
-        if one is not None and level[one] >= level[other]:
-            one = found[one]
-        elif other is not None:
-            other = found[other]
-    return one
+CALLED = {"link": "when that succeeds", "link_error": "when that fails", "spawned": "sent by that"}
 
 
 def outcome(answer: Json) -> RenderableType:
@@ -73,20 +42,43 @@ def preview(plan: Json) -> RenderableType:
 
 
 def _tree(graph: Json, title: str) -> Tree:
+    """What follows a task stands under it, members of a group side by side, a chord's body beside its header."""
     nodes = {str(node["id"]): node for node in graph["nodes"]}
-    branches: dict[str | None, Tree] = {None: Tree(Text(title), guide_style="bright_black")}
-    before: dict[str, list[str]] = {node: [] for node in nodes}
-    for first, then in graph["edges"]:
-        before[then].append(first)
-    for node, above in parents(list(nodes), graph["edges"]).items():
-        waits_for = [] if before[node] == [above] else [nodes[each] for each in before[node]]
-        branches[node] = branches[above].add(_label(nodes[node], waits_for))
-    return branches[None]
+    root = Tree(Text(title), guide_style="bright_black")
+    _add(root, graph["tree"], nodes, level=0)
+    return root
 
 
-def _label(node: Json, waits_for: Sequence[Json]) -> Text:
-    arguments = ", ".join(short(each, 30) for each in node["args"])
-    label = Text(f"{_name(node)}({arguments})")
+def _add(above: Tree, part: Json, nodes: Mapping[str, Json], *, level: int, note: str = "") -> tuple[Tree, int]:
+    """Put a part under a branch; gives the branch, and its level, under which what follows it stands."""
+    if "task" in part:
+        branch = above.add(_label(nodes[part["task"]], note))
+        branch, level = (above, level) if level >= DEEPEST else (branch, level + 1)
+        for name, words in CALLED.items():
+            for called in part.get(name, ()):
+                _add(branch, called, nodes, level=level, note=words)
+        return branch, level
+    for each in part.get("chain", ()):
+        above, level = _add(above, each, nodes, level=level, note=note)
+        note = ""
+    chord = part.get("chord")
+    for member in chord["header"] if chord else part.get("group", ()):
+        _add(above, member, nodes, level=level, note=note)
+    if chord:
+        return _add(above, chord["body"], nodes, level=level, note=f"after {_ends(chord['header'], nodes)}")
+    return above, level
+
+
+def _ends(header: Sequence[Json], nodes: Mapping[str, Json]) -> str:
+    """The tasks whose results the body of a chord is given."""
+    names = [_name(nodes[id_]) for member in header for id_ in last_ids(dict(member))]
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} tasks"
+
+
+def _label(node: Json, note: str) -> Text:
+    arguments = [short(each, 30) for each in node["args"]]
+    arguments += [f"{clean(name)}={short(each, 30)}" for name, each in node.get("kwargs", {}).items()]
+    label = Text(f"{_name(node)}({', '.join(arguments)})")
     if "state" in node:
         label.append("  ").append(state(node["state"]))
         label.append(f"  {duration(node['started_at'], node['finished_at'])}".rstrip(), "bright_black")
@@ -94,9 +86,8 @@ def _label(node: Json, waits_for: Sequence[Json]) -> Text:
             label.append(clean(f"  {node['error']['type']}: {node['error']['message']}"), "red")
         elif node["state"] == "SUCCESS":
             label.append(f"  → {short(node['result'])}")
-    if waits_for:
-        names = [_name(each) for each in waits_for]
-        label.append(f"  after {', '.join(names) if len(names) <= NAMED else f'{len(names)} tasks'}", "bright_black")
+    if note:
+        label.append(f"  {note}", "bright_black")
     return label
 
 

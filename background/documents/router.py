@@ -8,9 +8,9 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from background.canvas import service as canvases
-from background.canvas.builder import Canvas, Chain, Chord, Group, Task
 from background.canvas.schemas import Body as StrictBody
 from background.canvas.schemas import ChordRun, GroupRun, Run
+from background.canvas.spec import ChainSpec, chain, chord, group, task
 from background.documents import service
 from background.documents.report import report_path
 from background.errors import Invalid
@@ -56,20 +56,20 @@ def list_documents() -> list[DocumentInfo]:
 @router.post("/analyze", status_code=202, responses=responses(413))
 def analyze_many(body: Annotated[Selection | None, Body()] = None) -> GroupRun:
     """A group: each document extracted and analyzed, side by side."""
-    return canvases.submit_group(Group(_analyses(body)))
+    return canvases.submit_group(group(_analyses(body)))
 
 
 @router.post("/report", status_code=202, responses=responses(413))
 def report_on_many(body: Annotated[Selection | None, Body()] = None) -> ChordRun:
     """A chord: each document extracted and analyzed, then one report on them all."""
-    return canvases.submit_chord(Chord(_analyses(body), Task(TaskName.MERGE)))
+    return canvases.submit_chord(chord(_analyses(body), task(TaskName.MERGE)))
 
 
 @router.post("/{name}/analyze", status_code=202, responses=responses(404))
 def analyze_one(name: Name) -> Run:
     """A chain: extract, analyze, report."""
     service.get_store().get(name)
-    return canvases.submit(Chain((Task(TaskName.EXTRACT, (name,)), Task(TaskName.ANALYZE), Task(TaskName.REPORT))))
+    return canvases.submit(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE), task(TaskName.REPORT)))
 
 
 @router.get("/{name}", response_class=FileResponse, responses=responses(404))
@@ -95,7 +95,7 @@ def download_report(name: Annotated[str, Path(description="`<report id>.md` or `
     return FileResponse(path, media_type=media_type, filename=name, headers=ATTACHED)
 
 
-def _analyses(body: Selection | None) -> tuple[Canvas, ...]:
+def _analyses(body: Selection | None) -> tuple[ChainSpec, ...]:
     store = service.get_store()
     stored = [document.name for document in store.list()]
     names = stored if body is None or body.documents is None else body.documents
@@ -104,4 +104,4 @@ def _analyses(body: Selection | None) -> tuple[Canvas, ...]:
     for position, name in enumerate(names):
         if name not in stored:
             raise Invalid(f"There is no document {name!r}.", where=("body", "documents", position))
-    return tuple(Chain((Task(TaskName.EXTRACT, (name,)), Task(TaskName.ANALYZE))) for name in names)
+    return tuple(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE)) for name in names)

@@ -175,7 +175,7 @@ def _copy(stream: BinaryIO, path: Path, *, limit: int) -> tuple[int, str]:
         while chunk := stream.read(_CHUNK):
             size += len(chunk)
             if size > limit:
-                raise TooLarge(f"A document has at most {limit:,} bytes.")
+                raise TooLarge(f"A document has at most {limit:,} bytes.", code="body_too_large", bytes=limit)
             digest.update(chunk)
             out.write(chunk)
         out.flush()
@@ -231,11 +231,11 @@ def _read_meta(folder: Path) -> Document | None:
 
 
 def _missing(name: str) -> NotFound:
-    return NotFound(f"There is no document {_shown(name)}.")
+    return NotFound(f"There is no document {_shown(name)}.", what="document", id=_shown(name))
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"There is a document {_shown(name)} already.")
+    return Conflict(f"There is a document {_shown(name)} already.", code="document_exists", name=_shown(name))
 
 
 def _shown(name: str) -> str:

@@ -23,7 +23,7 @@ from kombu.exceptions import KombuError
 from redis import RedisError
 
 from background import database
-from background.canvas import queries as canvas_queries
+from background.canvas import task_queries
 from background.canvas.batch import GATHER_SECONDS
 from background.errors import Unavailable
 from background.jobs import queries
@@ -69,6 +69,9 @@ class PlannedStop:
         while self._others_run() and time.monotonic() - begun < END_SECONDS:
             time.sleep(0.05)
         self._give_back_messages()
+        # Only now: what a worker runs that is not there any more would count as lost.
+        with suppress(Unavailable):
+            self._leave()
         time.sleep(0.5)  # Celery's own way out, where nothing holds it up any more
         for child in active_children():
             if child.pid is not None:
@@ -81,7 +84,6 @@ class PlannedStop:
             try:
                 with database.transaction(seconds=1) as connection:
                     number = queries.hand_back(connection, worker_id=self.worker_id)
-                self._leave()
             except Unavailable as error:
                 logger.warning("Jobs could not be handed back yet: %s", error)
                 time.sleep(0.2)
@@ -93,7 +95,7 @@ class PlannedStop:
         """What is not acknowledged goes back to the queue now; else Redis would hold it for two minutes."""
         time.sleep(2 * GATHER_SECONDS)  # What has just ended is being written.
         with suppress(Unavailable), database.transaction(seconds=1) as connection:
-            canvas_queries.hand_back(connection, self.worker_id)
+            task_queries.hand_back(connection, self.worker_id)
         for request in {*celery_state.reserved_requests, *celery_state.active_requests}:
             try:
                 # Not request.reject: that leaves it to the main loop, which has ended.

@@ -1,10 +1,10 @@
 """What the job endpoints take and give."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 from sqlalchemy import RowMapping
 
 from background.errors import Invalid
@@ -105,8 +105,24 @@ class Event(BaseModel):
     error: str | None
 
 
+class WaitingFacts(BaseModel):
+    """Why a PENDING job is not running yet: `code` says which of the facts there are."""
+
+    code: states.WaitingCode
+    seconds: float | None = None
+    run_at: datetime | None = None
+    error: str | None = None
+    queued: int | None = None
+    workers: int | None = None
+
+
+def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
+    """Those of the facts that there are."""
+    return None if facts is None else facts.model_dump(mode="json", exclude_none=True)
+
+
 class Job(BaseModel):
-    """A job with its steps. `waiting_for` says why a PENDING job is not running yet."""
+    """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run."""
 
     id: int
     task_id: UUID
@@ -125,22 +141,24 @@ class Job(BaseModel):
     result: Any
     error: str | None
     waiting_for: str | None
+    waiting: Annotated[WaitingFacts | None, PlainSerializer(told)]
     steps: list[Step]
 
     @classmethod
     def from_row(cls, row: RowMapping, workers: Snapshot) -> Self:
         """A job as `reads` gives it, and what the workers report at the same time."""
-        reason = None
+        facts = None
         if row["status"] == JobStatus.PENDING:
-            waiting = states.Waiting(
+            known = states.Waiting(
                 seconds_until_due=row["seconds_until_due"],
+                run_at=row["run_at"],
                 error=row["error"] if row["failures"] else None,
                 published=row["published"],
                 live_workers=workers.live,
                 queue_length=workers.queue_length,
             )
-            reason = states.waiting_for(waiting)
-        return cls.model_validate({**row, "waiting_for": reason})
+            facts = states.waiting(known)
+        return cls.model_validate({**row, "waiting": facts, "waiting_for": facts and states.waiting_for(facts)})
 
 
 class JobWithHistory(Job):

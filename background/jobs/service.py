@@ -34,7 +34,8 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMappi
         # It may have been deleted between the two statements; then the key is free again.
         if before is not None:
             if before["request_digest"] != job["request_digest"]:
-                raise Conflict("This Idempotency-Key was used before, with another request.")
+                message = "This Idempotency-Key was used before, with another request."
+                raise Conflict(message, code="idempotency_key")
             return before, False
     dispatch.publish([made[0]] if made[0]["due"] else [])
     return made[0], True
@@ -56,7 +57,7 @@ def cancel_job(job_id: int) -> None:
     """End a waiting job; ask a running one to end. Raises `NotFound`, or `Conflict` when it has ended."""
     with database.transaction() as connection:
         if queries.cancel(connection, job_id) is None:
-            raise _why_not(queries.lock(connection, job_id), job_id, "it cannot be cancelled any more")
+            raise _why_not(queries.lock(connection, job_id), job_id, "it cannot be cancelled any more", "job_ended")
 
 
 def retry_job(job_id: int, request: RetryRequest) -> None:
@@ -66,17 +67,17 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         if row is None:
             raise _missing(job_id)
         if request.from_step is not None and request.from_step > row["steps_total"]:
-            raise Conflict(f"Job {job_id} has {row['steps_total']} steps.")
+            raise _no_retry(job_id, why="steps", total=row["steps_total"])
         reason = states.why_no_retry(
             status=JobStatus(row["status"]), steps_done=row["steps_done"], from_step=request.from_step
         )
         if reason is not None:
-            raise Conflict(f"Job {job_id} cannot be retried. {reason}")
+            raise _no_retry(job_id, **reason)
         params = None
         if request.params is not None:
             pipeline = PIPELINES.get(row["pipeline"])
             if pipeline is None:
-                raise Conflict(f"Job {job_id} cannot be retried. There is no pipeline {row['pipeline']!r} any more.")
+                raise _no_retry(job_id, why="pipeline_gone", pipeline=row["pipeline"])
             found = checked(pipeline, request.params, where=("body", "params"))
             params = jsontext.dumps(found.model_dump(mode="json"))
         job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params)
@@ -87,7 +88,9 @@ def delete_job(job_id: int) -> None:
     """Remove an ended job with its steps and history. Raises `NotFound` or `Conflict`."""
     with database.transaction() as connection:
         if not queries.remove(connection, job_id):
-            raise _why_not(queries.lock(connection, job_id), job_id, "only an ended job can be deleted")
+            raise _why_not(
+                queries.lock(connection, job_id), job_id, "only an ended job can be deleted", "job_not_ended"
+            )
 
 
 def get_job(job_id: int) -> JobWithHistory:
@@ -160,8 +163,15 @@ def _digest(job: dict[str, Any]) -> str:
 
 
 def _missing(job_id: int) -> NotFound:
-    return NotFound(f"There is no job {job_id}.")
+    return NotFound(f"There is no job {job_id}.", what="job", id=job_id)
 
 
-def _why_not(row: RowMapping | None, job_id: int, reason: str) -> NotFound | Conflict:
-    return _missing(job_id) if row is None else Conflict(f"Job {job_id} is {row['status']}; {reason}.")
+def _no_retry(job_id: int, **facts: Any) -> Conflict:
+    message = f"Job {job_id} cannot be retried. {states.NO_RETRY[facts['why']].format(**facts)}"
+    return Conflict(message, code="job_not_retryable", id=job_id, **facts)
+
+
+def _why_not(row: RowMapping | None, job_id: int, reason: str, code: str) -> NotFound | Conflict:
+    if row is None:
+        return _missing(job_id)
+    return Conflict(f"Job {job_id} is {row['status']}; {reason}.", code=code, id=job_id, status=row["status"])

@@ -5,7 +5,9 @@ PENDING -> IN_PROGRESS -> COMPLETED | FAILED | CANCELLED
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class JobStatus(StrEnum):
@@ -76,15 +78,25 @@ def after_loss(*, failures: int, max_attempts: int) -> Decision:
     return Decision(JobStatus.FAILED if failures >= max_attempts else JobStatus.PENDING)
 
 
-def why_no_retry(*, status: JobStatus, steps_done: int, from_step: int | None) -> str | None:
-    """Why a job with this many COMPLETED steps cannot be retried like this; `None` when it can."""
+def why_no_retry(*, status: JobStatus, steps_done: int, from_step: int | None) -> dict[str, Any] | None:
+    """Why a job with this many COMPLETED steps cannot be retried like this, as facts; `None` when it can."""
     if status not in ENDED:
-        return f"It is {status}; only a job that has ended can be retried."
+        return {"why": "not_ended", "status": status}
     if status is JobStatus.COMPLETED and from_step is None:
-        return "It is COMPLETED; name the step to run again in from_step."
+        return {"why": "name_step"}
     if from_step is not None and from_step > steps_done + 1:
-        return f"Step {from_step} cannot be first: only {steps_done} steps are COMPLETED."
+        return {"why": "step_too_far", "step": from_step, "done": steps_done}
     return None
+
+
+NO_RETRY = {
+    "not_ended": "It is {status}; only a job that has ended can be retried.",
+    "name_step": "It is COMPLETED; name the step to run again in from_step.",
+    "step_too_far": "Step {step} cannot be first: only {done} steps are COMPLETED.",
+    "steps": "It has {total} steps.",
+    "pipeline_gone": "There is no pipeline {pipeline!r} any more.",
+}
+"""Why a job cannot be retried, by `why`, with places for the facts."""
 
 
 @dataclass(frozen=True)
@@ -96,27 +108,53 @@ class Waiting:
     """
 
     seconds_until_due: float
+    run_at: datetime
     error: str | None
     published: bool
     live_workers: int
     queue_length: int | None
 
 
-def waiting_for(job: Waiting) -> str:
-    """Why a PENDING job is not running yet, in a sentence."""
+class WaitingCode(StrEnum):
+    """Every reason for which a PENDING job waits."""
+
+    NOT_DUE = "not_due"
+    PAUSING = "pausing"
+    NO_WORKER = "no_worker"
+    BROKER_DOWN = "broker_down"
+    BEING_PUBLISHED = "being_published"
+    ON_ITS_WAY = "on_its_way"
+    NO_FREE_WORKER = "no_free_worker"
+
+
+WAITING_SENTENCES = {
+    WaitingCode.NOT_DUE: "It is not due yet: it may begin in {seconds:.0f} s.",
+    WaitingCode.PAUSING: "It pauses for another {seconds:.0f} s after an error: {error}",
+    WaitingCode.NO_WORKER: "No worker is alive.",
+    WaitingCode.BROKER_DOWN: "The broker is down: no worker can reach it.",
+    WaitingCode.BEING_PUBLISHED: "Its message is about to be handed to the broker.",
+    WaitingCode.ON_ITS_WAY: "Its message is on its way to a worker.",
+    WaitingCode.NO_FREE_WORKER: "It waits for a free worker: {queued} in the queue, {workers} alive.",
+}
+"""Each in English; the page has its own."""
+
+
+def waiting(job: Waiting) -> dict[str, Any]:
+    """Why a PENDING job is not running yet, as facts: `code`, and what belongs to it."""
     if job.seconds_until_due > 0:
-        pause = f"{job.seconds_until_due:.0f} s"
-        return (
-            f"It is not due yet: it may begin in {pause}."
-            if job.error is None
-            else f"It pauses for another {pause} after an error: {job.error}"
-        )
-    if job.live_workers == 0:
-        return "No worker is alive."
-    if job.queue_length is None:
-        return "The broker is down: no worker can reach it."
+        due = {"seconds": job.seconds_until_due, "run_at": job.run_at}
+        if job.error is None:
+            return {"code": WaitingCode.NOT_DUE, **due}
+        return {"code": WaitingCode.PAUSING, **due, "error": job.error}
+    if job.queue_length is None or job.live_workers == 0:
+        return {"code": WaitingCode.NO_WORKER if job.live_workers == 0 else WaitingCode.BROKER_DOWN}
     if not job.published:
-        return "Its message is about to be handed to the broker."
+        return {"code": WaitingCode.BEING_PUBLISHED}
     if job.queue_length == 0:
-        return "Its message is on its way to a worker."
-    return f"It waits for a free worker: {job.queue_length} in the queue, {job.live_workers} alive."
+        return {"code": WaitingCode.ON_ITS_WAY}
+    return {"code": WaitingCode.NO_FREE_WORKER, "queued": job.queue_length, "workers": job.live_workers}
+
+
+def waiting_for(facts: dict[str, Any]) -> str:
+    """These facts in a sentence."""
+    return WAITING_SENTENCES[facts["code"]].format(**facts)

@@ -1,16 +1,24 @@
 """What a stream sends of a job or run: the JSON that `GET /jobs/{id}` (without history) or `GET /result/{id}` gives."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from background import database
-from background.canvas import service as canvas
+from background.canvas import outcomes
 from background.errors import NotFound
 from background.jobs import service as jobs
 from background.jobs.states import ENDED
 from background.streams import queries
 from background.streams.queries import JOBS, RUNS
+
+MAX_VALUE_BYTES = 16 * 1024
+VALUES = frozenset({"args", "canvas", "code", "error", "kwargs", "message", "output", "params", "result", "verdict"})
+"""What may be large: it comes from a client, or from a task."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def job(job_id: int) -> Subject:
 
 def outcome(task_id: UUID) -> Subject:
     """A run, a member of a run or a job by its task id. Raises `NotFound` and `Unavailable`."""
-    followed = canvas.follow(task_id)
+    followed = outcomes.follow(task_id)
     return Subject(JOBS if followed.is_job else RUNS, followed.owner, task_id)
 
 
@@ -49,17 +57,38 @@ def load(subjects: Iterable[Subject]) -> dict[Subject, Document]:
     """How each of them stands now; what does not exist (any more) is left out. Raises `Unavailable`."""
     wanted = set(subjects)
     found = {
-        job(each.id): Document(each.model_dump_json().encode(), number, each.status in ENDED)
+        job(each.id): Document(_sent(each), number, each.status in ENDED)
         for each, number in jobs.get_jobs([subject.owner for subject in wanted if subject.task_id is None])
     }
     for subject in wanted:
         if subject.task_id is not None:
             try:
-                followed = canvas.follow(subject.task_id)
+                followed = outcomes.follow(subject.task_id)
             except NotFound:
                 continue
-            found[subject] = Document(followed.outcome.model_dump_json().encode(), followed.number, followed.ended)
+            found[subject] = Document(_sent(followed.outcome), followed.number, followed.ended)
     return found
+
+
+def _sent(model: BaseModel) -> bytes:
+    """Its JSON. Values over `MAX_VALUE_BYTES` are left out and named in `cut`; a GET has them."""
+    data = model.model_dump_json().encode()
+    if len(data) <= MAX_VALUE_BYTES:
+        return data
+    document = json.loads(data)
+    cut = [".".join(path) for path in _cut(document, ())]
+    return json.dumps({**document, "cut": cut}, separators=(",", ":")).encode() if cut else data
+
+
+def _cut(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for name, value in items:
+        here = (*path, str(name))
+        if name in VALUES and len(json.dumps(value, ensure_ascii=False).encode()) > MAX_VALUE_BYTES:
+            part[name] = None
+            yield here
+        elif name not in VALUES:
+            yield from _cut(value, here)
 
 
 def since(subject: Subject, number: int | None) -> tuple[list[tuple[int, str]], Document]:
@@ -70,7 +99,7 @@ def since(subject: Subject, number: int | None) -> tuple[list[tuple[int, str]], 
     events = [] if number is None else _numbered(subject, number)
     document = load([subject]).get(subject)
     if document is None:
-        raise NotFound(f"There is no job {subject.owner}.")
+        raise NotFound(f"There is no job {subject.owner}.", what="job", id=subject.owner)
     return (_numbered(subject, document.number - 1)[:1] if number is None else events), document
 
 

@@ -226,4 +226,4 @@ async def in_time(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
         async with asyncio.timeout(START_SECONDS):
             return await asyncio.to_thread(function, *args, **kwargs)
     except TimeoutError as error:
-        raise Unavailable("PostgreSQL cannot be reached or does not answer.") from error
+        raise Unavailable("PostgreSQL cannot be reached or does not answer.", code="database_down") from error

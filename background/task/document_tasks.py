@@ -27,6 +27,6 @@ def report(self: RecordedTask, analysis: dict[str, Any]) -> dict[str, Any]:
 
 
 @celery_app.task(name=TaskName.MERGE, base=RecordedTask, bind=True)
-def merge(self: RecordedTask, analyses: list[dict[str, Any]] | dict[str, Any]) -> dict[str, Any]:
+def merge(self: RecordedTask, analyses: list[dict[str, Any]]) -> dict[str, Any]:
     """Write one report on all of them."""
     return service.report_documents(service.get_store(), analyses, report_id=str(self.request.id))

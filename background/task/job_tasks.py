@@ -61,7 +61,7 @@ def end_tasks(state: Any, task_ids: list[str]) -> None:
                 request.terminate(pool, signal="SIGTERM")
 
 
-@celery_app.task(name=TaskName.RUN_JOB, bind=True, ignore_result=True)
+@celery_app.task(name=TaskName.RUN_JOB, base=Task, bind=True, ignore_result=True)
 def run_job(self: "Task[Any, Any]", job_id: int) -> None:
     """Claim the job and run its steps, if there is anything to claim."""
     if _planned_stop.asked:

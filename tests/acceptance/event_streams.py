@@ -98,15 +98,21 @@ class Reader(threading.Thread):
 
 
 def make_job(connection: Any, *, characters: int = 0) -> int:
-    """A job that nobody will run; `characters` makes it large."""
+    """A job that nobody will run; so many `characters` in the outputs of its steps, none of which is large."""
     statement = text("""
         INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at,
-                          event_count, result)
+                          event_count)
         VALUES (gen_random_uuid(), 'demo', '{a}', '{NULL}', '{"fail_times": 0}', 0, 3, now() + interval '1 day',
-                0, to_jsonb(repeat('x', :characters)))
+                0)
         RETURNING id
     """)
-    return int(connection.execute(statement, {"characters": characters}).scalar_one())
+    job_id = int(connection.execute(statement).scalar_one())
+    steps = text("""
+        INSERT INTO job_steps (job_id, step_number, name, status, message, attempt, output)
+        SELECT :id, n, 'a', 'COMPLETED', '', 1, to_jsonb(repeat('x', 16000)) FROM generate_series(1, :steps) AS n
+    """)
+    connection.execute(steps, {"id": job_id, "steps": characters // 16_000})
+    return job_id
 
 
 def write_event(connection: Any, job_id: int, *, status: str = "PENDING") -> None:

@@ -12,9 +12,8 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from background.canvas import builder, queries, service
-from background.canvas.builder import Chain, Task
-from background.canvas.spec import to_json
+from background.canvas import judge, service, task_queries
+from background.canvas.spec import chain, task
 from background.celery import celery_app
 from background.local.postgres import EmbeddedPostgres
 from background.task_names import TaskName
@@ -27,7 +26,7 @@ NEVER_WRITES = "tests.acceptance.late_recorder"
 
 def start_sleep(seconds: float) -> str:
     """Start a chain of a sleep and an echo; gives the id of the run."""
-    return str(service.submit(Chain((Task(TaskName.SLEEP, (seconds,)), Task(TaskName.ECHO)))).task_id)
+    return str(service.submit(chain(task(TaskName.SLEEP, seconds), task(TaskName.ECHO))).task_id)
 
 
 def sleeping(client: httpx.Client, run: str, *, on: str = "") -> bool:
@@ -105,6 +104,7 @@ def test_a_killed_workers_canvas_is_lost_until_it_is_retried(client: httpx.Clien
         lost = finished(client, run)
         assert (lost["status"], lost["error"]["type"]) == ("FAILURE", "Lost")
         assert "sleep was lost: the worker first@" in lost["verdict"]
+        assert lost["reason"]["code"] == "lost"
         assert client.post(f"/result/{run}/retry").status_code == 202
         assert finished(client, run)["result"] == 3
 
@@ -114,7 +114,9 @@ def test_a_lost_task_that_comes_after_all_goes_on(client: httpx.Client, tmp_path
     first = client.get(f"/result/{run}").json()["graph"]["nodes"][0]["id"]
     with transaction() as connection:
         error = '{"type": "Lost", "message": "it seems"}'
-        queries.settled(connection, task_id=first, state="FAILURE", error=error)
+        task_queries.settled(connection, task_id=first, state="FAILURE", error=error)
+        (number,) = task_queries.closed(connection, closed=[first])
+        judge.judge(connection, number)
     assert client.get(f"/result/{run}").json()["status"] == "FAILURE"
     with running_worker(tmp_path / "first.log", *ONE_CHILD):
         wait_for(lambda: client.get(f"/result/{run}").json()["status"] == "SUCCESS", what="the success")
@@ -138,7 +140,7 @@ def test_what_was_not_recorded_is_filled_in(client: httpx.Client, postgres: Embe
 
 def test_a_success_that_was_not_yet_written_is_filled_in(client: httpx.Client, tmp_path: Path) -> None:
     with running_worker(tmp_path / "first.log", *ONE_CHILD, module=NEVER_WRITES) as first:
-        run = str(service.submit(Task(TaskName.ADD, (1, 2))).task_id)
+        run = str(service.submit(task(TaskName.ADD, 1, 2)).task_id)
         first.wait_for_line(f"{run}] succeeded")
         first.kill()
     assert client.get(f"/result/{run}").json()["status"] == "STARTED"
@@ -151,49 +153,31 @@ def test_a_success_that_was_not_yet_written_is_filled_in(client: httpx.Client, t
 def test_a_success_that_was_not_yet_written_is_not_run_again(client: httpx.Client, tmp_path: Path) -> None:
     name = f"{uuid4()}.txt"
     client.post("/documents", files={"file": (name, b"It was here.")}).raise_for_status()
-    task = Task(TaskName.EXTRACT, (name,))
     with running_worker(tmp_path / "first.log", *ONE_CHILD, module=NEVER_WRITES) as first:
-        service.submit(task)
-        first.wait_for_line(f"{task.id}] succeeded")
+        run = str(service.submit(task(TaskName.EXTRACT, name)).task_id)
+        first.wait_for_line(f"{run}] succeeded")
         first.kill()
     client.delete(f"/documents/{name}").raise_for_status()
     # As Redis hands it out again: it would fail now.
-    celery_app.signature(TaskName.EXTRACT.value, args=(name,), task_id=task.id).apply_async()
+    celery_app.signature(TaskName.EXTRACT.value, args=(name,), task_id=run).apply_async()
     with running_worker(tmp_path / "second.log", *ONE_CHILD) as second:
-        second.wait_for_line(f"{task.id}] succeeded")
-        outcome = finished(client, task.id)
+        second.wait_for_line(f"{run}] succeeded")
+        outcome = finished(client, run)
     assert (outcome["status"], outcome["result"]["document"]) == ("SUCCESS", name)
 
 
 def test_a_process_that_ends_writes_what_is_left(client: httpx.Client, tmp_path: Path) -> None:
     with running_worker(tmp_path / "first.log", *ONE_CHILD, "--max-tasks-per-child=1", module=NEVER_WRITES) as worker:
-        run = str(service.submit(Task(TaskName.ADD, (1, 2))).task_id)
+        run = str(service.submit(task(TaskName.ADD, 1, 2)).task_id)
         worker.wait_for_line(f"{run}] succeeded")
         celery_app.AsyncResult(run).forget()  # so that nobody can fill the gap
         assert finished(client, run)["result"] == 3
 
 
 def test_a_task_that_is_killed_for_its_time_limit_is_recorded(client: httpx.Client, tmp_path: Path) -> None:
-    task = Task(TaskName.SLEEP, (30,))
-    record_only(task)
+    callback = task(TaskName.ECHO)
     with running_worker(tmp_path / "first.log", *ONE_CHILD):
-        builder.signature_of(task).apply_async(time_limit=1)
-        outcome = finished(client, task.id)
+        run = str(service.submit(task(TaskName.SLEEP, 30, time_limit=1.0, link_error=[callback])).task_id)
+        outcome = finished(client, run)
     assert (outcome["status"], outcome["error"]["type"]) == ("FAILURE", "TimeLimitExceeded")
-
-
-def record_only(task: Task) -> None:
-    """The record of a run of this task, which is then published in another way."""
-    node = {"id": task.id, "task": task.name.value, "args": list(task.args), "next": []}
-    with transaction() as connection:
-        queries.create(
-            connection,
-            task_id=task.id,
-            run_type="single",
-            code="",
-            canvas=to_json(task),
-            epoch=None,
-            edges=[],
-            result_ids=task.id,
-            tasks=[node],
-        )
+    assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SUCCESS"]

@@ -51,7 +51,7 @@ NESTED = {
         ({"chain": [ADD, task("multiply", 10), task("finalize")]}, "Final result: 50"),
         ({"group": [ADD, {"group": [ADD, task("multiply", 2, 3)]}]}, [5, 5, 6]),
         ({"chord": {"header": [ADD, ADD], "body": task("xsum")}}, 10),
-        ({"chord": {"header": [ADD], "body": ECHO}}, 5),
+        ({"chord": {"header": [ADD], "body": ECHO}}, [5]),
         ({"chain": [{"group": [ADD, ADD]}, ECHO]}, [5, 5]),
         ({"chain": [{"group": [ADD]}, ECHO]}, 5),
         ({"chain": [{"group": [ADD, ADD]}, {"group": [task("xsum"), ECHO]}]}, [10, [5, 5]]),
@@ -81,7 +81,10 @@ def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
     answer = client.post(f"/result/{run['task_id']}/retry")
     assert answer.status_code == 202
     again = finished(client, run["task_id"])
-    assert again["graph"]["nodes"][0] == run["graph"]["nodes"][0]
+    first, before = again["graph"]["nodes"][0], run["graph"]["nodes"][0]
+    assert {**first, "id": None} == {**before, "id": None}
+    old = client.get(f"/result/{before['id']}").json()
+    assert (old["task_id"], old["run_id"]) == (first["id"], again["task_id"])
     assert (again["status"], states(again)) == ("FAILURE", states(run))
     assert again["graph"]["nodes"][1]["finished_at"] > run["graph"]["nodes"][1]["finished_at"]
 
@@ -93,7 +96,10 @@ def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
 def test_an_error_callback(client: httpx.Client, first: dict[str, Any], expected: list[str], result: Any) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [{**first, "link_error": ECHO}, ECHO]})["task_id"])
     assert [state for _, state in states(run)] == expected
-    assert [node["on_error"] for node in run["graph"]["nodes"]] == [run["graph"]["nodes"][1]["id"], None, None]
+    first_id, called_id, last_id = (node["id"] for node in run["graph"]["nodes"])
+    assert run["graph"]["tree"] == {
+        "chain": [{"task": first_id, "link_error": [{"task": called_id}]}, {"task": last_id}]
+    }
     assert (run["status"], run["result"]) == ("SUCCESS" if result else "FAILURE", result)
     if not result:
         failed, called, _ = run["graph"]["nodes"]
@@ -110,24 +116,28 @@ def test_a_groups_callback_that_fails_is_retried_alone(client: httpx.Client) -> 
     assert client.post(f"/result/{run['task_id']}/retry").status_code == 202
     again = finished(client, run["task_id"])
     assert states(again) == expected
-    changed = [a != b for a, b in zip(run["graph"]["nodes"], again["graph"]["nodes"], strict=True)]
+    ends = [[node["finished_at"] for node in each["graph"]["nodes"]] for each in (run, again)]
+    changed = [a != b for a, b in zip(*ends, strict=True)]
     assert changed == [False, True, False, False]
 
 
-def test_a_node_names_its_callbacks(client: httpx.Client, worker: Process) -> None:
-    body = {"group": [ADD, ADD], "link": task("echo", "one is done"), "link_error": task("echo", "one failed")}
+def test_a_task_names_its_callbacks(client: httpx.Client, worker: Process) -> None:
+    body = {"group": [ADD, ADD], "link": task("echo", "one is done"), "link_error": ECHO}
     graphs = [client.post("/canvas/preview", json=body).json()["graph"], start(client, "/canvas", body)["graph"]]
     for graph in graphs:
         first, success, error, second, other_error = (node["id"] for node in graph["nodes"])
-        named = {node["id"]: (node["on_success"], node["on_error"]) for node in graph["nodes"]}
-        assert (named[first], named[second]) == ((success, error), (None, other_error))
-        assert {named[each] for each in (success, error, other_error)} == {(None, None)}
+        assert graph["tree"] == {
+            "group": [
+                {"task": first, "link": [{"task": success}], "link_error": [{"task": error}]},
+                {"task": second, "link_error": [{"task": other_error}]},
+            ]
+        }
 
 
 def test_a_chain_that_stops(client: httpx.Client) -> None:
     run = finished(client, start(client, "/canvas", {"chain": [ADD, task("xsum"), ECHO, ECHO]})["task_id"])
     assert states(run) == [("add", "SUCCESS"), ("xsum", "FAILURE"), ("echo", "SKIPPED"), ("echo", "SKIPPED")]
-    assert run["verdict"].startswith("xsum failed: TypeError")
+    assert run["verdict"].startswith("xsum failed: InvalidArgument: values: Input should be a valid list.")
     assert run["verdict"].endswith("The chain stopped at step 2: echo, echo never ran.")
 
 
@@ -154,6 +164,7 @@ def test_a_running_task_is_killed(client: httpx.Client) -> None:
     assert client.post(f"{path}/cancel?terminate=true").status_code == 202
     ended = finished(client, run["task_id"])
     assert (ended["status"], states(ended)) == ("REVOKED", [("sleep", "REVOKED"), ("echo", "REVOKED")])
+    assert ended["verdict"] == "sleep was killed while it ran. echo never ran."
 
 
 def test_the_catalogue(client: httpx.Client) -> None:

@@ -123,12 +123,11 @@ def test_an_error_leads_to_its_part(page: Page, watch: Watch, client: httpx.Clie
     expect(row(page, "chain.1")).to_have_attribute("aria-selected", "true")
 
 
-def test_the_code_of_a_run_becomes_its_canvas_again(page: Page, client: httpx.Client, worker: Process) -> None:
-    first = task("flaky", 1, retries=2, link_error=task("echo"))
+def test_a_run_is_copied_as_it_was_posted(page: Page, client: httpx.Client, worker: Process) -> None:
+    first = task("flaky", kwargs={"times": 1}, retries=2, link_error=task("echo"))
     values: list[Any] = [None, True, 1.5e300, {"a": "it's\n\"한\\"}, []]
-    canvas = {
-        "chain": [first, task("echo", values, immutable=True), {"group": [task("echo"), task("sleep", countdown=0.5)]}]
-    }
+    last = {"group": [task("echo"), task("sleep", countdown=0.5)], "link": [task("finalize", 1)]}
+    canvas = {"chain": [first, task("echo", values, immutable=True), last]}
     page.goto(f"/ui/#/runs/{start(client, canvas)}")
     page.locator('[data-action="copy-run"]').click()
     expect(text(page)).to_be_visible()
@@ -148,9 +147,8 @@ def test_a_canvas_is_run_by_keyboard(page: Page, client: httpx.Client, worker: P
 
 
 def test_never_more_than_300_tasks_are_elements(page: Page, client: httpx.Client) -> None:
-    groups = [{"group": [task("echo", number) for number in range(20)]}]
-    groups += [{"group": [task("echo") for _ in range(20)]} for _ in range(39)]
-    page.goto(f"/ui/#/canvas?{urlencode({'draft': json.dumps({'chain': groups})})}")
+    lanes = [{"chain": [task("echo", number), *(task("echo") for _ in range(39))]} for number in range(20)]
+    page.goto(f"/ui/#/canvas?{urlencode({'draft': json.dumps({'group': lanes})})}")
     tasks = page.locator("[data-graph] .node")
     expect(tasks.first).to_be_visible(timeout=15_000)
     page.get_by_role("application").focus()

@@ -75,6 +75,55 @@ def test_retry_what_failed_completes_it(page: Page, client: httpx.Client, worker
     expect(page.locator(".node")).to_have_count(3)
 
 
+def test_a_retried_run_is_followed_under_its_new_id(page: Page, client: httpx.Client, worker: Process) -> None:
+    old = start(client, {"chain": [task("fail", "again"), task("echo")]})
+    open_run(page, old)
+    expect_ended(page, "FAILURE")
+    page.locator('[data-action="retry"]').click()
+    expect(page.locator("article.run")).not_to_have_attribute("data-run", old)
+    expect_ended(page, "FAILURE")
+    new = client.get(f"/result/{old}").json()["task_id"]
+    expect(page).to_have_url(re.compile(f"#/runs/{new}"))
+    expect(page.locator(".node")).to_have_count(2)
+    page.goto(f"/ui/#/runs/{old}")
+    expect(page.locator("article.run")).to_have_attribute("data-run", new)
+
+
+def test_a_run_is_deleted(page: Page, watch: Watch, client: httpx.Client, worker: Process) -> None:
+    watch.allow("status of 404")
+    run = start(client, task("add", 1, 2))
+    open_run(page, run)
+    expect_ended(page, "SUCCESS")
+    page.locator('[data-action="delete"]').click()
+    page.locator('[data-action="confirm"]').click()
+    expect(page.get_by_role("status")).to_contain_text("The run is deleted.")
+    expect(page.locator("tr[data-run]").first.or_(page.locator("[data-empty]"))).to_be_visible()
+    expect(page.locator(f'tr[data-run="{run}"]')).to_have_count(0)
+    page.goto(f"/ui/#/runs/{run}")
+    expect(page.locator("[data-empty]")).to_contain_text("There is no such run")
+
+
+def test_a_task_that_waits_for_its_countdown_says_until_when(page: Page, client: httpx.Client, worker: Process) -> None:
+    run = start(client, {"chain": [task("echo", 1, countdown=1800), task("echo")]})
+    open_run(page, run)
+    expect(page.locator("[data-verdict]")).to_contain_text("is not due before")
+    expect(page.locator(".node .node-detail").first).to_contain_text("due ")
+    page.locator(".node").first.click()
+    expect(page.locator("[data-inspector]")).to_contain_text("It is not due before")
+    client.post(f"/result/{run}/cancel").raise_for_status()
+
+
+def test_korean_says_what_the_facts_say(
+    new_context: Callable[..., BrowserContext], client: httpx.Client, worker: Process
+) -> None:
+    page = new_context(locale="ko-KR").new_page()
+    open_run(page, start(client, BROKEN))
+    expect_ended(page, "FAILURE")
+    verdict = page.locator("[data-verdict]")
+    expect(verdict).to_contain_text("그래서 chord의 콜백이 실행되지 않았습니다: xsum")
+    expect(verdict).not_to_have_attribute("lang", "en")
+
+
 def test_a_refusal_shows_its_reason_and_the_present_state(page: Page, watch: Watch, client: httpx.Client) -> None:
     watch.allow("status of 409")
     run = start(client, task("sleep", 0.1, countdown=60))

@@ -1,8 +1,11 @@
 """Models and migrations agree; up, down and up again works; many may migrate at once."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,6 +13,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from background import database, migrations
+from background.canvas import outcomes
+from background.canvas.built import Built
+from background.canvas.spec import from_text
 from background.settings import get_settings
 from tests.support import ROOT
 
@@ -47,6 +53,57 @@ def test_up_down_and_up_again(empty: Engine) -> None:
     assert tables(empty) <= {"alembic_version"}
     migrations.upgrade()
     assert tables(empty) == before
+
+
+IDS = [str(UUID(int=number)) for number in range(1, 7)]
+ECHO = "background.task.test_tasks.echo"
+
+
+def earlier(number: int, *args: Any, **more: Any) -> dict[str, Any]:
+    """A task as revision 0005 stored it."""
+    known = {"immutable": False, "countdown": None, "retries": 0, "ignore_result": False}
+    return {"task": ECHO, "args": list(args), **known, "id": IDS[number], "on_success": None, "on_error": None, **more}
+
+
+def test_runs_that_were_recorded_before_are_still_told_and_retried(empty: Engine) -> None:
+    migrations.upgrade("0005")
+    header = [earlier(0, 1), earlier(1, 2, on_error=earlier(2))]
+    canvas = {"header": header, "body": {"chain": [earlier(3), earlier(4)]}}
+    with empty.begin() as connection:
+        connection.execute(
+            text("""
+                INSERT INTO runs (task_id, type, status, code, canvas, epoch, edges, result_ids, total, settled, failed)
+                VALUES (:id, 'canvas', 'FAILURE', 'c', CAST(:canvas AS jsonb), 'e', '[]', to_jsonb(CAST(:id AS text)),
+                        5, 5, 1)
+            """),
+            {"id": IDS[4], "canvas": json.dumps(canvas)},
+        )
+        for number, state in enumerate(["SUCCESS", "FAILURE", "SUCCESS", "SKIPPED", "SKIPPED"]):
+            connection.execute(
+                text("""
+                    INSERT INTO run_tasks (id, run_id, position, task, args, next, state, result)
+                    SELECT :id, id, :number, :task, '[]', '{}', :state, CAST(:result AS jsonb) FROM runs
+                """),
+                {"id": IDS[number], "number": number, "task": ECHO, "state": state, "result": '{"b": 1, "aa": 2}'},
+            )
+    migrations.upgrade()
+    with empty.begin() as connection:
+        run = outcomes.run_in(connection, UUID(IDS[4]))
+        assert run.graph is not None
+        assert run.graph.tree == {
+            "chord": {
+                "header": [{"task": IDS[0]}, {"task": IDS[1], "link_error": [{"task": IDS[2]}]}],
+                "body": {"chain": [{"task": IDS[3]}, {"task": IDS[4]}]},
+            }
+        }
+        assert (run.graph.nodes[0].result, run.progress.total) == ({"b": 1, "aa": 2}, 5)
+        assert run.canvas["chord"]["header"][1] == {
+            "task": "echo", "args": [2], "link_error": [{"task": "echo", "args": []}],
+        }  # fmt: skip
+        stored = connection.execute(text("SELECT canvas, ids FROM runs")).one()
+        assert list(Built.of(from_text(stored.canvas), [str(each) for each in stored.ids]).plan.nodes) == IDS[:5]
+    migrations.downgrade("0005")
+    migrations.upgrade()
 
 
 def test_many_at_once(empty: Engine) -> None:

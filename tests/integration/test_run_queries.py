@@ -11,9 +11,13 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.canvas import queries, reads, recovery_queries
+from background.canvas import judge, queries, reads, task_queries
+from background.canvas.spec import chord as chord_of
+from background.canvas.spec import group as group_of
+from background.canvas.spec import task
 from background.errors import Unavailable
-from tests.support import transaction, wait_for
+from background.task_names import TaskName
+from tests.support import record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres")
 LOST = '{"type": "Lost", "message": "gone"}'
@@ -28,57 +32,39 @@ def connection() -> Iterator[Connection]:
 
 
 @pytest.fixture
-def chord(connection: Connection) -> list[str]:
+def chord() -> list[str]:
     """The ids of a chord's two header tasks and of its body, which is the run's."""
-    ids = [str(uuid4()) for _ in range(3)]
-    tasks = [{"id": each, "task": "echo", "args": [], "next": ids[2:] if each != ids[2] else []} for each in ids]
-    queries.create(
-        connection,
-        task_id=ids[2],
-        run_type="chord",
-        code="",
-        canvas={},
-        epoch="one",
-        edges=[(ids[0], ids[2]), (ids[1], ids[2])],
-        result_ids=ids[2],
-        tasks=tasks,
-    )
-    return ids
+    header = [task(TaskName.ECHO, 1), task(TaskName.ECHO, 2)]
+    return record_only(chord_of(header, task(TaskName.ECHO)), epoch="one")[1:]
 
 
-def create_group(connection: Connection, number: int) -> list[str]:
-    """The ids of the tasks of a group, of which the first is the run's, too."""
-    ids = [str(uuid4()) for _ in range(number)]
-    queries.create(
-        connection,
-        task_id=ids[0],
-        run_type="group",
-        code="",
-        canvas={},
-        epoch="one",
-        edges=[],
-        result_ids=ids,
-        tasks=[{"id": each, "task": "echo", "args": [], "next": []} for each in ids],
-    )
-    return ids
+def create_group(number: int) -> list[str]:
+    """The ids of a group and of its tasks."""
+    return record_only(group_of([task(TaskName.ECHO, each) for each in range(number)]), epoch="one")
 
 
 def start(connection: Connection, task_id: str) -> Any:
     """A worker begins it."""
-    return queries.started(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+    found = task_queries.started(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+    if found is not None and found["revived"] is not None:
+        with transaction() as judging:
+            judge.judge(judging, found["revived"])
+    return found
 
 
 def settle(connection: Connection, task_id: str, state: str, error: str | None = None) -> None:
     """It ends."""
     result = "1" if state == "SUCCESS" else None
-    queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
+    task_queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
+    for run_id in task_queries.closed(connection, closed=[task_id]):
+        with transaction() as judging:
+            judge.judge(judging, run_id)
 
 
 def look(connection: Connection, chord: list[str]) -> tuple[str, list[str]]:
     """The status of the run and the states of its tasks."""
     row = reads.get(connection, chord[2], patience=60)
     assert row is not None
-    assert row["settled"] == sum(task["state"] in ("SUCCESS", "FAILURE", "REVOKED", "SKIPPED") for task in row["tasks"])
     return row["status"], [task["state"] for task in row["tasks"]]
 
 
@@ -98,17 +84,23 @@ def test_a_chord_succeeds(connection: Connection, chord: list[str]) -> None:
         settle(connection, task_id, "SUCCESS")
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord) == ["created", *["started", "success"] * 3]
-    assert start(connection, chord[0]) == {"state": "SUCCESS", "deliveries": 0, "result": 1, "error": None}
+    assert start(connection, chord[0]) == {
+        "state": "SUCCESS",
+        "deliveries": 0,
+        "result": "1",
+        "error": None,
+        "revived": None,
+    }
 
 
 def begin(connection: Connection, task_id: str) -> bool:
     """A worker begins it for the first time."""
-    return queries.begun(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+    return task_queries.begun(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
 
 
 def change(connection: Connection, *changes: tuple[str, str]) -> None:
     """Ids and kinds of what happened a second apart, the last one now."""
-    queries.changed(
+    task_queries.changed(
         connection,
         task_ids=[task_id for task_id, _ in changes],
         kinds=[kind for _, kind in changes],
@@ -118,7 +110,7 @@ def change(connection: Connection, *changes: tuple[str, str]) -> None:
 
 
 def test_what_happens_together_is_numbered_in_order(connection: Connection, chord: list[str]) -> None:
-    other = create_group(connection, 3)
+    run, *other = create_group(3)
     for task_id in [*chord[:2], *other]:
         assert begin(connection, task_id)
     change(connection, (chord[0], "started"), (chord[0], "success"), (chord[1], "started"))
@@ -137,18 +129,18 @@ def test_what_happens_together_is_numbered_in_order(connection: Connection, chor
     )
     assert look(connection, chord) == ("STARTED", ["SUCCESS", "SUCCESS", "PENDING"])
     assert events(connection, chord) == ["created", "started", "success", "started", "success"]
-    row = reads.get(connection, other[0], patience=60)
+    row = reads.get(connection, run, patience=60)
     assert row is not None
     assert [task["state"] for task in row["tasks"]] == ["SUCCESS", "FAILURE", "SUCCESS"]
-    assert (row["status"], row["settled"], row["succeeded"], row["event_count"]) == ("FAILURE", 3, 2, 7)
+    assert (row["status"], row["succeeded"], row["event_count"]) == ("FAILURE", 2, 7)
     first, failed, last = row["tasks"]
-    assert (first["result"], failed["result"]) == (1, None)
+    assert (first["result"], failed["result"]) == ("1", None)
     between = datetime.fromisoformat(last["finished_at"]) - datetime.fromisoformat(first["finished_at"])
     assert between == timedelta(seconds=6)
     change(connection, (chord[2], "success"), (chord[0], "success"), (other[0], "started"))
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord)[5:] == ["success"]
-    row = reads.get(connection, other[0], patience=60)
+    row = reads.get(connection, run, patience=60)
     assert row is not None
     assert row["status"] == "FAILURE"
 
@@ -157,7 +149,7 @@ def test_only_the_first_start_is_light(connection: Connection, chord: list[str])
     assert begin(connection, chord[0])
     assert not begin(connection, chord[0])
     assert start(connection, chord[0])["deliveries"] == 2
-    assert queries.cancel(connection, chord[2])
+    assert cancel(connection, chord[2])
     assert not begin(connection, chord[1])
     assert not begin(connection, str(uuid4()))
     assert look(connection, chord)[1] == ["STARTED", "REVOKED", "REVOKED"]
@@ -180,30 +172,38 @@ def found(connection: Connection, chord: list[str], *filters: str) -> list[str]:
     """Those filters by status with which the run is in the list, after a look whether it then shows that status."""
     shown = []
     for status in filters:
-        rows = reads.find(connection, run_type="chord", status=status, before=None, limit=500, patience=60)
+        rows = reads.find(connection, run_type="canvas", statuses=[status], limit=500, patience=60)
         assert {row["status"] for row in rows} <= {status}
         shown += [status for row in rows if str(row["task_id"]) == chord[2]]
     return shown
 
 
+def cancel(connection: Connection, task_id: str) -> bool:
+    """Cancel the run, and look at it; gives whether it was under way."""
+    number = queries.cancel(connection, task_id)
+    if number is not None:
+        judge.judge(connection, number)
+    return number is not None
+
+
 def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
     with ThreadPoolExecutor() as threads:
         with transaction() as cancelling:
-            queries.cancel(cancelling, chord[2])
+            cancel(cancelling, chord[2])
             waiting = threads.submit(with_a_connection, lambda other: begin(other, chord[0]))
             wait_for(lambda: is_waiting(connection), what="the start to wait")
         assert waiting.result() is False
     assert look(connection, chord) == ("REVOKED", ["REVOKED"] * 3)
-    again = create_group(connection, 2)
+    again = create_group(2)
     with ThreadPoolExecutor() as threads:
         with transaction() as starting:
-            begin(starting, again[0])
-            waiting = threads.submit(with_a_connection, lambda other: queries.cancel(other, again[0]))
+            begin(starting, again[1])
+            waiting = threads.submit(with_a_connection, lambda other: cancel(other, again[0]))
             wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
         assert waiting.result()
     row = reads.get(connection, again[0], patience=60)
     assert row is not None
-    assert ([task["state"] for task in row["tasks"]], row["settled"]) == (["STARTED", "REVOKED"], 1)
+    assert ([task["state"] for task in row["tasks"]], row["status"]) == (["STARTED", "REVOKED"], "STARTED")
 
 
 def with_a_connection(statement: Callable[[Connection], bool]) -> bool:
@@ -224,10 +224,6 @@ def test_a_failure_skips_the_body(connection: Connection, chord: list[str]) -> N
     start(connection, chord[1])
     settle(connection, chord[1], "SUCCESS")
     assert look(connection, chord) == ("FAILURE", ["FAILURE", "SUCCESS", "SKIPPED"])
-    assert queries.reset(connection, chord[2], epoch="two") == {}
-    assert look(connection, chord) == ("PENDING", ["PENDING", "SUCCESS", "PENDING"])
-    assert queries.reset(connection, chord[2], epoch="two") is None
-    assert events(connection, chord)[-1] == "run_again"
 
 
 @pytest.mark.parametrize(("other", "body"), [("SUCCESS", "PENDING"), ("FAILURE", "SKIPPED")])
@@ -243,30 +239,21 @@ def test_a_lost_task_that_comes_frees_what_it_held_up(
 
 def test_a_cancelled_run_ends_with_what_runs(connection: Connection, chord: list[str]) -> None:
     start(connection, chord[0])
-    assert queries.cancel(connection, chord[2])
+    assert cancel(connection, chord[2])
     assert look(connection, chord) == ("STARTED", ["STARTED", "REVOKED", "REVOKED"])
     settle(connection, chord[0], "SUCCESS")
     assert look(connection, chord) == ("REVOKED", ["SUCCESS", "REVOKED", "REVOKED"])
-    assert not queries.cancel(connection, chord[2])
+    assert not cancel(connection, chord[2])
     assert start(connection, chord[1])["state"] == "REVOKED"
 
 
-def test_what_another_broker_took_is_lost_once_nothing_moves(connection: Connection, chord: list[str]) -> None:
-    start(connection, chord[0])
-    quiet = text("UPDATE runs SET updated_at = now() - interval '1 minute' WHERE task_id = :id")
-    connection.execute(quiet, {"id": chord[2]})
-    assert chord[1] not in recovery_queries.lost_with_broker(connection, epoch="two")
-    settle(connection, chord[0], "SUCCESS")
-    assert chord[1] not in recovery_queries.lost_with_broker(connection, epoch="two")
-    connection.execute(quiet, {"id": chord[2]})
-    assert chord[1] not in recovery_queries.lost_with_broker(connection, epoch="one")
-    found = recovery_queries.lost_with_broker(connection, epoch="two")
-    assert chord[1] in found
-    assert chord[2] not in found
-
-
 def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str]) -> None:
-    create_group(connection, 3000)
+    many = text("""
+        INSERT INTO run_tasks (id, run_id, position, task, args)
+        SELECT gen_random_uuid(), (SELECT max(id) FROM runs), 1000 + n, 'echo', '[]' FROM generate_series(1, 3000) AS n
+    """)
+    create_group(1)
+    connection.execute(many)
     connection.execute(text("ANALYZE run_tasks"))
     # Tests before this one may have stopped the server that the idle connections lead to.
     with contextlib.suppress(Unavailable), database.recording(seconds=4) as recorder:
@@ -277,12 +264,14 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
             settle(recorder, task_id, "SUCCESS")
         begin(recorder, chord[0])
         change(recorder, *((task_id, "success") for task_id in chord))
+        task_queries.closed(recorder, closed=chord, called=dict.fromkeys(chord))
         prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
         assert {name for name, _ in prepared} == {
             "run_task_begun",
             "run_task_started",
             "run_task_settled",
             "run_tasks_changed",
+            "run_tasks_closed",
         }
         for name, parameters in prepared:
             nothing = ", ".join(["NULL"] * parameters)

@@ -33,11 +33,11 @@ def test_the_changes_of_a_moment_are_written_together() -> None:
     gathered = Batch(written)
     ids = [str(number) for number in range(100)]
     for task_id in ids[:50]:
-        gathered.add(task_id, "success", "1")
+        gathered.add(task_id, "success", result="1")
     wait_for(lambda: written.ids == ids[:50], what="the first ones")
     assert len(written.batches) < 50
     for task_id in ids[50:]:
-        gathered.add(task_id, "success", "1")
+        gathered.add(task_id, "success", result="1")
     wait_for(lambda: written.ids == ids, what="the others")
 
 
@@ -48,7 +48,7 @@ def test_many_threads_add() -> None:
 
     def add(mine: list[str]) -> None:
         for task_id in mine:
-            gathered.add(task_id, "success", "1")
+            gathered.add(task_id, "success", result="1")
             gathered.flush()
 
     threads = [threading.Thread(target=add, args=(mine,)) for mine in ids]
@@ -63,12 +63,12 @@ def test_a_forked_child_leaves_its_parents_to_the_parent(monkeypatch: pytest.Mon
     monkeypatch.setattr(batch, "GATHER_SECONDS", 3600)
     written = Written()
     gathered = Batch(written)
-    gathered.add("the parent's", "success", "1")
+    gathered.add("the parent's", "success", result="1")
     child = os.fork()
     if child == 0:
         try:
             monkeypatch.setattr(batch, "GATHER_SECONDS", 0.01)
-            gathered.add("the child's", "success", "1")
+            gathered.add("the child's", "success", result="1")
             wait_for(lambda: written.ids, what="its own thread")
         finally:
             os._exit(0 if written.ids == ["the child's"] else 1)

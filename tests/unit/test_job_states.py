@@ -1,5 +1,6 @@
 """What may become of a job, without any server."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -62,9 +63,12 @@ def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus
 def test_why_a_job_waits(known: dict[str, Any], sentence: str) -> None:
     usual: dict[str, Any] = {
         "seconds_until_due": -1,
+        "run_at": datetime(2030, 1, 1, tzinfo=UTC),
         "error": None,
         "published": True,
         "live_workers": 1,
         "queue_length": 0,
     }
-    assert states.waiting_for(states.Waiting(**usual | known)) == sentence
+    facts = states.waiting(states.Waiting(**usual | known))
+    assert states.waiting_for(facts) == sentence
+    assert facts["code"] in states.WaitingCode

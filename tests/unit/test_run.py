@@ -102,6 +102,27 @@ def test_an_argument_that_would_be_ignored_is_refused() -> None:
         run.main(["demo", "fast"])
 
 
+@pytest.mark.parametrize("version", [[], ["newest"], ["5.7.0; rm"]])
+def test_a_celery_that_is_no_version_is_refused(
+    version: list[str], checkout: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    with pytest.raises(run.CannotRun, match=r"such as 5\.7\.0\.$"):
+        run.main(["test", "--celery", *version])
+
+
+def test_another_celery_has_an_environment_of_its_own(
+    checkout: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools: list[str] = []
+    monkeypatch.setattr(run, "run_with_progress", lambda argv, _: tools.append(argv[-1]))
+    run.use_celery("5.7.0")
+    home = checkout / ".venv-celery-5.7.0"
+    assert [home, home / "bin" / "python"] == [run.VENV, run.VENV_PYTHON]
+    assert (done, tools) == (["venv", run.DEV], ["celery==5.7.0"])
+    assert run.is_ready(run.DEV)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["up", "--help"]])
 def test_help_names_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(arguments) == 0

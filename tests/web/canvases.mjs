@@ -1,5 +1,4 @@
-// Random canvases, and what the API would answer for them: the same rules as `background/canvas/rewriting.py` and
-// `builder.py` hold here, so that layouts are tried on graphs of the shapes that really come.
+// Graphs as the API gives them, with their trees: those that tests write down, and random ones.
 
 /** A small generator of numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function seeded(seed) {
@@ -12,101 +11,75 @@ export function seeded(seed) {
   };
 }
 
-export const task = (name = "add", on_error = null) => ({ task: name, on_error });
+export const task = (calls = {}) => ({ task: "add", ...calls });
 export const chain = (...parts) => ({ chain: parts });
 export const group = (...members) => ({ group: members });
-export const chord = (header, body) => ({ header, body });
+export const chord = (header, body) => ({ chord: { header, body } });
 export const times = (number, make) => Array.from({ length: number }, (_, i) => make(i));
 
-const NAMES = ["add", "multiply", "xsum", "finalize", "echo", "sleep"];
-
-/** A canvas of about `size` tasks, nested up to eight deep. */
-export function randomCanvas(random, size, depth = 8) {
-  const some = (list) => list[Math.floor(random() * list.length)];
-  if (size <= 1 || depth <= 1) {
-    const onError = random() < 0.06 ? task("fail", random() < 0.2 ? task("echo") : null) : null;
-    return task(some(NAMES), onError, random() < 0.04 ? task("echo") : null);
-  }
-  const widest = Math.min(size, random() < 0.3 ? 400 : 8);
-  const number = Math.max(1, Math.floor(random() * widest) + 1);
-  const parts = times(number, () =>
-    randomCanvas(random, Math.floor((size / number) * (0.5 + random() * 0.6)), depth - 1),
-  );
+/** A tree of about `size` tasks, nested up to eight deep; a chain has a group as its last part only. */
+export function randomTree(random, size, depth = 8) {
+  if (size <= 1 || depth <= 1) return task(randomCalls(random, depth));
+  const number = Math.floor(random() * Math.min(size, random() < 0.3 ? 400 : 8)) + 1;
+  const share = () => Math.floor((size / number) * (0.5 + random() * 0.6));
   const kind = random();
-  if (kind < 0.4) return chain(...parts);
-  return kind < 0.65 ? group(...parts) : chord(parts, randomCanvas(random, 1 + Math.floor(random() * 3), depth - 1));
+  if (kind < 0.4)
+    return chain(
+      ...times(number, () => randomTree(random, share(), depth - 1)).map((part, i, { length }) =>
+        part.group && i < length - 1 ? chord(part.group, task()) : part,
+      ),
+    );
+  const members = times(number, () => randomTree(random, share(), depth - 1));
+  return kind < 0.65 ? group(...members) : chord(members, randomTree(random, 1 + Math.floor(random() * 3), depth - 1));
 }
 
-export function rewritten(canvas) {
-  if (canvas.task) return canvas;
-  if (canvas.chain) return chained(canvas.chain.map(rewritten));
-  if (canvas.group) return group(...unrolled(canvas.group));
-  return asChord(unrolled(canvas.header), rewritten(canvas.body));
+function randomCalls(random, depth) {
+  const calls = { link: 0.04, link_error: 0.05, spawned: 0.02 };
+  const chosen = Object.keys(calls).filter((name) => random() < calls[name]);
+  const some = () => times(1 + Math.floor(random() * 2), () => randomTree(random, random() < 0.8 ? 1 : 5, depth - 2));
+  return Object.fromEntries(chosen.map((name) => [name, some()]));
 }
 
-const unrolled = (members) => members.map(rewritten).flatMap((member) => member.group ?? [member]);
+const CALLS = ["link", "link_error", "spawned"];
 
-const asChord = (header, body) => (header.length > 1 ? chord(header, body) : chained([header[0], body]));
-
-function chained(parts) {
-  const steps = [];
-  for (const part of parts) {
-    const lone = part.group?.length === 1 && parts.length > 1 ? part.group[0] : part;
-    for (const step of lone.chain ?? [lone]) {
-      const last = steps.at(-1);
-      if (last?.group) steps[steps.length - 1] = asChord(last.group, step);
-      else if (last?.header && !step.header) steps[steps.length - 1] = chord(last.header, chained([last.body, step]));
-      else steps.push(step);
-    }
-  }
-  return steps.length === 1 ? steps[0] : chain(...steps);
-}
-
-/** The graph as `POST /canvas/preview` and `GET /result/{id}` give it. */
-export function graphOf(canvas) {
+/** The graph of a tree: nodes numbered in the order of definition, edges, and the tree with their ids. */
+export function graphOf(written) {
   const nodes = [];
   const edges = [];
-  visit(rewritten(canvas), nodes, edges);
-  return { nodes, edges };
-}
-
-/** Adds what is in the canvas; gives the ids that it begins and ends with. */
-function visit(canvas, nodes, edges) {
-  if (canvas.task) {
-    const id = `00000000-0000-4000-8000-${String(nodes.length).padStart(12, "0")}`;
-    const node = {
-      id,
-      task: `background.task.test_tasks.${canvas.task}`,
-      args: [1, 2],
-      state: "PENDING",
-      on_error: null,
-    };
-    nodes.push(node);
-    for (const when of ["on_success", "on_error"]) {
-      if (!canvas[when]) continue;
-      node[when] = visit(canvas[when], nodes, edges).firsts[0];
-      edges.push([id, node[when]]);
+  const join = (before, after) => {
+    for (const from of before) for (const to of after) edges.push([from, to]);
+  };
+  const numbered = (tree) => {
+    if (tree.group) return { group: tree.group.map(numbered) };
+    if (tree.chain) {
+      const parts = tree.chain.map(numbered);
+      parts.slice(1).forEach((part, i) => join(ends(parts[i], -1), ends(part, 0)));
+      return { chain: parts };
     }
-    return { firsts: [id], lasts: [id] };
-  }
-  const visitAll = (parts) => parts.map((part) => visit(part, nodes, edges));
-  if (canvas.group) return sideBySide(visitAll(canvas.group));
-  if (canvas.chain) {
-    const parts = visitAll(canvas.chain);
-    parts.slice(1).forEach((part, i) => join(parts[i], part, edges));
-    return { firsts: parts[0].firsts, lasts: parts.at(-1).lasts };
-  }
-  const header = sideBySide(visitAll(canvas.header));
-  const body = visit(canvas.body, nodes, edges);
-  join(header, body, edges);
-  return { firsts: header.firsts, lasts: body.lasts };
+    if (tree.chord) {
+      const header = tree.chord.header.map(numbered);
+      const body = numbered(tree.chord.body);
+      join(ends({ group: header }, -1), ends(body, 0));
+      return { chord: { header, body } };
+    }
+    const id = `00000000-0000-4000-8000-${String(nodes.length).padStart(12, "0")}`;
+    nodes.push({ id, task: "background.task.test_tasks.add", args: [1, 2], kwargs: {}, state: "PENDING" });
+    const found = { task: id };
+    for (const name of CALLS) {
+      if (!tree[name]) continue;
+      found[name] = tree[name].map(numbered);
+      for (const each of found[name]) join([id], ends(each, 0));
+    }
+    return found;
+  };
+  const tree = numbered(written);
+  return { nodes, edges, tree };
 }
 
-const sideBySide = (parts) => ({
-  firsts: parts.flatMap((part) => part.firsts),
-  lasts: parts.flatMap((part) => part.lasts),
-});
-
-function join(before, after, edges) {
-  for (const from of before.lasts) for (const to of after.firsts) edges.push([from, to]);
+/** The ids that a tree begins with, `side` 0, or ends with, `side` -1. */
+function ends(tree, side) {
+  if (tree.task) return [tree.task];
+  if (tree.chain) return ends(tree.chain.at(side), side);
+  if (tree.group) return tree.group.flatMap((each) => ends(each, side));
+  return side ? ends(tree.chord.body, side) : tree.chord.header.flatMap((each) => ends(each, side));
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { layout } from "../../background/web/static/js/graph/layout.js";
 import { NODE, TILE } from "../../background/web/static/js/graph/sizes.js";
 import { tileContent } from "../../background/web/static/js/graph/tiles.js";
-import { chain, chord, graphOf, group, randomCanvas, seeded, task, times } from "./canvases.mjs";
+import { chain, chord, graphOf, group, randomTree, seeded, task, times } from "./canvases.mjs";
 
 const CELL = 256;
 
@@ -100,35 +100,14 @@ function checkComplete(graph, found, name) {
   assert.deepEqual(pairs.sort(), wanted.map((pair) => pair.join(" ")).sort(), `${name}: edges`);
 }
 
-test("500 random canvases: nothing overlaps, no wire through a task, nothing missing, the same again", () => {
+test("500 random trees: nothing overlaps, no wire through a task, nothing missing, the same again", () => {
   for (let seed = 1; seed <= 500; seed += 1) {
     const random = seeded(seed);
-    const graph = graphOf(randomCanvas(random, 1 + Math.floor(1000 * random() ** 2)));
+    const graph = graphOf(randomTree(random, 1 + Math.floor(1000 * random() ** 2)));
     for (const options of [{}, { down: true, foldAbove: 6 }, { foldAbove: Infinity }]) {
       const found = layout(graph, options);
       check(graph, found, `seed ${seed} ${JSON.stringify(options)}`);
       assert.deepEqual(layout(structuredClone(graph), options), found, "deterministic");
-    }
-  }
-});
-
-test("200 random graphs that are no canvases: no wire through a task either", () => {
-  for (let seed = 1; seed <= 200; seed += 1) {
-    const random = seeded(seed);
-    const nodes = times(2 + Math.floor(random() * 40), (i) => ({ id: String(i).padStart(3, "0") }));
-    const edges = [];
-    for (const [i, a] of nodes.entries())
-      for (const b of nodes.slice(i + 1)) if (random() < 1.5 / nodes.length) edges.push([a.id, b.id]);
-    for (const options of [{}, { down: true }]) {
-      const found = layout({ nodes, edges }, options);
-      const lines = found.wires.flatMap(({ points }) =>
-        points.slice(2).flatMap((_, i) => (i % 2 ? [] : [points.slice(i, i + 4)])),
-      );
-      const all = boxes(found);
-      assert.equal(found.nodes.length + found.tiles.flatMap((tile) => tile.lanes.flat()).length, nodes.length);
-      for (const line of lines)
-        for (const box of all) assert.ok(!through(line, box), `seed ${seed}: ${JSON.stringify([line, box])}`);
-      for (const [i, a] of all.entries()) for (const b of all.slice(i + 1)) assert.ok(!overlap(a, b), `seed ${seed}`);
     }
   }
 });
@@ -140,7 +119,7 @@ test("a chord has one stem into its body, from the edge of its header", () => {
     graphOf(
       chord(
         times(3, () => task()),
-        task("finalize"),
+        task(),
       ),
     ),
   );
@@ -159,11 +138,48 @@ test("a chord has one stem into its body, from the edge of its header", () => {
   assert.equal(found.nodes[1].y - found.nodes[0].y, NODE.height + 12);
 });
 
-test("a group into a group is one stem and n + m stubs", () => {
-  const found = layout(graphOf(chain(group(...times(20, () => task())), group(...times(20, () => task())))));
-  assert.equal(kinds(found).filter((kind) => kind === "stem").length, 1);
-  assert.equal(kinds(found).filter((kind) => kind === "stub").length, 40);
-  assert.ok(found.wires.length < 50);
+test("a header into a header is one stem and n + m stubs", () => {
+  const found = layout(
+    graphOf(
+      chord(
+        times(20, () => task()),
+        chord(
+          times(20, () => task()),
+          task(),
+        ),
+      ),
+    ),
+  );
+  assert.equal(kinds(found).filter((kind) => kind === "stem").length, 2);
+  assert.equal(kinds(found).filter((kind) => kind === "stub").length, 60);
+  assert.ok(found.wires.length < 70);
+});
+
+test("a group and a chord of one have a frame of one lane", () => {
+  const [alone, lone] = [layout(graphOf(group(task()))), layout(graphOf(chord([task()], task())))];
+  for (const found of [alone, lone]) {
+    assert.deepEqual(
+      found.frames.map(({ lanes, height }) => [lanes.length, height]),
+      [[1, 26 + NODE.height + 12]],
+    );
+    check(graphOf(found === alone ? group(task()) : chord([task()], task())), found, "of one");
+  }
+  assert.deepEqual(kinds(lone), ["stub", "bar", "stem"]);
+  const [a, b] = lone.nodes;
+  assert.equal(a.y, b.y);
+});
+
+test("what a task calls stands below it: callbacks, and what it sent while it ran", () => {
+  const called = { link: [task()], link_error: [chain(task(), task())], spawned: [group(task(), task())] };
+  for (const down of [false, true]) {
+    const graph = graphOf(chain(task(called), task()));
+    const found = layout(graph, { down });
+    check(graph, found, "callbacks");
+    assert.deepEqual(
+      kinds(found).filter((kind) => kind !== "stub" && kind !== "bar"),
+      ["success", "error", "link", "spawned", "link"],
+    );
+  }
 });
 
 test("on phones it goes from top to bottom", () => {

@@ -23,7 +23,7 @@ test("an outline has a row for each part, the header, and an error callback", ()
     rows.map(({ kind, level }) => `${level} ${kind}`),
     ["1 chain", "2 task", "2 task", "3 task", "2 chord", "3 header", "4 task", "4 task", "3 task"],
   );
-  assert.deepEqual(rows.map(({ role }) => role).filter(Boolean), ["error", "body"]);
+  assert.deepEqual(rows.map(({ role }) => role).filter(Boolean), ["link_error", "body"]);
   assert.deepEqual(rows.at(-1).path, ["chain", 2, "chord", "body"]);
 });
 
@@ -67,6 +67,43 @@ test("moving and removing", () => {
   const before = { chain: [a, b] };
   removed(before, ["chain", 0]);
   assert.deepEqual(before, { chain: [a, b] }, "nothing is changed in place");
+});
+
+test("callbacks of any part have rows; one more makes a list, the last one takes the field with it", () => {
+  const linked = { chord: chord.chord, link: [a, b], link_error: c };
+  assert.deepEqual(
+    rowsOf(linked).map(({ path, role }) => [path.join("."), role]),
+    [
+      ["", null],
+      ["chord.header", null],
+      ["chord.header.0", null],
+      ["chord.header.1", null],
+      ["chord.body", "body"],
+      ["link.0", "link"],
+      ["link.1", "link"],
+      ["link_error", "link_error"],
+    ],
+  );
+  assert.deepEqual(added({ ...a, link: b }, ["link"], c), { canvas: { ...a, link: [b, c] }, path: ["link", 1] });
+  assert.deepEqual(removed(linked, ["link", 1]).canvas.link, [a]);
+  assert.deepEqual(removed({ ...a, link: [b] }, ["link", 0]), { canvas: a, path: [] });
+  assert.equal(wrapped(linked, ["link", 0], "chain"), null, "a callback is a task");
+});
+
+test("no change loses a field that it does not know", () => {
+  const rich = { ...a, kwargs: { y: 1 }, queue: "slow", eta: "2030-01-01T00:00:00Z", link: [b] };
+  const map = { map: { task: "a", it: [1, 2] } };
+  for (const part of [rich, map, { chain: [a], link: [b] }]) {
+    for (const kind of ["chain", "group"]) {
+      const there = wrapped(part, [], kind);
+      assert.deepEqual(there.canvas, { [kind]: [part] });
+      assert.deepEqual(unwrapped(there.canvas, []).canvas, part);
+    }
+    assert.deepEqual(added(part, [], c).canvas, part.chain ? { ...part, chain: [a, c] } : { chain: [part, c] });
+    assert.deepEqual(moved({ group: [part, c], link: [b] }, ["group", 0], 1).canvas, { group: [c, part], link: [b] });
+  }
+  assert.equal(unwrapped({ group: [a], link: [b] }, []), null, "its callback would be lost");
+  assert.deepEqual(unwrapped({ ...chord, link: [b] }, []).canvas, { chain: [{ group: [a, b] }, c], link: [b] });
 });
 
 test("errors find the part that they are about", () => {

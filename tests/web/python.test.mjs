@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { canvasOf, draftOf } from "../../background/web/static/js/canvas/python.js";
+import { canvasOf } from "../../background/web/static/js/canvas/python.js";
 
-test("a Celery expression becomes the canvas that was sent", () => {
+test("a Celery expression becomes a canvas", () => {
   assert.deepEqual(canvasOf("add.s(2, 3)"), { task: "add", args: [2, 3] });
   assert.deepEqual(canvasOf("chain(add.s(1, -2.5), echo.si('x'), group(echo.s(), echo.s()))"), {
     chain: [
@@ -26,20 +26,45 @@ test("a Celery expression becomes the canvas that was sent", () => {
     args: [2],
     countdown: 2,
     retries: 3,
-    link_error: { task: "echo" },
+    link_error: [{ task: "echo" }],
   });
 });
 
-test("a callback on success was on the group, a header's too", () => {
-  const members = [
-    { task: "echo", args: [1] },
-    { task: "echo", args: [2] },
-  ];
-  const link = { task: "echo", args: ["done"] };
-  const first = "echo.s(1).set(ignore_result=True, link=echo.si('done'))";
-  const linked = { group: [{ ...members[0], ignore_result: true }, members[1]], link };
-  assert.deepEqual(canvasOf(`group(${first}, echo.s(2))`), linked);
-  assert.deepEqual(canvasOf(`chord([${first}, echo.s(2)], finalize.s())`), { chain: [linked, { task: "finalize" }] });
+test("keyword arguments, options and callbacks", () => {
+  assert.deepEqual(canvasOf("add.s(2, y=3).set(countdown=5, queue='x', priority=3, expires=60, time_limit=5.5)"), {
+    task: "add",
+    args: [2],
+    kwargs: { y: 3 },
+    countdown: 5,
+    queue: "x",
+    priority: 3,
+    expires: 60,
+    time_limit: 5.5,
+  });
+  assert.deepEqual(canvasOf("echo.s().set(ignore_result=True, link=finalize.si(1))"), {
+    task: "echo",
+    ignore_result: true,
+    link: { task: "finalize", args: [1], immutable: true },
+  });
+  assert.deepEqual(canvasOf("echo.s().set(link=[finalize.s(), echo.s()]).on_error(echo.s()).on_error(finalize.s())"), {
+    task: "echo",
+    link: [{ task: "finalize" }, { task: "echo" }],
+    link_error: [{ task: "echo" }, { task: "finalize" }],
+  });
+});
+
+test("one task over a list", () => {
+  assert.deepEqual(canvasOf("xsum.map([[1, 2], [3]])"), { map: { task: "xsum", it: [[1, 2], [3]] } });
+  assert.deepEqual(canvasOf("chain(add.starmap([(1, 2), [3, 4]]), echo.s())").chain[0], {
+    starmap: {
+      task: "add",
+      it: [
+        [1, 2],
+        [3, 4],
+      ],
+    },
+  });
+  assert.deepEqual(canvasOf("add.chunks([[1, 2]], 2)"), { chunks: { task: "add", it: [[1, 2]], n: 2 } });
 });
 
 test("values as Python writes them", () => {
@@ -61,6 +86,6 @@ test("what is no canvas is refused", () => {
     "add.s(x)",
     "chord(add.s(1, 1), echo.s())",
   ]) {
-    assert.throws(() => draftOf(code), SyntaxError, code);
+    assert.throws(() => canvasOf(code), SyntaxError, code);
   }
 });

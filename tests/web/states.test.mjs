@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { layout } from "../../background/web/static/js/graph/layout.js";
-import { links } from "../../background/web/static/js/graph/links.js";
+import { links } from "../../background/web/static/js/graph/shape.js";
 import { culpritOf, wireState } from "../../background/web/static/js/graph/states.js";
 import { counted, lanesShown, tileContent } from "../../background/web/static/js/graph/tiles.js";
 import { step } from "../../background/web/static/js/graph/walk.js";
@@ -21,7 +21,7 @@ function scene(canvas, letters, options) {
     ]),
   );
   const found = layout(graph, options);
-  return { graph, states, found, ids: graph.nodes.map(({ id }) => id), ...links(found.tree) };
+  return { graph, states, found, ids: graph.nodes.map(({ id }) => id), ...links(found.root) };
 }
 
 const stemState = (canvas, letters) => {
@@ -51,15 +51,15 @@ test("a wire is cut where the failure is, not further on", () => {
   );
 });
 
-test("the wire to an error callback goes the other way", () => {
-  const state = (letters) => {
-    const { found, states } = scene(task("add", one()), letters);
-    return wireState(
-      found.wires.find(({ kind }) => kind === "error"),
-      states,
-    );
+test("the wire to what a task calls is released when it has called it", () => {
+  const state = (name, letters) => {
+    const { found, states } = scene(task({ [name]: [one()] }), letters);
+    return wireState(found.wires[0], states);
   };
-  assert.deepEqual([state("PP"), state("SK"), state("FS"), state("FP")], ["waiting", "off", "released", "released"]);
+  const all = (name) => ["PP", "SK", "FS", "FP", "SP", "FK"].map((letters) => state(name, letters));
+  assert.deepEqual(all("link_error"), ["waiting", "off", "released", "released", "waiting", "off"]);
+  assert.deepEqual(all("link"), ["waiting", "off", "waiting", "waiting", "released", "off"]);
+  assert.deepEqual(all("spawned"), ["released", "off", "released", "released", "released", "off"]);
 });
 
 test("who is to blame for a cut: the first that failed, however far before it", () => {
@@ -81,6 +81,7 @@ test("who is to blame for a cut: the first that failed, however far before it", 
   assert.equal(wireState(stem, folded.states), "cut");
   assert.equal(culpritOf(stem.from, folded.states, folded.before), folded.ids[87]);
   assert.equal(blamed(scene(chord([one(), one()], one()), "SSK")), -1);
+  assert.equal(blamed(scene(chord([one()], one()), "FK")), 0);
 });
 
 test("a folded group shows what failed at the top, then what runs; the others keep their places", () => {
@@ -115,7 +116,7 @@ test("lanes of short chains are shown as chains, longer ones by the task that te
 });
 
 test("arrow keys go along the wires and across the lanes", () => {
-  const { found, ids, states, before, after } = scene(chain(one(), group(one(), one(), one()), one()), "SSFSK");
+  const { found, ids, states, before, after } = scene(chain(one(), chord([one(), one(), one()], one())), "SSFSK");
   const spots = new Map(found.nodes.map((node) => [node.id, node]));
   const go = (key, from, down = false) =>
     ids.indexOf(step(key, ids[from], { spots, standIn: () => undefined, before, after, states, down }));

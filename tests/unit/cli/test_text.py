@@ -53,7 +53,7 @@ def test_a_value_is_cut() -> None:
         tables.ending({"id": 1, "status": "FAILED", "result": None, "error": NASTY}),
         trees.preview(
             {
-                "graph": {"nodes": [{"id": "1", "task": NASTY, "args": [NASTY]}], "edges": []},
+                "graph": {"nodes": [{"id": "1", "task": NASTY, "args": [NASTY]}], "edges": [], "tree": {"task": "1"}},
                 "code": NASTY,
                 "warnings": [{"message": NASTY, "url": ""}],
             }

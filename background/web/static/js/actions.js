@@ -2,10 +2,11 @@
 import { post, remove } from "./api.js";
 import { confirmed } from "./dialog.js";
 import { h } from "./dom.js";
+import { refusal } from "./facts.js";
 import { toast } from "./frame.js";
 import { list, t } from "./i18n.js";
 import { cancelling, may, statusWord } from "./job.js";
-import { errorText } from "./parts.js";
+import { complain } from "./parts.js";
 
 const AT_ONCE = 4;
 const NAMED = 8;
@@ -40,7 +41,7 @@ export async function act(action, job, changed) {
     return true;
   } catch (error) {
     changed(job.id, undefined);
-    toast(errorText(error), { kind: "fail" });
+    complain(error);
     return false;
   }
 }
@@ -61,7 +62,7 @@ export async function actOnAll(action, jobs, changed) {
       try {
         changed(job.id, await CALLS[action](job));
       } catch (error) {
-        failed.push(`#${job.id}: ${errorText(error)}`);
+        failed.push(`#${job.id}: ${refusal(error).text}`);
         changed(job.id, undefined);
       }
     }

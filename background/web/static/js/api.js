@@ -4,18 +4,17 @@ import { choices } from "./dom.js";
 /** Where the API is: one above the page, whatever prefix a proxy puts before both. */
 export const BASE = new URL("../", location.href.replace(/[?#].*/, ""));
 
-/** `health` tells `change` when the API stops or starts answering; `down` is then the sentence, or null. */
+/** `health` tells `change` when the API stops or starts answering; `down` is then why, as `report` was told, or null. */
 export const health = Object.assign(new EventTarget(), { down: null, since: null });
 
 /** Asks for an API key; rejects when a person declines. The page sets it at its start. */
 export const keys = { ask: async () => {} };
 
 export class ApiError extends Error {
-  /** `status` is 0 when no answer came; `errors` names fields of a 422. */
-  constructor(status, detail, errors = []) {
+  /** `status` is 0 when no answer came; `problem` is what the API said: detail, code and values, and errors of a 422. */
+  constructor(status, { detail, code, values, errors }) {
     super(detail);
-    this.status = status;
-    this.errors = errors;
+    Object.assign(this, { status, code, values, errors: errors ?? [] });
   }
 }
 
@@ -50,7 +49,7 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   } catch (error) {
     if (error.name === "AbortError") throw error;
     report("network");
-    throw new ApiError(0, "network");
+    throw new ApiError(0, { detail: "network" });
   }
   readClock(response);
   if (response.status === 401) {
@@ -59,9 +58,9 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   }
   const data = await parsed(response, response.ok ? as : "json");
   if (!response.ok) {
-    const detail = data?.detail ?? `${response.status} ${response.statusText}`;
-    if (response.status === 503 && method === "GET") report(detail);
-    throw new ApiError(response.status, detail, data?.errors ?? []);
+    const error = new ApiError(response.status, { detail: `${response.status} ${response.statusText}`, ...data });
+    if (response.status === 503 && method === "GET") report(error);
+    throw error;
   }
   report(null);
   return { data, next: nextOf(response.headers.get("Link")) };
@@ -74,7 +73,7 @@ export async function needKey(refused = false) {
     await keys.ask({ refused });
   } catch {
     report("key");
-    throw new ApiError(401, "key");
+    throw new ApiError(401, { detail: "key" });
   }
 }
 
@@ -83,9 +82,9 @@ export const post = async (path, body, more, { signal } = {}) =>
   (await request("POST", path, { body, more, signal })).data;
 export const remove = (path) => request("DELETE", path);
 
-/** Remember whether the API answers: null for yes, else `network` or its own sentence. */
+/** Remember whether the API answers: null for yes, else `network`, `key`, or the `ApiError` that says what it lacks. */
 export function report(down) {
-  if (down === health.down) return;
+  if (down === health.down || (down?.message && down.message === health.down?.message)) return;
   health.since = down === null ? null : (health.since ?? Date.now());
   health.down = down;
   health.dispatchEvent(new Event("change"));

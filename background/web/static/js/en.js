@@ -1,7 +1,9 @@
 // English. Keys are the same as in `ko.js`; a test holds that.
+import facts from "./en-facts.js";
 import runs from "./en-runs.js";
 
 export default {
+  ...facts,
   ...runs,
   "language.name": "English",
   skip: "Skip to content",
@@ -96,9 +98,7 @@ export default {
   "why.running.part": "Step {number} of {total}: {name}, {part}",
   "why.failed": "It failed and left no word.",
   "why.cancelled": "Cancelled after {done} of {total} steps.",
-  "why.due": "It is not due yet: it may begin in {time}.",
   "why.soon": "It is due; a worker takes it in a moment.",
-  "why.pause": "It pauses for another {time} after an error: {error}",
 
   "do.open": "Open",
   "do.cancel": "Cancel",
@@ -303,5 +303,4 @@ export default {
   "system.counts": "Jobs by pipeline",
 
   step: "Step {number}: {name}",
-  sentences: [],
 };

@@ -1,12 +1,13 @@
 // A form from a JSON Schema: one field for each property, of the kinds that parameters of a pipeline have.
 import { h, set } from "./dom.js";
 import { number, t } from "./i18n.js";
+import { worded } from "./parts.js";
 
 let count = 0;
 
 /**
  * Fields for `schema`, filled from `value`. `read()` gives the value, with empty fields left out; `mark(errors)` shows the
- * API's errors (`loc` from the property on) and gives the first field that has one; `suggest(name, values)` offers values.
+ * API's errors as sentences (`loc` from the property on) and gives the first field that has one; `suggest(name, values)` offers values.
  */
 export function schemaForm(schema, value = {}) {
   const fields = new Map(
@@ -35,7 +36,7 @@ export function markAll(fields, errors) {
   let first = null;
   for (const [name, each] of fields) {
     const found = errors.filter((error) => String(error.loc[0]) === name);
-    each.mark(found.map((error) => error.msg).join(" "));
+    each.mark(found);
     if (found.length) first ??= each.control;
   }
   return first;
@@ -62,10 +63,10 @@ export function field(name, property, { value, required = false, label, hint, pl
         ? h("div", { class: "field" }, h("label", { class: "check" }, control, title), note, error)
         : h("div", { class: "field" }, h("label", { for: id }, title), control, note, error),
     read: () => read(kind, control),
-    mark(text) {
-      error.textContent = text;
-      error.hidden = !text;
-      set(control, "aria-invalid", text ? "true" : null);
+    mark(found) {
+      error.replaceChildren(...found.flatMap((each) => [worded(each), " "]));
+      error.hidden = !found.length;
+      set(control, "aria-invalid", found.length ? "true" : null);
     },
     suggest(values) {
       const options = h(

@@ -1,6 +1,7 @@
 // What stays around every view: top bar, banners, and the one live region that speaks.
 import { BASE, get, health, keys } from "./api.js";
 import { choices, h, icon, iconButton, say, set } from "./dom.js";
+import { refusal, runSentence } from "./facts.js";
 import { LANGUAGES, clock, language, t } from "./i18n.js";
 import { poke, pulse, stranded } from "./pulse.js";
 import { go } from "./router.js";
@@ -71,9 +72,11 @@ export function setSection(name, title) {
 
 let toastTimer = 0;
 
-/** Say how an action went; `link` is `{ text, href }`. `kind` is `ok`, `fail` or nothing. */
-export function toast(text, { kind, link } = {}) {
+/** Say how an action went: a text, or a sentence of facts.js. `link` is `{ text, href }`, `kind` `ok`, `fail` or nothing. */
+export function toast(said, { kind, link } = {}) {
+  const { text, known } = said.text ? said : { text: said, known: true };
   say(toastText, text);
+  set(toastText, "lang", known ? null : "en");
   set(toastBox, "data-kind", kind);
   toastAction.replaceChildren(...(link ? [h("a", { href: link.href }, link.text)] : []));
   toastBox.classList.add("shown");
@@ -129,9 +132,9 @@ async function jump(wanted) {
     const found = await get(`result/${wanted}`);
     if (found.job_id) go(`#/jobs/${found.job_id}`);
     else if (links.has("runs")) go(`#/runs/${wanted}`);
-    else toast(found.verdict ?? found.status);
+    else toast(runSentence(found));
   } catch (error) {
-    toast(error.status === 404 ? t("jump.none", { id: wanted }) : error.message, { kind: "fail" });
+    toast(error.status === 404 ? t("jump.none", { id: wanted }) : refusal(error), { kind: "fail" });
   }
 }
 
@@ -218,7 +221,9 @@ function showBanners() {
   } else if (health.down !== null) {
     const retry = h("button", { type: "button", class: "button small", onclick: () => (poke(), hurry()) }, t("again"));
     const text =
-      health.down === "network" ? t("down.network", { host: BASE.host }) : t("down.part", { detail: health.down });
+      health.down === "network"
+        ? t("down.network", { host: BASE.host })
+        : t("down.part", { detail: refusal(health.down).text });
     shown.push(
       banner("down", "fail", [h("strong", {}, text), " ", t("down.data", { time: clock(health.since) })], retry),
     );

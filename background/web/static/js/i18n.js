@@ -23,16 +23,6 @@ export function t(key, values = {}) {
 
 export const has = (key) => key in words;
 
-/** A sentence of the API in the page's language where its form is known; `known` says whether it was. */
-export function sentence(text) {
-  if (language === "en") return { text, known: true };
-  for (const [pattern, translated] of words.sentences) {
-    const found = pattern.exec(text);
-    if (found) return { text: translated.replace(/\$(\d)/g, (_, group) => found[group]), known: true };
-  }
-  return { text, known: false };
-}
-
 const made = new Map();
 function format(Kind, options) {
   const name = Kind.name + JSON.stringify(options);
@@ -89,5 +79,10 @@ export function ago(ms) {
 
 export const clock = (time) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(time);
 export const moment = (time) => format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "medium" }).format(time);
+const isToday = (time) => new Date(time).toDateString() === new Date().toDateString();
+const BRIEF = { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+/** The time of day, with the date where that is not today; `briefly` where there is little room. */
+export const when = (time) => (isToday(time) ? clock : moment)(time);
+export const briefly = (time) => (isToday(time) ? clock(time) : format(Intl.DateTimeFormat, BRIEF).format(time));
 export const minute = (time) => format(Intl.DateTimeFormat, { timeStyle: "short" }).format(time);
 export const list = (items) => format(Intl.ListFormat, { type: "conjunction" }).format(items);

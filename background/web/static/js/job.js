@@ -1,6 +1,7 @@
 // What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
 import { get, now } from "./api.js";
-import { duration, has, number, percent, sentence, t } from "./i18n.js";
+import { waitingSentence } from "./facts.js";
+import { has, number, percent, t } from "./i18n.js";
 
 export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
 const ENDED = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
@@ -82,7 +83,7 @@ export function stepsWord(job) {
 /** Why the job is where it is, in a sentence: `{ text, known }`, `known` false where it is the API's own English. */
 export function why(job) {
   const step = job.steps.at(-1);
-  if (job.status === "PENDING") return whyPending(job);
+  if (job.status === "PENDING") return waitingSentence(job);
   if (job.status === "IN_PROGRESS") {
     const values = {
       number: step?.step_number ?? 1,
@@ -96,17 +97,6 @@ export function why(job) {
   if (job.status === "CANCELLED")
     return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
   return { text: preview(job.result), known: true };
-}
-
-function whyPending(job) {
-  const left = Date.parse(job.run_at) - now();
-  if (left > 0) {
-    const values = { time: duration(Math.max(1000, left)), error: job.error ?? "" };
-    return { text: t(job.error && job.attempt ? "why.pause" : "why.due", values), known: true };
-  }
-  // What the API said when it was not due yet is no longer so.
-  if (/^It (is not due|pauses)/.test(job.waiting_for ?? "")) return { text: t("why.soon"), known: true };
-  return job.waiting_for ? sentence(job.waiting_for) : { text: "", known: true };
 }
 
 const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED").length;

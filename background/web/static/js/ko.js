@@ -1,7 +1,9 @@
 // 한국어. Keys are the same as in `en.js`; a test holds that. Names come before a comma or in brackets, never before a particle.
+import facts from "./ko-facts.js";
 import runs from "./ko-runs.js";
 
 export default {
+  ...facts,
   ...runs,
   "language.name": "한국어",
   skip: "본문으로 건너뛰기",
@@ -34,7 +36,7 @@ export default {
   "live.title": "실시간 갱신: 멈추기 또는 계속하기 (p)",
   "down.network": "API가 응답하지 않습니다 ({host}).",
   "down.part": "지금은 API를 쓸 수 없습니다: {detail}",
-  "down.data": "지금 보이는 내용은 {time} 기준입니다. 저절로 다시 확인합니다.",
+  "down.data": "지금 보이는 내용은 {time} 기준입니다. 자동으로 다시 확인합니다.",
   "down.short": "API가 응답하지 않습니다.",
   "down.key": "API 키가 필요합니다.",
   "down.readOnly": "이 API 키로는 읽기만 할 수 있습니다.",
@@ -70,11 +72,11 @@ export default {
   "column.why": "지금 상황",
   "column.time": "걸린 시간",
   "column.age": "생성",
-  "column.menu": "동작",
+  "column.menu": "메뉴",
   "empty.jobs": "아직 작업이 없습니다",
   "empty.jobs.how": "여기서 첫 작업을 제출하거나, 터미널에서 실행하세요:",
   "empty.filtered": "필터에 맞는 작업이 없습니다",
-  "empty.filtered.how": "조건에 맞는 작업이 생기면 저절로 나타납니다.",
+  "empty.filtered.how": "조건에 맞는 작업이 생기면 자동으로 나타납니다.",
 
   selection: "선택한 작업",
   select: "작업 {id} 선택",
@@ -94,11 +96,9 @@ export default {
 
   "why.running": "{total}단계 중 {number}단계: {name}",
   "why.running.part": "{total}단계 중 {number}단계: {name}, {part}",
-  "why.failed": "실패했으며 남긴 말이 없습니다.",
+  "why.failed": "실패했으며 오류 메시지가 없습니다.",
   "why.cancelled": "{total}단계 중 {done}단계를 마치고 취소되었습니다.",
-  "why.due": "아직 때가 되지 않았습니다. {time} 뒤에 시작할 수 있습니다.",
-  "why.soon": "때가 되었습니다. 곧 워커가 가져갑니다.",
-  "why.pause": "오류 뒤 {time} 더 쉬는 중입니다: {error}",
+  "why.soon": "실행할 시간이 되었습니다. 곧 워커가 가져갑니다.",
 
   "do.open": "열기",
   "do.cancel": "취소",
@@ -244,7 +244,7 @@ export default {
   "facts.outcome": "결과",
   "facts.number": "번호",
   "facts.time": "시각",
-  "facts.event": "사건",
+  "facts.event": "이벤트",
   "facts.message": "메시지",
   "event.created": "생성됨",
   "event.started": "시작됨",
@@ -297,18 +297,4 @@ export default {
   "system.counts": "파이프라인별 작업",
 
   step: "{number}단계: {name}",
-  // The API's own sentences, by their form; what is not known here is shown as it came.
-  sentences: [
-    ...runs["sentences.runs"],
-    [/^It is not due yet: it may begin in (.+)\.$/, "아직 때가 되지 않았습니다. $1 뒤에 시작할 수 있습니다."],
-    [/^It pauses for another (.+?) after an error: (.+)$/s, "오류 뒤 $1 더 쉬는 중입니다: $2"],
-    [/^No worker is alive\.$/, "살아 있는 워커가 없습니다."],
-    [/^The broker is down: no worker can reach it\.$/, "브로커가 멈춰 어떤 워커도 연결하지 못합니다."],
-    [/^Its message is about to be handed to the broker\.$/, "메시지를 곧 브로커에 넘깁니다."],
-    [/^Its message is on its way to a worker\.$/, "메시지가 워커에게 가는 중입니다."],
-    [
-      /^It waits for a free worker: (\d+) in the queue, (\d+) alive\.$/,
-      "빈 워커를 기다립니다: 큐에 $1개, 살아 있는 워커 $2개.",
-    ],
-  ],
 };

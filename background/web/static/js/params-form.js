@@ -2,9 +2,10 @@
 // the request as a curl command. Submitting and retrying share it.
 import { asCurl, get } from "./api.js";
 import { h, say } from "./dom.js";
+import { described, fault, refusal } from "./facts.js";
 import { schemaForm } from "./form.js";
 import { t } from "./i18n.js";
-import { code, errorText, tabs } from "./parts.js";
+import { code, tabs, tell } from "./parts.js";
 
 export class ParamsForm {
   /**
@@ -52,7 +53,7 @@ export class ParamsForm {
   show(pipeline, value = {}) {
     this.pipeline = pipeline;
     this.value = value;
-    say(this.about, pipeline?.description ?? "");
+    tell(this.about, described(pipeline));
     this._draw();
     this.refresh();
   }
@@ -128,14 +129,14 @@ export class ParamsForm {
   }
 
   _refused(error) {
-    const errors = (error.errors ?? []).map(({ loc, msg }) => ({ loc: loc.slice(1), msg }));
+    const errors = error.errors.map((each) => ({ loc: each.loc.slice(1), ...fault(each) }));
     const ofParams = errors.filter(({ loc }) => loc[0] === "params" && loc.length > 1);
     const asForm = this.mode === "form";
-    const inForm = this.form.mark(asForm ? ofParams.map(({ loc, msg }) => ({ loc: loc.slice(1), msg })) : []);
+    const inForm = this.form.mark(asForm ? ofParams.map((each) => ({ ...each, loc: each.loc.slice(1) })) : []);
     const others = this.mark(errors.filter((each) => !ofParams.includes(each)));
     const unmarked = errors.filter(({ loc }) => !this._isMarked(loc.at(-1)));
-    const said = unmarked.map(({ loc, msg }) => `${loc.join(".")}: ${msg}`).join(" ");
-    const message = said || (errors.length ? t("form.wrong") : errorText(error));
+    const said = unmarked.map(({ loc, text }) => `${loc.join(".")}: ${text}`).join(" ");
+    const message = said || (errors.length ? t("form.wrong") : refusal(error).text);
     this._complain(message, inForm ?? others ?? (asForm ? null : this.text));
   }
 

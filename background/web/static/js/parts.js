@@ -1,5 +1,6 @@
 // Small pieces that several views show: state badge, step bar, code with a copy button, tabs, empty and error states.
 import { copy, h, icon, iconButton, say, set } from "./dom.js";
+import { refusal } from "./facts.js";
 import { toast } from "./frame.js";
 import { t } from "./i18n.js";
 import { role, segments, statusWord, stepsWord } from "./job.js";
@@ -103,7 +104,7 @@ export function failure(error, again) {
     "div",
     { class: "empty", "data-failure": String(error.status) },
     h("h2", {}, t("failure")),
-    h("p", {}, errorText(error)),
+    h("p", {}, worded(refusal(error))),
     h("div", { class: "row" }, retry),
   );
 }
@@ -116,5 +117,14 @@ export const skeleton = (rows) =>
     Array.from({ length: rows }, () => h("span")),
   );
 
-export const errorText = (error) =>
-  ({ 0: t("down.short"), 401: t("down.key"), 403: t("down.readOnly") })[error.status] ?? error.message;
+/** A sentence of facts.js as an element. */
+export const worded = ({ text, known }) => h("span", { lang: known ? null : "en" }, text);
+
+/** Write a sentence of facts.js into an element. */
+export function tell(element, { text, known }) {
+  say(element, text);
+  set(element, "lang", known ? null : "en");
+}
+
+/** Say that the API refused something, and why. */
+export const complain = (error) => toast(refusal(error), { kind: "fail" });

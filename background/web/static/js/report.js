@@ -2,8 +2,9 @@
 import { get } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { h } from "./dom.js";
+import { refusal } from "./facts.js";
 import { t } from "./i18n.js";
-import { errorText, skeleton } from "./parts.js";
+import { skeleton, worded } from "./parts.js";
 
 /** The path of the report that a result names, or null: `reports/<id>.md`, which is also its address. */
 export function reportIn(result) {
@@ -23,7 +24,7 @@ export async function openReport(path) {
     save.disabled = false;
     save.addEventListener("click", () => download(text, path.split("/").at(-1)));
   } catch (error) {
-    content.replaceChildren(h("p", { class: "error-line role-fail" }, t("report.gone"), " ", errorText(error)));
+    content.replaceChildren(h("p", { class: "error-line role-fail" }, t("report.gone"), " ", worded(refusal(error))));
   }
 }
 

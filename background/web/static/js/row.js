@@ -3,7 +3,7 @@ import { now } from "./api.js";
 import { h, iconButton, say, set } from "./dom.js";
 import { ago, duration, t } from "./i18n.js";
 import { ran, why } from "./job.js";
-import { badge, stepBar } from "./parts.js";
+import { badge, stepBar, tell } from "./parts.js";
 import { go } from "./router.js";
 
 export const COLUMNS = ["check", "id", "pipeline", "status", "steps", "why", "time", "age", "menu"];
@@ -53,7 +53,6 @@ export function jobRow({ id, read, chosen, select, menu, href }) {
   function update() {
     const job = read();
     if (!job) return;
-    const { text, known } = why(job);
     const seconds = ran(job);
     set(element, "data-status", job.status);
     set(element, "data-attempt", job.attempt);
@@ -62,9 +61,8 @@ export function jobRow({ id, read, chosen, select, menu, href }) {
     say(pipeline, job.pipeline);
     state.job(job);
     bar.update(job);
-    say(reason, text);
-    set(reason, "title", text);
-    set(reason, "lang", known ? null : "en");
+    tell(reason, why(job));
+    set(reason, "title", reason.textContent);
     set(reason, "data-role", job.status === "FAILED" ? "fail" : null);
     say(time, seconds === null ? "" : duration(seconds));
     const made = Date.parse(job.created_at);

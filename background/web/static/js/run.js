@@ -1,9 +1,11 @@
 // What a run's fields mean to a reader: its role, its words, what may be done with it.
-import { now, post } from "./api.js";
+import { now, post, remove } from "./api.js";
+import { confirmed } from "./dialog.js";
+import { h } from "./dom.js";
 import { toast } from "./frame.js";
 import { t } from "./i18n.js";
 import { roleOf } from "./job.js";
-import { errorText } from "./parts.js";
+import { complain } from "./parts.js";
 
 export const TYPES = ["single", "chain", "group", "chord", "canvas"];
 export const STATUSES = ["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"];
@@ -21,34 +23,40 @@ export const may = {
   cancel: (run) => !run.ready && !cancelling.has(run.task_id),
   terminate: (run) => !run.ready,
   retry: (run) => RETRYABLE.has(run.status),
+  delete: (run) => run.ready,
 };
 
 const CALLS = {
   cancel: (id) => post(`result/${id}/cancel`),
   terminate: (id) => post(`result/${id}/cancel?terminate=true`),
   retry: (id) => post(`result/${id}/retry`),
+  delete: (id) => remove(`result/${id}`),
 };
 
-/** Do `action` to a run; gives its new state, or null when the API refused. */
+const question = {
+  title: t("ask.run.delete"),
+  content: [h("p", {}, t("ask.run.delete.what"))],
+  action: t("documents.delete"),
+  danger: true,
+};
+
+/** Do `action` to a run; gives the answer, null when the API refused, undefined when a person thought better of it. */
 export async function act(action, run) {
-  if (action === "retry") cancelling.delete(run.task_id);
-  else cancelling.add(run.task_id);
+  if (action === "delete" && !(await confirmed(question))) return undefined;
+  if (action === "cancel" || action === "terminate") cancelling.add(run.task_id);
   try {
     const after = await CALLS[action](run.task_id);
     toast(t(`done.run.${action}`), { kind: "ok" });
     return after;
   } catch (error) {
     cancelling.delete(run.task_id);
-    toast(errorText(error), { kind: "fail" });
+    complain(error);
     return null;
   }
 }
 
 /** How long it has been at work, or was, in ms; null before its first task has begun. */
-export function took(run) {
-  const times = (field) => run.graph.nodes.map((node) => Date.parse(node[field])).filter((time) => !Number.isNaN(time));
-  const begun = times("started_at");
-  if (!begun.length) return null;
-  const end = run.ready ? Math.max(...times("finished_at"), Math.min(...begun)) : now();
-  return end - Math.min(...begun);
+export function took({ started_at, finished_at, ready }) {
+  if (!started_at) return null;
+  return (ready && finished_at ? Date.parse(finished_at) : now()) - Date.parse(started_at);
 }

@@ -1,41 +1,38 @@
 // A canvas as JSON, and changes to it. A path is a list of keys, as in JSON: ["chord", "header", 0]. Nothing is changed in
 // place: every change gives {canvas, path}, the new one and where the chosen part is now, or null if it makes no sense.
 
-const KINDS = ["task", "chain", "group", "chord"];
+const KINDS = ["task", "chain", "group", "chord", "map", "starmap", "chunks"];
+const CALLBACKS = ["link", "link_error"];
 export const FIRST = { task: "add", args: [2, 3] };
 
 /** Which kind of part this is; null for what has not the form of one. */
 export function kindOf(part) {
-  const kind = KINDS.find((each) => part !== null && typeof part === "object" && each in part) ?? null;
+  const kind = KINDS.find((each) => part !== null && typeof part === "object" && Object.hasOwn(part, each)) ?? null;
   const members = kind === "chord" ? part.chord?.header : part?.[kind];
-  return kind === null || kind === "task" || Array.isArray(members) ? kind : null;
+  return !["chain", "group", "chord"].includes(kind) || Array.isArray(members) ? kind : null;
 }
 
 export const at = (canvas, path) => path.reduce((found, key) => found?.[key], canvas);
 
-/** Rows of an outline, depth first: {path, kind, level, part, role}; kind "header" for a chord's header, role "body". */
+/** Rows of an outline, depth first: {path, kind, level, part, role}; a chord's header is one; role: body, link, link_error. */
 export function rowsOf(canvas, path = [], level = 1, role = null) {
   const kind = kindOf(canvas);
-  const row = { path, kind, level, part: canvas, role };
-  const members = (list, below, deeper) => list.flatMap((each, i) => rowsOf(each, [...below, i], deeper));
-  if (kind === "task")
-    return [row, ...(canvas.link_error ? rowsOf(canvas.link_error, [...path, "link_error"], level + 1, "error") : [])];
-  if (kind === "chain" || kind === "group") return [row, ...members(canvas[kind], [...path, kind], level + 1)];
-  if (kind !== "chord") return [row];
-  const below = [...path, "chord"];
-  const header = {
-    path: [...below, "header"],
-    kind: "header",
-    level: level + 1,
-    part: canvas.chord.header,
-    role: null,
-  };
-  return [
-    row,
-    header,
-    ...members(canvas.chord.header, header.path, level + 2),
-    ...rowsOf(canvas.chord.body, [...below, "body"], level + 1, "body"),
-  ];
+  const rows = [{ path, kind, level, part: canvas, role }];
+  const add = (list, below, deeper, as) =>
+    list.forEach((each, i) => rows.push(...rowsOf(each, [...path, ...below, i], deeper, as)));
+  if (kind === "chain" || kind === "group") add(canvas[kind], [kind], level + 1);
+  if (kind === "chord") {
+    const { header, body } = canvas.chord;
+    rows.push({ path: [...path, "chord", "header"], kind: "header", level: level + 1, part: header, role: null });
+    add(header, ["chord", "header"], level + 2);
+    rows.push(...rowsOf(body, [...path, "chord", "body"], level + 1, "body"));
+  }
+  for (const name of kind ? CALLBACKS : []) {
+    const called = canvas[name];
+    if (Array.isArray(called)) add(called, [name], level + 1, name);
+    else if (called) rows.push(...rowsOf(called, [...path, name], level + 1, name));
+  }
+  return rows;
 }
 
 /** A task after the chosen one, or at the end of the chosen chain, group or header. */
@@ -55,13 +52,15 @@ export function added(canvas, path, task) {
       (items) => items.splice(path.at(-1) + 1, 0, task),
       () => [...path.slice(0, -1), path.at(-1) + 1],
     );
-  return replaced(canvas, path, { chain: [at(canvas, path), task] }, [...path, "chain", 1]);
+  const both = [at(canvas, path), task];
+  if (CALLBACKS.includes(path.at(-1))) return replaced(canvas, path, both, [...path, 1]);
+  return replaced(canvas, path, { chain: both }, [...path, "chain", 1]);
 }
 
 /** The chosen part as the only one of a chain or group, or of a chord's header. */
 export function wrapped(canvas, path, kind) {
   const part = at(canvas, path);
-  if (!kindOf(part)) return null;
+  if (!kindOf(part) || path.slice(-2).some((key) => CALLBACKS.includes(key))) return null; // A callback is a task.
   return replaced(
     canvas,
     path,
@@ -70,20 +69,21 @@ export function wrapped(canvas, path, kind) {
   );
 }
 
-/** What is in the chosen part in its place; a chord becomes the chain of group and body that means the same. */
+/** What is in the chosen part in its place, of a chord its group and body in a chain; null where callbacks would be lost. */
 export function unwrapped(canvas, path) {
-  const part = at(canvas, path);
-  const kind = kindOf(part);
-  if (kind === "chord") return replaced(canvas, path, { chain: [{ group: part.chord.header }, part.chord.body] }, path);
-  if (kind !== "chain" && kind !== "group") return null;
+  const { chain, group, chord, ...rest } = at(canvas, path) ?? {};
+  if (!["chain", "group", "chord"].includes(kindOf(at(canvas, path)))) return null;
+  if (chord) return replaced(canvas, path, { chain: [{ group: chord.header }, chord.body], ...rest }, path);
+  const members = chain ?? group;
+  if (Object.keys(rest).length) return null;
   if (inList(path))
     return changed(
       canvas,
       path.slice(0, -1),
-      (items) => items.splice(path.at(-1), 1, ...part[kind]),
+      (items) => items.splice(path.at(-1), 1, ...members),
       () => path,
     );
-  return part[kind].length === 1 ? replaced(canvas, path, part[kind][0], path) : null;
+  return members.length === 1 ? replaced(canvas, path, members[0], path) : null;
 }
 
 /** The chosen part one place up (-1) or down (1) among its siblings. */
@@ -103,17 +103,18 @@ export function moved(canvas, path, by) {
 /** Without the chosen part; what would be empty then goes with it. */
 export function removed(canvas, path) {
   if (path.length === 0) return kindOf(canvas) === "task" ? null : { canvas: FIRST, path: [] };
-  if (path.at(-1) === "link_error")
+  const list = path.slice(0, -1);
+  if (CALLBACKS.includes(path.at(-1)))
     return changed(
       canvas,
-      path.slice(0, -1),
-      (task) => delete task.link_error,
-      () => path.slice(0, -1),
+      list,
+      (caller) => delete caller[path.at(-1)],
+      () => list,
     );
   if (path.at(-1) === "header") return removed(canvas, path.slice(0, -2));
   if (!inList(path)) return null;
-  const list = path.slice(0, -1);
-  if (at(canvas, list).length === 1) return removed(canvas, list.slice(0, list.at(-1) === "header" ? -2 : -1));
+  if (at(canvas, list).length === 1)
+    return removed(canvas, [...CALLBACKS, "header"].includes(list.at(-1)) ? list : list.slice(0, -1));
   return changed(
     canvas,
     list,

@@ -1,22 +1,11 @@
 // The Celery expression of a canvas, as the API writes it, back to the JSON that `POST /canvas` takes.
 
-/** The draft of a run's code: JSON text. Raises SyntaxError for what is no such expression. */
-export const draftOf = (code) => JSON.stringify(canvasOf(code));
-
-/** `chain(add.s(2, 3), echo.s())` → {chain: [{task: "add", args: [2, 3]}, {task: "echo"}]}. */
+/** `chain(add.s(2, 3), echo.s())` → {chain: [{task: "add", args: [2, 3]}, {task: "echo"}]}. Raises SyntaxError. */
 export function canvasOf(code) {
   const read = new Reader(code);
   const found = read.canvas();
   read.expect(/$/y);
   return found;
-}
-
-/** A group; what the first member's success calls was the group's `link`, which is immutable without saying so. */
-function linked(members) {
-  const { link, ...first } = members[0] ?? {};
-  if (!link) return { group: members };
-  const { immutable, ...callback } = link;
-  return { group: [first, ...members.slice(1)], link: callback };
 }
 
 const ESCAPES = { n: "\n", r: "\r", t: "\t", "\\": "\\", "'": "'", '"': '"' };
@@ -57,38 +46,44 @@ class Reader {
 
   canvas() {
     const kind = this.take(/(chain|group|chord)\(/y)?.[1];
-    if (kind === "group") return linked(this.list(() => this.canvas(), /\)/y));
-    if (kind === "chord") {
-      this.expect(/\[/y);
-      const header = this.list(() => this.canvas(), /\]/y);
-      this.expect(/,/y);
-      const body = this.canvas();
-      this.expect(/\)/y);
-      const group = linked(header);
-      return group.link ? { chain: [group, body] } : { chord: { header, body } };
-    }
-    return kind ? { [kind]: this.list(() => this.canvas(), /\)/y) } : this.task();
+    if (!kind) return this.task();
+    if (kind !== "chord") return { [kind]: this.list(() => this.canvas(), /\)/y) };
+    this.expect(/\[/y);
+    const header = this.list(() => this.canvas(), /\]/y);
+    this.expect(/,/y);
+    const body = this.canvas();
+    this.expect(/\)/y);
+    return { chord: { header, body } };
   }
 
   task() {
-    const [, task, call] = this.expect(/(\w+)\.(si?)\(/y);
-    const args = this.list(() => this.value(), /\)/y);
-    const found = { task, ...(args.length ? { args } : {}), ...(call === "si" ? { immutable: true } : {}) };
-    if (this.take(/\.set\(/y)) {
-      const option = () => {
-        const [, name] = this.expect(/(\w+)=/y);
-        return [name, name === "link" ? this.canvas() : this.value()];
-      };
-      for (const [name, value] of this.list(option, /\)/y)) {
-        if (name === "headers") found.retries = value.playground_retries;
-        else found[name] = value;
-      }
-    }
-    if (this.take(/\.on_error\(/y)) {
-      found.link_error = this.canvas();
+    const [, task, call] = this.expect(/(\w+)\.(si?|map|starmap|chunks)\(/y);
+    const [args, kwargs] = [[], {}];
+    const argument = () => {
+      const name = this.take(/(\w+)=/y)?.[1];
+      if (name) kwargs[name] = this.value();
+      else args.push(this.value());
+    };
+    this.list(argument, /\)/y);
+    if (call === "chunks") return { chunks: { task, it: args[0], n: args[1] } };
+    if (call.endsWith("map")) return { [call]: { task, it: args[0] } };
+    const found = { task };
+    if (args.length) found.args = args;
+    if (Object.keys(kwargs).length) found.kwargs = kwargs;
+    if (call === "si") found.immutable = true;
+    if (this.take(/\.set\(/y)) this.list(() => this.option(found), /\)/y);
+    while (this.take(/\.on_error\(/y)) {
+      found.link_error = [...(found.link_error ?? []), this.canvas()];
       this.expect(/\)/y);
     }
     return found;
+  }
+
+  option(task) {
+    const [, name] = this.expect(/(\w+)=/y);
+    if (name === "link") task.link = this.take(/\[/y) ? this.list(() => this.canvas(), /\]/y) : this.canvas();
+    else if (name === "headers") task.retries = this.value().playground_retries;
+    else task[name] = this.value();
   }
 
   value() {
@@ -97,6 +92,7 @@ class Reader {
     const numeral = this.take(/-?\d+(\.\d+)?(e[+-]?\d+)?/y);
     if (numeral) return Number(numeral[0]);
     if (this.take(/\[/y)) return this.list(() => this.value(), /\]/y);
+    if (this.take(/\(/y)) return this.list(() => this.value(), /\)/y);
     if (this.take(/\{/y)) return Object.fromEntries(this.list(() => this.pair(), /\}/y));
     const [quoted] = this.expect(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/sy);
     return quoted

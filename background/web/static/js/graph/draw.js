@@ -3,10 +3,10 @@
 import { h, say, set, svg } from "../dom.js";
 import { t } from "../i18n.js";
 import { layout } from "./layout.js";
-import { links } from "./links.js";
 import { nameOf, nodeElement } from "./node.js";
+import { links } from "./shape.js";
 import { NODE } from "./sizes.js";
-import { culpritOf, roleOf } from "./states.js";
+import { culpritOf, isCall, roleOf } from "./states.js";
 import { tileView } from "./tile.js";
 import { step } from "./walk.js";
 import { drawn, line, WIRE_STATES } from "./wires.js";
@@ -24,7 +24,7 @@ export class Picture {
   constructor(graph, { down = false, onSelect = () => {}, onOpen = () => {}, onLanes = () => {} } = {}) {
     Object.assign(this, { down, onSelect, onOpen, name: `graph-${++pictures}` });
     this.plan = layout(graph, { down });
-    this.links = links(this.plan.tree);
+    this.links = links(this.plan.root);
     this.states = new Map(graph.nodes.map((node) => [node.id, node]));
     this.selected = null;
     this.elements = new Map();
@@ -52,7 +52,7 @@ export class Picture {
     );
     this.layers.tiles.append(...this.tiles.map((view) => view.element));
     this.frames = this.plan.frames.map((frame) => this.frame(frame));
-    for (const wire of this.plan.wires) if (wire.kind === "success" || wire.kind === "error") this.sayWhen(wire);
+    for (const wire of this.plan.wires) if (isCall(wire.kind)) this.sayWhen(wire);
     this.lines = Object.fromEntries(
       WIRE_STATES.map((name) => [
         name,
@@ -103,12 +103,10 @@ export class Picture {
     return { lanes, chord, words };
   }
 
-  /** Beside the wire to a callback: when it is called; in the other direction there is no room. */
-  sayWhen({ kind, points }) {
+  /** Beside the wire to what a task calls: when it does; in the other direction there is no room. */
+  sayWhen({ kind, points: [x], top }) {
     if (this.down) return;
-    const [x, , , axis] = points;
-    const y = axis - NODE.height / 2 - 6;
-    this.layers.frames.append(svg("text", { class: "when-words", x: x + 12, y }, t(`graph.${kind}`)));
+    this.layers.frames.append(svg("text", { class: "when-words", x: x + 12, y: top - 6 }, t(`graph.${kind}`)));
   }
 
   listen() {

@@ -1,14 +1,12 @@
 // A graph's shape in the words of Celery: chains, groups, chords with header and body. For the outline.
-import { ends } from "./links.js";
+import { ends } from "./shape.js";
 
 /**
- * The items of a shape (see reduce.js): {kind, key, parent, level, children, ids, lanes}; kind: task (with `id`), chain,
- * group, chord, header (whose next sibling is the body) or mesh. `ids`: all tasks within; `lanes`: of groups and headers,
- * the ids each lane ends with; `when`: it is the callback of its parent, a task, on success or error.
+ * The items of a shape (see shape.js): {kind, key, parent, level, children, ids, lanes}; kind: task (with `id`), chain,
+ * group, chord, or header, whose next sibling is the body. `ids`: all tasks within; `lanes`: of groups and headers, the
+ * ids each lane ends with; `when`: its parent, a task, calls it: on success, on error, or spawned.
  */
-export function itemsOf(tree) {
-  return tree ? numbered(itemOf(tree), { key: "0", parent: null, level: 1 }) : null;
-}
+export const itemsOf = (root) => numbered(itemOf(root), { key: "0", parent: null, level: 1 });
 
 function itemOf(block) {
   if (block.kind === "task") {
@@ -16,8 +14,6 @@ function itemOf(block) {
     return { kind: "task", id: block.id, children };
   }
   if (block.kind === "parallel") return lanesOf("group", block);
-  if (block.kind === "mesh")
-    return { kind: "mesh", children: block.parts.filter((part) => part.kind !== "join").map(itemOf) };
   const children = [];
   for (let i = 0; i < block.parts.length;) {
     const [item, next] = stepOf(block.parts, i);

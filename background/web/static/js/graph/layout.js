@@ -4,31 +4,28 @@
 // Work is done along a main axis (the way of the flow) and a cross axis (side by side), and turned at the end:
 // left to right on wide screens, top to bottom on phones. What follows one another shares one axis line, so that
 // every connection is a straight line in a row or a gap that nothing else uses.
-import { layers } from "./layers.js";
-import { ends } from "./links.js";
-import { reduce } from "./reduce.js";
+import { ends, shape } from "./shape.js";
 import { CALLBACK_GAP, GAP, INDENT, LABEL, LANE_GAP, MARGIN, NODE, PAD, STUB } from "./sizes.js";
 import { tileOf } from "./tiles.js";
 
 /**
- * The layout of a graph (`nodes`, `edges` as in the API), all numbers whole:
- *   width, height, tree (see reduce.js)
+ * The layout of a graph's `tree`, as in the API, all numbers whole:
+ *   width, height, root (see shape.js)
  *   nodes   [{id, x, y}]                     the upper left corners; each is as large as NODE
  *   frames  [{x, y, width, height, lanes, chord}]   of groups; lanes: the ids each ends with; chord: it has a body
- *   wires   [{kind, from, to, points, arrow}]   kind: link, stem (out of a group), stub and bar (within one), success
- *           and error (to a callback);
- *           from and to are ids: it means that each of `to` waits for all of `from`; points: x, y, x, y …
+ *   wires   [{kind, from, to, points, arrow}]   kind: link, stem (out of a group), stub and bar (within one), or when
+ *           what it leads to is called: success, error, spawned; from and to are ids: it means that each of `to` waits
+ *           for all of `from`; points: x, y, x, y …; top: where what is called begins
  *   tiles   groups of more than `foldAbove` lanes, folded (see tiles.js)
  */
-export function layout(graph, { down = false, foldAbove = 24 } = {}) {
-  const tree = reduce(graph);
+export function layout({ tree }, { down = false, foldAbove = 24 } = {}) {
+  const root = shape(tree);
   const sheet = new Sheet(down, foldAbove);
-  if (!tree) return { tree, width: 2 * MARGIN, height: 2 * MARGIN, nodes: [], frames: [], wires: [], tiles: [] };
-  sheet.measure(tree);
-  sheet.place(tree, { at: MARGIN, across: MARGIN, before: null, after: null });
-  const [width, height] = sheet.turned(tree.length + 2 * MARGIN, tree.breadth + 2 * MARGIN);
+  sheet.measure(root);
+  sheet.place(root, { at: MARGIN, across: MARGIN, before: null, after: null, chord: false });
+  const [width, height] = sheet.turned(root.length + 2 * MARGIN, root.breadth + 2 * MARGIN);
   const { nodes, frames, wires, tiles } = sheet;
-  return { tree, width, height, nodes, frames, wires, tiles };
+  return { root, width, height, nodes, frames, wires, tiles };
 }
 
 class Sheet {
@@ -91,15 +88,7 @@ class Sheet {
     block.axis = (parts[0].across + parts[0].axis + parts.at(-1).across + parts.at(-1).axis) >> 1;
   }
 
-  measure_mesh(block) {
-    Object.assign(block, layers(block.parts, block.edges, { gap: GAP, laneGap: LANE_GAP }));
-  }
-
-  measure_join(block) {
-    Object.assign(block, { length: 0, breadth: LANE_GAP, axis: LANE_GAP >> 1 });
-  }
-
-  /** Puts a block down; `before` and `after`: the ids that come before and after it, or null. */
+  /** Puts a block down; `before` and `after`: the ids that come before and after it, or null; `chord`: it has a body. */
   place(block, where) {
     if (block.tile) this.place_tile(block, where);
     else this[`place_${block.kind}`](block, where);
@@ -116,11 +105,12 @@ class Sheet {
       const axis = next + callback.axis;
       this.wire(when, {
         from: [block.id],
-        to: [callback.id],
-        points: [rail, begin, rail, axis, at + INDENT, axis],
-        arrow: true,
+        to: ends(callback, 0),
+        points: [rail, begin, rail, axis, at + INDENT + this.entry(callback), axis],
+        arrow: isTask(callback),
+        top: next,
       });
-      this.place(callback, { at: at + INDENT, across: next, before: null, after: null });
+      this.place(callback, { at: at + INDENT, across: next, before: null, after: null, chord: false });
       next += callback.breadth;
     }
   }
@@ -140,13 +130,14 @@ class Sheet {
         across: axis - part.axis,
         before: last ? ends(last, -1) : before,
         after: next ? ends(next, 0) : after,
+        chord: Boolean(next),
       });
       at += part.length + GAP;
     });
   }
 
-  place_parallel(block, { at, across, before, after }) {
-    this.frame(block, { at, across, after });
+  place_parallel(block, { at, across, before, after, chord }) {
+    this.frame(block, { at, across, chord });
     const start = at + this.pad.start;
     const [first, last] = [block.parts[0], block.parts.at(-1)].map((part) => across + part.across + part.axis);
     if (before) {
@@ -157,43 +148,17 @@ class Sheet {
       const axis = across + part.across + part.axis;
       if (before)
         this.stub(before, ends(part, 0), [at + this.entry(block), axis, start + this.entry(part), axis], isTask(part));
-      this.place(part, { at: start, across: across + part.across, before, after });
+      this.place(part, { at: start, across: across + part.across, before, after, chord: false });
       if (after)
         this.stub(ends(part, -1), [], [start + part.length - this.exit(part), axis, at + block.length, axis], false);
     }
     if (after) this.bracket(block, { at, across, after });
   }
 
-  place_tile(block, { at, across, after }) {
+  place_tile(block, { at, across, after, chord }) {
     const [x, y] = this.turned(at, across);
-    this.tiles.push({ ...block.tile, x, y, ends: block.parts.map((part) => ends(part, -1)), chord: Boolean(after) });
+    this.tiles.push({ ...block.tile, x, y, ends: block.parts.map((part) => ends(part, -1)), chord });
     if (after) this.bracket(block, { at, across, after });
-  }
-
-  place_mesh(block, { at, across }) {
-    const { parts, edges, spots, routes } = block;
-    const before = parts.map(() => null);
-    const after = parts.map(() => null);
-    for (const [from, to] of edges) {
-      before[to] = [...(before[to] ?? []), ...this.mesh_ends(parts, before, from)];
-      after[from] = parts[to].kind === "join" ? [] : ends(parts[to], 0);
-    }
-    edges.forEach(([from, to], i) => {
-      const points = routes[i].map((value, k) => value + (k % 2 ? across : at));
-      const into = parts[to].kind === "join" ? [] : ends(parts[to], 0);
-      points[0] -= this.exit(parts[from]);
-      points.push(points.at(-2) + this.entry(parts[to]), points.at(-1));
-      this.wire("link", { from: this.mesh_ends(parts, before, from), to: into, points, arrow: isTask(parts[to]) });
-    });
-    parts.forEach((part, i) => {
-      if (part.kind !== "join")
-        this.place(part, { at: at + spots[i][0], across: across + spots[i][1], before: before[i], after: after[i] });
-    });
-  }
-
-  /** What a part of a mesh ends with; through a join goes whatever comes into it. */
-  mesh_ends(parts, before, i) {
-    return parts[i].kind === "join" ? before[i] : ends(parts[i], -1);
   }
 
   /** How far inside a block's bounds the wire into it ends. */
@@ -222,15 +187,15 @@ class Sheet {
     });
   }
 
-  frame(block, { at, across, after }) {
+  frame(block, { at, across, chord }) {
     const [x, y] = this.turned(at, across);
     const [width, height] = this.turned(block.length, block.breadth);
-    this.frames.push({ x, y, width, height, lanes: block.parts.map((part) => ends(part, -1)), chord: Boolean(after) });
+    this.frames.push({ x, y, width, height, lanes: block.parts.map((part) => ends(part, -1)), chord });
   }
 
-  wire(kind, { from, to, points, arrow = false }) {
+  wire(kind, { points, arrow = false, ...more }) {
     if (this.down) for (let i = 0; i < points.length; i += 2) [points[i], points[i + 1]] = [points[i + 1], points[i]];
-    this.wires.push({ kind, from, to, points, arrow });
+    this.wires.push({ kind, points, arrow, ...more });
   }
 }
 

@@ -1,6 +1,7 @@
 // One task in the picture: its glyph, its name, and one detail that says most at that moment.
+import { now } from "../api.js";
 import { icon, say, set, svg } from "../dom.js";
-import { t } from "../i18n.js";
+import { briefly, t } from "../i18n.js";
 import { NODE } from "./sizes.js";
 import { roleOf } from "./states.js";
 
@@ -8,7 +9,14 @@ const TEXT = 36; // where the words begin
 const ROOM = NODE.width - TEXT - 10;
 const WIDE = /[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/;
 
-export const nameOf = (node) => node.task.slice(node.task.lastIndexOf(".") + 1);
+/** `add`; of Celery's own tasks over a list `add.starmap`. */
+export function nameOf({ task, args }) {
+  const name = task.slice(task.lastIndexOf(".") + 1);
+  return task.startsWith("celery.") ? `${args[0]}.${name}` : name;
+}
+
+/** When a task may begin, in ms, where it waits for a countdown; else null. */
+export const dueAt = ({ state, due_at }) => (state === "PENDING" && due_at ? Date.parse(due_at) : null);
 
 /** A value as one short line of JSON. */
 export function brief(value) {
@@ -16,11 +24,16 @@ export function brief(value) {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
+/** Arguments as Python writes them: `2, y=3`. */
+export const given = ({ args, kwargs = {} }) =>
+  [...args.map(brief), ...Object.entries(kwargs).map(([name, value]) => `${name}=${brief(value)}`)].join(", ");
+
 /** The word of a task's state, and what there is to say beside it. */
 export function detailOf(node) {
-  if (node.state === undefined) return node.args.length ? `(${node.args.map(brief).join(", ")})` : "";
+  if (node.state === undefined) return given(node) ? `(${given(node)})` : "";
   if (node.state === "SUCCESS") return node.result === null ? t("state.SUCCESS") : `= ${brief(node.result)}`;
   if (node.state === "FAILURE") return node.error?.type ?? t("state.FAILURE");
+  if (dueAt(node) > now()) return t("graph.due", { time: briefly(dueAt(node)) });
   if (node.state === "RETRY") return t("graph.retry", { n: node.retries });
   if (node.state === "STARTED" && node.retries) return t("graph.again", { n: node.retries + 1 });
   return t(`state.${node.state}`);

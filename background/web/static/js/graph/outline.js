@@ -3,9 +3,8 @@
 import { h, icon, say, set } from "../dom.js";
 import { duration, number, t } from "../i18n.js";
 import { itemsOf, opened } from "./items.js";
-import { links } from "./links.js";
 import { detailOf, nameOf } from "./node.js";
-import { reduce } from "./reduce.js";
+import { links, shape } from "./shape.js";
 import { culpritOf, roleOf } from "./states.js";
 import { counted } from "./tiles.js";
 
@@ -18,15 +17,15 @@ const INDENT = 18;
 export class Outline {
   constructor(graph, { onSelect = () => {}, now = () => Date.now() } = {}) {
     Object.assign(this, { onSelect, now });
-    const tree = reduce(graph);
-    this.root = itemsOf(tree);
-    this.before = links(tree).before;
+    const root = shape(graph.tree);
+    this.root = itemsOf(root);
+    this.before = links(root).before;
     this.states = new Map(graph.nodes.map((node) => [node.id, node]));
     this.selected = null;
     this.rows = new Map();
     this.closed = new Set();
     this.items = new Map();
-    for (const item of this.root ? opened(this.root, new Set()) : []) {
+    for (const item of opened(this.root, new Set())) {
       if (item.id) this.items.set(item.id, item);
       if (item.lanes?.length > FOLD_ABOVE) this.closed.add(item.key);
     }
@@ -82,7 +81,7 @@ export class Outline {
 
   /** Which rows there are now. */
   arrange() {
-    this.shown = this.root ? opened(this.root, this.closed) : [];
+    this.shown = opened(this.root, this.closed);
     this.place = new Map(this.shown.map((item, i) => [item.key, i]));
     this.current = this.shown[this.place.get(this.current?.key) ?? 0];
     this.soon();
@@ -162,10 +161,8 @@ export class Outline {
     set(element, "data-id", item.id);
     set(element, "data-state", node?.state);
     say(parts.caret, item.children.length ? (shut ? "▸" : "▾") : "");
-    say(
-      parts.name,
-      node ? (item.when ? t(`outline.${item.when}`, { name: nameOf(node) }) : nameOf(node)) : this.words(item),
-    );
+    const name = node ? nameOf(node) : this.words(item);
+    say(parts.name, item.when ? t(`outline.${item.when}`, { name }) : name);
     say(parts.detail, node ? this.detail(node, role) : shut ? this.summary(item) : "");
     say(parts.time, node ? this.took(node) : "");
   }

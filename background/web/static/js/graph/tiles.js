@@ -5,7 +5,7 @@ import { rank, roleOf } from "./states.js";
 const LONGEST = 3; // a lane of that many tasks is shown as it is, a longer one by the task that tells most
 
 /**
- * The tile of lanes (blocks of reduce.js): width, height and `lanes`, the ids of each, in order of definition.
+ * The tile of lanes (blocks of shape.js): width, height and `lanes`, the ids of each, in order of definition.
  * `steps`: how many tasks of a lane are shown, where all lanes are equally short chains; else 1, the telling one.
  */
 export function tileOf(parts) {

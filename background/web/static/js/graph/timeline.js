@@ -2,7 +2,7 @@
 import { h, icon, say, set } from "../dom.js";
 import { clock, duration, t } from "../i18n.js";
 import { scale } from "../timeline.js";
-import { nameOf } from "./node.js";
+import { detailOf, nameOf } from "./node.js";
 import { roleOf } from "./states.js";
 
 const ROW = 32;
@@ -146,7 +146,7 @@ export class Timeline {
             waited: duration(Math.max(0, span.from - this.begun)),
             ran: duration(span.to - span.from),
           })
-        : t(`state.${node.state}`),
+        : detailOf(node),
     );
   }
 }

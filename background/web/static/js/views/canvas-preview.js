@@ -1,8 +1,9 @@
 // What Celery will make of a canvas: warnings first, then the graph, then the expression.
 import { h } from "../dom.js";
+import { warning } from "../facts.js";
 import { Picture } from "../graph/draw.js";
 import { t } from "../i18n.js";
-import { code } from "../parts.js";
+import { code, worded } from "../parts.js";
 
 const WIDE = matchMedia("(width >= 640px)");
 
@@ -31,7 +32,7 @@ export function preview({ onError }) {
     if (told !== text)
       findings.replaceChildren(
         ...(warnings.length
-          ? [h("h2", {}, t("canvas.warnings", { n: warnings.length })), h("ul", {}, warnings.map(warning))]
+          ? [h("h2", {}, t("canvas.warnings", { n: warnings.length })), h("ul", {}, warnings.map(surprise))]
           : [h("p", { class: "muted" }, t("canvas.calm"))]),
       );
     told = text;
@@ -49,22 +50,22 @@ export function preview({ onError }) {
     below.classList.add("old");
     const rows = errors
       .slice(0, 20)
-      .map(({ path, text }) =>
+      .map(({ path, ...error }) =>
         h(
           "li",
           { "data-error": path.join(".") },
-          h("button", { type: "button", class: "as-link", lang: "en", onclick: () => onError(path) }, text),
+          h("button", { type: "button", class: "as-link", onclick: () => onError(path) }, worded(error)),
         ),
       );
     findings.replaceChildren(h("h2", { class: "error-line role-fail" }, t("canvas.wrong")), h("ul", {}, rows));
   }
 }
 
-const warning = ({ code: name, message, url }) =>
+const surprise = (found) =>
   h(
     "li",
-    { class: "role-retry", "data-warning": name },
-    h("span", { lang: "en" }, message),
+    { class: "role-retry", "data-warning": found.code },
+    worded(warning(found)),
     " ",
-    h("a", { href: url, target: "_blank", rel: "noreferrer" }, t("canvas.more")),
+    h("a", { href: found.url, target: "_blank", rel: "noreferrer" }, t("canvas.more")),
   );

@@ -79,7 +79,6 @@ export function taskForm({ changed }) {
     say(wrong, values ? "" : t("canvas.args.bad"));
     set(args, "aria-invalid", values ? null : "true");
     if (!values) return;
-    const { link_error } = task;
     const number = (input) => (input.value === "" ? undefined : Number(input.value));
     const fields = {
       task: select.value,
@@ -87,9 +86,8 @@ export function taskForm({ changed }) {
       immutable: immutable.checked || undefined,
       countdown: number(countdown),
       retries: number(retries),
-      link_error,
     };
-    changed(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
+    changed(Object.fromEntries(Object.entries({ ...task, ...fields }).filter(([, value]) => value !== undefined)));
   }
 }
 

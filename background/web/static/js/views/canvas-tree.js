@@ -2,11 +2,14 @@
 // moves, 1 2 3 wrap in chain, group, chord, 0 unwraps, Ctrl+Z undoes.
 import { added, at, kindOf, moved, removed, replaced, rowsOf, unwrapped, wrapped } from "../canvas/model.js";
 import { h, set } from "../dom.js";
-import { brief } from "../graph/node.js";
+import { brief, given } from "../graph/node.js";
 import { t } from "../i18n.js";
+import { worded } from "../parts.js";
 import { taskForm } from "./canvas-task.js";
 
 const MOST = 300; // rows that are shown
+const OVER = ["map", "starmap", "chunks"]; // one task over a list
+const ROLES = { body: "canvas.body", link: "outline.success", link_error: "outline.error" };
 const TOOLS = [
   ["add", "Insert", (canvas, path) => added(canvas, path, { task: "echo" })],
   ["chain", "1", (canvas, path) => wrapped(canvas, path, "chain")],
@@ -55,8 +58,8 @@ export function tree({ changed }) {
 
   function rowElement(row) {
     const name = row.path.join(".");
-    const found = errors.filter((error) => error.path.join(".") === name).map((error) => error.text);
-    const bad = found.length ? h("span", { class: "field-error", lang: "en" }, found.join("; ")) : null;
+    const found = errors.filter((error) => error.path.join(".") === name);
+    const bad = found.map((error) => h("span", { class: "field-error" }, worded(error)));
     const element = h(
       "div",
       {
@@ -71,6 +74,7 @@ export function tree({ changed }) {
       },
       h("span", { class: "canvas-name" }, words(row)),
       row.kind === "task" ? h("code", {}, argsOf(row.part)) : null,
+      OVER.includes(row.kind) ? h("code", {}, `(${brief(row.part[row.kind]?.it)})`) : null,
       bad,
     );
     element.style.paddingInlineStart = `${(row.level - 1) * 18 + 10}px`;
@@ -78,8 +82,15 @@ export function tree({ changed }) {
   }
 
   function words({ kind, part, role }) {
-    const name = kind === "task" ? String(part.task) : kind === null ? "?" : t(`canvas.kind.${kind}`);
-    return role === "body" ? t("canvas.body", { name }) : role === "error" ? t("outline.error", { name }) : name;
+    const name =
+      kind === "task"
+        ? String(part.task)
+        : OVER.includes(kind)
+          ? `${part[kind]?.task}.${kind}`
+          : kind
+            ? t(`canvas.kind.${kind}`)
+            : "?";
+    return role ? t(ROLES[role], { name }) : name;
   }
 
   /** What the chosen row is, and which tools there are for it. */
@@ -173,12 +184,8 @@ export function tree({ changed }) {
   }
 }
 
-function argsOf(task) {
-  const args = Array.isArray(task.args) ? task.args.map(brief).join(", ") : task.args === undefined ? "" : "?";
-  const more = [
-    task.immutable ? ".si" : null,
-    task.retries ? `retries=${task.retries}` : null,
-    task.countdown ? `countdown=${task.countdown}` : null,
-  ].filter(Boolean);
-  return `(${args})${more.length ? ` ${more.join(" ")}` : ""}`;
+/** What a task is given, and its options. */
+function argsOf({ task, args = [], kwargs, immutable, link, link_error, ...options }) {
+  const more = Object.entries(options).map(([name, value]) => `${name}=${brief(value)}`);
+  return [`(${Array.isArray(args) ? given({ args, kwargs }) : "?"})`, ...(immutable ? [".si"] : []), ...more].join(" ");
 }

@@ -5,9 +5,10 @@ import { canvasOf } from "../canvas/python.js";
 import { EXAMPLES } from "../canvas/examples.js";
 import { FIRST, kindOf, pathOf, pretty } from "../canvas/model.js";
 import { h, icon, say } from "../dom.js";
+import { fault, refusal } from "../facts.js";
 import { toast } from "../frame.js";
 import { t } from "../i18n.js";
-import { errorText } from "../parts.js";
+import { complain } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { preview } from "./canvas-preview.js";
 import { tree } from "./canvas-tree.js";
@@ -159,10 +160,10 @@ class Builder {
       this.preview.show(found);
     } catch (error) {
       if (mine !== this.asked || error.name === "AbortError") return;
-      const errors = error.errors?.map(({ loc, msg }) => ({ path: pathOf(this.canvas, loc), text: msg })) ?? [];
+      const errors = error.errors?.map((each) => ({ path: pathOf(this.canvas, each.loc), ...fault(each) })) ?? [];
       this.run.disabled = true;
       this.tree.mark(errors);
-      this.preview.refuse(errors.length ? errors : [{ path: [], text: errorText(error) }]);
+      this.preview.refuse(errors.length ? errors : [{ path: [], ...refusal(error) }]);
     }
   }
 
@@ -174,7 +175,7 @@ class Builder {
       toast(t("canvas.runs"), { kind: "ok" });
       go(href(`runs/${run.task_id}`));
     } catch (error) {
-      toast(errorText(error), { kind: "fail" });
+      complain(error);
     } finally {
       this.sending = false;
     }

@@ -3,9 +3,10 @@
 import { get, post, remove, request } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { h, icon } from "../dom.js";
+import { refusal } from "../facts.js";
 import { toast } from "../frame.js";
 import { bytes, t } from "../i18n.js";
-import { empty, errorText, failure, skeleton } from "../parts.js";
+import { complain, empty, failure, skeleton, worded } from "../parts.js";
 import { download } from "../report.js";
 import { go, href } from "../router.js";
 import { poll } from "../stream.js";
@@ -196,7 +197,8 @@ class DocumentsView {
             "li",
             { class: "role-fail", "data-upload": file.name, role: "alert" },
             icon("fail"),
-            t("documents.refused", { name: file.name, reason: errorText(error) }),
+            `${file.name}: `,
+            worded(refusal(error)),
           ),
         );
       }
@@ -211,7 +213,7 @@ class DocumentsView {
       const run = await post(path);
       go(href(`runs/${run.task_id}`));
     } catch (error) {
-      toast(errorText(error), { kind: "fail" });
+      complain(error);
     }
   }
 
@@ -220,7 +222,7 @@ class DocumentsView {
       const { data } = await request("GET", `documents/${encodeURIComponent(name)}`, { as: "blob" });
       download(data, name);
     } catch (error) {
-      toast(errorText(error), { kind: "fail" });
+      complain(error);
     }
   }
 
@@ -236,7 +238,7 @@ class DocumentsView {
       await remove(`documents/${encodeURIComponent(name)}`);
       toast(t("documents.deleted", { name }), { kind: "ok" });
     } catch (error) {
-      toast(errorText(error), { kind: "fail" });
+      complain(error);
     }
     await this.polling.now();
   }

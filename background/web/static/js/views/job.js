@@ -6,7 +6,7 @@ import { h, icon, say, set, throttle } from "../dom.js";
 import { setSection, toast } from "../frame.js";
 import { t } from "../i18n.js";
 import { cancelling, ended, may, readPipelines, stepNames } from "../job.js";
-import { badge, empty, failure, skeleton, stepBar, tabs } from "../parts.js";
+import { badge, empty, failure, skeleton, stepBar, tabs, tell } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { follow } from "../stream.js";
 import { openRestart } from "../submit.js";
@@ -193,7 +193,7 @@ class JobView {
   _draw() {
     if (!this.element) this._build();
     const { job, parts } = this;
-    const { text, known, role } = fullSentence(job);
+    const sentence = fullSentence(job);
     set(this.element, "data-job-id", job.id);
     set(this.element, "data-status", job.status);
     parts.state.job(job);
@@ -202,9 +202,8 @@ class JobView {
       button.hidden = !may[name](job);
       if (document.activeElement === button && button.hidden) this.main.querySelector("h1").focus();
     }
-    this.sentenceBox.className = `sentence role-${role}`;
-    say(parts.sentence, text);
-    set(parts.sentence, "lang", known ? null : "en");
+    this.sentenceBox.className = `sentence role-${sentence.role}`;
+    tell(parts.sentence, sentence);
     parts.bar.update(job);
     facts(parts.facts, job);
     const tab = TABS.includes(this.params.tab) ? this.params.tab : "steps";

@@ -31,7 +31,7 @@ export function panel(first, { choose }) {
   const data = h("div", { class: "stack" });
   const element = h("div", { class: "panel stack" }, bar.element, split, data, python);
   let run = first;
-  let shown = null; // { tab, view } on the stage
+  let shown = null; // { tab, tree, view } on the stage
   let chosen = null;
   let told = "";
 
@@ -46,7 +46,8 @@ export function panel(first, { choose }) {
     data.hidden = tab !== "data";
     if (tab === "data") return data.replaceChildren(...raw(run));
     const id = run.graph.nodes.some((node) => node.id === params.node) ? params.node : null;
-    if (shown?.tab !== tab) present(tab);
+    const tree = JSON.stringify(run.graph.tree); // It changes when a task sends another, and by a retry.
+    if (shown?.tab !== tab || shown.tree !== tree) present(tab, tree);
     else shown.view.update(run.graph.nodes);
     // Until somebody chooses a task, it is the one that says most, without moving the view while the run goes on.
     const wanted = id ?? telling(run.graph.nodes);
@@ -58,7 +59,7 @@ export function panel(first, { choose }) {
     tell();
   }
 
-  function present(tab) {
+  function present(tab, tree) {
     shown?.view.close();
     const options = {
       onSelect: selected,
@@ -70,13 +71,13 @@ export function panel(first, { choose }) {
     };
     const View = { graph: Picture, outline: Outline, timeline: Timeline }[tab];
     const view = new View(run.graph, options);
-    shown = { tab, view, selected: null };
+    shown = { tab, tree, view, selected: null };
     stage.replaceChildren(view.element);
     view.update([]);
   }
 
   function turned() {
-    if (shown?.tab === "graph") present("graph");
+    if (shown?.tab === "graph") present("graph", shown.tree);
   }
 
   function selected(id) {

@@ -1,10 +1,10 @@
 // One task of a run: what it was given, what came of it, and why it did not run.
+import { now } from "../api.js";
 import { h } from "../dom.js";
-import { links } from "../graph/links.js";
-import { nameOf } from "../graph/node.js";
-import { reduce } from "../graph/reduce.js";
+import { dueAt, given, nameOf } from "../graph/node.js";
+import { links, shape } from "../graph/shape.js";
 import { culpritOf, roleOf } from "../graph/states.js";
-import { clock, duration, number, t } from "../i18n.js";
+import { duration, number, t, when as timeOf } from "../i18n.js";
 import { badge, copyButton, json } from "../parts.js";
 import { openReport, reportIn } from "../report.js";
 
@@ -13,12 +13,14 @@ export function inspect(node, run, { choose }) {
   const state = badge();
   state.update(roleOf(node), t(`state.${node.state}`), node.state);
   const known = [
-    ["began", node.started_at && clock(Date.parse(node.started_at))],
-    ["ended", node.finished_at && clock(Date.parse(node.finished_at))],
+    ["due", dueAt(node) && timeOf(dueAt(node))],
+    ["began", node.started_at && timeOf(Date.parse(node.started_at))],
+    ["ended", node.finished_at && timeOf(Date.parse(node.finished_at))],
     [
       "ran",
       node.started_at && node.finished_at && duration(Date.parse(node.finished_at) - Date.parse(node.started_at)),
     ],
+    ["starts", node.starts > 1 && number(node.starts)],
     ["retries", node.retries > 0 && number(node.retries)],
     ["worker", node.worker],
   ].filter(([, value]) => value);
@@ -37,7 +39,11 @@ export function inspect(node, run, { choose }) {
         )
       : null,
     h("h3", {}, t("run.args")),
-    node.args.length ? json(node.args, { label: t("run.args") }) : h("p", { class: "muted" }, t("run.args.none")),
+    given(node)
+      ? json(Object.keys(node.kwargs).length ? { args: node.args, kwargs: node.kwargs } : node.args, {
+          label: t("run.args"),
+        })
+      : h("p", { class: "muted" }, t("run.args.none")),
     ...(node.state === "SUCCESS" ? [h("h3", {}, t("result")), json(node.result, { label: t("result") })] : []),
     h("h3", {}, t("facts.task")),
     h("p", { class: "row task-id" }, h("code", {}, node.id), copyButton(node.id, t("copy.task"))),
@@ -58,29 +64,29 @@ function reportButton(node) {
 /** Why a task waits, or never ran, with the way to whoever is to blame. */
 function why(node, run, choose) {
   const states = new Map(run.graph.nodes.map((each) => [each.id, each]));
-  const { before } = links(reduce(run.graph));
-  const called = run.graph.nodes.find((each) => each.on_error === node.id);
-  const button = (id, text) =>
-    h("button", { type: "button", class: "button small", "data-action": "culprit", onclick: () => choose(id) }, text);
+  const { before, when: called } = links(shape(run.graph.tree));
+  const [when, [caller], name] = [called(node.id), before(node.id), (id) => nameOf(states.get(id))];
+  const said = (key, values) => h("p", {}, t(`why.task.${key}`, values));
+  if (when === "spawned") return said(when, { name: name(caller) });
   if (node.state === "SKIPPED") {
+    if (when === "error" && states.get(caller).state === "SUCCESS") return said("unneeded", { name: name(caller) });
     const culprit = culpritOf(before(node.id), states, before);
-    if (called && states.get(called.id).state === "SUCCESS")
-      return h("p", {}, t("why.task.unneeded", { name: nameOf(called) }));
-    if (!culprit) return h("p", {}, t("why.task.skipped"));
-    const joined = before(node.id).length > 1;
-    const name = nameOf(states.get(culprit));
+    if (!culprit) return said("skipped");
+    const show = t("why.task.show", { name: name(culprit) });
     return h(
       "div",
       { class: "stack" },
-      h("p", {}, t(joined ? "why.task.header" : "why.task.blame", { name })),
-      button(culprit, t("why.task.show", { name })),
+      said(when === "body" ? "header" : "blame", { name: name(culprit) }),
+      h(
+        "button",
+        { type: "button", class: "button small", "data-action": "culprit", onclick: () => choose(culprit) },
+        show,
+      ),
     );
   }
   if (node.state !== "PENDING" || run.ready) return null;
+  if (when === "error" || when === "success") return said(when, { name: name(caller) });
   const open = before(node.id).filter((id) => states.get(id).state !== "SUCCESS");
-  if (called) return h("p", {}, t("why.task.onError", { name: nameOf(called) }));
-  const after = run.graph.nodes.find((each) => each.on_success === node.id);
-  if (after) return h("p", {}, t("why.task.onSuccess", { name: nameOf(after) }));
-  if (!open.length) return h("p", {}, t("why.task.worker"));
-  return h("p", {}, t("why.task.waits", { n: open.length, name: nameOf(states.get(open[0])) }));
+  if (open.length) return said("waits", { n: open.length, name: name(open[0]) });
+  return dueAt(node) > now() ? said("due", { time: timeOf(dueAt(node)) }) : said("worker");
 }

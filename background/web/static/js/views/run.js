@@ -1,12 +1,12 @@
 // One run. Hooks for tests: `[data-run][data-status]` on the article, `[data-verdict]`, tabs `[data-tab=graph|outline|timeline|
 // data]`, `[data-graph] .node[data-id][data-state]`, `.stem[data-state]`, `.cut[data-culprit]`, `[role=treeitem][data-id]`,
-// `[data-inspector]`, `[data-action]`: cancel, terminate, retry, copy-run.
+// `[data-inspector]`, `[data-action]`: cancel, terminate, retry, copy-run, delete.
 import { get, now } from "../api.js";
-import { draftOf } from "../canvas/python.js";
 import { h, say, set, throttle } from "../dom.js";
+import { runSentence } from "../facts.js";
 import { setSection, toast } from "../frame.js";
-import { ago, duration, moment, sentence, t } from "../i18n.js";
-import { badge, copyButton, empty, failure, skeleton } from "../parts.js";
+import { ago, duration, moment, t } from "../i18n.js";
+import { badge, copyButton, empty, failure, skeleton, tell } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { act, cancelling, may, name, role, statusWord, took } from "../run.js";
 import { brief } from "../graph/node.js";
@@ -14,7 +14,7 @@ import { follow } from "../stream.js";
 import { panel } from "./run-panel.js";
 
 const READ_MS = 300;
-const ACTIONS = ["cancel", "terminate", "retry"];
+const ACTIONS = ["cancel", "terminate", "retry", "delete"];
 
 export const show = (main, route) => new RunView(main, route);
 
@@ -26,6 +26,7 @@ class RunView {
     this.keys = {
       "Shift+KeyR": () => this._try("retry"),
       "Shift+KeyC": () => this._try("cancel"),
+      Delete: () => this._try("delete"),
       KeyF: () => this.parts?.panel.nextFailure() ?? false,
       Escape: () => go(href("runs")),
     };
@@ -71,7 +72,7 @@ class RunView {
     this.stop = follow(`result/${this.id}/events`, {
       open: () => this._read(),
       retry: () => this._read().catch(() => {}),
-      event: (kind, found) => this._found(found),
+      event: (kind, found) => (found.cut ? this.read() : this._found(found)), // What is too large is left out of it.
       end: () => this.read(),
     });
   }
@@ -97,12 +98,13 @@ class RunView {
   _found(found) {
     if (found.type === "job") replaceWith(href(`jobs/${found.job_id}`));
     else if (found.run_id && found.run_id !== found.task_id)
-      replaceWith(href(`runs/${found.run_id}`, { node: this.id }));
+      replaceWith(href(`runs/${found.run_id}`, { node: found.task_id }));
     else this._take(found);
   }
 
   _take(run) {
-    if (!run.graph || run.task_id !== this.id || (this.run && run.updated_at < this.run.updated_at)) return;
+    if (!run.graph || (this.run && run.updated_at < this.run.updated_at)) return;
+    if (run.task_id !== this.id) this._renamed(run.task_id);
     const before = this.run;
     const { refused } = this;
     this.run = run;
@@ -114,6 +116,12 @@ class RunView {
     });
     if (before && !before.ready && run.ready && !refused)
       toast(t(`ended.run.${run.status}`), { kind: { SUCCESS: "ok", FAILURE: "fail" }[run.status] });
+  }
+
+  /** A run that is retried goes on under another id; its old one leads here, and so does its stream. */
+  _renamed(id) {
+    this.id = id;
+    replace(href(`runs/${id}`, this.params));
   }
 
   _missing() {
@@ -140,7 +148,10 @@ class RunView {
       title: h("h1", { tabindex: "-1" }),
       state: badge(),
       actions: new Map(
-        ACTIONS.map((action) => [action, button(action, { retry: "primary", terminate: "danger" }[action] ?? "")]),
+        ACTIONS.map((action) => [
+          action,
+          button(action, { retry: "primary", terminate: "danger", delete: "danger" }[action] ?? ""),
+        ]),
       ),
       verdict: h("p", { "data-verdict": "" }),
       bar: h("span", { class: "bar-fill" }),
@@ -153,7 +164,7 @@ class RunView {
         type: "button",
         class: "button",
         "data-action": "copy-run",
-        onclick: () => go(href("canvas", { draft: draftOf(this.run.code) })),
+        onclick: () => go(href("canvas", { draft: JSON.stringify(this.run.canvas) })),
       },
       t("do.run.edit"),
     );
@@ -191,10 +202,8 @@ class RunView {
       if (off && document.activeElement === button) parts.title.focus();
       button.hidden = off;
     }
-    const { text, known } = sentence(run.verdict);
     this.box.className = `sentence role-${role(run)}`;
-    say(parts.verdict, text);
-    set(parts.verdict, "lang", known ? null : "en");
+    tell(parts.verdict, runSentence(run));
     const { completed, total } = run.progress;
     parts.bar.style.width = `${(100 * completed) / total}%`;
     set(parts.bar.parentNode, "data-role", role(run));
@@ -221,7 +230,7 @@ class RunView {
             "div",
             { "data-fact": key },
             h("dt", {}, t(`facts.${key}`)),
-            h("dd", {}, h("span"), key === "task" ? copyButton(run.task_id, t("copy.task")) : null),
+            h("dd", {}, h("span"), key === "task" ? copyButton(() => this.run.task_id, t("copy.task")) : null),
           ),
         ),
       );
@@ -249,8 +258,8 @@ class RunView {
     const { run } = this;
     if (!run || !may[action](run)) return false;
     const after = await act(action, run);
-    if (!this.parts || run.task_id !== this.id) return;
-    if (after?.task_id && after.task_id !== this.id) return replaceWith(href(`runs/${after.task_id}`, this.params));
+    if (!this.parts || run.task_id !== this.id || after === undefined) return;
+    if (after && action === "delete") return go(href("runs"));
     this.refused = !after; // The reason is being read; the state that comes now says the same.
     if (after) this._take(after);
     this._follow();

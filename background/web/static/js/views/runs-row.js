@@ -1,8 +1,10 @@
 // One row of the list of runs.
 import { now } from "../api.js";
 import { h, say, set } from "../dom.js";
-import { ago, duration, number, sentence, t } from "../i18n.js";
-import { badge } from "../parts.js";
+import { runSentence } from "../facts.js";
+import { brief } from "../graph/node.js";
+import { ago, duration, number, t } from "../i18n.js";
+import { badge, tell } from "../parts.js";
 import { go, href } from "../router.js";
 import { role, statusWord, took } from "../run.js";
 
@@ -36,7 +38,7 @@ export function runRow(id) {
   return { element, link: parts.run, fill };
 
   function fill(run) {
-    const { text, known } = sentence(run.verdict);
+    const { text, known } = runSentence(run);
     const ms = took(run);
     const { completed, total } = run.progress;
     set(element, "data-status", run.status);
@@ -49,15 +51,18 @@ export function runRow(id) {
     parts.fill.style.width = `${(100 * completed) / total}%`;
     set(progress, "aria-label", t("run.progress", { done: completed, total }));
     set(progress, "title", `${number(completed)}/${number(total)}`);
-    say(parts.why, text);
-    set(parts.why, "title", text);
-    set(parts.why, "lang", known ? null : "en");
+    tell(parts.why, { text: run.successful ? `${text} ${gave(run)}` : text, known });
+    set(parts.why, "title", parts.why.textContent);
     set(parts.why, "data-role", run.status === "FAILURE" ? "fail" : null);
     say(parts.time, ms === null ? "" : duration(ms));
     say(parts.age, ago(now() - Date.parse(run.created_at)));
     set(parts.age, "datetime", run.created_at);
   }
 }
+
+/** A long result is cut in a list. */
+const gave = ({ result, result_cut }) =>
+  result_cut ? t("run.result.cut", { result: result.slice(0, 200) }) : t("run.result", { result: brief(result) });
 
 function opened(event, id) {
   if (event.target.closest("a") || !getSelection().isCollapsed) return;

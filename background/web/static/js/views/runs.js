@@ -150,7 +150,10 @@ class RunsView {
       const { data, next } = await request("GET", `runs?${new URLSearchParams(query)}`);
       if (params === this.params) this.take(data, next);
     } catch (error) {
-      if (params === this.params && !this.order.length) this.present("failed", error);
+      if (params !== this.params) throw error;
+      if (error.status === 404)
+        go(href("runs", { ...params, before: null })); // The run where this page began is deleted.
+      else if (!this.order.length) this.present("failed", error);
       throw error;
     }
   }

@@ -1,0 +1,65 @@
+"""A canvas as Celery builds it, and the rows that record it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from background import exact
+from background.canvas.expression import expression
+from background.canvas.plan import Plan, plan
+from background.canvas.signatures import new_ids, signature_of, tasks_by_id
+from background.canvas.spec import (
+    CanvasSpec,
+    to_text,
+)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What Celery builds of a canvas whose tasks were given these ids, and how it is written in Python."""
+
+    ids: list[str]
+    plan: Plan
+    code: str
+
+    @classmethod
+    def of(cls, spec: CanvasSpec, ids: Sequence[str] | None = None, *, handing_on: Collection[str] = ()) -> "Built":
+        """Ask Celery. Raises `Invalid` for a canvas that is too large, or that Celery cannot build."""
+        given = [] if ids is None else list(ids)
+        used: list[str] = []
+
+        def next_ids() -> Iterator[str]:
+            for each in given or new_ids():
+                used.append(each)
+                yield each
+
+        found = plan(lambda: signature_of(spec, next_ids(), handing_on))
+        return cls(used, found, expression(found.tree, found.nodes, tasks_by_id(spec, iter(used))))
+
+    def run_row(self, spec: CanvasSpec) -> dict[str, Any]:
+        """The run as `queries` takes it, but for its type."""
+        return {
+            "task_id": self.plan.task_id,
+            "code": self.code,
+            "canvas": to_text(spec),
+            "ids": self.ids,
+            "tree": self.plan.tree,
+            "result_ids": self.plan.result_ids,
+            "celery": self.plan.celery,
+        }
+
+    def task_rows(self) -> list[dict[str, Any]]:
+        """Its tasks as `queries` takes them."""
+        return [
+            {
+                "id": node.id,
+                "position": position,
+                "task": node.task,
+                "args": exact.dumps(node.args),
+                "kwargs": exact.dumps(node.kwargs),
+                "called": node.sent,
+                "due_at": node.due_at,
+                "queue": node.queue,
+            }
+            for position, node in enumerate(self.plan.nodes.values())
+        ]

@@ -1,0 +1,340 @@
+"""What happened to a run, and why, as facts: above all why a callback did not run. `wording` says it in English."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from background.canvas import trees
+from background.canvas.states import LOST, TaskState
+from background.canvas.trees import Tree
+
+SHOWN = 5
+UNDER_WAY = frozenset({TaskState.STARTED, TaskState.RETRY})
+
+
+class Code(StrEnum):
+    """Every reason there is."""
+
+    NO_WORKER = "no_worker"
+    BROKER_DOWN = "broker_down"
+    WAITING_FOR_WORKER = "waiting_for_worker"
+    DUE_LATER = "due_later"
+    WAITING_IN_QUEUE = "waiting_in_queue"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    WORKER_SILENT = "worker_silent"
+    FAILED = "failed"
+    CHAIN_STOPPED = "chain_stopped"
+    CALLBACK_SKIPPED = "callback_skipped"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    REVOKED = "revoked"
+    KILLED = "killed"
+    EXPIRED = "expired"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+    CALLBACK_UNNEEDED = "callback_unneeded"
+    RESULTS_EXPIRED = "results_expired"
+
+
+CODE_OF_ERROR = {
+    "Ignore": Code.IGNORED,
+    "Reject": Code.REJECTED,
+    "TaskExpired": Code.EXPIRED,
+    "Killed": Code.KILLED,
+    LOST: Code.LOST,
+}
+"""Errors that Celery has no word for; all others are just failures."""
+
+
+class Error(BaseModel):
+    """Why a task did not succeed."""
+
+    type: str
+    message: str
+    # Of a lost task, what was lost with it.
+    how: str | None = Field(None, exclude=True)
+
+
+class Named(BaseModel):
+    """Tasks of one name: the id of the first, and how many there are."""
+
+    id: str
+    name: str
+    times: int
+
+
+class Tasks(BaseModel):
+    """Some tasks of a run: how many, and by name, of which at most five are told."""
+
+    count: int
+    tasks: list[Named]
+
+
+class Reason(BaseModel):
+    """The facts behind a verdict. `code` says which of them there are; `names` are those of the single ids in it.
+
+    `celery` is the version that built the canvas.
+    """
+
+    model_config = ConfigDict(use_enum_values=True)
+
+    code: Code
+    names: dict[str, str] = {}
+    culprit: str | None = None
+    callback: str | None = None
+    node: str | None = None
+    error: Error | None = None
+    how: str | None = None
+    worker: str | None = None
+    step: int | None = None
+    tries: int | None = None
+    retries: int | None = None
+    others: int | None = None
+    ran: Tasks | None = None
+    never: Tasks | None = None
+    running: Tasks | None = None
+    called: Tasks | None = None
+    since: datetime | None = None
+    due_at: datetime | None = None
+    queue: str | None = None
+    queued: int | None = None
+    workers: int | None = None
+    completed: int | None = None
+    total: int | None = None
+    results_expired: bool | None = None
+    celery: str | None = None
+
+
+class Node(Protocol):
+    """What is looked at of a task."""
+
+    @property
+    def id(self) -> Any: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def args(self) -> list[Any]: ...
+    @property
+    def state(self) -> TaskState: ...
+    @property
+    def error(self) -> Error | None: ...
+    @property
+    def worker(self) -> str | None: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def starts(self) -> int: ...
+    @property
+    def started_at(self) -> datetime | None: ...
+    @property
+    def finished_at(self) -> datetime | None: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+    @property
+    def queue(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is known of a run.
+
+    `silent` has the ids of running tasks whose worker was not seen for a while; `queue_length` is `None` while no
+    worker reaches the broker.
+    """
+
+    nodes: Sequence[Node]
+    tree: Tree
+    now: datetime
+    cancelled: bool = False
+    ended: bool = False
+    silent: Collection[str] = field(default_factory=tuple)
+    live_workers: int = 1
+    queue_length: int | None = 0
+    celery: str | None = None
+
+    def of(self, *states: TaskState) -> list[Node]:
+        """The tasks in one of these states, in order of definition."""
+        return [node for node in self.nodes if node.state in states]
+
+    @property
+    def by_id(self) -> Mapping[str, Node]:
+        """The tasks by their ids."""
+        return {str(node.id): node for node in self.nodes}
+
+    def name(self, node: Node) -> str:
+        """What to call a task: with its arguments where others have its name, too."""
+        short = node.task.rpartition(".")[2]
+        alone = sum(1 for each in self.nodes if each.task == node.task) == 1
+        return short if alone or not node.args else f"{short}({', '.join(map(_short, node.args))})"
+
+
+def reason(story: Story) -> Reason | None:
+    """The facts of a run; `None` where every task has succeeded and there is nothing to say."""
+    found = _outcome(story)
+    if found is not None:
+        found.celery = story.celery
+        by_id = story.by_id
+        single = {each for each in (found.culprit, found.callback, found.node) if each is not None}
+        found.names = {each: story.name(by_id[each]) for each in sorted(single)}
+    return found
+
+
+def expired(found: Reason | None, *, celery: str | None) -> Reason:
+    """The facts of a run whose results Celery itself has forgotten."""
+    found = found or Reason(code=Code.RESULTS_EXPIRED, celery=celery)
+    found.results_expired = True
+    return found
+
+
+def facts_of(found: Reason | None) -> dict[str, Any] | None:
+    """The facts as a client is told them: those that there are."""
+    return None if found is None else found.model_dump(mode="json", exclude_none=True)
+
+
+def _outcome(story: Story) -> Reason | None:
+    if len(story.of(TaskState.SUCCESS)) == len(story.nodes):
+        return None
+    if stopped := _revoked(story):
+        return stopped
+    if failed := story.of(TaskState.FAILURE):
+        return _failed(story, min(failed, key=_ended_at), failed)
+    if story.ended:
+        return Reason(code=Code.CALLBACK_UNNEEDED, never=tasks(story.of(TaskState.SKIPPED)))
+    return _under_way(story)
+
+
+def _revoked(story: Story) -> Reason | None:
+    """The facts of a run that somebody stopped, or of which a task had expired."""
+    ended = {node.error.type: node for node in story.of(TaskState.REVOKED)[::-1] if node.error}
+    if "Killed" in ended:
+        return _stopped(story, Code.KILLED, culprit=ended["Killed"])
+    if story.cancelled:
+        if running := story.of(TaskState.STARTED):
+            return _stopped(story, Code.CANCELLED, running=tasks(running))
+        return _stopped(story, Code.REVOKED)
+    if "TaskExpired" in ended:
+        return _stopped(story, Code.EXPIRED, culprit=ended["TaskExpired"])
+    is_stopped = story.ended and story.of(TaskState.REVOKED) and not story.of(TaskState.FAILURE)
+    return _stopped(story, Code.REVOKED) if is_stopped else None
+
+
+def _under_way(story: Story) -> Reason:
+    found = _at_work(story) or _due(story) or _waiting(story)
+    found.completed, found.total = len(story.of(TaskState.SUCCESS)), len(story.nodes)
+    return found
+
+
+def _at_work(story: Story) -> Reason | None:
+    for node in story.nodes:
+        if str(node.id) in story.silent:
+            return Reason(code=Code.WORKER_SILENT, node=str(node.id), worker=node.worker)
+    if running := story.of(TaskState.STARTED):
+        since = min((node.started_at for node in running if node.started_at), default=None)
+        return Reason(code=Code.RUNNING, running=tasks(running), since=since)
+    for node in story.of(TaskState.RETRY):
+        return Reason(code=Code.RETRYING, node=str(node.id), error=node.error, retries=node.retries)
+    return None
+
+
+def _due(story: Story) -> Reason | None:
+    due = {node.due_at: node for node in story.of(TaskState.PENDING)[::-1] if node.due_at and node.due_at > story.now}
+    if not due:
+        return None
+    first = min(filter(None, due))
+    return Reason(code=Code.DUE_LATER, node=str(due[first].id), due_at=first)
+
+
+def _waiting(story: Story) -> Reason:
+    if story.live_workers == 0:
+        return Reason(code=Code.NO_WORKER)
+    if story.queue_length is None:
+        return Reason(code=Code.BROKER_DOWN)
+    for node in story.of(TaskState.PENDING):
+        if node.queue is not None:
+            return Reason(code=Code.WAITING_IN_QUEUE, node=str(node.id), queue=node.queue)
+    return Reason(code=Code.WAITING_FOR_WORKER, queued=story.queue_length, workers=story.live_workers)
+
+
+def _stopped(story: Story, code: Code, *, culprit: Node | None = None, **more: Any) -> Reason:
+    never = [node for node in story.of(TaskState.REVOKED, TaskState.SKIPPED) if node is not culprit]
+    return Reason(
+        code=code,
+        culprit=None if culprit is None else str(culprit.id),
+        never=tasks(never) if never else None,
+        completed=len(story.of(TaskState.SUCCESS)),
+        total=len(story.nodes),
+        **more,
+    )
+
+
+def _failed(story: Story, first: Node, failed: Sequence[Node]) -> Reason:
+    culprit = str(first.id)
+    code = CODE_OF_ERROR.get(first.error.type if first.error else "", Code.FAILED)
+    called = _errbacks_that_ran(story)
+    errbacks = trees.errbacks(story.tree)
+    skipped = [node for node in story.of(TaskState.SKIPPED) if str(node.id) not in errbacks]
+    found = Reason(
+        code=code,
+        culprit=culprit,
+        error=first.error,
+        tries=first.starts if first.starts > 1 else None,
+        others=len(failed) - 1 or None,
+        called=tasks(called) if called else None,
+    )
+    if code is Code.LOST:
+        found.worker, found.how = first.worker, first.error.how if first.error else None
+    if callback := _callback(story, culprit):
+        chord, node = callback
+        found.callback = str(node.id)
+        members = [trees.ids(member) for member in chord["chord"]["header"]]
+        siblings = {id_ for member in members if culprit not in member for id_ in member}
+        ran = [each for each in story.of(TaskState.SUCCESS) if str(each.id) in siblings and each not in called]
+        found.ran = tasks(ran) if ran else None
+        skipped = [each for each in skipped if each is not node]
+        found.code = Code.CALLBACK_SKIPPED if code is Code.FAILED else code
+    elif skipped and code is Code.FAILED:
+        found.code, found.step = Code.CHAIN_STOPPED, trees.step_of(story.tree, culprit)
+    found.never = tasks(skipped) if skipped else None
+    if not story.ended and (running := story.of(*UNDER_WAY)):
+        found.running = tasks(running)
+    return found
+
+
+def _callback(story: Story, culprit: str) -> tuple[Tree, Node] | None:
+    """The innermost chord whose body does not run because of this task, and the first task of that body."""
+    by_id = story.by_id
+    for chord in trees.chords_around(story.tree, culprit):
+        node = by_id[trees.first_ids(chord["chord"]["body"])[0]]
+        if node.state is TaskState.SKIPPED:
+            return chord, node
+    return None
+
+
+def _errbacks_that_ran(story: Story) -> list[Node]:
+    errbacks = trees.errbacks(story.tree)
+    return [node for node in story.of(TaskState.SUCCESS) if str(node.id) in errbacks]
+
+
+def tasks(nodes: Sequence[Node]) -> Tasks:
+    """These tasks, by name."""
+    names = [node.task.rpartition(".")[2] for node in nodes]
+    first: dict[str, str] = {}
+    for node, name in zip(nodes, names, strict=True):
+        first.setdefault(name, str(node.id))
+    told = list(Counter(names).items())[:SHOWN]
+    return Tasks(count=len(nodes), tasks=[Named(id=first[name], name=name, times=times) for name, times in told])
+
+
+def _ended_at(node: Node) -> float:
+    return node.finished_at.timestamp() if node.finished_at else float("inf")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 20 else f"{text[:19]}…"

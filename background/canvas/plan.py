@@ -1,0 +1,301 @@
+"""What Celery builds from a canvas: asked of Celery itself, in memory, before anything is sent.
+
+A signature is applied to an application that keeps what it would publish (`dry`), so Celery unrolls,
+upgrades and freezes as it always does; what stands in the messages (`embed`: chain, chord, callbacks, errbacks) is
+applied to it in turn, as a worker does after a success (celery/app/trace.py). So every task that will or may run is
+known, under the id it will have. The very messages are what is published then.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID, uuid5
+
+import celery
+from celery.canvas import Signature, group
+from celery.result import GroupResult
+
+from background.canvas import trees
+from background.canvas.checks import too_large
+from background.canvas.dry import BackendCall, Send, ask, copy_of, data_of, dry_app, weight
+from background.canvas.spec import MAX_TASKS
+from background.canvas.trees import Tree
+from background.celery import QUEUE, celery_app
+from background.errors import Invalid
+
+MAX_EDGES = 10_000
+
+
+class Given(Enum):
+    """Stands for the result of what comes before, which is not known yet."""
+
+    RESULT = "result"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A task that will or may run, with what arguments of its own.
+
+    `sent`: at once; `given`: with the result of what comes before it; `ignored`: Celery stores no result; `origin`: the
+    id under which it was written.
+    """
+
+    id: str
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    sent: bool
+    given: bool
+    ignored: bool
+    due_at: datetime | None
+    queue: str | None
+    origin: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What Celery builds.
+
+    `result_ids` is the id of the task whose result the canvas has, or a list of such for a group; `nodes` has all tasks
+    in the order of the tree; `steps` is what to do so that it runs. `repeated`: tasks that Celery calls several times
+    under one id; each call is a task of its own here.
+    """
+
+    task_id: str
+    result_ids: Any
+    tree: Tree
+    nodes: dict[str, Node]
+    steps: Sequence[Send | BackendCall]
+    repeated: frozenset[str]
+    celery: str = celery.__version__
+
+    @property
+    def bytes(self) -> int:
+        """About how much is published at once."""
+        return weight([send.message.body for send in self.steps if isinstance(send, Send)], {})
+
+
+def plan(write: Callable[[], Signature]) -> Plan:
+    """What Celery makes of the signature that `write` gives, of tasks of `dry_app`. Raises `Invalid`."""
+    # Where a canvas says nothing of its application Celery takes the thread's.
+    dry_app.set_current()
+    try:
+        result, steps = ask(write())
+        callbacks = _Callbacks()
+        callbacks.tell_apart(steps)
+        reader = _Reader(callbacks.origins)
+        tree = reader.tree(steps, is_group=isinstance(result, GroupResult))
+        calls = reader.tell_calls_apart()
+    except (TypeError, AttributeError, RuntimeError) as error:
+        message = f"Celery cannot build this: {type(error).__name__}: {error}."
+        raise Invalid(message, where=("body",), code="canvas_refused", error=str(error)) from error
+    finally:
+        celery_app.set_current()
+    if trees.number_of_edges(tree) > MAX_EDGES:
+        raise too_large("canvas_edges", MAX_EDGES)
+    ids = trees.ids(tree)
+    if len(set(ids)) < len(ids):
+        message = (
+            "Celery would call the same tasks several times under the same ids: what they return would be mixed up."
+        )
+        raise Invalid(message, where=("body",), code="canvas_repeats")
+    nodes = {id_: reader.nodes[id_] for id_ in ids}
+    if len(nodes) > MAX_TASKS:
+        raise too_large("canvas_tasks", MAX_TASKS)
+    _refuse_what_blocks(tree, nodes)
+    result_ids = _result_ids(result, {id_: iter(found) for id_, found in calls.items()})
+    repeated = frozenset(id_ for found in calls.values() for id_ in found)
+    return Plan(str(result.id), result_ids, tree, nodes, steps, repeated)
+
+
+def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, Node]) -> None:
+    """Raise `Invalid` for what makes a process of a worker wait for ever (seen on Celery 5.6.3).
+
+    Whoever ends the header of a chord waits within it for results of a group at the end of a member: ignored ones never
+    come, and those of a group that is the body of another chord may still need the process that waits for them.
+    """
+    for chord in (each["chord"] for each in trees.inside(tree) if "chord" in each):
+        for member in filter(trees.ends_in_group, chord["header"] if len(chord["header"]) > 1 else ()):
+            last = member["chain"][-1] if "chain" in member else member
+            if "chord" in last or any(nodes[id_].ignored for id_ in trees.last_ids(last)):
+                message = "A worker would wait for ever: a header member ends in a group that "
+                message += "is a chord's body." if "chord" in last else "ignores its results."
+                raise Invalid(message, where=("body",), code="canvas_blocks")
+
+
+class _Callbacks:
+    """Gives each call its own id where Celery hangs one callback on several tasks (group, chain or chord `link_error`).
+
+    Bare Celery makes an id when it calls; here they are known before. All copies of a task have the same callbacks.
+    `origins` has the id that each new one had.
+    """
+
+    def __init__(self) -> None:
+        self.origins: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+        self._seen: set[int] = set()
+
+    def tell_apart(self, steps: Sequence[Send | BackendCall]) -> None:
+        """In all messages, and in what they carry."""
+        for step in steps:
+            if isinstance(step, Send):
+                embed = step.message.body[2]
+                for name in ("callbacks", "errbacks"):
+                    if embed[name]:
+                        embed[name] = self._own(embed[name], str(step.message.headers["id"]))
+                self._visit(embed["chain"])
+                self._visit(embed["chord"])
+
+    def _visit(self, value: Any) -> None:
+        if value is None or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        if isinstance(value, list):
+            for each in value:
+                self._visit(each)
+        elif isinstance(value, dict):
+            options = value.get("options", {})
+            for name in ("link", "link_error"):
+                if options.get(name):
+                    options[name] = self._own(options[name], str(options.get("task_id")))
+            self._visit(options.get("chord"))
+            if value.get("subtask_type") in ("chain", "group", "chord"):
+                for name in ("tasks", "header", "body"):
+                    self._visit(value["kwargs"].get(name))
+
+    def _own(self, callbacks: Any, owner: str) -> list[Any]:
+        return [self._one(each, owner) for each in (callbacks if isinstance(callbacks, list) else [callbacks])]
+
+    def _one(self, written: Any, owner: str) -> Any:
+        callback = copy_of(written)
+        known = str(callback.options["task_id"])
+        if self._owners.setdefault(known, owner) != owner:
+            callback.options["task_id"] = str(uuid5(UUID(known), owner))
+            self.origins[callback.options["task_id"]] = known
+        self._visit(callback)
+        return callback
+
+
+def _result_ids(result: Any, calls: Mapping[str, Iterator[str]]) -> Any:
+    if isinstance(result, GroupResult):
+        return [_result_ids(each, calls) for each in result.results or ()]
+    return next(calls.get(str(result.id), iter(())), str(result.id))
+
+
+@dataclass
+class _Unit:
+    """A tree, and what its end counts for: a group, in which it has an index, and the chord that waits for it."""
+
+    tree: Tree
+    group: str | None
+    index: int | None
+    chord: Any
+
+
+class _Reader:
+    """Reads trees from what Celery does, and notes every task it meets."""
+
+    def __init__(self, origins: dict[str, str]) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._origins = origins
+        self._calls: dict[str, list[tuple[Tree, Node, str]]] = {}
+
+    def tree(self, steps: Sequence[Send | BackendCall], *, is_group: bool) -> Tree:
+        """The tree of what was sent by one call."""
+        return self._unit(steps, is_group=is_group, sent=True).tree
+
+    def tell_calls_apart(self) -> dict[str, list[str]]:
+        """Give each call of a task that is called more than once an id of its own; gives these by the task's id."""
+        found: dict[str, list[str]] = {}
+        for id_, calls in self._calls.items():
+            if len(calls) > 1:
+                del self.nodes[id_]
+                for task, node, parent in calls:
+                    task["task"] = trees.call_id(id_, parent)
+                    self.nodes[task["task"]] = replace(node, id=task["task"])
+                    found.setdefault(id_, []).append(task["task"])
+        return found
+
+    def _unit(self, steps: Sequence[Send | BackendCall], *, is_group: bool, sent: bool = False) -> _Unit:
+        units = [self._chain(step, sent=sent) for step in steps if isinstance(step, Send)]
+        opened = [step.args[0][0] for step in steps if isinstance(step, BackendCall) and step.method == "apply_chord"]
+        for header in reversed(opened):  # inner ones are opened after those around them
+            units = self._joined(units, header)
+        if len(units) == 1 and (not is_group or trees.ends_in_group(units[0].tree)):
+            return units[0]
+        last = units[-1]
+        return _Unit({"group": [unit.tree for unit in units]}, last.group, last.index, last.chord)
+
+    def _joined(self, units: list[_Unit], header: str) -> list[_Unit]:
+        """The units with those that are the header of one chord as that chord."""
+        members = [unit for unit in units if unit.group == header]
+        if not members:
+            return units
+        body = copy_of(members[0].chord)
+        after = self._applied(body, [[Given.RESULT]])
+        members.sort(key=lambda unit: len(members) if unit.index is None else unit.index)
+        after.tree = {"chord": {"header": [unit.tree for unit in members], "body": after.tree}}
+        place = next(place for place, unit in enumerate(units) if unit.group == header)
+        rest = [unit for unit in units if unit.group != header]
+        return [*rest[:place], after, *rest[place:]]
+
+    def _chain(self, send: Send, *, sent: bool) -> _Unit:
+        """A task with all that follows it; what a plain one is given to hand on it hands on, step after step."""
+        embed = send.message.body[2]
+        rest = data_of(embed["chain"], {}) if embed["chain"] else []
+        steps = [self._task(send, sent=sent)]
+        while rest:
+            following = rest.pop()
+            options = {"parent_id": send.message.headers["id"], "root_id": send.message.headers["root_id"]}
+            if following.get("subtask_type"):
+                after = self._applied(copy_of(following), [Given.RESULT], chain=rest, **options)
+                steps += after.tree.get("chain", [after.tree])
+                after.tree = {"chain": steps}
+                return after
+            _, sends = ask(copy_of(following), Given.RESULT, **options)
+            send = next(step for step in sends if isinstance(step, Send))
+            steps.append(self._task(send, sent=False))
+        headers, embed = send.message.headers, send.message.body[2]
+        tree = {"chain": steps} if len(steps) > 1 else steps[0]
+        return _Unit(tree, headers["group"], headers["group_index"], embed["chord"])
+
+    def _task(self, send: Send, *, sent: bool) -> Tree:
+        """A task with what it calls."""
+        headers = send.message.headers
+        task: Tree = {"task": str(headers["id"])}
+        args, kwargs, embed = send.message.body
+        self._note(send, task, args, kwargs, sent=sent)
+        for name, kind in (("callbacks", "link"), ("errbacks", "link_error")):
+            for each in embed[name] or ():
+                called = self._applied(copy_of(each), [Given.RESULT], parent_id=headers["id"])
+                task.setdefault(kind, []).append(called.tree)
+        return task
+
+    def _applied(self, signature: Any, args: list[Any], **options: Any) -> _Unit:
+        _, steps = ask(signature, *args, **options)
+        return self._unit(steps, is_group=isinstance(signature, group))
+
+    def _note(self, send: Send, task: Tree, args: Sequence[Any], kwargs: dict[str, Any], *, sent: bool) -> None:
+        headers = send.message.headers
+        due_at = datetime.fromisoformat(headers["eta"]) if sent and headers["eta"] else None
+        own = [each for each in args if each not in (Given.RESULT, [Given.RESULT])]
+        given = len(own) < len(args)
+        if send.name in ("celery.map", "celery.starmap"):
+            own, kwargs = [kwargs["task"]["task"].rpartition(".")[2], kwargs["it"]], {}
+        id_ = str(headers["id"])
+        queue = getattr(send.options.get("queue"), "name", None)
+        node = self.nodes[id_] = Node(
+            id=id_,
+            task=send.name,
+            args=own,
+            kwargs=dict(kwargs),
+            sent=sent,
+            given=given,
+            ignored=bool(headers.get("ignore_result")),
+            due_at=due_at,
+            queue=None if queue == QUEUE else queue,
+            origin=self._origins.get(id_, id_),
+        )
+        self._calls.setdefault(id_, []).append((task, node, str(headers["parent_id"])))

@@ -1,0 +1,138 @@
+"""Writes what happens to tasks into PostgreSQL, from a worker.
+
+It never makes a task fail and holds it up for at most a second per transition. What becomes of tasks that nothing waits
+for is written together (`batch`), of others before Celery publishes what follows.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import psycopg2
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from background import database, jsontext
+from background.canvas import judge, queries, task_queries
+from background.canvas.batch import Batch, Change
+from background.canvas.states import TaskState
+from background.canvas.trees import call_id
+from background.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+RECORD_SECONDS = 1.0
+Answer = TypeVar("Answer")
+
+
+def record(statement: Callable[[Connection], Answer], *, together: bool = False) -> Answer | None:
+    """Run a recording statement; a failure is logged and otherwise ignored.
+
+    Each statement commits by itself, unless they are to stand `together` in one transaction.
+
+    It is tried twice: connections are not asked whether they still live, which would cost as much as the statement. But
+    one that did not answer in time may have been carried out.
+    """
+    begun = time.monotonic()
+    for again in (True, False):
+        try:
+            with (database.transaction if together else database.recording)(seconds=RECORD_SECONDS / 2) as connection:
+                return statement(connection)
+        except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
+            if not again or time.monotonic() - begun >= RECORD_SECONDS / 2:
+                logger.warning("A transition could not be recorded: %s", error)
+                break
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """An exception as JSON text with `type` and `message`."""
+    return told(type(error).__name__, str(error))
+
+
+def told(kind: str, message: str) -> str:
+    """An error of this type as JSON text."""
+    return json.dumps({"type": kind, "message": jsontext.clean_text(message)}, ensure_ascii=False)
+
+
+def settle(task_id: str, state: TaskState, *, error: str | None = None) -> None:
+    """The task has ended without success, and nothing more will come of it."""
+
+    def write(connection: Connection) -> None:
+        task_queries.settled(connection, task_id=task_id, state=state, error=error)
+        for run_id in task_queries.closed(connection, closed=[task_id]):
+            judge.judge(connection, run_id)
+
+    record(write, together=True)
+
+
+def note_sent(sent: Mapping[str, Mapping[str, Any]]) -> dict[str, datetime | None]:
+    """These messages have been sent; gives when each is due, by the id of its task in the record.
+
+    They are of tasks that were planned, perhaps as one of several calls, or of such as nobody knew of.
+    """
+    ids = list(sent)
+    due = {id_: each["due_at"] for id_, each in sent.items()}
+    for id_ in record(lambda connection: task_queries.unknown(connection, ids)) or ():
+        each = sent[id_]
+        if call := find_call(id_, each["parent_id"], each["root_id"]):
+            due[call] = due.pop(id_)
+        else:
+            record(lambda connection, each=each: task_queries.adopt(connection, each))  # type: ignore[misc]
+    return due
+
+
+def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again: bool = False) -> str | None:
+    """The id under which one of several calls of a task stands in the record, if there are such.
+
+    It is the one that was planned from this parent; or else the next of them, which has the task's own id from then on.
+    `again`: it is tried again, and Celery does not say any more from where it came.
+    """
+
+    def find(connection: Connection) -> str | None:
+        run_id, states = queries.lock_run_of(connection, [parent_id, root_id])
+        exact = call_id(task_id, str(parent_id))
+        calls = [call_id(task_id, each) for each in states]
+        if waiting := [call for call in calls if again and states.get(call) == TaskState.RETRY]:
+            return waiting[0]
+        if task_id in states or exact in states:
+            return task_id if task_id in states else exact
+        for call in calls:
+            if states.get(call) in (TaskState.PENDING, TaskState.SKIPPED):
+                queries.rename(connection, run_id, call, task_id)
+                return task_id
+        return None
+
+    return record(find, together=True)
+
+
+def _write(changes: Sequence[Change]) -> None:
+    sent = {id_: each for change in changes for id_, each in change.sent.items()}
+    due = note_sent(sent) if sent else {}
+    closed = [change.task_id for change in changes if change.kind == "closed"]
+    others = [change for change in changes if change.kind != "closed"]
+    runs: set[int] = set()
+    if others:
+        runs |= set(record(lambda connection: _changed(connection, others)) or ())
+    if closed or due:
+        runs |= set(record(lambda connection: task_queries.closed(connection, closed=closed, called=due)) or ())
+    for run_id in record(lambda connection: task_queries.to_judge(connection, runs)) or () if runs else ():
+        record(lambda connection, run_id=run_id: judge.judge(connection, run_id), together=True)  # type: ignore[misc]
+
+
+def _changed(connection: Connection, changes: Sequence[Change]) -> list[int]:
+    now = time.monotonic()
+    return task_queries.changed(
+        connection,
+        task_ids=[each.task_id for each in changes],
+        kinds=[each.kind for each in changes],
+        results=[each.result for each in changes],
+        ages=[now - each.at for each in changes],
+    )
+
+
+changes = Batch(_write)
+"""What is to be written of this process's tasks."""

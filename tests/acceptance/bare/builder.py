@@ -1,0 +1,74 @@
+"""Celery's signatures from a canvas as JSON, built the way the guide of Celery builds them.
+
+Every task is given its id beforehand, so that what the log says of an id can be said of a place in the JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from celery import Signature, chain, chord, group
+
+from tests.acceptance.bare.app import RETRIES_HEADER, app
+
+OPTIONS = ("countdown", "ignore_result", "priority", "expires", "eta")
+
+
+@dataclass
+class Built:
+    """A signature, and which place in the JSON each task id belongs to."""
+
+    places: dict[str, str] = field(default_factory=dict)
+
+    def signature(self, canvas: dict[str, Any], place: str = "") -> Signature[Any]:
+        """What Celery is given for the part of the canvas at `place`."""
+        found = self._plain(canvas, place)
+        for name, link in (("link", found.link), ("link_error", found.link_error)):
+            for number, callback in enumerate(as_list(canvas.get(name))):
+                link(self.signature(callback, f"{place}.{name}[{number}]"))
+        return found
+
+    def _plain(self, canvas: dict[str, Any], place: str) -> Signature[Any]:
+        match canvas:
+            case {"chain": parts}:
+                return chain(*self._all(parts, f"{place}.chain"))
+            case {"group": members}:
+                return group(list(self._all(members, f"{place}.group")))
+            case {"chord": {"header": header, "body": body}}:
+                members = list(self._all(header, f"{place}.header"))
+                return chord(members, self.signature(body, f"{place}.body"))
+            case {"chunks": {"task": name, "it": it, "n": n}}:
+                chunks = app.tasks[name].chunks(it, n).group()
+                return group([self._with_id(part, f"{place}.chunks[{i}]") for i, part in enumerate(chunks.tasks)])
+        return self._with_id(self._task(canvas), place)
+
+    def _all(self, parts: list[dict[str, Any]], place: str) -> Iterator[Signature[Any]]:
+        for number, part in enumerate(parts):
+            yield self.signature(part, f"{place}[{number}]")
+
+    def _task(self, canvas: dict[str, Any]) -> Signature[Any]:
+        for kind in ("map", "starmap"):
+            if kind in canvas:
+                return getattr(app.tasks[canvas[kind]["task"]], kind)(canvas[kind]["it"])  # type: ignore[no-any-return]
+        found = app.tasks[canvas["task"]].signature(
+            args=tuple(canvas.get("args", ())),
+            kwargs=dict(canvas.get("kwargs", {})),
+            immutable=canvas.get("immutable", False),
+        )
+        found.set(**{name: canvas[name] for name in OPTIONS if name in canvas})
+        if canvas.get("retries"):
+            found.set(headers={RETRIES_HEADER: canvas["retries"]})
+        return found
+
+    def _with_id(self, signature: Signature[Any], place: str) -> Signature[Any]:
+        task_id = str(uuid4())
+        self.places[task_id] = place
+        return signature.set(task_id=task_id)
+
+
+def as_list(callbacks: Any) -> list[dict[str, Any]]:
+    """None, one or several callbacks as a list."""
+    return callbacks if isinstance(callbacks, list) else [] if callbacks is None else [callbacks]

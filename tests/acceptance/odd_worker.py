@@ -1,0 +1,49 @@
+"""`python -m tests.acceptance.odd_worker …` is `celery …` whose `echo` does what tasks rarely do, if it is told so."""
+
+import sys
+from typing import Any
+
+from celery.__main__ import main
+from celery.exceptions import Ignore, Reject
+
+from background.celery import celery_app
+from background.task_names import TaskName
+
+
+def raise_(error: BaseException) -> None:
+    """Raise it."""
+    raise error
+
+
+def send() -> str:
+    """Send a task of one's own, with another behind it, and give its id."""
+    second = celery_app.signature(TaskName.ECHO.value)
+    return str(celery_app.signature(TaskName.ADD.value, args=(2, 3)).apply_async(link=second).id)
+
+
+def replace() -> None:
+    """Put a chain in one's place."""
+    add, echo = (celery_app.signature(name.value) for name in (TaskName.ADD, TaskName.ECHO))
+    celery_app.tasks[TaskName.ECHO].replace(add.clone(args=(20, 3)) | echo)
+
+
+ODD = {
+    "ignore": lambda: raise_(Ignore("not today")),
+    "reject": lambda: raise_(Reject("never", requeue=False)),
+    "exit": lambda: sys.exit(3),
+    "interrupt": lambda: raise_(KeyboardInterrupt()),
+    "set": lambda: {1, 2},
+    "send": send,
+    "replace": replace,
+}
+
+
+def echo(value: Any) -> Any:
+    """The value, or something odd."""
+    return ODD[value]() if isinstance(value, str) and value in ODD else value
+
+
+if __name__ == "__main__":
+    celery_app.loader.import_default_modules()
+    celery_app.tasks[TaskName.ECHO].run = echo  # type: ignore[method-assign]
+    main()

@@ -1,0 +1,98 @@
+"""Tasks that end in ways that Celery keeps no word of, that send others, or put another in their place."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from tests.acceptance.test_canvas import finished, start
+from tests.acceptance.test_playground import ECHO, states, task
+from tests.support import Process, running_worker
+
+POOLS = [("--pool=prefork", "--concurrency=2"), ("--pool=threads", "--concurrency=2")]
+
+
+@pytest.fixture(scope="module", params=POOLS, ids=["prefork", "threads"])
+def worker(
+    request: pytest.FixtureRequest, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
+    """A worker whose `echo` does odd things."""
+    log = tmp_path_factory.mktemp("odd") / "odd.log"
+    with running_worker(log, *request.param, module="tests.acceptance.odd_worker") as process:
+        yield process
+
+
+def run(client: httpx.Client, canvas: dict[str, Any]) -> dict[str, Any]:
+    """The canvas once it has ended."""
+    return finished(client, start(client, "/canvas", canvas)["task_id"])
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "code"),
+    [
+        ("ignore", {"type": "Ignore", "message": "not today"}, "ignored"),
+        ("reject", {"type": "Reject", "message": "never"}, "rejected"),
+        ("exit", {"type": "SystemExit", "message": "3"}, "chain_stopped"),
+        ("interrupt", {"type": "KeyboardInterrupt", "message": ""}, "chain_stopped"),
+        ("set", {"type": "TypeError", "message": "Object of type set is not JSON serializable"}, "chain_stopped"),
+    ],
+)
+def test_how_a_task_may_end(client: httpx.Client, worker: Process, how: str, error: dict[str, str], code: str) -> None:
+    ended = run(client, {"chain": [task("echo", how), ECHO]})
+    assert (ended["status"], states(ended)) == ("FAILURE", [("echo", "FAILURE"), ("echo", "SKIPPED")])
+    assert ended["error"]["type"] == error["type"]
+    assert ended["error"]["message"].startswith(error["message"])
+    assert (ended["reason"]["code"], ended["reason"]["culprit"]) == (code, ended["graph"]["nodes"][0]["id"])
+    assert run(client, task("add", 1, 2))["result"] == 3
+
+
+def test_what_a_task_sends_stands_in_the_record(client: httpx.Client, worker: Process) -> None:
+    ended = run(client, {"chain": [task("echo", "send"), ECHO]})
+    assert (ended["status"], len(ended["graph"]["nodes"])) == ("SUCCESS", 4)
+    sender, _, sent, linked = ended["graph"]["nodes"]
+    assert (sent["id"], sent["result"], linked["result"]) == (sender["result"], 5, 5)
+    first = ended["graph"]["tree"]["chain"][0]
+    assert first == {"task": sender["id"], "spawned": [{"task": sent["id"], "spawned": [{"task": linked["id"]}]}]}
+    assert [sender["id"], sent["id"]] in ended["graph"]["edges"]
+    member = client.get(f"/result/{sent['id']}").json()
+    assert (member["type"], member["run_id"], member["result"]) == ("task", ended["task_id"], 5)
+
+
+def test_what_a_task_is_replaced_by_stands_in_the_record(client: httpx.Client, worker: Process) -> None:
+    ended = run(client, {"chain": [task("echo", "replace"), task("multiply", 2)]})
+    assert (ended["status"], ended["result"]) == ("SUCCESS", 46), (ended["verdict"], ended["graph"])
+    first, second, *others = ended["graph"]["nodes"]
+    assert (first["result"], second["result"], [each["result"] for each in others]) == (23, 46, [23])
+
+
+def test_a_result_that_is_too_large(client: httpx.Client, worker: Process) -> None:
+    ended = run(client, {"chain": [task("echo", "x" * 300_000), {"group": [ECHO] * 4}, ECHO, ECHO]})
+    assert (ended["status"], ended["error"]["type"]) == ("FAILURE", "ResultTooLarge")
+    assert "MAX_OUTPUT_BYTES" in ended["error"]["message"]
+
+
+def test_a_task_that_expires_or_waits(client: httpx.Client, worker: Process) -> None:
+    started = start(client, "/canvas", {"chain": [task("echo", 1, countdown=1.0), ECHO]})
+    waiting = look(client, started)
+    assert (waiting["reason"]["code"], waiting["reason"]["node"]) == ("due_later", waiting["graph"]["nodes"][0]["id"])
+    assert waiting["graph"]["nodes"][0]["due_at"] == waiting["reason"]["due_at"]
+    assert finished(client, started["task_id"])["result"] == 1
+    expired = run(client, {"chain": [task("echo", 1, countdown=0.5, expires=0.1), ECHO]})
+    assert (expired["status"], states(expired)) == ("REVOKED", [("echo", "REVOKED"), ("echo", "SKIPPED")])
+    assert expired["reason"]["code"] == "expired"
+
+
+def look(client: httpx.Client, started: dict[str, Any]) -> dict[str, Any]:
+    """The run now."""
+    return dict(client.get(f"/result/{started['task_id']}").json())
+
+
+def test_a_task_in_another_queue_waits_for_a_worker_of_that(client: httpx.Client, worker: Process) -> None:
+    started = start(client, "/canvas", task("add", 1, 2, queue="elsewhere"))
+    assert run(client, task("add", 1, 2, queue="celery", priority=0))["result"] == 3
+    assert look(client, started)["status"] == "PENDING"
+    assert client.post(f"/result/{started['task_id']}/cancel").status_code == 202
+    assert look(client, started)["status"] == "REVOKED"
+    assert client.delete(f"/result/{started['task_id']}").status_code == 204
+    assert client.get(f"/result/{started['task_id']}").status_code == 404

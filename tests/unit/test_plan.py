@@ -1,0 +1,245 @@
+"""What is read of what Celery would publish."""
+
+import contextlib
+import json
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from background.canvas import plan, trees
+from background.canvas.built import Built
+from background.canvas.checks import check
+from background.canvas.dry import Send
+from background.canvas.plan import Plan
+from background.canvas.spec import STORED
+from background.canvas.traps import warnings_about
+from background.errors import Invalid
+
+Json = dict[str, Any]
+
+
+def task(name: str, *args: Any, **options: Any) -> Json:
+    """A task of a canvas."""
+    return {"task": name, "args": list(args), **options}
+
+
+ECHO, ADD = task("echo"), task("add", 2, 3)
+
+
+def built(canvas: Json) -> Built:
+    """What Celery builds of it."""
+    spec = STORED.validate_python(canvas)
+    check(spec)
+    return Built.of(spec)
+
+
+def bodies(planned: Plan) -> list[str]:
+    """What would be published, as text."""
+    return [json.dumps(step.message.body, default=str) for step in planned.steps if isinstance(step, Send)]
+
+
+def chord(header: list[Json], body: Json, **options: Any) -> Json:
+    """A chord of a canvas."""
+    return {"chord": {"header": header, "body": body}, **options}
+
+
+@pytest.mark.parametrize(
+    ("canvas", "code"),
+    [
+        (ADD, "add.s(2, 3)"),
+        ({"chain": [ADD, ECHO]}, "chain(add.s(2, 3), echo.s())"),
+        (chord([ADD], task("xsum")), "chord([add.s(2, 3)], xsum.s())"),
+        ({"chain": [{"group": [ADD]}, ECHO]}, "chain(add.s(2, 3), echo.s())"),
+        ({"chain": [{"group": [ADD, ADD]}, ECHO]}, "chord([add.s(2, 3), add.s(2, 3)], echo.s())"),
+        ({"group": [ADD, {"group": [ADD, ADD]}]}, "group(add.s(2, 3), add.s(2, 3), add.s(2, 3))"),
+        (
+            chord([{"group": [task("echo", 1), task("echo", 2)]}, task("echo", 3)], task("finalize")),
+            "chord([echo.s(2), echo.s(1), echo.s(3)], finalize.s())",
+        ),
+        (
+            chord([{"chain": [task("echo", 1), {"group": [ECHO, task("add", 1)]}]}, task("echo", 9)], task("finalize")),
+            "chord([chain(echo.s(1), group(echo.s(), add.s(1))), echo.s(9)], finalize.s())",
+        ),
+        (
+            {"chain": [{"group": [ADD, ADD]}, {"group": [ECHO, ECHO]}, task("finalize")]},
+            "chord([add.s(2, 3), add.s(2, 3)], chord([echo.s(), echo.s()], finalize.s()))",
+        ),
+        (
+            {"chain": [ADD, task("echo", 7, immutable=True, countdown=3.0)]},
+            "chain(add.s(2, 3), echo.si(7).set(countdown=3.0))",
+        ),
+        (
+            {"group": [ADD, ADD], "link": task("echo", 1), "link_error": ECHO},
+            "group(add.s(2, 3).set(link=echo.si(1)).on_error(echo.s()), add.s(2, 3).on_error(echo.s()))",
+        ),
+        (
+            task("add", 2, kwargs={"y": 3}, retries=2, link=[ECHO, task("finalize")]),
+            "add.s(2, y=3).set(headers={'playground_retries': 2}, link=[echo.s(), finalize.s()])",
+        ),
+        ({"map": {"task": "xsum", "it": [[1, 2], [3]]}}, "xsum.map([[1, 2], [3]])"),
+        (
+            {"chunks": {"task": "add", "it": [[1, 2], [3, 4], [5, 6]], "n": 2}},
+            "group(add.starmap([[1, 2], [3, 4]]), add.starmap([[5, 6]]))",
+        ),
+    ],
+)
+def test_what_celery_builds(canvas: Json, code: str) -> None:
+    assert built(canvas).code == code
+
+
+def leaf(rng: random.Random, *, given: bool) -> Json:
+    """Any task, perhaps with callbacks."""
+    found = {**ECHO, "args": [] if given else [rng.randrange(9)]}
+    if rng.random() < 0.2:
+        found |= {rng.choice(["link", "link_error"]): ECHO}
+    return found
+
+
+def generated(rng: random.Random, *, depth: int, given: bool) -> Json:
+    """Any canvas."""
+    kind = rng.choice(["task", "chain", "group", "chord"]) if depth > 1 else "task"
+    if kind == "task":
+        return leaf(rng, given=given)
+    number = rng.randint(1, 3)
+    if kind == "chain":
+        found = {"chain": [generated(rng, depth=depth - 1, given=given or bool(place)) for place in range(number)]}
+        members = []
+    else:
+        members = [generated(rng, depth=depth - 1, given=given) for _ in range(number)]
+        body = generated(rng, depth=depth - 1, given=True)
+        found = {"group": members} if kind == "group" else chord(members, body)
+    linked = kind == "group" and all("task" in member for member in members)
+    return found | ({"link_error": ECHO} if linked and rng.random() < 0.5 else {})
+
+
+def canvases(seed: int, number: int, *, depth: int = 4) -> Iterator[tuple[Json, Plan]]:
+    """Random ones with what Celery builds of them, but for such as would block a worker."""
+    rng = random.Random(seed)
+    while number:
+        canvas = generated(rng, depth=depth, given=False)
+        with contextlib.suppress(Invalid):
+            yield canvas, built(canvas).plan
+            number -= 1
+
+
+def test_every_task_is_known_once_and_reading_changes_no_message() -> None:
+    for canvas, found in canvases(5, 300):
+        ids = trees.ids(found.tree)
+        assert len(ids) == len(set(ids)), canvas
+        assert list(found.nodes) == ids
+        sent = {step.message.headers["id"] for step in found.steps if isinstance(step, Send)}
+        assert {node.id for node in found.nodes.values() if node.sent} == sent
+        assert {each for edge in trees.edges(found.tree) for each in edge} <= set(ids)
+        text = "".join(bodies(found))
+        assert all(known in text for known in set(ids) - sent - found.repeated), canvas
+
+
+def test_reading_leaves_the_messages_as_celery_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    before: list[list[str]] = []
+
+    class Looking(plan._Reader):
+        def tree(self, steps: Any, *, is_group: bool) -> trees.Tree:
+            before.append([json.dumps(step.message.body, default=str) for step in steps if isinstance(step, Send)])
+            return super().tree(steps, is_group=is_group)
+
+    monkeypatch.setattr(plan, "_Reader", Looking)
+    for _, found in canvases(6, 100):
+        assert bodies(found) == before.pop()
+
+
+def test_a_retry_builds_the_same_under_other_ids() -> None:
+    for canvas, _ in canvases(7, 50):
+        spec = STORED.validate_python(canvas)
+        first = Built.of(spec)
+        again = Built.of(spec, first.ids)
+        assert again.plan.tree == first.plan.tree
+        other = Built.of(spec)
+        assert [node.task for node in other.plan.nodes.values()] == [node.task for node in first.plan.nodes.values()]
+        assert not set(other.plan.nodes) & set(first.plan.nodes)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"chain": [ADD, {"group": [ECHO, task("echo", ignore_result=True)]}]},
+        {"chain": [ADD, chord([ECHO, ECHO], {"group": [ECHO, ECHO]})]},
+        chord([ADD, ADD], {"group": [ECHO, ECHO]}),
+    ],
+)
+def test_what_would_block_a_worker_is_refused(member: Json) -> None:
+    with pytest.raises(Invalid) as refused:
+        built(chord([member, ADD], ECHO))
+    assert refused.value.code == "canvas_blocks"
+    built(chord([{"chain": [ADD, {"group": [ECHO, ECHO]}]}, ADD], ECHO))
+
+
+def row(pairs: int, members: int = 2) -> Json:
+    """So many groups, each followed by a task."""
+    first = [{"group": [task("echo", 1)] * members}, task("xsum")]
+    return {"chain": first + [{"group": [ECHO] * members}, task("xsum")] * (pairs - 1)}
+
+
+@pytest.mark.parametrize(
+    ("canvas", "code"),
+    [
+        (row(8), "canvas_bytes"),
+        (row(40), "canvas_bytes"),
+        ({"chain": [{"group": [task("echo", 1)] * 500}, {"group": [ECHO] * 499}]}, "canvas_bytes"),
+        ({"chain": [{"group": [task("echo", 1)] * 110}, {"group": [ECHO] * 110}]}, "canvas_edges"),
+    ],
+)
+def test_what_would_be_too_much_is_refused(canvas: Json, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        built(canvas)
+    assert [error.type for error in refused.value.errors] == [code]
+    assert refused.value.values["limit"] > 0
+
+
+def codes(canvas: Json) -> Mapping[str, Any]:
+    """The traps in it, with their values."""
+    spec = STORED.validate_python(canvas)
+    return {str(each.code): each.values for each in warnings_about(spec, Built.of(spec).plan)}
+
+
+def test_traps() -> None:
+    assert codes(ADD) == {}
+    assert codes(chord([ADD], ECHO)) == {"header-of-one": {}, "header-failure": {}}
+    assert codes({"chain": [{"group": [ADD]}, ECHO]}) == {"group-of-one": {}}
+    assert set(codes({"chain": [{"group": [ADD, ADD]}, task("add", 1)]})) == {
+        "group-becomes-chord", "header-failure", "list-to-one",
+    }  # fmt: skip
+    assert set(codes(chord([{"group": [ADD, ADD]}, ADD], {**ECHO, "link_error": ECHO}))) == {
+        "nested-group-reversed", "header-failure", "body-errback",
+    }  # fmt: skip
+    surprising = task("echo", 1, immutable=True, countdown=300.0, queue="q", time_limit=3.0)
+    assert set(codes({"chain": [ADD, surprising]})) == {"immutable", "countdown", "queue", "time-limit"}
+    assert codes({"map": {"task": "xsum", "it": [[1]]}}) == {"one-task": {"task": "xsum"}}
+    assert "message-size" in codes(row(6))
+
+
+def test_a_message_has_the_usual_priority_unless_told_otherwise() -> None:
+    canvas = {"group": [ADD, task("add", 1, 2, priority=3), {"map": {"task": "xsum", "it": [[1]]}}]}
+    sent = [step.options["priority"] for step in built(canvas).plan.steps if isinstance(step, Send)]
+    assert sent == [9, 3, 9]
+
+
+def test_a_chain_may_be_as_long_as_it_likes() -> None:
+    found = built({"chain": [ADD, *[task("add", 1)] * 999]}).plan
+    assert len(found.tree["chain"]) == len(found.nodes) == 1000
+
+
+def test_calls_that_cannot_be_told_apart_are_refused() -> None:
+    linked = {"group": [{**ECHO, "link": task("finalize")}, ECHO]}
+    with pytest.raises(Invalid) as refused:
+        built({"chain": [{"group": [ADD, ADD]}, {"group": [ECHO, ECHO, ECHO]}, linked]})
+    assert refused.value.code == "canvas_repeats"
+
+
+def test_what_only_hands_on_waits_for_no_time() -> None:
+    spec = STORED.validate_python({"chain": [task("add", 1, 2, countdown=25.0, expires=2.0), ECHO]})
+    first, last = Built.of(spec).ids
+    (send,) = Built.of(spec, [first, last], handing_on={first}).plan.steps
+    assert isinstance(send, Send)
+    assert (send.message.headers["eta"], send.message.headers["expires"]) == (None, None)

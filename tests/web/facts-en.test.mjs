@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { factsIn, OTHERS, RUNS } from "./facts.mjs";
+
+const facts = await factsIn("en");
+
+test("why a run is where it is", () => {
+  for (const [run, ...said] of RUNS) assert.equal(facts.runSentence(run).text, said[0]);
+});
+
+test("what may surprise, what is wrong, what was refused", () => {
+  for (const [name, told, ...said] of OTHERS) assert.equal(facts[name](told).text, said[0]);
+});
+
+test("what the page does not know is the API's own, and is marked so", () => {
+  assert.deepEqual(
+    RUNS.map(([run]) => facts.runSentence(run).known),
+    RUNS.map(([, text]) => !text.startsWith("The API")),
+  );
+});
+
+test("what is long is cut in a sentence", () => {
+  const reason = { code: "failed", culprit: "1", names: {}, error: { type: "E", message: "x".repeat(2000) } };
+  assert.equal(facts.runSentence({ status: "FAILURE", reason }).text, `1 failed: E: ${"x".repeat(297)}….`);
+});
+
+test("a waiting job's time goes on without the API", () => {
+  const job = (ms, more) => ({ attempt: 0, error: null, run_at: new Date(Date.now() + ms).toISOString(), ...more });
+  const said = (ms, more) => facts.waitingSentence(job(ms, more)).text;
+  const due = { waiting: { code: "not_due", seconds: 30 }, waiting_for: "It is not due yet: it may begin in 30 s." };
+  assert.equal(said(20_400, due), "It is not due yet: it may begin in 20s.");
+  assert.equal(said(-10, due), "It is due; a worker takes it in a moment.");
+  assert.equal(said(3_000, { attempt: 1, error: "E: x" }), "It pauses for another 3.0s after an error: E: x");
+  const waiting = { code: "no_free_worker", queued: 3, workers: 2 };
+  assert.equal(said(-10, { waiting }), "It waits for a free worker: 3 in the queue, 2 alive.");
+  assert.equal(said(-10, { waiting: { code: "new" }, waiting_for: "As it came." }), "As it came.");
+  assert.equal(said(-10, { waiting: null, waiting_for: null }), "");
+});

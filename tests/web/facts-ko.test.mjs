@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { factsIn, OTHERS, RUNS } from "./facts.mjs";
+
+const facts = await factsIn("ko");
+
+test("why a run is where it is", () => {
+  for (const [run, ...said] of RUNS) assert.equal(facts.runSentence(run).text, said[1]);
+});
+
+test("what may surprise, what is wrong, what was refused", () => {
+  for (const [name, told, ...said] of OTHERS) assert.equal(facts[name](told).text, said[1]);
+});
