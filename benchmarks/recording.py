@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from background.broker import queue_length
 from background.canvas import service
 from background.canvas.spec import task
 from background.celery import celery_app
@@ -48,11 +49,16 @@ def measure(log: Path) -> Iterator[float]:
         for _ in range(TASKS // BLOCK):
             blocks += [publish(plain=False), publish(plain=True)]
         with running_worker(log, module="benchmarks.plain_worker"):
-            while broker.info("keyspace").get("db0", {}).get("expires", 0) < BLOCK * len(blocks):
-                time.sleep(0.1)
+            while any(not broker.exists(f"celery-task-meta-{block[-1]}") for block in blocks) or not all_done(broker):
+                time.sleep(0.5)
         ends = [max(done_at(broker, task_id) for task_id in block) for block in blocks]
     for before, end in pairwise(ends):
         yield end - before
+
+
+def all_done(broker: "redis.Redis") -> bool:
+    """Whether no message waits or is at work."""
+    return queue_length() == 0 and not broker.exists("unacked")
 
 
 def publish(*, plain: bool) -> list[str]:
