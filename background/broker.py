@@ -51,8 +51,10 @@ def epoch(*, new: str) -> str:
     Raises `Unavailable`.
     """
     try:
-        _client().set(EPOCH_KEY, new, nx=True)
-        found = _client().get(EPOCH_KEY)
+        with _client().pipeline(transaction=False) as pipeline:
+            pipeline.set(EPOCH_KEY, new, nx=True)
+            pipeline.get(EPOCH_KEY)
+            _, found = pipeline.execute()
     except (redis.RedisError, OSError) as error:
         raise Unavailable(DOWN, code="broker_down") from error
     return found.decode() if isinstance(found, bytes) else new
