@@ -27,16 +27,14 @@ from celery.signals import (
     worker_shutdown,
 )
 from celery.worker.request import Request
-from pydantic import ValidationError
 
 from background import exact
 from background.canvas import judge, results, task_queries
 from background.canvas.recording import changes, describe, find_call, note_sent, record, settle, told
 from background.canvas.states import TaskState
+from background.canvas.values import InvalidArgument, check_arguments, result_text
 from background.errors import Unavailable
-from background.jsontext import MAX_DEPTH, deeper_than
-from background.settings import get_settings
-from background.task_names import CATALOGUE, RETRIES_HEADER, TaskName
+from background.task_names import RETRIES_HEADER, TaskName
 from background.workers.identity import WORKER_ID
 
 MAX_DELIVERIES = 3
@@ -47,18 +45,6 @@ TASK_SECONDS = 90
 
 class WorkerLost(Exception):
     """The task was begun again and again, and each time its worker or process died under it."""
-
-
-class InvalidArgument(Exception):
-    """What an earlier task has handed on is not what this one takes."""
-
-
-class ResultTooLarge(Exception):
-    """The task returned more than `MAX_OUTPUT_BYTES`."""
-
-
-class ResultTooDeep(Exception):
-    """The task returned what is nested deeper than a client may be sent."""
 
 
 class Exited(Exception):
@@ -150,7 +136,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
                     return kept["result"]
         if deliveries > MAX_DELIVERIES:
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
-        _check_arguments(self.name, args, kwargs)
+        check_arguments(self.name, args, kwargs)
         return self.run(*args, **kwargs)
 
     @property
@@ -191,7 +177,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         return None
 
     def _succeeded(self, trace: Trace, result: Any) -> Any:
-        text = _result_text(result)
+        text = result_text(result)
         trace.settled = True
         if trace.alone:
             changes.add(trace.task_id, "success", result=text, sent=trace.sent)
@@ -243,32 +229,6 @@ def _is_uuid(task_id: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise `InvalidArgument` unless the task can be called with this."""
-    if (model := CATALOGUE.get(name)) is None:  # type: ignore[call-overload]  # a StrEnum is as good as its text
-        return
-    names = list(model.model_fields)
-    if len(args) > len(names):
-        raise InvalidArgument(f"It takes {', '.join(names)}, but was given {len(args)} arguments.")
-    try:
-        model.model_validate({**dict(zip(names, args, strict=False)), **kwargs})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidArgument(f"{place}: {first['msg']}.") from None
-
-
-def _result_text(result: Any) -> str:
-    """A result as Celery serialises it. Raises what is wrong with it."""
-    text = exact.dumps(result)
-    limit = get_settings().max_output_bytes
-    if len(text) > limit:
-        raise ResultTooLarge(f"The result has {len(text)} bytes; MAX_OUTPUT_BYTES allows {limit}.")
-    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, json.loads(text)):
-        raise ResultTooDeep(f"The result is nested deeper than {MAX_DEPTH}.")
-    return text
 
 
 def _sent(

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import RowMapping
 
-from background import broker, database
+from background import broker, database, exact
 from background.canvas import judge, recovery_queries, results, task_queries
 from background.canvas.recording import describe
 from background.canvas.states import LOST, TaskState
@@ -88,7 +88,7 @@ def _fill_gap(task_id: str) -> bool:
     """
     kept = results.outcome(task_id)
     if kept["status"] == TaskState.SUCCESS:
-        _settle(task_id, TaskState.SUCCESS, result=results.text(kept["result"]))
+        _settle(task_id, TaskState.SUCCESS, result=exact.dumps(kept["result"]))
     elif kept["status"] == TaskState.FAILURE:
         _settle(task_id, TaskState.FAILURE, error=describe(kept["result"]))
     else:

@@ -7,7 +7,6 @@ from typing import Any
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from background import exact
 from background.celery import celery_app
 from background.errors import Unavailable
 
@@ -22,11 +21,6 @@ def outcome(task_id: str) -> dict[str, Any]:
 def joins_itself() -> bool:
     """Whether a chord's body is called by whoever ends its header, not by a task that looks again and again."""
     return bool(celery_app.backend.supports_native_join)
-
-
-def text(result: Any) -> str:
-    """A result that it gave, as Celery serialises it."""
-    return exact.dumps(result)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What the canvas endpoints take and give."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from background.canvas.judge import with_spawned
 from background.canvas.reads import CUT
 from background.canvas.states import RUN_FINAL, RunStatus, RunType, TaskState
 from background.canvas.traps import TrapCode
-from background.canvas.trees import edges
+from background.canvas.trees import Tree, edges
 from background.canvas.wording import verdict
 from background.celery import RESULTS_KEPT_SECONDS
 from background.workers.queries import Snapshot
@@ -192,22 +192,7 @@ class Run(Outcome):
         tree = with_spawned(row["tree"], {task["id"]: task["parent_id"] for task in tasks})
         failures = [node for node in nodes if node.state is TaskState.FAILURE and node.finished_at]
         first = min(failures, key=lambda node: node.finished_at or row["updated_at"], default=None)
-        facts = None
-        if row["succeeded"] < row["total"]:
-            story = Story(
-                nodes=nodes,
-                tree=tree,
-                now=row["seen_at"],
-                cancelled=row["cancelled"],
-                ended=ended,
-                silent={task["id"] for task in tasks if task["worker_silent"]},
-                live_workers=workers.live,
-                queue_length=workers.queue_length,
-                celery=row["celery"],
-            )
-            facts = reason(story)
-        if ended and row["seen_at"] - row["updated_at"] > RESULTS_KEPT:
-            facts = expired(facts, celery=row["celery"])
+        facts = _reason(row, nodes, tree, workers, ended=ended)
         results = {task["id"]: task["result"] for task in tasks}
         text = collected(row["result_ids"], results) if status is RunStatus.SUCCESS else None
         cut = not graph and text is not None and len(text) > CUT
@@ -272,6 +257,27 @@ def _node(task: Mapping[str, Any], *, brief: bool) -> Node:
     result = None if brief else exact.shown(task["result"])
     kwargs = {} if brief else exact.shown(task["kwargs"])
     return Node.model_validate({**task, "args": exact.shown(task["args"]), "kwargs": kwargs, "result": result})
+
+
+def _reason(row: RowMapping, nodes: Sequence[Node], tree: Tree, workers: Snapshot, *, ended: bool) -> Reason | None:
+    """Why the run has not succeeded, or that its result is no longer kept; None where there is nothing to say."""
+    facts = None
+    if row["succeeded"] < row["total"]:
+        story = Story(
+            nodes=nodes,
+            tree=tree,
+            now=row["seen_at"],
+            cancelled=row["cancelled"],
+            ended=ended,
+            silent={task["id"] for task in row["tasks"] or [] if task["worker_silent"]},
+            live_workers=workers.live,
+            queue_length=workers.queue_length,
+            celery=row["celery"],
+        )
+        facts = reason(story)
+    if ended and row["seen_at"] - row["updated_at"] > RESULTS_KEPT:
+        facts = expired(facts, celery=row["celery"])
+    return facts
 
 
 def collected(ids: Any, results: Mapping[str, str | None]) -> str:

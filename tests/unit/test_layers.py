@@ -19,6 +19,7 @@ LAYERS = [
         "background.exact",
         "background.task_names",
         "background.canvas.batch",
+        "background.canvas.values",
     ],
     ["background.jobs.states", "background.canvas.states", "background.canvas.trees", "background.logs"],
     ["background.celery", "background.database", "background.documents", "background.canvas.facts"],
