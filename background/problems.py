@@ -1,6 +1,7 @@
 """Errors as RFC 9457 `application/problem+json`, and the one table from error to HTTP status."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -106,9 +107,14 @@ def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
     )
 
 
+def _place(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The path as the client wrote it: pydantic puts the tag of a union's member into it, here written `<tag>`."""
+    return (*(part for part in loc[:-1] if not re.fullmatch("<[a-z]+>", str(part))), *loc[-1:])
+
+
 def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     found = [
-        FieldError(tuple(each["loc"]), each["msg"], each["type"], plain(each.get("ctx"))) for each in error.errors()
+        FieldError(_place(each["loc"]), each["msg"], each["type"], plain(each.get("ctx"))) for each in error.errors()
     ]
     fields = ", ".join(".".join(map(str, each.loc)) for each in found[:5])
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", code=Invalid.code, errors=found[:100])

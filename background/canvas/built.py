@@ -42,10 +42,12 @@ class Built:
             "task_id": self.plan.task_id,
             "code": self.code,
             "canvas": to_text(spec),
-            "ids": self.ids,
+            # Those that `of` takes come first.
+            "ids": list(dict.fromkeys([*self.ids, *self.plan.calls])),
             "tree": self.plan.tree,
             "result_ids": self.plan.result_ids,
             "celery": self.plan.celery,
+            "shared": {id_: calls[0] for id_, calls in self.plan.calls.items()},
         }
 
     def task_rows(self) -> list[dict[str, Any]]:

@@ -97,7 +97,8 @@ run_tasks = Table(
     Index("ix_run_tasks_started", "worker", postgresql_where=text("state = 'STARTED'")),
 )
 
-# Ids that tasks and runs had before a retry, each with the id that stands for it now.
+# Ids that tasks and runs had before a retry, each with the id that stands for it now; and ids that several calls of a
+# task share, each with the first of these.
 run_aliases = Table(
     "run_aliases",
     metadata,

@@ -59,8 +59,8 @@ class Plan:
     """What Celery builds.
 
     `result_ids` is the id of the task whose result the canvas has, or a list of such for a group; `nodes` has all tasks
-    in the order of the tree; `steps` is what to do so that it runs. `repeated`: tasks that Celery calls several times
-    under one id; each call is a task of its own here.
+    in the order of the tree; `steps` is what to do so that it runs. `calls` has the tasks that
+    Celery calls several times under one id: each call is a task of its own here, with the id that stands there.
     """
 
     task_id: str
@@ -68,7 +68,7 @@ class Plan:
     tree: Tree
     nodes: dict[str, Node]
     steps: Sequence[Send | BackendCall]
-    repeated: frozenset[str]
+    calls: Mapping[str, Sequence[str]]
     celery: str = celery.__version__
 
     @property
@@ -106,8 +106,7 @@ def plan(write: Callable[[], Signature]) -> Plan:
         raise too_large("canvas_tasks", MAX_TASKS)
     _refuse_what_blocks(tree, nodes)
     result_ids = _result_ids(result, {id_: iter(found) for id_, found in calls.items()})
-    repeated = frozenset(id_ for found in calls.values() for id_ in found)
-    return Plan(str(result.id), result_ids, tree, nodes, steps, repeated)
+    return Plan(str(result.id), result_ids, tree, nodes, steps, calls)
 
 
 def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, Node]) -> None:

@@ -94,6 +94,11 @@ INSERT INTO run_aliases (id, run_id, current)
 SELECT old, :run_id, new FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS pair(old, new)
 ON CONFLICT (id) DO UPDATE SET current = excluded.current
 """)
+_SHARE = text("""
+INSERT INTO run_aliases (id, run_id, current)
+SELECT shared, runs.id, first FROM runs, unnest(CAST(:shared AS uuid[]), CAST(:first AS uuid[])) AS call(shared, first)
+WHERE task_id = :task_id
+""")
 
 _FOLLOW = text("""
 UPDATE run_aliases SET current = pair.new FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS pair(old, new)
@@ -131,7 +136,11 @@ SELECT run_tasks.id::text, state, run_id FROM run_tasks JOIN run ON run.id = run
 """)
 
 _RENAME = text("""
-WITH task AS (UPDATE run_tasks SET id = CAST(:new AS uuid) WHERE id = CAST(:old AS uuid))
+WITH task AS (
+    UPDATE run_tasks SET id = CAST(:new AS uuid) WHERE id = CAST(:old AS uuid)
+), alias AS (
+    DELETE FROM run_aliases WHERE id = CAST(:new AS uuid)
+)
 UPDATE runs
 SET tree = CAST(replace(tree::text, :old, :new) AS json),
     result_ids = CAST(replace(result_ids::text, :old, :new) AS jsonb)
@@ -148,11 +157,19 @@ def create(
 ) -> None:
     """Insert a run and its tasks.
 
-    A run has `task_id`, `type`, `code`, `canvas` (JSON text), `ids`, `tree`, `result_ids` and `celery`; a task `id`,
-    `position`, `task`, `args` and `kwargs` (JSON text), `called`, `due_at` and `queue`.
+    A run has `task_id`, `type`, `code`, `canvas` (JSON text), `ids`, `tree`, `result_ids`, `celery` and `shared`: the
+    ids of tasks that are called several times, each with that of its first call. A task has `id`, `position`, `task`,
+    `args` and `kwargs` (JSON text), `called`, `due_at` and `queue`.
     """
     jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"])}
     connection.execute(_CREATE, {**run, **jsons, "epoch": epoch, "total": len(tasks), "tasks": _task_rows(tasks)})
+    _share(connection, run)
+
+
+def _share(connection: Connection, run: Mapping[str, Any]) -> None:
+    if shared := run["shared"]:
+        values = {"task_id": run["task_id"], "shared": list(shared), "first": list(shared.values())}
+        connection.execute(_SHARE, values)
 
 
 def delete(connection: Connection, task_id: str) -> None:
@@ -220,6 +237,7 @@ def run_again(
     jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"])}
     counts = {"total": len(tasks), "succeeded": len(stay), "tasks": _task_rows(list(rows.values()))}
     connection.execute(_AGAIN, {**run, **jsons, **counts, "run_id": run_id, "epoch": epoch})
+    _share(connection, run)
 
 
 def lock_run_of(connection: Connection, ids: Sequence[str | None]) -> tuple[int, dict[str, str]]:

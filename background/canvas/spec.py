@@ -137,20 +137,27 @@ class ChunksSpec(_Part):
 
 
 def kind_of(value: Any) -> str | None:
+    """Which of `KINDS` a part of a canvas is, as JSON or as model; `None` for what is none."""
     keys = value if isinstance(value, dict) else vars(value) if isinstance(value, _Part) else ()
     return next((kind for kind in KINDS if kind in keys), None)
 
 
+def _tag(value: Any) -> str | None:
+    """In angle brackets, so that `problems` can leave it out of the place of a fault: it stands nowhere in the JSON."""
+    kind = kind_of(value)
+    return kind and f"<{kind}>"
+
+
 CanvasSpec = Annotated[
-    Annotated[TaskSpec, Tag("task")]
-    | Annotated[ChainSpec, Tag("chain")]
-    | Annotated[GroupSpec, Tag("group")]
-    | Annotated[ChordSpec, Tag("chord")]
-    | Annotated[MapSpec, Tag("map")]
-    | Annotated[StarmapSpec, Tag("starmap")]
-    | Annotated[ChunksSpec, Tag("chunks")],
+    Annotated[TaskSpec, Tag("<task>")]
+    | Annotated[ChainSpec, Tag("<chain>")]
+    | Annotated[GroupSpec, Tag("<group>")]
+    | Annotated[ChordSpec, Tag("<chord>")]
+    | Annotated[MapSpec, Tag("<map>")]
+    | Annotated[StarmapSpec, Tag("<starmap>")]
+    | Annotated[ChunksSpec, Tag("<chunks>")],
     Discriminator(
-        kind_of,
+        _tag,
         custom_error_type="canvas",
         custom_error_message=f"must have one of the keys {', '.join(KINDS)}",
     ),

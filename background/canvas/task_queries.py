@@ -211,12 +211,16 @@ WHERE id = ANY (:runs) AND status IN {UNFINISHED} AND (failed > 0 OR NOT EXISTS 
 ORDER BY id
 """)
 
-_UNKNOWN = text("""
+# An alias is former unless it is an id that several calls of a task share now.
+_FORMER = """
+EXISTS (SELECT FROM run_aliases JOIN runs ON runs.id = run_id WHERE run_aliases.id = asked.id
+        AND run_aliases.id <> ALL (runs.ids))
+"""
+_UNKNOWN = text(f"""
 SELECT id::text FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
-WHERE NOT EXISTS (SELECT FROM run_tasks WHERE run_tasks.id = asked.id)
-  AND NOT EXISTS (SELECT FROM run_aliases WHERE run_aliases.id = asked.id)
+WHERE NOT EXISTS (SELECT FROM run_tasks WHERE run_tasks.id = asked.id) AND NOT {_FORMER}
 """)
-_IS_FORMER = text("SELECT EXISTS (SELECT FROM run_aliases WHERE id = :task_id)")
+_IS_FORMER = text(f"SELECT {_FORMER} FROM CAST(:task_id AS uuid) AS asked(id)")
 
 
 def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> dict[str, Any] | None:

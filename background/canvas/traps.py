@@ -214,7 +214,7 @@ def _built(plan: Plan) -> Iterator[Trap]:
     for tree in inside(plan.tree):
         if "chord" in tree:
             yield from _of_chord(tree["chord"]["header"], tree["chord"]["body"], plan)
-    for id_ in plan.repeated - errbacks(plan.tree):
+    for id_ in {each for calls in plan.calls.values() for each in calls} - errbacks(plan.tree):
         yield trap(TrapCode.REPEATED, task=plan.nodes[id_].task.rpartition(".")[2])
     if plan.bytes > LARGE_BYTES:
         yield trap(TrapCode.MESSAGE_SIZE, bytes=plan.bytes)

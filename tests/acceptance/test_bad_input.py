@@ -142,6 +142,24 @@ def test_a_canvas_that_cannot_be(client: httpx.Client, path: str, body: Any) -> 
     assert_problem(client.post(path, json=body), 422)
 
 
+@pytest.mark.parametrize(
+    ("canvas", "place"),
+    [
+        ({"task": "add", "args": 5}, ["args"]),
+        ({"chain": [{"task": "add"}, {"task": "add", "countdown": -1}]}, ["chain", 1, "countdown"]),
+        ({"chain": [{"task": "add"}, 7]}, ["chain", 1]),
+        ({"chord": {"header": [{"group": []}], "body": {"task": "add"}}}, ["chord", "header", 0, "group"]),
+        ({"task": "add", "link": [{"task": "add", "args": {}}]}, ["link", 0, "args"]),
+        ({"chunks": {"task": "add", "it": [], "n": 1}}, ["chunks", "it"]),
+        ({"task": "add", "<kind>": 1}, ["<kind>"]),
+        ({"task": "no_such"}, ["task"]),
+    ],
+)
+def test_the_place_of_a_fault_is_the_one_in_the_canvas(client: httpx.Client, canvas: Any, place: list[Any]) -> None:
+    answer = client.post("/canvas", json=canvas)
+    assert assert_problem(answer, 422)["errors"][0]["loc"] == ["body", *place]
+
+
 @pytest.mark.parametrize("path", ["/documents/analyze", "/documents/report"])
 @pytest.mark.parametrize(
     "body", [{"documents": []}, {"documents": ["none.txt"]}, {"documents": "all"}, {"documents": [1]}]

@@ -134,12 +134,12 @@ export function replaced(canvas, path, part, chosen = path) {
   );
 }
 
-/** The part that an error's `loc` is about: its path. What only names a kind a second time is left out. */
+/** The part that an error's `loc` is about: its path. */
 export function pathOf(canvas, loc) {
   const path = [];
   let found = canvas;
   for (const key of loc.slice(1)) {
-    if (found === null || typeof found !== "object" || !(key in found)) continue;
+    if (found === null || typeof found !== "object" || !(key in found)) break;
     found = found[key];
     path.push(key);
   }
