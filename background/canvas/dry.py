@@ -102,12 +102,13 @@ dry_app.conf.update(CONFIGURATION)
 
 
 def publish(steps: Sequence[Send | BackendCall], producer: Any) -> None:
-    """Do in earnest what Celery did in memory."""
-    for step in steps:
-        if isinstance(step, Send):
-            celery_app.amqp.send_task_message(producer, step.name, step.message, **step.options)
-        else:
-            getattr(celery_app.backend, step.method)(*step.args, **step.options)
+    """Do in earnest what Celery did in memory, the messages in one write."""
+    with producer.batch():
+        for step in steps:
+            if isinstance(step, Send):
+                celery_app.amqp.send_task_message(producer, step.name, step.message, **step.options)
+            else:
+                getattr(celery_app.backend, step.method)(*step.args, **step.options)
 
 
 def ask(signature: Signature, *args: Any, **options: Any) -> tuple[Any, list[Send | BackendCall]]:

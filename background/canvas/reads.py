@@ -42,15 +42,15 @@ _BRIEF = f"""
 """
 
 _OF = """
-    runs.id IN (SELECT id FROM runs WHERE task_id = :task_id
-                UNION ALL SELECT run_id FROM run_tasks WHERE id = :task_id
-                UNION ALL SELECT run_id FROM run_aliases WHERE id = :task_id)
+    runs.id = coalesce((SELECT id FROM runs WHERE task_id = :task_id),
+                       (SELECT run_id FROM run_tasks WHERE id = :task_id),
+                       (SELECT run_id FROM run_aliases WHERE id = :task_id))
 """
 _GET = text(f"""
 SELECT {_ALL}, coalesce((SELECT current FROM run_aliases WHERE id = :task_id), :task_id) AS asked
-FROM runs WHERE {_OF} ORDER BY runs.task_id = :task_id DESC LIMIT 1
+FROM runs WHERE {_OF}
 """)
-_NUMBER_OF = text(f"SELECT id, status FROM runs WHERE {_OF} ORDER BY runs.task_id = :task_id DESC LIMIT 1")
+_NUMBER_OF = text(f"SELECT id, status FROM runs WHERE {_OF}")
 
 # The stored status narrows by an index to what can have the shown one.
 _CONDITIONS = {

@@ -133,7 +133,9 @@ def test_every_task_is_known_once_and_reading_changes_no_message() -> None:
         assert {node.id for node in found.nodes.values() if node.sent} == sent
         assert {each for edge in trees.edges(found.tree) for each in edge} <= set(ids)
         text = "".join(bodies(found))
-        assert all(known in text for known in set(ids) - sent - {each for calls in found.calls.values() for each in calls}), canvas
+        assert all(
+            known in text for known in set(ids) - sent - {each for calls in found.calls.values() for each in calls}
+        ), canvas
 
 
 def test_reading_leaves_the_messages_as_celery_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
