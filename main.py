@@ -7,6 +7,7 @@ from fastapi import FastAPI
 import sample_app
 from background import access, broker, logs, problems, system
 from background.documents import router as documents
+from background.jobs import registry
 from background.jobs import router as jobs
 from background.requests import BodyLimit
 from background.settings import get_settings
@@ -15,6 +16,8 @@ from background.web.router import page
 from background.workers import router as workers
 
 logs.configure()
+# One that is declared wrong ends the process here.
+registry.pipelines()
 broker.limit_publisher()
 
 app = FastAPI(

@@ -3,7 +3,7 @@
 Limits are set on the process that publishes only. A worker waits for its broker as long as it takes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -76,18 +76,33 @@ def was_published(name: str) -> bool:
         raise Unavailable(DOWN, code="broker_down") from error
 
 
-def queue_length() -> int:
-    """How many messages wait in the queue, over all its priority lists; what a worker has reserved is not in it.
+def queue_length(*queues: str) -> int:
+    """How many messages wait in these queues, or the usual one, over all their priority lists.
 
-    Raises `Unavailable`.
+    What a worker has reserved is not in them. Raises `Unavailable`.
     """
     try:
         with _client().pipeline(transaction=False) as pipeline:
-            for priority in PRIORITIES:
-                pipeline.llen(f"{QUEUE}{PRIORITY_SEPARATOR}{priority}" if priority else QUEUE)
+            for key in _lists(queues or (QUEUE,)):
+                pipeline.llen(key)
             return sum(pipeline.execute())
     except (redis.RedisError, OSError) as error:
         raise Unavailable(DOWN, code="broker_down") from error
+
+
+def empty(*queues: str) -> None:
+    """Throw away what waits in these queues. Raises `Unavailable`."""
+    try:
+        _client().delete(*_lists(queues))
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(DOWN, code="broker_down") from error
+
+
+def _lists(queues: Iterable[str]) -> list[str]:
+    """The Redis keys of these queues: a list for each priority."""
+    return [
+        f"{queue}{PRIORITY_SEPARATOR}{priority}" if priority else queue for queue in queues for priority in PRIORITIES
+    ]
 
 
 @cache

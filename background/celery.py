@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[attr-defined]
 from celery.signals import setup_logging, worker_init
+from kombu import Exchange, Queue
 
 from background import exact, logs
 from background.settings import get_settings
@@ -26,6 +27,15 @@ PRIORITIES = range(10)
 PRIORITY_SEPARATOR = "\x06\x16"
 DEFAULT_PRIORITY = 9
 """What a canvas message and a job of priority 0 are published with."""
+
+
+def queue_of(release: str | None) -> Queue:
+    """The queue that only the workers of this release serve, for jobs that others turned away; or the usual one.
+
+    Without an exchange: its bindings would stay in Redis for ever.
+    """
+    name = f"{QUEUE}.{release}" if release else QUEUE
+    return Queue(name, Exchange(""), routing_key=name)
 
 
 class WaitersConsumer(ResultConsumer):  # type: ignore[misc]

@@ -1,5 +1,7 @@
 """The pipelines that `POST /jobs` offers. To add one: a model of its parameters, a `Pipeline`, and its steps.
 
+`PIPELINES` names the modules whose pipelines exist: one of your own is as good as this.
+
 A step is a plain function of a context and the parameters. What it returns must be JSON; it is stored, shown,
 and given to the later steps as `context.outputs["name of the step"]`. A step may run more than once when its
 worker dies in it; `context.key` stays the same then.
@@ -82,6 +84,3 @@ def analyze(context: StepContext, params: DocumentParams) -> dict[str, Any]:
 def report(context: StepContext, params: DocumentParams) -> dict[str, Any]:
     """Write the report; its name comes from the step's key, so that a repetition writes the same files."""
     return documents.report_documents(documents.get_store(), context.outputs["analyze"], report_id=context.key)
-
-
-PIPELINES = {pipeline.name: pipeline for pipeline in (demo, document)}

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, le=100)
     job_time_limit: PositiveInt = 3600
 
+    pipelines: str = "background.pipelines"
+
     log_format: Literal["text", "json"] = "text"
 
     @field_validator("database_url")

@@ -9,7 +9,7 @@ from redis import RedisError
 from sqlalchemy import RowMapping
 
 from background import broker, database
-from background.celery import celery_app
+from background.celery import celery_app, queue_of
 from background.errors import Unavailable
 from background.jobs import queries
 from background.task_names import TaskName
@@ -19,8 +19,10 @@ logger = logging.getLogger(__name__)
 HIGHEST_PRIORITY = 9
 
 
-def publish(jobs: Sequence[RowMapping]) -> int:
+def publish(jobs: Sequence[RowMapping], *, release: str | None = None) -> int:
     """Hand the messages of committed jobs (`id`, `task_id`, `priority`) to the broker; gives how many it took.
+
+    They go to the queue of a `release` where one is named.
 
     Never raises for a broker or a database that is away: the jobs are safe in PostgreSQL, and a worker's
     recovery publishes what is missing.
@@ -38,6 +40,7 @@ def publish(jobs: Sequence[RowMapping]) -> int:
                         # Redis serves its lowest list first.
                         priority=HIGHEST_PRIORITY - job["priority"],
                         ignore_result=True,
+                        queue=queue_of(release),  # type: ignore[arg-type]  # the types know only names
                         producer=producer,
                     )
                     sent += 1

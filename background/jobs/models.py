@@ -48,7 +48,11 @@ jobs = Table(
     Column("step_names", ARRAY(Text), nullable=False),
     # Their time-outs in seconds, NULL where a step has none of its own.
     Column("step_timeouts", ARRAY(Float)),
+    # After a change of plan: the numbers in the steps' keys, by name, of all steps that ever stood in it.
+    Column("step_keys", JSONB),
     Column("params", JSONB, nullable=False),
+    # What the parameters were checked by (`Pipeline.params_digest`); workers with another one look again.
+    Column("params_digest", Text),
     Column("status", Text, nullable=False, server_default=JobStatus.PENDING.value),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("run_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -60,12 +64,20 @@ jobs = Table(
     Column("current_step", SmallInteger, nullable=False, server_default=text("0")),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("published_at", DateTime(timezone=True)),
+    # Set once a worker that cannot run the job had its message: `refused_by` are the `params_digest`s of releases that
+    # refused its parameters, with the `error`.
+    Column("turned_away", JSONB),
+    # The release to whose queue such a job was sent.
+    Column("sent_to", Text),
     Column("claim_token", Uuid),
     Column("worker", Text),
     Column("worker_id", Uuid),
     time_column("lease_until"),
     # When the running step has timed out; its lease is not renewed past that.
     time_column("step_until"),
+    # When the present attempt began, and how long it took once it has ended.
+    time_column("claimed_at"),
+    Column("running_seconds", Float),
     Column("idempotency_key", Text, unique=True),
     Column("request_digest", Text),
     Column("result", JSONB),
@@ -89,6 +101,7 @@ jobs = Table(
     # a HOT update.
     Index("ix_jobs_due", "run_at", "id", postgresql_where=text("status = 'PENDING'")),
     Index("ix_jobs_running", "id", postgresql_where=text("status = 'IN_PROGRESS'")),
+    Index("ix_jobs_turned_away", "id", postgresql_where=text("turned_away IS NOT NULL AND status = 'PENDING'")),
 )
 
 job_steps = Table(

@@ -1,11 +1,15 @@
 """What a pipeline is made of. The pipelines themselves are declared in `background.pipelines`."""
 
+import hashlib
+import inspect
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Params(BaseModel):
@@ -18,6 +22,14 @@ class Params(BaseModel):
 
     def check(self) -> None:
         """Raise `background.errors.Invalid` when a job with these parameters could not succeed."""
+
+
+class DeclaredWrong(SystemExit):
+    """A pipeline that cannot work ends the process that imports it, with one line."""
+
+
+class Refused(Exception):
+    """Parameters that this release of a pipeline does not take; its text says why."""
 
 
 class Cancelled(BaseException):
@@ -40,22 +52,26 @@ class NoRetry(Exception):
 class StepContext:
     """What a step is told, and its way to report.
 
-    `outputs` holds the outputs of the earlier steps by name. `(job_id, step_number)` stays the same over all
-    attempts: use it as the key of outside effects. `failures` counts the errors of this very step so far.
+    `outputs` holds the outputs of the earlier steps by name. `key` stays the same over all attempts: use it for outside
+    effects. `failures` counts the errors of this very step so far.
     """
 
     job_id: int
     step_number: int
     attempt: int
     failures: int = 0
+    key_number: int | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     report: Callable[[float, str | None], None]
     watch: Callable[[], None]
 
     @property
     def key(self) -> str:
-        """The stable key of this step as text, e.g. `job-7-step-2`."""
-        return f"job-{self.job_id}-step-{self.step_number}"
+        """The stable key of this step as text, e.g. `job-7-step-2`.
+
+        A step keeps the number that it had when its name first stood in the job's plan.
+        """
+        return f"job-{self.job_id}-step-{self.key_number or self.step_number}"
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Report how far this step is, from 0 to 1; written at most twice a second.
@@ -84,18 +100,30 @@ StepFunctionT = TypeVar("StepFunctionT", bound=StepFunction)
 class Pipeline:
     """A named row of steps with one model of parameters; `pipeline.step` adds a step (see `background.pipelines`).
 
-    `timeouts` has the seconds of those steps that may not take as long as `JOB_TIME_LIMIT`.
+    `upgrade` makes of the parameters of an older release, a dictionary, those of this one. `timeouts` has the seconds
+    of those steps that may not take as long as `JOB_TIME_LIMIT`.
     """
 
     name: str
     params: type[Params]
     description: str = ""
-    steps: dict[str, StepFunction] = field(default_factory=dict)
-    timeouts: dict[str, float] = field(default_factory=dict)
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    steps: dict[str, StepFunction] = field(default_factory=dict, init=False)
+    timeouts: dict[str, float] = field(default_factory=dict, init=False)
 
     def step(self, function: StepFunctionT) -> StepFunctionT:
-        """Decorator: the function becomes the next step, under its own name."""
-        self.steps[function.__name__] = function
+        """Decorator: the function becomes the next step, under its own name. Raises `DeclaredWrong`."""
+        name = getattr(function, "__name__", repr(function))
+        step = f"Step {name!r} of pipeline {self.name!r}"
+        if name in self.steps:
+            raise DeclaredWrong(f"{step} is there twice. A decorator keeps a function's name with functools.wraps.")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise DeclaredWrong(f"{step} is async; a step is a plain function.")
+        try:
+            inspect.signature(function).bind(None, None)
+        except TypeError:
+            raise DeclaredWrong(f"{step} must take two arguments, the context and the parameters.") from None
+        self.steps[name] = function
         return function
 
     def step_within(self, seconds: float) -> Callable[[StepFunctionT], StepFunctionT]:
@@ -106,3 +134,29 @@ class Pipeline:
             return self.step(function)
 
         return add
+
+    @cached_property
+    def params_digest(self) -> str:
+        """What tells whether two releases take the same parameters: their schema, and how it is written."""
+        try:
+            source = inspect.getsource(self.params)
+        except (OSError, TypeError):
+            source = ""
+        text = json.dumps(self.params.model_json_schema(), sort_keys=True) + source
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def accept(self, params: dict[str, Any]) -> Params:
+        """The parameters of a job, perhaps of an older release, as this one's model. Raises `Refused`."""
+        try:
+            return self.params.model_validate(params)
+        except ValidationError as error:
+            reason = error
+        try:
+            if self.upgrade is not None:
+                return self.params.model_validate(self.upgrade(dict(params)))
+        except ValidationError as error:
+            reason = error
+        except Exception as error:
+            raise Refused(f"upgrade: {type(error).__name__}: {error}") from error
+        first = reason.errors()[0]
+        raise Refused(f"{'.'.join(map(str, first['loc'])) or 'params'}: {first['msg']}") from reason

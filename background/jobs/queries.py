@@ -30,18 +30,30 @@ _STEP_BEGINS = """
     RETURNING failures
 """
 
+_COMPLETED = """EXISTS (SELECT FROM job_steps
+    WHERE job_id = jobs.id AND step_number = number AND job_steps.status = 'COMPLETED')"""
+
+FIRST_STEP = f"""
+    (SELECT min(number) FROM generate_subscripts(step_names, 1) AS number WHERE NOT {_COMPLETED})
+"""
+"""The number of the first step of a job's plan that is not COMPLETED."""
+
+HAS_STEP = "(CAST(:abilities AS jsonb) #> ARRAY[pipeline, 'steps'] @> to_jsonb(step_names[{step}]))"
+"""Whether a worker with these `:abilities` (see `registry`) can run that step of a job. NULL is no."""
+
 # A due job counts as published from the start: its message follows at once, and one that is missing shows as a
 # shortfall.
 _CREATE = text(f"""
 WITH job AS (
-    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at,
-                      published_at, idempotency_key, request_digest)
-    SELECT task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts,
+    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, params_digest, priority, max_attempts,
+                      run_at, published_at, idempotency_key, request_digest)
+    SELECT task_id, pipeline, step_names, step_timeouts, params, params_digest, priority, max_attempts,
            now() + delay_seconds * interval '1 second',
            CASE WHEN delay_seconds = 0 THEN now() END, idempotency_key, request_digest
     FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS asked(
         position int, task_id uuid, pipeline text, step_names text[], step_timeouts float8[], params jsonb,
-        priority smallint, delay_seconds float8, max_attempts smallint, idempotency_key text, request_digest text)
+        params_digest text, priority smallint, delay_seconds float8, max_attempts smallint,
+        idempotency_key text, request_digest text)
     ORDER BY position
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id, task_id, status, priority, run_at <= now() AS due
@@ -73,17 +85,19 @@ SELECT status FROM own
 """)
 
 _LOCK = text("""
-SELECT id, status, pipeline, cardinality(step_names) AS steps_total,
-    (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
+SELECT id, status, pipeline, params, step_names, step_keys,
+    ARRAY(SELECT name FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS completed
 FROM jobs WHERE id = :job_id FOR UPDATE
 """)
 
 _RETRY = text(f"""
 WITH own AS (
     UPDATE jobs
-    SET status = 'PENDING', params = coalesce(CAST(:params AS jsonb), params), failures = 0, run_at = now(),
-        published_at = now(), cancel_requested = false, claim_token = NULL, result = NULL, error = NULL,
-        finished_at = NULL, event_count = event_count + 1, updated_at = now()
+    SET status = 'PENDING', params = coalesce(CAST(:params AS jsonb), params),
+        params_digest = CASE WHEN :params IS NULL THEN params_digest ELSE :params_digest END,
+        failures = 0, run_at = now(), published_at = now(), turned_away = NULL, sent_to = NULL,
+        cancel_requested = false, claim_token = NULL, result = NULL, error = NULL, finished_at = NULL,
+        event_count = event_count + 1, updated_at = now()
     WHERE id = :job_id
     RETURNING *
 ), removed AS (
@@ -93,6 +107,18 @@ WITH own AS (
 )
 SELECT id, task_id, status, priority FROM own
 """)
+
+# Rows go where the new plan has them; by way of negative numbers, since each is unique in its job.
+_PLAN = text("""
+UPDATE jobs SET step_names = :step_names, step_timeouts = :step_timeouts, step_keys = CAST(:step_keys AS jsonb)
+WHERE id = :job_id
+""")
+_UNPLACE = text("UPDATE job_steps SET step_number = -step_number WHERE job_id = :job_id")
+_PLACE = text("""
+UPDATE job_steps SET step_number = place FROM unnest(CAST(:step_names AS text[])) WITH ORDINALITY AS plan(step, place)
+WHERE job_id = :job_id AND name = step AND status = 'COMPLETED'
+""")
+_DROP_UNPLACED = text("DELETE FROM job_steps WHERE job_id = :job_id AND step_number < 0")
 
 _REMOVE = text("""
 DELETE FROM jobs WHERE id = :job_id AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') RETURNING id
@@ -112,9 +138,12 @@ WITH own AS (
         worker = :worker, worker_id = :worker_id, lease_until = now() + :lease * interval '1 second',
         current_step = first.step,
         step_until = now() + least(step_timeouts[first.step], :time_limit) * interval '1 second',
-        published_at = NULL, started_at = coalesce(started_at, now()), updated_at = now()
-    FROM (SELECT 1 + count(*) AS step FROM job_steps WHERE job_id = :job_id AND status = 'COMPLETED') AS first
-    WHERE id = :job_id AND NOT cancel_requested AND run_at <= now()
+        published_at = NULL, turned_away = NULL, sent_to = NULL, running_seconds = NULL,
+        claimed_at = CASE WHEN claim_token = :token THEN claimed_at ELSE now() END,
+        started_at = coalesce(started_at, now()), updated_at = now()
+    FROM (SELECT jobs.id AS job_id, {FIRST_STEP} AS step FROM jobs WHERE id = :job_id) AS first
+    WHERE id = first.job_id AND NOT cancel_requested AND run_at <= now() AND {HAS_STEP.format(step="first.step")}
+      AND (:accepted OR params_digest = CAST(:abilities AS jsonb) #>> ARRAY[pipeline, 'params'])
       AND (status = 'PENDING' OR (status = 'IN_PROGRESS' AND claim_token = :token))
     RETURNING jobs.*
 ), step AS ({_STEP_BEGINS.format(source="own")}
@@ -123,31 +152,41 @@ WITH own AS (
     ON CONFLICT (job_id, number) DO NOTHING
 )
 SELECT own.id, own.task_id, own.pipeline, own.params, own.attempt, own.failures, own.max_attempts,
-       own.current_step, step.failures AS step_failures,
+       own.step_names, own.step_keys, own.current_step, step.failures AS step_failures,
        least(step_timeouts[current_step], :time_limit) AS step_seconds,
-       (SELECT coalesce(jsonb_object_agg(step_number, output), '{{}}') FROM job_steps
+       (SELECT coalesce(jsonb_object_agg(name, output), '{{}}') FROM job_steps
         WHERE job_id = :job_id AND status = 'COMPLETED') AS outputs
 FROM own LEFT JOIN step ON true
 """)
 
-# Ends step k and begins step k + 1, or ends the job. Asked again after a lost answer, `own` is empty because
-# current_step has moved on, and the second half answers how it stands.
+# Ends a step and begins the next one that is not COMPLETED, or ends the job. One that the worker does not have waits
+# for another worker. Asked again after a lost answer, `own` is empty because current_step has moved on, and the second
+# half answers how it stands.
 _FINISH_STEP = text(f"""
-WITH own AS (
+WITH next AS (
+    SELECT job_id, step, coalesce({HAS_STEP.format(step="step")}, false) AS here, last
+    FROM (SELECT id AS job_id, pipeline, step_names, cardinality(step_names) AS last,
+              (SELECT min(number) FROM generate_subscripts(step_names, 1) AS number
+               WHERE number > :step AND NOT {_COMPLETED}) AS step
+          FROM jobs WHERE id = :job_id) AS plan
+), own AS (
     UPDATE jobs
-    SET status = CASE WHEN current_step = cardinality(step_names) THEN 'COMPLETED'
-                      WHEN cancel_requested THEN 'CANCELLED' ELSE 'IN_PROGRESS' END,
-        lease_until = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested THEN lease_until END,
-        step_until = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested
-            THEN now() + least(step_timeouts[current_step + 1], :time_limit) * interval '1 second' END,
-        finished_at = CASE WHEN current_step = cardinality(step_names) OR cancel_requested THEN now() END,
-        result = CASE WHEN current_step = cardinality(step_names) THEN CAST(:output AS jsonb) END,
-        error = CASE WHEN current_step < cardinality(step_names) THEN error END,
-        current_step = CASE WHEN current_step < cardinality(step_names) AND NOT cancel_requested
-                            THEN current_step + 1 ELSE current_step END,
+    SET status = CASE WHEN step IS NULL THEN 'COMPLETED' WHEN cancel_requested THEN 'CANCELLED'
+                      WHEN here THEN 'IN_PROGRESS' ELSE 'PENDING' END,
+        lease_until = CASE WHEN here AND NOT cancel_requested THEN lease_until END,
+        step_until = CASE WHEN here AND NOT cancel_requested
+            THEN now() + least(step_timeouts[step], :time_limit) * interval '1 second' END,
+        turned_away = CASE WHEN step IS NOT NULL AND NOT here THEN jsonb_build_object('refused_by', '{{}}'::text[]) END,
+        running_seconds = CASE WHEN NOT here OR cancel_requested THEN extract(epoch FROM now() - claimed_at) END,
+        finished_at = CASE WHEN step IS NULL OR cancel_requested THEN now() END,
+        result = CASE WHEN step IS NULL AND current_step = last THEN CAST(:output AS jsonb) WHEN step IS NULL
+            THEN (SELECT output FROM job_steps WHERE job_steps.job_id = jobs.id AND step_number = last) END,
+        error = CASE WHEN step IS NOT NULL THEN error END,
+        current_step = CASE WHEN step IS NOT NULL AND NOT cancel_requested THEN step ELSE current_step END,
         event_count = event_count + 1, updated_at = now()
-    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS' AND current_step = :step
-    RETURNING *
+    FROM next
+    WHERE id = next.job_id AND attempt = :attempt AND status = 'IN_PROGRESS' AND current_step = :step
+    RETURNING jobs.*
 ), done AS (
     UPDATE job_steps
     SET status = 'COMPLETED', message = 'Step ' || step_number || ' completed successfully', progress = 1,
@@ -177,6 +216,7 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE :status END,
         failures = failures + :failed, error = CASE :failed WHEN 1 THEN :message ELSE error END,
         lease_until = NULL, step_until = NULL, claim_token = NULL, published_at = NULL,
+        running_seconds = extract(epoch FROM now() - claimed_at),
         run_at = CASE WHEN :status = 'PENDING' THEN now() + :delay * interval '1 second' ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR :status <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = now()
@@ -204,6 +244,7 @@ WITH own AS (
     UPDATE jobs
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL,
         step_until = NULL, claim_token = NULL, run_at = now(), published_at = NULL,
+        running_seconds = extract(epoch FROM now() - claimed_at),
         finished_at = CASE WHEN cancel_requested THEN now() END, event_count = event_count + 1, updated_at = now()
     WHERE worker_id = :worker_id AND status = 'IN_PROGRESS'
     RETURNING *
@@ -242,8 +283,9 @@ SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND 
 def create(connection: Connection, jobs: Sequence[dict[str, Any]]) -> Sequence[RowMapping]:
     """Insert PENDING jobs with their first events, in order; gives `id`, `task_id`, `status`, `priority` and `due`.
 
-    Each has `task_id`, `pipeline`, `step_names`, `params`, `priority`, `delay_seconds`, `max_attempts` and, if
-    any, `idempotency_key` with `request_digest`. One whose key is taken is left out.
+    Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `params_digest`, `priority`,
+    `delay_seconds`, `max_attempts` and, if any, `idempotency_key` with `request_digest`. One whose key is taken is left
+    out.
     """
     numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
     return connection.execute(_CREATE, {"jobs": jsontext.dumps(numbered)}).mappings().all()
@@ -260,14 +302,34 @@ def cancel(connection: Connection, job_id: int) -> str | None:
 
 
 def lock(connection: Connection, job_id: int) -> RowMapping | None:
-    """Hold the job's row for the rest of the transaction; gives what `states.may_retry` needs, and `pipeline`."""
+    """Hold the job's row for the rest of the transaction; gives what a retry depends on."""
     return connection.execute(_LOCK, {"job_id": job_id}).mappings().one_or_none()
 
 
-def retry(connection: Connection, *, job_id: int, from_step: int | None, params: str | None) -> RowMapping:
+def retry(
+    connection: Connection, *, job_id: int, from_step: int | None, params: str | None, params_digest: str | None
+) -> RowMapping:
     """Make an ended job PENDING again, without its steps from `from_step` on; `params` is JSON text."""
-    values = {"job_id": job_id, "from_step": from_step, "params": params}
+    values = {"job_id": job_id, "from_step": from_step, "params": params, "params_digest": params_digest}
     return connection.execute(_RETRY, values).mappings().one()
+
+
+def plan(
+    connection: Connection,
+    *,
+    job_id: int,
+    step_names: Sequence[str],
+    step_timeouts: Sequence[float | None],
+    step_keys: str,
+) -> None:
+    """Give a locked, ended job another plan. What is COMPLETED of it stays so; of other steps nothing is kept.
+
+    `step_keys` is a JSON object: the number of each step's key by its name.
+    """
+    values = {"job_id": job_id, "step_names": list(step_names), "step_timeouts": list(step_timeouts)}
+    connection.execute(_PLAN, {**values, "step_keys": step_keys})
+    for statement in (_UNPLACE, _PLACE, _DROP_UNPLACED):
+        connection.execute(statement, values)
 
 
 def remove(connection: Connection, job_id: int) -> bool:
@@ -289,11 +351,15 @@ def claim(
     worker_id: str,
     lease: float,
     time_limit: float,
+    abilities: str,
+    accepted: bool,
 ) -> RowMapping | None:
     """Make a due PENDING job this worker's for `lease` seconds and begin its first step that is not COMPLETED.
 
-    That step may take `time_limit` seconds, or `step_seconds` of the row given, which is less where the step has
-    a time-out of its own. `None` when there is nothing to claim. A row whose `step_failures` is `None` says: ask again.
+    Only if the worker's `abilities` (JSON text, see `registry`) have that step and take the job's parameters, unless
+    these are `accepted` already. That step may take `time_limit` seconds, or `step_seconds` of the row given, which is
+    less where the step has a time-out of its own. `None` when there is nothing to claim. A row whose `step_failures` is
+    `None` says: ask again.
     """
     values = {
         "job_id": job_id,
@@ -302,19 +368,24 @@ def claim(
         "worker_id": worker_id,
         "lease": lease,
         "time_limit": time_limit,
+        "abilities": abilities,
+        "accepted": accepted,
     }
     return connection.execute(_CLAIM, values).mappings().one_or_none()
 
 
 def finish_step(
-    connection: Connection, *, job_id: int, attempt: int, step: int, output: str, time_limit: float
+    connection: Connection, *, job_id: int, attempt: int, step: int, output: str, time_limit: float, abilities: str
 ) -> RowMapping | None:
     """End step `step` with `output` (JSON text) and begin the next, or end the job.
+
+    A next step that is not among `abilities` (see `claim`) waits for another worker.
 
     Gives the job's `status`, its `current_step`, and that step's `step_failures` and `step_seconds` (see `claim`);
     `None` when the job is no longer held by this attempt.
     """
     values = {"job_id": job_id, "attempt": attempt, "step": step, "output": output, "time_limit": time_limit}
+    values["abilities"] = abilities
     return connection.execute(_FINISH_STEP, values).mappings().one_or_none()
 
 

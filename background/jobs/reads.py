@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+from background.jobs.queries import FIRST_STEP
+
 _STEPS_OF_JOB = """
     (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'job_id' - 'failures' ORDER BY s.step_number), '[]')
      FROM job_steps s WHERE s.job_id = jobs.id) AS steps
@@ -13,7 +15,10 @@ _STEPS_OF_JOB = """
 _JOB_COLUMNS = f"""
     id, task_id, status, created_at, updated_at, pipeline, params, priority, attempt, max_attempts, run_at,
     started_at, finished_at, worker, result, error, failures, published_at IS NOT NULL AS published,
-    extract(epoch FROM run_at - now())::float AS seconds_until_due, {_STEPS_OF_JOB}
+    extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away,
+    CASE status WHEN 'PENDING' THEN step_names[{FIRST_STEP}] END AS next_step,
+    CASE status WHEN 'IN_PROGRESS' THEN extract(epoch FROM now() - claimed_at)::float ELSE running_seconds END
+        AS running_seconds, {_STEPS_OF_JOB}
 """
 
 # One statement, so one snapshot: a job and its steps always agree.
@@ -51,7 +56,7 @@ WITH minutes AS (
         count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
         count(*) FILTER (WHERE status = 'FAILED') AS failed,
         avg(extract(epoch FROM started_at - run_at)) FILTER (WHERE run_at <= started_at) AS waiting,
-        avg(extract(epoch FROM finished_at - started_at)) AS running
+        avg(running_seconds) AS running
     FROM jobs WHERE finished_at >= now() - interval '1 hour' GROUP BY 1
 )
 SELECT minute, coalesce(number, 0) AS submitted, coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed,

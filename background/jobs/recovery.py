@@ -16,11 +16,12 @@ from celery.worker import state as celery_state
 from celery.worker.request import Request
 from sqlalchemy import Connection, RowMapping
 
-from background import database
+from background import broker, database
 from background.broker import queue_length
 from background.canvas import recovery as canvas_recovery
+from background.celery import QUEUE, queue_of
 from background.errors import Unavailable
-from background.jobs import dispatch, queries, recovery_queries, states
+from background.jobs import dispatch, queries, recovery_queries, states, turned_away
 from background.jobs.states import EventKind
 from background.settings import get_settings
 from background.task_names import TaskName
@@ -144,22 +145,41 @@ def reap(steadiness: Steadiness) -> int:
     return len(rows)
 
 
-def publish_missing() -> int:
-    """Publish jobs that are due and have no message; gives how many. Raises `Unavailable`.
+def publish_missing(release: str | None = None) -> int:
+    """Publish jobs that are due and have no message, to the queue of this release or the usual one; gives how many.
 
     A job that was never published is; of those that were, only as many as the queue is short of. So a backlog
-    never multiplies its messages, and a job is overlooked only while the queue holds somebody else's.
+    never multiplies its messages, and a job is overlooked only while the queue holds somebody else's. Raises
+    `Unavailable`.
     """
     with database.transaction() as connection:
         if not recovery_queries.try_recovery_lock(connection):
             return 0
-        jobs = list(recovery_queries.to_publish(connection, again=False, limit=BATCH))
+        jobs = list(recovery_queries.to_publish(connection, release=release, again=False, limit=BATCH))
         room = BATCH - len(jobs)
-        queued = queue_length()
-        shortfall = recovery_queries.count_published(connection, limit=queued + room) - queued
+        queued = queue_length(queue_of(release).name)
+        shortfall = recovery_queries.count_published(connection, release=release, limit=queued + room) - queued
         if shortfall > 0:
-            jobs += recovery_queries.to_publish(connection, again=True, limit=shortfall)
-    return dispatch.publish(jobs)
+            jobs += recovery_queries.to_publish(connection, release=release, again=True, limit=shortfall)
+    return dispatch.publish(jobs, release=release)
+
+
+def send_on() -> Collection[str]:
+    """Find for each job that was turned away a live release that can run it; gives those that such jobs wait for.
+
+    Raises `Unavailable`.
+    """
+    with database.transaction() as connection:
+        releases = workers.releases(connection, patience=get_settings().lease_seconds)
+        if not recovery_queries.try_recovery_lock(connection):
+            return ()
+        recalled = turned_away.recall(connection, releases)
+        for release, abilities in releases.items():
+            turned_away.send_to(connection, release, abilities)
+        wanted = turned_away.sent_to(connection)
+    if recalled:
+        broker.empty(*(queue_of(release).name for release in recalled))
+    return wanted
 
 
 def end_child(request: Request | None) -> None:
@@ -224,7 +244,7 @@ class Recovery:
         with self._present:
             if self._identity is not None:
                 try:
-                    queued = queue_length()
+                    queued = queue_length(QUEUE, queue_of(self._identity.release).name)
                 except Unavailable:
                     queued = None
                 with database.transaction() as connection:
@@ -239,6 +259,8 @@ class Recovery:
             self._steadiness.forget()
             raise
         publish_missing()
+        for release in send_on():
+            publish_missing(release)
         # After an outage of PostgreSQL no worker has been seen for a while.
         if self._steadiness.seconds >= get_settings().lease_seconds:
             canvas_recovery.sweep()

@@ -36,6 +36,7 @@ _COUNT_PUBLISHED = text("""
 SELECT count(*) FROM (
     SELECT FROM jobs
     WHERE status = 'PENDING' AND published_at < now() - :grace * interval '1 second' AND run_at <= now()
+      AND sent_to IS NOT DISTINCT FROM :release
     LIMIT :limit
 ) AS published
 """)
@@ -44,6 +45,7 @@ _TO_PUBLISH = text("""
 WITH chosen AS (
     SELECT id FROM jobs
     WHERE status = 'PENDING' AND run_at <= now()
+      AND sent_to IS NOT DISTINCT FROM :release AND (turned_away IS NULL OR sent_to IS NOT NULL)
       AND CASE WHEN :again THEN published_at < now() - :grace * interval '1 second' ELSE published_at IS NULL END
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
@@ -85,16 +87,18 @@ def try_recovery_lock(connection: Connection) -> bool:
     return bool(connection.execute(_RECOVERY_LOCK, {"key": RECOVERY_LOCK_KEY}).scalar_one())
 
 
-def count_published(connection: Connection, *, limit: int) -> int:
-    """How many due jobs, `limit` at most, should have a message in the queue."""
-    values = {"limit": limit, "grace": PUBLISH_GRACE_SECONDS}
+def count_published(connection: Connection, *, release: str | None, limit: int) -> int:
+    """How many due jobs, `limit` at most, should have a message in the queue of this release, or the usual one."""
+    values = {"limit": limit, "release": release, "grace": PUBLISH_GRACE_SECONDS}
     return int(connection.execute(_COUNT_PUBLISHED, values).scalar_one())
 
 
-def to_publish(connection: Connection, *, again: bool, limit: int) -> Sequence[RowMapping]:
+def to_publish(connection: Connection, *, release: str | None, again: bool, limit: int) -> Sequence[RowMapping]:
     """Mark the oldest due jobs as published, at most `limit`; gives their `id`, `task_id` and `priority`.
+
+    Those that are sent to this release, or to none.
 
     Those that never were; or, `again`, those whose message should be in the queue.
     """
-    values = {"again": again, "limit": limit, "grace": PUBLISH_GRACE_SECONDS}
+    values = {"release": release, "again": again, "limit": limit, "grace": PUBLISH_GRACE_SECONDS}
     return connection.execute(_TO_PUBLISH, values).mappings().all()

@@ -16,7 +16,6 @@ from background.jobs.schemas import (
     Statistics,
 )
 from background.jobs.states import JobStatus
-from background.pipelines import PIPELINES
 from background.problems import responses
 from background.requests import NO_NUL, StorableJSONRoute
 
@@ -99,18 +98,10 @@ def delete_job(job_id: JobId) -> None:
     service.delete_job(job_id)
 
 
-@router.get("/pipelines")
+@router.get("/pipelines", responses=responses())
 def list_pipelines() -> list[PipelineInfo]:
-    """Every pipeline with its steps and the JSON Schema of its params."""
-    return [
-        PipelineInfo(
-            name=pipeline.name,
-            description=pipeline.description,
-            steps=list(pipeline.steps),
-            params=pipeline.params.model_json_schema(),
-        )
-        for pipeline in PIPELINES.values()
-    ]
+    """Every pipeline with its steps, the JSON Schema of its params, and what the live workers have of it."""
+    return service.get_pipelines()
 
 
 def link_next(request: Request, response: Response, *, before: int | str) -> None:

@@ -3,12 +3,14 @@
 No step runs inside a transaction. Between steps there is one statement, which ends the one and begins the next.
 """
 
+import json
 import logging
 import random
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -16,11 +18,10 @@ from sqlalchemy import Connection, RowMapping
 
 from background import database, jsontext
 from background.errors import Unavailable
-from background.jobs import queries, states
+from background.jobs import queries, registry, states, turned_away
 from background.jobs.deadline import Deadline
-from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, StepContext, TimedOut
+from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, Refused, StepContext, TimedOut
 from background.jobs.states import EventKind, JobStatus
-from background.pipelines import PIPELINES
 from background.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -54,9 +55,10 @@ class Attempt:
     number: int
     failures: int
     max_attempts: int
-    pipeline: Pipeline | None
-    pipeline_name: str
+    pipeline: Pipeline
     params: dict[str, Any]
+    step_names: list[str]
+    step_keys: dict[str, int]
     step: int
     step_failures: int
     step_seconds: float
@@ -67,27 +69,32 @@ class Attempt:
     @classmethod
     def from_claim(cls, row: RowMapping) -> "Attempt":
         """The attempt that a claim has begun."""
-        pipeline = PIPELINES.get(row["pipeline"])
-        names = list(pipeline.steps) if pipeline else []
         return cls(
             job_id=row["id"],
             number=row["attempt"],
             failures=row["failures"],
             max_attempts=row["max_attempts"],
-            pipeline=pipeline,
-            pipeline_name=row["pipeline"],
+            pipeline=registry.pipelines()[row["pipeline"]],
             params=row["params"],
+            step_names=row["step_names"],
+            step_keys=row["step_keys"] or {},
             step=row["current_step"],
             step_failures=row["step_failures"],
             step_seconds=row["step_seconds"],
-            outputs={names[int(number) - 1]: output for number, output in row["outputs"].items() if names},
+            outputs=row["outputs"],
         )
+
+    @property
+    def step_name(self) -> str:
+        """What the running step is called by."""
+        return self.step_names[self.step - 1]
 
     def context(self) -> StepContext:
         """What the step to be run is told."""
         return StepContext(
             job_id=self.job_id,
             step_number=self.step,
+            key_number=self.step_keys.get(self.step_name, self.step),
             attempt=self.number,
             failures=self.step_failures,
             outputs=self.outputs,
@@ -126,16 +133,15 @@ class Attempt:
 
     def run_step(self) -> str:
         """Call the step's function; gives its output as JSON text."""
-        if self.pipeline is None:
-            raise RuntimeError(f"This worker has no pipeline {self.pipeline_name!r}.")
-        function = list(self.pipeline.steps.values())[self.step - 1]
+        function = self.pipeline.steps[self.step_name]
+        params = self.pipeline.accept(self.params)
         with Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline:
-            output = function(self.context(), self.pipeline.params.model_validate(self.params))
+            output = function(self.context(), params)
         try:
             text = jsontext.dumps(output)
         except ValueError as error:
             raise NoRetry(f"What the step returned cannot be stored. {error}") from None
-        self.outputs[function.__name__] = output
+        self.outputs[self.step_name] = output
         return text
 
     def advance(self, output: str) -> bool:
@@ -149,6 +155,7 @@ class Attempt:
                 step=step,
                 output=output,
                 time_limit=get_settings().job_time_limit,
+                abilities=_abilities(),
             )
         )
         if row is None or row["status"] != JobStatus.IN_PROGRESS:
@@ -198,8 +205,20 @@ class Attempt:
         )
 
 
+@cache
+def _abilities() -> str:
+    return json.dumps(registry.abilities())
+
+
 def claim(job_id: int, *, worker: str, worker_id: str) -> Attempt | None:
-    """Make the job this worker's. `None` when it is not there, not due, ended, or somebody else's."""
+    """Make the job this worker's. `None` when it is not there, not due, ended, somebody else's, or turned away."""
+    row = _claim(job_id, worker, worker_id, accepted=False)
+    if row is None and can_run(job_id):
+        row = _claim(job_id, worker, worker_id, accepted=True)
+    return None if row is None else Attempt.from_claim(row)
+
+
+def _claim(job_id: int, worker: str, worker_id: str, *, accepted: bool) -> RowMapping | None:
     token = str(uuid4())
     while True:
         row = persist(
@@ -211,12 +230,31 @@ def claim(job_id: int, *, worker: str, worker_id: str) -> Attempt | None:
                 worker_id=worker_id,
                 lease=get_settings().lease_seconds,
                 time_limit=get_settings().job_time_limit,
+                abilities=_abilities(),
+                accepted=accepted,
             )
         )
-        if row is None:
-            return None
-        if row["step_failures"] is not None:
-            return Attempt.from_claim(row)
+        if row is None or row["step_failures"] is not None:
+            return row
+
+
+def can_run(job_id: int) -> bool:
+    """Whether a job that waits could be run here, by this release; if not, it is turned away."""
+    row = persist(lambda connection: turned_away.look(connection, job_id))
+    if row is None:
+        return False
+    pipeline = registry.pipelines().get(row["pipeline"])
+    refusal: dict[str, str] = {}
+    if pipeline is not None and row["step"] in pipeline.steps:
+        try:
+            pipeline.accept(row["params"])
+        except Refused as error:
+            refusal = {"error": jsontext.clean_text(str(error)), "digest": pipeline.params_digest}
+        else:
+            return True
+    logger.info("Job %s waits for a worker that can run it. %s", job_id, refusal.get("error", ""))
+    persist(lambda connection: turned_away.turn_away(connection, job_id=job_id, **refusal))
+    return False
 
 
 def run(job_id: int, *, worker: str, worker_id: str) -> None:

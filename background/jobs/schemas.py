@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationEr
 from sqlalchemy import RowMapping
 
 from background.errors import Invalid
-from background.jobs import states
-from background.jobs.pipeline import Params, Pipeline
+from background.jobs import registry, states
+from background.jobs.pipeline import Params, Pipeline, Refused
 from background.jobs.states import EventKind, JobStatus, StepStatus
-from background.pipelines import PIPELINES
 from background.settings import get_settings
 from background.workers.queries import Snapshot
 
@@ -31,9 +30,10 @@ class JobRequest(BaseModel):
 
     def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, Params]:
         """The pipeline and its checked parameters. Raises `Invalid`, so that no worker ever meets bad ones."""
-        pipeline = PIPELINES.get(self.pipeline)
+        known = registry.pipelines()
+        pipeline = known.get(self.pipeline)
         if pipeline is None:
-            message = f"There is no pipeline {self.pipeline!r}; there are {', '.join(PIPELINES)}."
+            message = f"There is no pipeline {self.pipeline!r}; there are {', '.join(known)}."
             raise Invalid(message, where=(*where, "pipeline"))
         return pipeline, checked(pipeline, self.params, where=(*where, "params"))
 
@@ -50,6 +50,14 @@ def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | in
     return found
 
 
+def still_accepted(pipeline: Pipeline, params: dict[str, Any]) -> None:
+    """Raise `Invalid` where the parameters of an older release are not taken by this one."""
+    try:
+        pipeline.accept(params)
+    except Refused as error:
+        raise Invalid(str(error), where=("body", "params"), code="params_refused", error=str(error)) from error
+
+
 class BatchRequest(BaseModel):
     """The body of `POST /jobs/batch`: all of them, or none."""
 
@@ -59,12 +67,16 @@ class BatchRequest(BaseModel):
 
 
 class RetryRequest(BaseModel):
-    """The body of `POST /jobs/{id}/retry`. `params` replace the old ones entirely."""
+    """The body of `POST /jobs/{id}/retry`. `params` replace the old ones entirely.
+
+    `replan` gives the job the steps of today's release; what is COMPLETED of them stays so.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     from_step: int | None = Field(None, ge=1, le=100)
     params: dict[str, Any] | None = None
+    replan: bool = False
 
 
 class JobCreated(BaseModel):
@@ -114,6 +126,8 @@ class WaitingFacts(BaseModel):
     error: str | None = None
     queued: int | None = None
     workers: int | None = None
+    pipeline: str | None = None
+    step: str | None = None
 
 
 def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
@@ -122,7 +136,10 @@ def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
 
 
 class Job(BaseModel):
-    """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run."""
+    """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run.
+
+    `running_seconds` is how long the present or last attempt has taken.
+    """
 
     id: int
     task_id: UUID
@@ -137,6 +154,7 @@ class Job(BaseModel):
     run_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    running_seconds: float | None
     worker: str | None
     result: Any
     error: str | None
@@ -156,6 +174,9 @@ class Job(BaseModel):
                 published=row["published"],
                 live_workers=workers.live,
                 queue_length=workers.queue_length,
+                lacking=states.lacking(
+                    row["pipeline"], row["next_step"], turned_away=row["turned_away"], abilities=workers.abilities
+                ),
             )
             facts = states.waiting(known)
         return cls.model_validate({**row, "waiting": facts, "waiting_for": facts and states.waiting_for(facts)})
@@ -170,7 +191,7 @@ class JobWithHistory(Job):
 class Minute(BaseModel):
     """One minute of the last hour. The means, in seconds, are of the jobs that ended in it; `None` without any.
 
-    Waiting is the time from being due to the first start, running the time from there to the end.
+    Waiting is the time from being due to the first start, running that of the last attempt.
     """
 
     minute: datetime
@@ -198,10 +219,23 @@ class Statistics(BaseModel):
     series: list[Minute]
 
 
+class WorkerSteps(BaseModel):
+    """Which steps of a pipeline a live worker has; `None` where it does not have the pipeline."""
+
+    worker: str
+    release: str | None
+    steps: list[str] | None
+
+
 class PipelineInfo(BaseModel):
-    """One entry of `GET /pipelines`: its steps in order and the JSON Schema of its params."""
+    """One entry of `GET /pipelines`: its steps in order and the JSON Schema of its params.
+
+    `workers` are the live ones; there is `drift` where one of them has other steps, or takes other params.
+    """
 
     name: str
     description: str
     steps: list[str]
     params: dict[str, Any]
+    drift: bool
+    workers: list[WorkerSteps]

@@ -9,10 +9,20 @@ from sqlalchemy import RowMapping
 
 from background import broker, database, jsontext
 from background.errors import Conflict, NotFound, Unavailable
-from background.jobs import dispatch, queries, reads, states
-from background.jobs.schemas import Job, JobRequest, JobWithHistory, RetryRequest, Statistics, checked
+from background.jobs import dispatch, queries, reads, registry, states
+from background.jobs.pipeline import Pipeline
+from background.jobs.schemas import (
+    Job,
+    JobRequest,
+    JobWithHistory,
+    PipelineInfo,
+    RetryRequest,
+    Statistics,
+    WorkerSteps,
+    checked,
+    still_accepted,
+)
 from background.jobs.states import JobStatus
-from background.pipelines import PIPELINES
 from background.settings import get_settings
 from background.workers import queries as workers
 
@@ -66,21 +76,28 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         row = queries.lock(connection, job_id)
         if row is None:
             raise _missing(job_id)
-        if request.from_step is not None and request.from_step > row["steps_total"]:
-            raise _no_retry(job_id, why="steps", total=row["steps_total"])
+        pipeline = registry.pipelines().get(row["pipeline"])
+        if pipeline is None and (request.params is not None or request.replan):
+            raise _no_retry(job_id, why="pipeline_gone", pipeline=row["pipeline"])
+        step_names = list(pipeline.steps) if pipeline and request.replan else row["step_names"]
         reason = states.why_no_retry(
-            status=JobStatus(row["status"]), steps_done=row["steps_done"], from_step=request.from_step
+            status=JobStatus(row["status"]),
+            step_names=step_names,
+            completed=row["completed"],
+            from_step=request.from_step,
         )
         if reason is not None:
             raise _no_retry(job_id, **reason)
-        params = None
-        if request.params is not None:
-            pipeline = PIPELINES.get(row["pipeline"])
-            if pipeline is None:
-                raise _no_retry(job_id, why="pipeline_gone", pipeline=row["pipeline"])
+        params: dict[str, str | None] = {"params": None, "params_digest": None}
+        if pipeline and request.params is not None:
             found = checked(pipeline, request.params, where=("body", "params"))
-            params = jsontext.dumps(found.model_dump(mode="json"))
-        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params)
+            params = {"params": jsontext.dumps(found.model_dump(mode="json")), "params_digest": pipeline.params_digest}
+        elif pipeline and request.replan:
+            still_accepted(pipeline, row["params"])
+        if pipeline and request.replan:
+            keys = states.replanned(row["step_names"], row["step_keys"], step_names)
+            queries.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **_plan(pipeline))
+        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, **params)
     dispatch.publish([job])
 
 
@@ -132,7 +149,7 @@ def get_statistics() -> Statistics:
         waiting = reads.waiting(connection)
         series = reads.last_hour(connection)
     by_status = {status.value: 0 for status in JobStatus}
-    by_pipeline = {name: dict(by_status) for name in PIPELINES}
+    by_pipeline = {name: dict(by_status) for name in registry.pipelines()}
     for row in counts:
         by_status[row["status"]] += row["number"]
         by_pipeline.setdefault(row["pipeline"], {status.value: 0 for status in JobStatus})[row["status"]] = row[
@@ -144,13 +161,44 @@ def get_statistics() -> Statistics:
     )
 
 
+def get_pipelines() -> list[PipelineInfo]:
+    """The pipelines of this release, and what the live workers have of them."""
+    with database.transaction() as connection:
+        found = workers.find(connection, patience=get_settings().lease_seconds)
+    alive = [row for row in found if row["alive"]]
+    return [_pipeline_info(pipeline, alive) for pipeline in registry.pipelines().values()]
+
+
+def _pipeline_info(pipeline: Pipeline, alive: Sequence[RowMapping]) -> PipelineInfo:
+    own = registry.abilities()[pipeline.name]
+    theirs = [(row, (row["abilities"] or {}).get(pipeline.name)) for row in alive]
+    return PipelineInfo(
+        name=pipeline.name,
+        description=pipeline.description,
+        steps=own["steps"],
+        params=pipeline.params.model_json_schema(),
+        drift=any(each != own for _, each in theirs),
+        workers=[
+            WorkerSteps(worker=row["name"], release=row["release"], steps=each and each["steps"])
+            for row, each in theirs
+        ],
+    )
+
+
+def _plan(pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "step_names": list(pipeline.steps),
+        "step_timeouts": [pipeline.timeouts.get(name) for name in pipeline.steps],
+    }
+
+
 def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) -> dict[str, Any]:
     pipeline, params = request.resolve(where=where)
     return {
         "pipeline": pipeline.name,
-        "step_names": list(pipeline.steps),
-        "step_timeouts": [pipeline.timeouts.get(name) for name in pipeline.steps],
+        **_plan(pipeline),
         "params": params.model_dump(mode="json"),
+        "params_digest": pipeline.params_digest,
         "priority": request.priority,
         "delay_seconds": request.delay_seconds,
         "max_attempts": request.max_attempts,
@@ -158,7 +206,11 @@ def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) ->
 
 
 def _digest(job: dict[str, Any]) -> str:
-    request = {name: value for name, value in sorted(job.items()) if name not in ("step_names", "step_timeouts")}
+    request = {
+        name: value
+        for name, value in sorted(job.items())
+        if name not in ("step_names", "step_timeouts", "params_digest")
+    }
     return hashlib.sha256(jsontext.dumps(request).encode()).hexdigest()
 
 

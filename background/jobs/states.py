@@ -4,6 +4,7 @@ PENDING -> IN_PROGRESS -> COMPLETED | FAILED | CANCELLED
    ^____________|                (another attempt is due at `run_at`)
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,20 +79,36 @@ def after_loss(*, failures: int, max_attempts: int) -> Decision:
     return Decision(JobStatus.FAILED if failures >= max_attempts else JobStatus.PENDING)
 
 
-def why_no_retry(*, status: JobStatus, steps_done: int, from_step: int | None) -> dict[str, Any] | None:
-    """Why a job with this many COMPLETED steps cannot be retried like this, as facts; `None` when it can."""
+def why_no_retry(
+    *, status: JobStatus, step_names: Sequence[str], completed: Collection[str], from_step: int | None
+) -> dict[str, Any] | None:
+    """Why a job with this plan, of which these steps are COMPLETED, cannot be retried like this, as facts.
+
+    `None` when it can.
+    """
+    done = next((number for number, name in enumerate(step_names) if name not in completed), len(step_names))
     if status not in ENDED:
         return {"why": "not_ended", "status": status}
-    if status is JobStatus.COMPLETED and from_step is None:
-        return {"why": "name_step"}
-    if from_step is not None and from_step > steps_done + 1:
-        return {"why": "step_too_far", "step": from_step, "done": steps_done}
+    if from_step is None:
+        return {"why": "name_step"} if done == len(step_names) else None
+    if from_step > len(step_names):
+        return {"why": "steps", "total": len(step_names)}
+    if from_step > done + 1:
+        return {"why": "step_too_far", "step": from_step, "done": done}
     return None
+
+
+def replanned(step_names: Sequence[str], step_keys: Mapping[str, int] | None, today: Sequence[str]) -> dict[str, int]:
+    """The number of each step's key, by name, when a job gets today's plan: a step keeps the one that it ever had."""
+    keys = dict(step_keys or {name: number for number, name in enumerate(step_names, start=1)})
+    for name in today:
+        keys.setdefault(name, max(keys.values(), default=0) + 1)
+    return keys
 
 
 NO_RETRY = {
     "not_ended": "It is {status}; only a job that has ended can be retried.",
-    "name_step": "It is COMPLETED; name the step to run again in from_step.",
+    "name_step": "All its steps are COMPLETED; name the first to run again in from_step.",
     "step_too_far": "Step {step} cannot be first: only {done} steps are COMPLETED.",
     "steps": "It has {total} steps.",
     "pipeline_gone": "There is no pipeline {pipeline!r} any more.",
@@ -104,7 +121,7 @@ class Waiting:
     """What is known of a PENDING job. `error` is what its last failure said, if it failed before.
 
     `live_workers` and `queue_length` come from the workers' own reports; without a `queue_length` none of them
-    reaches the broker.
+    reaches the broker. `lacking` are the facts of what no live worker has, see there.
     """
 
     seconds_until_due: float
@@ -113,6 +130,7 @@ class Waiting:
     published: bool
     live_workers: int
     queue_length: int | None
+    lacking: dict[str, Any] | None = None
 
 
 class WaitingCode(StrEnum):
@@ -121,6 +139,9 @@ class WaitingCode(StrEnum):
     NOT_DUE = "not_due"
     PAUSING = "pausing"
     NO_WORKER = "no_worker"
+    NO_WORKER_HAS_PIPELINE = "no_worker_has_pipeline"
+    NO_WORKER_HAS_STEP = "no_worker_has_step"
+    PARAMS_REFUSED = "params_refused"
     BROKER_DOWN = "broker_down"
     BEING_PUBLISHED = "being_published"
     ON_ITS_WAY = "on_its_way"
@@ -131,12 +152,38 @@ WAITING_SENTENCES = {
     WaitingCode.NOT_DUE: "It is not due yet: it may begin in {seconds:.0f} s.",
     WaitingCode.PAUSING: "It pauses for another {seconds:.0f} s after an error: {error}",
     WaitingCode.NO_WORKER: "No worker is alive.",
+    WaitingCode.NO_WORKER_HAS_PIPELINE: "No live worker has the pipeline {pipeline}.",
+    WaitingCode.NO_WORKER_HAS_STEP: "No live worker has the step {step} of the pipeline {pipeline}.",
+    WaitingCode.PARAMS_REFUSED: "Its params do not fit any live worker's release of {pipeline}: {error}",
     WaitingCode.BROKER_DOWN: "The broker is down: no worker can reach it.",
     WaitingCode.BEING_PUBLISHED: "Its message is about to be handed to the broker.",
     WaitingCode.ON_ITS_WAY: "Its message is on its way to a worker.",
     WaitingCode.NO_FREE_WORKER: "It waits for a free worker: {queued} in the queue, {workers} alive.",
 }
 """Each in English; the page has its own."""
+
+
+def lacking(
+    pipeline: str,
+    step: str | None,
+    *,
+    turned_away: Mapping[str, Any] | None,
+    abilities: Sequence[Mapping[str, Any]],
+) -> dict[str, Any] | None:
+    """What none of the live workers has, with these `abilities` (see `registry`), for the next step of a job.
+
+    `turned_away` says which releases refused its parameters.
+    """
+    having = [each[pipeline] for each in abilities if pipeline in each]
+    if not having:
+        return {"code": WaitingCode.NO_WORKER_HAS_PIPELINE, "pipeline": pipeline}
+    able = [each for each in having if step in each["steps"]]
+    if not able:
+        return {"code": WaitingCode.NO_WORKER_HAS_STEP, "pipeline": pipeline, "step": step}
+    refused = turned_away["refused_by"] if turned_away else ()
+    if turned_away and all(each["params"] in refused for each in able):
+        return {"code": WaitingCode.PARAMS_REFUSED, "pipeline": pipeline, "error": turned_away["error"]}
+    return None
 
 
 def waiting(job: Waiting) -> dict[str, Any]:
@@ -148,10 +195,10 @@ def waiting(job: Waiting) -> dict[str, Any]:
         return {"code": WaitingCode.PAUSING, **due, "error": job.error}
     if job.queue_length is None or job.live_workers == 0:
         return {"code": WaitingCode.NO_WORKER if job.live_workers == 0 else WaitingCode.BROKER_DOWN}
-    if not job.published:
-        return {"code": WaitingCode.BEING_PUBLISHED}
-    if job.queue_length == 0:
-        return {"code": WaitingCode.ON_ITS_WAY}
+    if job.lacking is not None:
+        return job.lacking
+    if not job.published or job.queue_length == 0:
+        return {"code": WaitingCode.ON_ITS_WAY if job.published else WaitingCode.BEING_PUBLISHED}
     return {"code": WaitingCode.NO_FREE_WORKER, "queued": job.queue_length, "workers": job.live_workers}
 
 

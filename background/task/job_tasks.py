@@ -1,18 +1,19 @@
 """The one task that runs jobs. Its outcome lives in `jobs`, so its Celery result is ignored."""
 
+import json
 import os
 import socket
 from contextlib import suppress
 from typing import Any
 
 from celery import Task
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown
 from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
-from background.celery import celery_app
+from background.celery import celery_app, queue_of
 from background.errors import Unavailable
-from background.jobs import recovery, runner
+from background.jobs import recovery, registry, runner
 from background.jobs.planned_stop import PlannedStop
 from background.task_names import END_TASKS, TaskName
 from background.workers.identity import WORKER_ID
@@ -28,6 +29,11 @@ def pool_name(pool: Any) -> str:
     return "threads" if module == "thread" else module
 
 
+@celeryd_after_setup.connect
+def _serve_release(instance: Any, **_: Any) -> None:
+    instance.app.amqp.queues.select_add(queue_of(registry.release()))
+
+
 @worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
     """In the main thread of the worker's main process, whatever its pool; the sender is its consumer."""
@@ -40,6 +46,8 @@ def _begin(sender: Any, **_: Any) -> None:
             pid=os.getpid(),
             pool=pool_name(sender.pool),
             concurrency=sender.pool.num_processes,
+            abilities=json.dumps(registry.abilities()),
+            release=registry.release(),
         )
     )
 

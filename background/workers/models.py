@@ -1,6 +1,7 @@
 """The table of workers: one row for each start of a worker, which it keeps fresh while it lives."""
 
 from sqlalchemy import Column, DateTime, Integer, Table, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import JSONB
 
 from background.database import metadata
 
@@ -14,6 +15,9 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("pool", Text, nullable=False),
     Column("concurrency", Integer, nullable=False),
+    # What it can run (`registry.abilities`), and the digest of that.
+    Column("abilities", JSONB),
+    Column("release", Text),
     # How many messages it last saw waiting in the queue; NULL while the broker does not answer it.
     Column("queue_length", Integer),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

@@ -1,7 +1,8 @@
 """All SQL of the workers' table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
@@ -11,7 +12,10 @@ KEPT_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Identity:
-    """What a worker says of itself; `id` is a UUID that is new at each start."""
+    """What a worker says of itself; `id` is a UUID that is new at each start.
+
+    `abilities` (JSON text) is what it can run, and `release` the digest of that.
+    """
 
     id: str
     name: str
@@ -19,19 +23,25 @@ class Identity:
     pid: int
     pool: str
     concurrency: int
+    abilities: str
+    release: str
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the live workers know together: `queue_length` is `None` while none of them reaches the broker."""
+    """What the live workers know together: `queue_length` is `None` while none of them reaches the broker.
+
+    `abilities` has what each release of them can run.
+    """
 
     live: int
     queue_length: int | None
+    abilities: Sequence[Mapping[str, Any]]
 
 
 _BEAT = text("""
-INSERT INTO workers (id, name, host, pid, pool, concurrency, queue_length)
-VALUES (:id, :name, :host, :pid, :pool, :concurrency, :queue_length)
+INSERT INTO workers (id, name, host, pid, pool, concurrency, abilities, release, queue_length)
+VALUES (:id, :name, :host, :pid, :pool, :concurrency, CAST(:abilities AS jsonb), :release, :queue_length)
 ON CONFLICT (id) DO UPDATE SET seen_at = now(), queue_length = excluded.queue_length
 """)
 
@@ -40,12 +50,18 @@ _FORGET_OLD = text("DELETE FROM workers WHERE seen_at < now() - :kept * interval
 
 _SNAPSHOT = text("""
 SELECT count(*) AS live, (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1]
-    AS queue_length
+    AS queue_length, coalesce(jsonb_agg(DISTINCT abilities) FILTER (WHERE abilities IS NOT NULL), '[]') AS abilities
 FROM workers WHERE seen_at > now() - :patience * interval '1 second'
 """)
 
+_RELEASES = text("""
+SELECT release, abilities::text FROM workers
+WHERE release IS NOT NULL AND seen_at > now() - :patience * interval '1 second'
+GROUP BY 1, 2 ORDER BY max(started_at) DESC
+""")
+
 _FIND = text("""
-SELECT id, name, host, pid, pool, concurrency, started_at, seen_at,
+SELECT id, name, host, pid, pool, concurrency, abilities, release, started_at, seen_at,
     seen_at > now() - :patience * interval '1 second' AS alive,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
             'type', 'job', 'id', jobs.id, 'name', jobs.pipeline, 'step', current_step, 'since', job_steps.started_at
@@ -79,6 +95,11 @@ def forget_old(connection: Connection) -> None:
 def snapshot(connection: Connection, *, patience: float) -> Snapshot:
     """What the workers seen in the last `patience` seconds know."""
     return Snapshot(**connection.execute(_SNAPSHOT, {"patience": patience}).mappings().one())
+
+
+def releases(connection: Connection, *, patience: float) -> dict[str, str]:
+    """The releases of the live workers, the newest first, each with what it can run (JSON text)."""
+    return dict(connection.execute(_RELEASES, {"patience": patience}).tuples().all())
 
 
 def find(connection: Connection, *, patience: float) -> Sequence[RowMapping]:

@@ -27,7 +27,10 @@ class Work(BaseModel):
 
 
 class Worker(BaseModel):
-    """One start of a worker. It is `lost` when it has not been seen for `LEASE_SECONDS`."""
+    """One start of a worker. It is `lost` when it has not been seen for `LEASE_SECONDS`.
+
+    `pipelines` has the steps that it can run by the names of their pipelines, and `release` is the digest of that.
+    """
 
     id: UUID
     name: str
@@ -38,6 +41,8 @@ class Worker(BaseModel):
     status: Literal["alive", "lost"]
     started_at: datetime
     seen_at: datetime
+    release: str | None
+    pipelines: dict[str, list[str]]
     running: list[Work]
 
 
@@ -48,7 +53,12 @@ def list_workers() -> list[Worker]:
         rows = queries.find(connection, patience=get_settings().lease_seconds)
     return [
         Worker.model_validate(
-            {**row, "status": "alive" if row["alive"] else "lost", "running": row["jobs"] + row["tasks"]}
+            {
+                **row,
+                "status": "alive" if row["alive"] else "lost",
+                "pipelines": {name: each["steps"] for name, each in (row["abilities"] or {}).items()},
+                "running": row["jobs"] + row["tasks"],
+            }
         )
         for row in rows
     ]

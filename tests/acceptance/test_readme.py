@@ -258,7 +258,7 @@ def insert(path: Path, *, before: str, code: str) -> None:
 TRY = """
 import inspect
 from background.jobs.pipeline import StepContext
-from background.pipelines import PIPELINES
+from background.jobs.registry import pipelines
 from background.task.test_tasks import greet
 from background.task_names import CATALOGUE, TaskName
 
@@ -266,7 +266,7 @@ assert greet("Ada") == "Hello, Ada"
 assert greet.name == TaskName.GREET
 assert list(CATALOGUE[TaskName.GREET].model_fields) == list(inspect.signature(greet.run).parameters)
 
-count, told, outputs = PIPELINES["count"], [], {}
+count, told, outputs = pipelines()["count"], [], {}
 for number, (name, step) in enumerate(count.steps.items(), start=1):
     context = StepContext(
         job_id=7, step_number=number, attempt=1, outputs=outputs,
@@ -292,8 +292,7 @@ def test_the_task_and_the_pipeline_that_are_added_work(tmp_path: Path) -> None:
     insert(names, before="TaskName.ADD:", code=entry)
     with (tmp_path / "background" / "task" / "test_tasks.py").open("a") as tasks:
         tasks.write(f"\n\n{task}")
-    pipelines = tmp_path / "background" / "pipelines.py"
-    insert(pipelines, before="PIPELINES =", code=pipeline)
-    pipelines.write_text(pipelines.read_text().replace("in (demo, document", "in (demo, document, count"))
+    with (tmp_path / "background" / "pipelines.py").open("a") as pipelines:
+        pipelines.write(f"\n\n{pipeline}")
     done = subprocess.run([sys.executable, "-c", TRY], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """Many jobs at once, and jobs that move without a worker: by the statements that workers use."""
 
+import json
 import threading
 import time
 from contextlib import AbstractContextManager
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from background.jobs import queries
+from background.jobs import queries, registry
 from background.jobs.states import JobStatus
 from tests.support import transaction
 
@@ -19,12 +20,14 @@ STEPS = ["prepare", "process", "publish"]
 _FILL = text("""
 WITH job AS (
     INSERT INTO jobs (task_id, pipeline, step_names, params, status, max_attempts, attempt, worker, result, error,
-                      current_step, event_count, run_at, created_at, updated_at, started_at, finished_at)
+                      current_step, running_seconds, event_count, run_at, created_at, updated_at, started_at,
+                      finished_at)
     SELECT gen_random_uuid(), 'demo', :steps, '{"step_seconds": 5.0, "fail_at_step": null, "fail_times": 1}', status, 3,
            (status <> 'PENDING')::int, CASE WHEN status <> 'PENDING' THEN 'celery@one' END,
            CASE WHEN status = 'COMPLETED' THEN jsonb_build_object('published', 3) END,
            CASE WHEN status = 'FAILED' THEN 'ValueError: boom' END,
-           CASE status WHEN 'PENDING' THEN 0 WHEN 'COMPLETED' THEN 3 ELSE 2 END, 1,
+           CASE status WHEN 'PENDING' THEN 0 WHEN 'COMPLETED' THEN 3 ELSE 2 END,
+           CASE WHEN status <> 'PENDING' THEN extract(epoch FROM took) END, 1,
            CASE WHEN status = 'PENDING' THEN now() + interval '1 day' ELSE born END, born, born,
            CASE WHEN status <> 'PENDING' THEN born + waited END,
            CASE WHEN status <> 'PENDING' THEN born + waited + took END
@@ -106,7 +109,13 @@ class Moving:
         """End its step; gives the job while it has another one."""
         with transaction() as connection:
             row = queries.finish_step(
-                connection, job_id=self.job_id, attempt=self.attempt, step=self.step, output="{}", time_limit=3600
+                connection,
+                job_id=self.job_id,
+                attempt=self.attempt,
+                step=self.step,
+                output="{}",
+                time_limit=3600,
+                abilities=json.dumps(registry.abilities()),
             )
         if row is None or row["status"] != JobStatus.IN_PROGRESS:
             return None
@@ -135,6 +144,8 @@ def begin() -> Moving:
             worker_id=str(uuid4()),
             lease=3600,
             time_limit=3600,
+            abilities=json.dumps(registry.abilities()),
+            accepted=True,
         )
     assert row is not None
     return Moving(job_id, row["attempt"])

@@ -39,8 +39,9 @@ def test_a_loss_goes_on_at_once_below_the_limit(failures: int, limit: int) -> No
 @pytest.mark.parametrize("status", JobStatus)
 @pytest.mark.parametrize("from_step", [None, 1, 2, 3])
 def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus, from_step: int | None) -> None:
-    reason = states.why_no_retry(status=status, steps_done=1, from_step=from_step)
-    allowed = status in ENDED and from_step != 3 and not (status is JobStatus.COMPLETED and from_step is None)
+    completed = "abc" if status is JobStatus.COMPLETED else "a"
+    reason = states.why_no_retry(status=status, step_names=list("abc"), completed=completed, from_step=from_step)
+    allowed = status in ENDED and (from_step is not None if status is JobStatus.COMPLETED else from_step != 3)
     assert (reason is None) == allowed
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from background.celery import celery_app
 from background.jobs.pipeline import Params
-from background.pipelines import PIPELINES
+from background.jobs.registry import pipelines
 from background.task_names import CATALOGUE, TaskName
 
 
@@ -44,7 +44,7 @@ def test_all_but_the_job_task_are_in_the_catalogue() -> None:
     assert set(TaskName) - set(CATALOGUE) == {TaskName.RUN_JOB}
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=lambda pipeline: pipeline.name)
+@pytest.mark.parametrize("pipeline", pipelines().values(), ids=lambda pipeline: pipeline.name)
 def test_a_step_takes_the_context_and_its_pipelines_params(pipeline: object) -> None:
     for step in pipeline.steps.values():  # type: ignore[attr-defined]
         hints = get_type_hints(step)

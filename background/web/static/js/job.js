@@ -110,11 +110,11 @@ function preview(value) {
   return parts.join(", ").slice(0, 200);
 }
 
-/** How long the job has been running, or ran, without its wait; null before it has begun. */
+/** How long the present or last attempt has taken; null before there is one. */
 export function ran(job) {
-  if (!job.started_at) return null;
-  const end = job.finished_at ? Date.parse(job.finished_at) : now();
-  return end - Date.parse(job.started_at);
+  if (job.status !== "IN_PROGRESS") return job.running_seconds === null ? null : job.running_seconds * 1000;
+  const begun = job.steps.filter((step) => step.attempt === job.attempt).map((step) => Date.parse(step.started_at));
+  return begun.length ? now() - Math.min(...begun) : null;
 }
 
 export const eventWord = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : kind);
