@@ -15,6 +15,7 @@ from tests.acceptance.chaos.audit import Violation
 from tests.acceptance.chaos.node import API
 from tests.acceptance.chaos.proxy import Fate
 from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
+from tests.acceptance.releases import FIRST, SECOND
 from tests.acceptance.test_jobs import submit
 from tests.support import wait_for
 
@@ -105,6 +106,38 @@ def outage(stack: Stack, seams: Sequence[str]) -> list[Violation]:
     return losses(stack)
 
 
+def deployed_in_mid_job(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """A release with a step inserted before the next one comes while the first step is under way."""
+    client = stack.add_api()
+    (worker,) = stack.add_workers("solo", seams=seams)
+    job_id = submit(client, pipeline="inserted", params={"seconds": 2.0})
+    stack.holder(job_id, attempt=1)
+    worker.deploy(SECOND)
+    stack.wait_all_ended(seconds=30)
+    return stack.violations(accepted=[job_id])
+
+
+def rolled_back(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """A release without the next step comes, and is taken back."""
+    client = stack.add_api()
+    (worker,) = stack.add_workers("solo", seams=seams)
+    job_id = submit(client, pipeline="removed", params={"seconds": 2.0})
+    stack.holder(job_id, attempt=1)
+    worker.deploy(SECOND)
+    noticed = (
+        "SELECT 1 FROM jobs WHERE turned_away IS NOT NULL UNION SELECT 1 FROM job_events WHERE kind = 'step_failed'"
+    )
+
+    def is_noticed() -> bool:
+        stack.tend()
+        return bool(stack.select(noticed))
+
+    wait_for(is_noticed, what="the missing step")
+    worker.deploy(FIRST)
+    stack.wait_all_ended(seconds=30)
+    return stack.violations(accepted=[job_id])
+
+
 def losses(stack: Stack) -> list[Violation]:
     """The jobs that were taken from their worker."""
     rows = stack.select("SELECT job_id FROM job_events WHERE kind = 'lost'")
@@ -112,6 +145,8 @@ def losses(stack: Stack) -> list[Violation]:
 
 
 SCENARIOS = {
+    "call_by_place": deployed_in_mid_job,
+    "claim_what_it_lacks": rolled_back,
     "no_fence": zombie_writer,
     "node_heartbeat_only": dead_child,
     "node_name_as_identity": respawned_worker,

@@ -63,11 +63,17 @@ INVARIANTS = {
     "FAILED means that the limit was reached": """
         SELECT id, format('%s of %s failures', failures, max_attempts) FROM jobs
         WHERE status = 'FAILED' AND failures < max_attempts""",
+    "a step is run by the function of its name": """
+        SELECT job_id, format('%s ran as %s', output ->> 'ran', name) FROM job_steps
+        WHERE output ->> 'ran' <> name""",
+    "a deploy costs no failure": """
+        SELECT jobs.id, format('%s %s: %s', pipeline, kind, message) FROM jobs JOIN job_events ON job_id = jobs.id
+        WHERE pipeline <> 'demo' AND kind IN ('step_failed', 'failed')""",
     "nothing is CANCELLED unasked": """
         SELECT id, 'nobody asked' FROM jobs JOIN accepted ON job_id = id
         WHERE status = 'CANCELLED' AND NOT cancel_asked""",
 }
-"""Nine that every durable job owes, then three more of this project; each gives what breaks it."""
+"""Nine that every durable job owes, then five more of this project; each gives what breaks it."""
 
 
 class Violation(NamedTuple):

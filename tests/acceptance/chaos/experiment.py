@@ -11,6 +11,7 @@ from tests.acceptance.chaos.faults import Storm
 from tests.acceptance.chaos.load import STEP_SECONDS, Load
 from tests.acceptance.chaos.report import Report
 from tests.acceptance.chaos.stack import POOLS, Stack
+from tests.acceptance.releases import FIRST, SECOND
 
 WRONG_CLOCK = "threads"
 """The worker whose clock is an hour off."""
@@ -54,6 +55,9 @@ def run(
                 storm.rage(seconds=5)
         finally:
             load.stop()
+        # Each job is to find a worker of its release.
+        for number, node in enumerate(stack.workers):
+            node.deploy((FIRST, SECOND)[number % 2])
         end_seconds = stack.wait_all_ended(seconds=GIVE_UP_SECONDS)
         violations = stack.violations(accepted=load.accepted, cancelled=load.cancelled)
         violations += [Violation("every answer is in the contract", None, answer) for answer in load.odd_answers]

@@ -80,6 +80,12 @@ def freeze_valkey(stack: Stack, node: Node) -> Course:
     node.valkey.thaw()
 
 
+def deploy(stack: Stack, node: Node) -> Course:
+    """It is stopped as planned, and comes back as the other release."""
+    node.deploy()
+    yield 0
+
+
 def kill_api(stack: Stack, api: Node) -> Course:
     """In the middle of whatever it does."""
     api.kill()
@@ -197,6 +203,8 @@ FAULTS = [
     Fault("a node's connections cut", cut, "node", 5),
     Fault("a node's connections to PostgreSQL frozen", freeze_postgres, "node", 4),
     Fault("a node's connections to Valkey frozen", freeze_valkey, "node", 3),
+    Fault("a worker deployed as the other release", deploy, "worker", 6),
+    Fault("the API deployed as the other release", deploy, "api", 2),
     Fault("kill -9 of the API", kill_api, "api", 2),
     Fault("the API killed between commit and publish", kill_api_before_publish, "api", 4),
     Fault("Valkey: kill -9", kill_valkey, "valkey", 3),

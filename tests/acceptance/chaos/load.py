@@ -83,15 +83,41 @@ class Load:
             answer = client.request(method, path, **more)
         except httpx.TransportError:
             return None
-        allowed = {200, 201, 202, 503} | ({409} if path != "/jobs" else set())
+        # Whether a job of the other release is taken depends on which release the API is.
+        other = {422} if more.get("json", {}).get("pipeline", "demo") != "demo" else set()
+        allowed = {200, 201, 202, 503} | ({409} if path != "/jobs" else set()) | other
         if answer.status_code not in allowed:
             self.odd_answers.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
         return answer if answer.is_success else None
 
 
+RELEASED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("same", {}),
+    ("inserted", {}),
+    ("removed", {}),
+    ("renamed", {}),
+    ("reordered", {}),
+    ("demanding", {}),
+    ("demanding", {"customer": 7}),
+    ("stricter", {"note": "by hand"}),
+    ("upgraded", {"amount": 3}),
+    ("upgraded", {"cents": 300}),
+    ("retired", {}),
+    ("added", {}),
+)
+"""Pipelines of one release or both, with parameters for one or both."""
+
+
 def random_job(rng: random.Random, step_seconds: Sequence[float]) -> dict[str, Any]:
-    """The body of a job: quick or slow, some failing at first, delayed, urgent, or soon out of attempts."""
-    params: dict[str, Any] = {"step_seconds": rng.choice(step_seconds)}
+    """The body of a job: quick or slow, some failing at first, delayed, urgent, or soon out of attempts.
+
+    A third are of pipelines that another release has otherwise.
+    """
+    if rng.random() < 1 / 3:
+        pipeline, wanted = rng.choice(RELEASED)
+        params = {"seconds": rng.choice(step_seconds), **wanted}
+        return {"pipeline": pipeline, "params": params, "max_attempts": HIGH_LIMIT}
+    params = {"step_seconds": rng.choice(step_seconds)}
     if rng.random() < 0.15:
         params |= {"fail_at_step": rng.randint(1, 3), "fail_times": rng.randint(1, 2)}
     body: dict[str, Any] = {

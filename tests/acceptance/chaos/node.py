@@ -13,6 +13,7 @@ import psutil
 
 from tests.acceptance.chaos.proxy import HOST, Proxy
 from tests.acceptance.chaos.seams import DIE_FILE, command
+from tests.acceptance.releases import FIRST, SECOND
 from tests.support import Process
 
 PASSWORD = "chaos"
@@ -73,6 +74,8 @@ class Node:
         self.valkey = Proxy(target=site.valkey)
         self.process: Process | None = None
         self.log = site.directory / f"{name}.log"
+        self.release = FIRST
+        """What it is started with next."""
         self._restart_at: float | None = None
         self._site = site
         self._rng = rng
@@ -108,8 +111,18 @@ class Node:
         self.process = Process(
             command("worker" if is_worker else "api", arguments, seams=self.seams),
             log=self.log,
-            env=replace(self._site, postgres=self.postgres.port, valkey=self.valkey.port).environment(self.name),
+            env={
+                **replace(self._site, postgres=self.postgres.port, valkey=self.valkey.port).environment(self.name),
+                "PIPELINES": f"{self.release},background.pipelines",
+            },
         )
+
+    def deploy(self, release: str | None = None) -> None:
+        """End it as planned, to be started with this release, or else the other one."""
+        release = release or (SECOND if self.release == FIRST else FIRST)
+        if release != self.release and self.process is not None:
+            self.release = release
+            self.process.popen.terminate()
 
     def tend(self) -> None:
         """Start it again a moment after it has died."""
