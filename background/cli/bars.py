@@ -55,7 +55,7 @@ class _Bars:
 
 
 class JobView(_Bars):
-    """Shows a job whose pipeline has `steps`, as often as it is given its present state."""
+    """Shows a job whose plan has `steps`, as often as it is given its present state."""
 
     def __init__(self, terminal: Console, title: str, steps: Sequence[str]) -> None:
         super().__init__(terminal)
@@ -75,7 +75,8 @@ class JobView(_Bars):
             self._show_why(job)
 
     def _show_why(self, job: Json) -> None:
-        row = self._rows.get(len(job["steps"]) or 1)
+        done = {step["step_number"] for step in job["steps"] if step["status"] == "COMPLETED"}
+        row = next((row for number, row in self._rows.items() if number not in done), None)
         if job["waiting_for"] and row is not None:
             self._bars.update(row, status=clean(job["waiting_for"]))
 
@@ -96,11 +97,10 @@ class JobView(_Bars):
 
 
 class JobsView(_Bars):
-    """Shows all jobs that have not ended, one bar each, and a line for each that ends. `steps` has them by pipeline."""
+    """Shows all jobs that have not ended, one bar each, and a line for each that ends."""
 
-    def __init__(self, terminal: Console, steps: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, terminal: Console) -> None:
         super().__init__(terminal)
-        self._steps = steps
         self._rows: dict[int, TaskID] = {}
 
     def reset(self, jobs: Sequence[Json]) -> None:
@@ -122,10 +122,14 @@ class JobsView(_Bars):
     def _draw(self, job: Json) -> None:
         if self._rows.get(job["id"]) is None:
             self._rows[job["id"]] = self._add(f"Job {job['id']} {job['pipeline']}", job["status"])
-        total = max(len(self._steps.get(job["pipeline"], ())), len(job["steps"]), 1)
         done = sum(1.0 if step["status"] == "COMPLETED" else step["progress"] for step in job["steps"])
         status = f"{job['status']}{self._about(job)}"
-        self._set(self._rows[job["id"]], done=min(done / total, 0.99), status=status, running=bool(job["steps"]))
+        self._set(
+            self._rows[job["id"]],
+            done=min(done / len(job["step_names"]), 0.99),
+            status=status,
+            running=bool(job["steps"]),
+        )
 
     def _remove(self, job_id: int) -> None:
         if (row := self._rows.pop(job_id, None)) is not None:

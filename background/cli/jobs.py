@@ -138,7 +138,7 @@ def _stay(session: Session, job_id: int, *, moving: bool) -> None:
             session.line(_plain(event))
     elif moving:
         title = f"Job {job_id}"
-        with JobView(session.out, title, _steps(session.api, job_id)) as view:
+        with JobView(session.out, title, session.api.get(f"/jobs/{job_id}")["step_names"]) as view:
             for event in events:
                 view.show(json.loads(event.data))
     else:
@@ -158,10 +158,9 @@ def _watch_all(session: Session) -> None:
         for event in follow(session.api, "/events", interrupted=session.interrupted):
             session.line(_plain(event))
         return
-    steps = {each["name"]: each["steps"] for each in session.api.get("/pipelines")}
     if session.live:
         session.note("All jobs under way; Ctrl-C ends this.")
-    with JobsView(session.out, steps) as view:
+    with JobsView(session.out) as view:
 
         def look() -> None:
             # After the stream is open, so that nothing happens between the two.
@@ -170,12 +169,6 @@ def _watch_all(session: Session) -> None:
 
         for event in follow(session.api, "/events", opened=look, interrupted=session.interrupted):
             view.show(event.kind, json.loads(event.data))
-
-
-def _steps(api: Client, job_id: int) -> list[str]:
-    """The names of the job's steps, those to come included."""
-    pipeline = api.get(f"/jobs/{job_id}")["pipeline"]
-    return next((list(each["steps"]) for each in api.get("/pipelines") if each["name"] == pipeline), [])
 
 
 def _plain(event: Event) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def job_details(job: Json) -> RenderableType:
         "created": clock(job["created_at"]),
         "started": clock(job["started_at"]),
         "ended": clock(job["finished_at"]),
+        "ran": None if job["running_seconds"] is None else f"{job['running_seconds']:.2f} s",
         "worker": job["worker"],
         "waits": job["waiting_for"],
         "result": None if job["result"] is None else short(job["result"], 1000),

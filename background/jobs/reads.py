@@ -15,7 +15,7 @@ _STEPS_OF_JOB = """
 _JOB_COLUMNS = f"""
     id, task_id, status, created_at, updated_at, pipeline, params, priority, attempt, max_attempts, run_at,
     started_at, finished_at, worker, result, error, failures, published_at IS NOT NULL AS published,
-    extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away,
+    extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away, step_names,
     CASE status WHEN 'PENDING' THEN step_names[{FIRST_STEP}] END AS next_step,
     CASE status WHEN 'IN_PROGRESS' THEN extract(epoch FROM now() - claimed_at)::float ELSE running_seconds END
         AS running_seconds, {_STEPS_OF_JOB}

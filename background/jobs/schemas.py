@@ -138,7 +138,7 @@ def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
 class Job(BaseModel):
     """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run.
 
-    `running_seconds` is how long the present or last attempt has taken.
+    `running_seconds` is how long the present or last attempt has taken, `step_names` its plan.
     """
 
     id: int
@@ -160,6 +160,7 @@ class Job(BaseModel):
     error: str | None
     waiting_for: str | None
     waiting: Annotated[WaitingFacts | None, PlainSerializer(told)]
+    step_names: list[str]
     steps: list[Step]
 
     @classmethod

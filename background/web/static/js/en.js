@@ -225,6 +225,7 @@ export default {
   inspector: "Details of the step",
   "inspector.nothing": "Nothing has happened yet.",
   "inspector.waits": "It has not begun.",
+  "full.done": { one: "Its one step completed.", other: "All {total} steps completed." },
   "full.completed": { one: "Its one step completed in {time}.", other: "All {total} steps completed in {time}." },
   "full.running": "Step {number} of {total}, {name}, has been running on {worker} for {time}: {part}.",
   "full.cancelling":

@@ -43,29 +43,21 @@ let pipelines = null;
 
 /** Every pipeline, read once. */
 export function readPipelines() {
-  pipelines ??= get("pipelines").then(
-    (found) => (names = new Map(found.map((each) => [each.name, each.steps]))) && found,
-    (error) => {
-      pipelines = null;
-      throw error;
-    },
-  );
+  pipelines ??= get("pipelines").catch((error) => {
+    pipelines = null;
+    throw error;
+  });
   return pipelines;
 }
 
-let names = new Map();
+/** The step of a job that runs or comes next, as far as it has begun; or else its last. */
+export const currentStep = (job) => job.steps.find((step) => step.status !== "COMPLETED") ?? job.steps.at(-1);
 
-/** The names of all steps of a job, also of those that have not begun. */
-export function stepNames(job) {
-  const known = names.get(job.pipeline) ?? [];
-  return job.steps.length > known.length ? job.steps.map((step) => step.name) : known;
-}
-
-/** One entry for each step: its role and, while it runs, how far it is. */
+/** One entry for each step of the job's plan: its role and, while it runs, how far it is. */
 export function segments(job) {
-  const count = Math.max(stepNames(job).length, job.steps.length, 1);
-  return Array.from({ length: count }, (_, index) => {
-    const step = job.steps[index];
+  const begun = new Map(job.steps.map((step) => [step.step_number, step]));
+  return job.step_names.map((_, index) => {
+    const step = begun.get(index + 1);
     if (!step) return { role: "none", progress: 0 };
     if (step.status === "COMPLETED") return { role: "ok", progress: 1 };
     if (step.status === "IN_PROGRESS")
@@ -82,7 +74,7 @@ export function stepsWord(job) {
 
 /** Why the job is where it is, in a sentence: `{ text, known }`, `known` false where it is the API's own English. */
 export function why(job) {
-  const step = job.steps.at(-1);
+  const step = currentStep(job);
   if (job.status === "PENDING") return waitingSentence(job);
   if (job.status === "IN_PROGRESS") {
     const values = {

@@ -219,6 +219,7 @@ export default {
   inspector: "단계 상세",
   "inspector.nothing": "아직 아무 일도 없었습니다.",
   "inspector.waits": "아직 시작하지 않았습니다.",
+  "full.done": { other: "{total}단계를 모두 완료했습니다." },
   "full.completed": { other: "{total}단계를 모두 {time} 만에 완료했습니다." },
   "full.running": "{total}단계 중 {number}단계({name}), {time}째 실행 중, 워커 {worker}: {part}",
   "full.cancelling":

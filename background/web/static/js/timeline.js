@@ -42,7 +42,7 @@ export function tries(job, names) {
     open = null;
   };
 
-  for (const event of job.events) {
+  for (const [index, event] of job.events.entries()) {
     const time = Date.parse(event.at);
     switch (event.kind) {
       case "started":
@@ -51,7 +51,10 @@ export function tries(job, names) {
         break;
       case "step_completed":
         end(event, "ok");
-        if (event.step < steps.length) begin(event, event.step + 1, null);
+        if (isHandedOn(job, index)) {
+          waiting = time;
+          reason = event.kind;
+        } else if (event.step < steps.length) begin(event, event.step + 1, null);
         break;
       case "completed":
         end(event, "ok");
@@ -90,6 +93,10 @@ export function tries(job, names) {
   }
   return steps;
 }
+
+/** Whether another worker was to go on after this event: the one that ended the step did not have the next. */
+const isHandedOn = (job, index) =>
+  index + 1 < job.events.length ? job.events[index + 1].kind === "started" : job.status === "PENDING";
 
 const finished = (job, event) =>
   job.steps.some(

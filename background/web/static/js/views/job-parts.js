@@ -2,16 +2,19 @@
 import { now } from "../api.js";
 import { h, say, set } from "../dom.js";
 import { ago, duration, moment, number, percent, t } from "../i18n.js";
-import { cancelling, ran, role, segments, why } from "../job.js";
+import { cancelling, currentStep, ran, role, segments, why } from "../job.js";
 import { copyButton } from "../parts.js";
 
 /** The job in one sentence: `{ text, known, role }`. */
 export function fullSentence(job) {
   const shade = role(job);
-  const step = job.steps.at(-1);
+  const step = currentStep(job);
   const total = segments(job).length;
-  if (job.status === "COMPLETED")
-    return { role: shade, known: true, text: t("full.completed", { time: duration(ran(job) ?? 0), total }) };
+  if (job.status === "COMPLETED") {
+    const took = ran(job);
+    const text = took === null ? t("full.done", { total }) : t("full.completed", { time: duration(took), total });
+    return { role: shade, known: true, text };
+  }
   if (job.status === "IN_PROGRESS" && step) {
     const values = {
       number: step.step_number,

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { h, icon, say, set, throttle } from "../dom.js";
 import { setSection, toast } from "../frame.js";
 import { t } from "../i18n.js";
-import { cancelling, ended, may, readPipelines, stepNames } from "../job.js";
+import { cancelling, ended, may, readPipelines } from "../job.js";
 import { badge, empty, failure, skeleton, stepBar, tabs, tell } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { follow } from "../stream.js";
@@ -208,7 +208,7 @@ class JobView {
     facts(parts.facts, job);
     const tab = TABS.includes(this.params.tab) ? this.params.tab : "steps";
     parts.tabs.select(tab);
-    parts.panel.update(job, { ...this.params, tab }, stepNames(job));
+    parts.panel.update(job, { ...this.params, tab }, job.step_names);
   }
 
   _tick() {
@@ -244,7 +244,7 @@ class JobView {
   }
 
   _restart(from) {
-    openRestart(this.job, stepNames(this.job), { from, sent: (after) => this._again(after) });
+    openRestart(this.job, this.job.step_names, { from, sent: (after) => this._again(after) });
   }
 
   _again(after) {

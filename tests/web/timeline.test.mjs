@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tries } from "../../background/web/static/js/timeline.js";
+
+const at = (second) => `2026-01-01T00:00:${String(second).padStart(2, "0")}Z`;
+
+function job(status, kinds, steps) {
+  const events = kinds.map(([kind, step, attempt], index) => ({ kind, step, attempt, at: at(index), worker: "w" }));
+  return { status, attempt: 1, created_at: at(0), step_names: ["a", "b"], steps, events };
+}
+
+test("a step that the worker does not have waits for another one", () => {
+  const done = [{ step_number: 1, name: "a", status: "COMPLETED", attempt: 1 }];
+  const events = [
+    ["created", null, 0],
+    ["started", 1, 1],
+    ["step_completed", 1, 1],
+  ];
+  const [, waits] = tries(job("PENDING", events, done), ["a", "b"]);
+  assert.deepEqual([waits.tries.length, waits.tries[0].from, waits.tries[0].wait], [1, null, Date.parse(at(2))]);
+  const [, runs] = tries(job("IN_PROGRESS", events, done), ["a", "b"]);
+  assert.deepEqual([runs.tries[0].from, runs.tries[0].wait], [Date.parse(at(2)), null]);
+  const [, went] = tries(job("IN_PROGRESS", [...events, ["started", 2, 2]], done), ["a", "b"]);
+  assert.deepEqual([went.tries[0].from, went.tries[0].wait], [Date.parse(at(3)), Date.parse(at(2))]);
+});
