@@ -8,6 +8,7 @@ parser busy for minutes, a crafted PDF keeps a PDF parser. Run as a module it is
 import contextlib
 import json
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ def extract_apart(path: Path, media_type: str, *, cpu_seconds: int = CPU_SECONDS
         )
     except subprocess.TimeoutExpired:
         raise Invalid(_TOO_MUCH, where=FILE) from None
+    if done.returncode == -signal.SIGTERM:  # the machine, or the whole unit, is being stopped
+        raise RuntimeError("the reading process was told to end")
     if done.returncode < 0:  # ended by a signal: a limit, or a crash inside a parser
         raise Invalid(_TOO_MUCH, where=FILE)
     if done.returncode > 0:

@@ -1,10 +1,11 @@
-"""What a worker does on SIGTERM: take nothing new, let steps finish for a while, hand the rest back, end.
+"""What a worker does on SIGTERM or Ctrl-C: take nothing new, let steps finish for a while, hand the rest back, end.
 
 Jobs go back in PostgreSQL, messages of canvas tasks in Redis.
 
 However the worker was started: the handler is installed once the worker is ready, over Celery's own, because
 billiard reads `REMAP_SIGTERM` before any module of ours is imported. The same under every pool: a thread of
-the main process does the work, also while a step holds the main thread (solo).
+the main process does the work, also while a step holds the main thread (solo). The same, too, where every process
+is signalled at once, as systemd and a terminal do: a child of the prefork pool leaves it to the main process.
 """
 
 import logging
@@ -34,6 +35,8 @@ FINISH_SECONDS = 3.0
 """How long a running step may go on."""
 END_SECONDS = 6.5
 """When the process ends at the latest, canvas tasks or not; 8 s are promised."""
+TOLD_SECONDS = 1.0
+"""How soon the main process, signalled together with its children, has said that all are to end."""
 
 
 class PlannedStop:
@@ -42,6 +45,7 @@ class PlannedStop:
     def __init__(self, *, worker_id: str, leave: Callable[[], None]) -> None:
         self.worker_id = worker_id
         self._leave = leave
+        self._end_child: Callable[[int, FrameType | None], object]
         self._flag = mmap.mmap(-1, 1)
 
     @property
@@ -50,8 +54,27 @@ class PlannedStop:
         return self._flag[0] == 1
 
     def install(self) -> None:
-        """Take SIGTERM over; to be called in the main thread of the main process."""
-        signal.signal(signal.SIGTERM, self._on_signal)
+        """Take SIGTERM and SIGINT over; to be called in the main thread of the main process."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def protect_child(self) -> None:
+        """Let a task of a prefork child go on when SIGTERM went to all; to be called when one begins there.
+
+        Not when the child does: billiard installs its own handler after all that is called then. SIGINT it ignores.
+        """
+        theirs = signal.getsignal(signal.SIGTERM)
+        if not callable(theirs) or theirs == self._on_child_signal:
+            return
+        self._end_child = theirs
+        signal.signal(signal.SIGTERM, self._on_child_signal)
+
+    def _on_child_signal(self, number: int, frame: FrameType | None) -> None:
+        deadline = time.monotonic() + TOLD_SECONDS
+        while not self.asked:
+            if time.monotonic() > deadline:
+                self._end_child(number, frame)  # this task alone is to end: it was revoked
+            time.sleep(0.01)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -63,6 +86,7 @@ class PlannedStop:
 
     def _end(self) -> None:
         begun = time.monotonic()
+        logger.info("Stopping; what runs has %g s to end.", FINISH_SECONDS)
         while celery_state.active_requests and time.monotonic() - begun < FINISH_SECONDS:
             time.sleep(0.05)
         self._hand_back(until=begun + END_SECONDS)
@@ -88,7 +112,7 @@ class PlannedStop:
                 logger.warning("Jobs could not be handed back yet: %s", error)
                 time.sleep(0.2)
             else:
-                logger.info("Stopping; %s jobs handed back.", number)
+                logger.info("%s jobs handed back.", number)
                 return
 
     def _give_back_messages(self) -> None:

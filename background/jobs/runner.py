@@ -20,7 +20,7 @@ from background import database, jsontext
 from background.errors import Unavailable
 from background.jobs import queries, registry, states, turned_away
 from background.jobs.deadline import Deadline
-from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, Refused, StepContext, TimedOut
+from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, Refused, StepContext
 from background.jobs.states import EventKind, JobStatus
 from background.settings import get_settings
 
@@ -166,7 +166,7 @@ class Attempt:
         self.reported_at = time.monotonic()
         return True
 
-    def fail(self, error: Exception | TimedOut) -> None:
+    def fail(self, error: BaseException) -> None:
         """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
         lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
         decision = states.after_error(
@@ -175,7 +175,7 @@ class Attempt:
             retryable=not isinstance(error, NoRetry),
             jitter=random.random(),  # noqa: S311  (nothing secret)
         )
-        message = jsontext.clean_text(f"{type(error).__name__}: {error}")
+        message = jsontext.clean_text(": ".join(filter(None, (type(error).__name__, str(error)))))
         logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
         persist(
             lambda connection: queries.stop(
@@ -188,6 +188,20 @@ class Attempt:
                 message=message,
                 error=jsontext.clean_text("\n".join(lines)),
                 failed=True,
+            )
+        )
+
+    def hand_back(self, error: Exception) -> None:
+        """Give the job back without a failure: whatever stops this worker may have stopped what the step relied on."""
+        logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
+        persist(
+            lambda connection: queries.stop(
+                connection,
+                job_id=self.job_id,
+                attempt=self.number,
+                status=JobStatus.PENDING,
+                kind=EventKind.HANDED_BACK,
+                message="Handed back: the worker was stopped",
             )
         )
 
@@ -257,10 +271,11 @@ def can_run(job_id: int) -> bool:
     return False
 
 
-def run(job_id: int, *, worker: str, worker_id: str) -> None:
+def run(job_id: int, *, worker: str, worker_id: str, stopping: Callable[[], bool] = lambda: False) -> None:
     """Claim the job and run its steps until it ends, fails, or is somebody else's.
 
-    `worker` is the name people see; `worker_id` is a UUID that is new at each start of a worker.
+    `worker` is the name people see; `worker_id` is a UUID that is new at each start of a worker; `stopping` says
+    whether the worker is being stopped, so that a step's error is held against nobody.
     """
     attempt = claim(job_id, worker=worker, worker_id=worker_id)
     if attempt is None:
@@ -274,5 +289,8 @@ def run(job_id: int, *, worker: str, worker_id: str) -> None:
         logger.info("Job %s attempt %s is no longer ours.", attempt.job_id, attempt.number)
     except Cancelled:
         attempt.cancel()
-    except (Exception, TimedOut) as error:  # noqa: BLE001  (whatever a step raises is its failure)
-        attempt.fail(error)
+    except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure, `sys.exit()` too)
+        if stopping() and isinstance(error, Exception) and not isinstance(error, NoRetry):
+            attempt.hand_back(error)
+        else:
+            attempt.fail(error)

@@ -6,8 +6,10 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+from billiard import current_process
+from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
 from celery import Task
-from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown
+from celery.signals import celeryd_after_setup, task_prerun, worker_ready, worker_shutdown
 from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
@@ -52,6 +54,12 @@ def _begin(sender: Any, **_: Any) -> None:
     )
 
 
+@task_prerun.connect
+def _protect(**_: Any) -> None:
+    if current_process().name != "MainProcess":
+        _planned_stop.protect_child()
+
+
 @worker_shutdown.connect
 def _end(**_: Any) -> None:
     _recovery.stop()
@@ -74,4 +82,6 @@ def run_job(self: "Task[Any, Any]", job_id: int) -> None:
     """Claim the job and run its steps, if there is anything to claim."""
     if _planned_stop.asked:
         return  # its message is spent; another worker's recovery publishes it again
-    runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID)
+    runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=lambda: _planned_stop.asked)
+    if terminate_handler_fired():
+        raise SystemExit  # this child was told to end, which the step has failed of

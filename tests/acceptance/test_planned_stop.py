@@ -1,18 +1,37 @@
-"""SIGTERM to a worker: nothing is lost, no failure is counted, and it ends in time, under every pool."""
+"""SIGTERM or Ctrl-C for a worker: nothing is lost, no failure is counted, and it ends in time, under every pool."""
 
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2 as httpx
 import psutil
 import pytest
 
+from tests.acceptance.quitting_worker import REASON
 from tests.acceptance.test_durability import in_step, kinds
 from tests.acceptance.test_jobs import ended, submit
-from tests.support import running_worker, wait_for
+from tests.support import Process, running_worker, wait_for
 
 PROMISED_SECONDS = 8
 POOLS = pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+QUITTING = "tests.acceptance.quitting_worker"
+
+
+def to_main(worker: Process) -> None:
+    """What `kill` does."""
+    worker.popen.terminate()
+
+
+def to_all(worker: Process) -> None:
+    """What systemd does."""
+    os.killpg(worker.popen.pid, signal.SIGTERM)
+
+
+def interrupt_all(worker: Process) -> None:
+    """What Ctrl-C does in a terminal."""
+    os.killpg(worker.popen.pid, signal.SIGINT)
 
 
 def lives(process: psutil.Process) -> bool:
@@ -24,14 +43,16 @@ def lives(process: psutil.Process) -> bool:
 
 
 @POOLS
-@pytest.mark.parametrize("remap", ["", "SIGQUIT"])
-def test_a_long_step_is_handed_back(client: httpx.Client, tmp_path: Path, pool: str, remap: str) -> None:
+@pytest.mark.parametrize(("stop", "remap"), [(to_main, ""), (to_all, ""), (interrupt_all, ""), (to_all, "SIGQUIT")])
+def test_a_long_step_is_handed_back(
+    client: httpx.Client, tmp_path: Path, pool: str, stop: Callable[[Process], None], remap: str
+) -> None:
     environment = {"REMAP_SIGTERM": remap} if remap else {}
     with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2", env=environment) as first:
         job_id = submit(client, params={"step_seconds": 30}, max_attempts=1)
         wait_for(lambda: in_step(client, job_id, 1), what="step 1")
         family = psutil.Process(first.popen.pid).children(recursive=True)
-        first.popen.terminate()
+        stop(first)
         assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
         wait_for(lambda: not any(map(lives, family)), what="the end of the children")
     job = client.get(f"/jobs/{job_id}").json()
@@ -45,7 +66,7 @@ def test_a_step_that_is_nearly_done_is_finished(client: httpx.Client, tmp_path: 
     with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2") as first:
         job_id = submit(client, params={"step_seconds": 2})
         wait_for(lambda: in_step(client, job_id, 1), what="step 1")
-        first.popen.terminate()
+        to_all(first)
         assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
     with running_worker(tmp_path / "second.log", f"--pool={pool}", "--concurrency=2"):
         job = ended(client, job_id)
@@ -70,3 +91,30 @@ def test_an_idle_worker_ends(tmp_path: Path, valkey: object, postgres: object) -
     with running_worker(tmp_path / "idle.log") as process:
         process.popen.terminate()
         assert process.popen.wait(PROMISED_SECONDS) == os.EX_OK
+
+
+@POOLS
+def test_a_step_whose_own_process_was_stopped_with_the_worker_is_handed_back(
+    client: httpx.Client, tmp_path: Path, pool: str
+) -> None:
+    with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2", module=QUITTING) as first:
+        job_id = submit(client, params={"step_seconds": 30}, max_attempts=1)
+        wait_for(lambda: in_step(client, job_id, 1), what="step 1")
+        wait_for(
+            lambda: "sleep" in {child.name() for child in psutil.Process(first.popen.pid).children(recursive=True)},
+            what="the process of the step",
+        )
+        to_all(first)
+        assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
+    job = client.get(f"/jobs/{job_id}").json()
+    assert (job["status"], job["error"], kinds(job)[-1]) == ("PENDING", None, "handed_back")
+    assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
+
+
+@POOLS
+def test_a_step_that_calls_exit_has_failed_of_it(client: httpx.Client, tmp_path: Path, pool: str) -> None:
+    with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=1", module=QUITTING) as worker:
+        job = ended(client, submit(client, params={"step_seconds": 0}, max_attempts=2))
+        assert (job["status"], job["error"], job["attempt"]) == ("FAILED", f"SystemExit: {REASON}", 2)
+        assert kinds(job) == ["created", "started", "step_failed", "started", "failed"]
+        assert worker.popen.poll() is None
