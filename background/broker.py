@@ -3,6 +3,7 @@
 Limits are set on the process that publishes only. A worker waits for its broker as long as it takes.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +24,12 @@ PUBLISHED_KEY = "playground.published"
 PUBLISHED_SECONDS = 7 * 24 * 3600
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
+_PUSH = """
+local now = redis.call('TIME')
+if now[1] + now[2] / 1e6 > tonumber(ARGV[1]) then return 0 end
+for position, list in ipairs(KEYS) do redis.call('LPUSH', list, ARGV[position + 1]) end
+return 1
+"""
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
 
 
@@ -43,6 +50,15 @@ def require_broker() -> None:
         _client().ping()
     except (redis.RedisError, OSError) as error:
         raise Unavailable(DOWN, code="broker_down") from error
+
+
+def clock() -> float:
+    """The broker's own time in seconds. Raises `Unavailable` as `require_broker` does."""
+    try:
+        seconds, microseconds = _client().time()
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(DOWN, code="broker_down") from error
+    return float(seconds) + microseconds / 1e6
 
 
 def epoch(*, new: str) -> str:
@@ -115,6 +131,48 @@ def producer() -> Iterator[Producer]:
     """A producer that gives up soon, also in a worker, whose other connections wait as long as it takes."""
     with producers[_connection()].acquire(block=True, timeout=ANSWER_SECONDS) as found:
         yield found
+
+
+class _Pushes:
+    """What kombu takes for a pipeline: its messages are pushed together, in time by the broker's clock or never."""
+
+    def __init__(self, *, until: float) -> None:
+        self._until = until
+        self._lists: list[str] = []
+        self._messages: list[str] = []
+        self.late = False
+
+    def lpush(self, name: str, message: str) -> None:
+        """Keep one."""
+        self._lists.append(name)
+        self._messages.append(message)
+
+    def execute(self) -> None:
+        """Push what was kept, or find that it is too late."""
+        self.late = not _client().eval(_PUSH, len(self._lists), *self._lists, self._until, *self._messages)
+
+    def reset(self) -> None:
+        """Forget what was kept."""
+        self._lists, self._messages = [], []
+
+
+@contextmanager
+def batch(*, until: float) -> Iterator[Producer]:
+    """A producer whose messages reach the queue in one write at the end of the block, by then (see `clock`) or never.
+
+    However late the write arrives: the broker itself looks at its clock. Raises `TimeoutError` when it was too late,
+    else what kombu raises when it is unknown whether the messages arrived.
+    """
+    pushes = _Pushes(until=until)
+    found: Any  # kombu's types know no batch
+    with producer() as found:
+        with found.batch() as collected:
+            session = found.channel.create_publish_batch(sys.maxsize)
+            session.pipeline = pushes
+            collected.state.session = session
+            yield found
+        if pushes.late:
+            raise TimeoutError("The broker was reached too late.")
 
 
 def broadcast(command: str, arguments: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ import typer
 
 from background.cli import tables
 from background.cli.bars import JobsView, JobView
-from background.cli.client import Client
 from background.cli.errors import CommandFailed, ExitCode, invalid
 from background.cli.session import Session, api_command
 from background.cli.streams import Event, follow

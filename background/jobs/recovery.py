@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
@@ -149,9 +150,11 @@ def publish_missing(release: str | None = None) -> int:
     """Publish jobs that are due and have no message, to the queue of this release or the usual one; gives how many.
 
     A job that was never published is; of those that were, only as many as the queue is short of. So a backlog
-    never multiplies its messages, and a job is overlooked only while the queue holds somebody else's. Raises
-    `Unavailable`.
+    never multiplies its messages, and a job is overlooked only while the queue holds somebody else's. What somebody
+    is publishing just now is left alone: its message is in the queue within `recovery_queries.PUBLISH_SECONDS`, or
+    never. Raises `Unavailable`.
     """
+    since = time.monotonic()
     with database.transaction() as connection:
         if not recovery_queries.try_recovery_lock(connection):
             return 0
@@ -161,7 +164,7 @@ def publish_missing(release: str | None = None) -> int:
         shortfall = recovery_queries.count_published(connection, release=release, limit=queued + room) - queued
         if shortfall > 0:
             jobs += recovery_queries.to_publish(connection, release=release, again=True, limit=shortfall)
-    return dispatch.publish(jobs, release=release)
+    return dispatch.publish(jobs, since=since, release=release)
 
 
 def send_on() -> Collection[str]:

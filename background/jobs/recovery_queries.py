@@ -27,8 +27,9 @@ ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
 RECOVERY_LOCK_KEY = 5_820_118
-PUBLISH_GRACE_SECONDS = 2.0
-"""So long after it was marked as published, a job's message may still be on its way to the queue."""
+PUBLISH_SECONDS = 3.0
+"""So long after it was marked as published, a job's message may still be on its way to the queue; the broker refuses it
+later (`broker.batch`). So what is missing then will not come."""
 
 _RECOVERY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
@@ -89,7 +90,7 @@ def try_recovery_lock(connection: Connection) -> bool:
 
 def count_published(connection: Connection, *, release: str | None, limit: int) -> int:
     """How many due jobs, `limit` at most, should have a message in the queue of this release, or the usual one."""
-    values = {"limit": limit, "release": release, "grace": PUBLISH_GRACE_SECONDS}
+    values = {"limit": limit, "release": release, "grace": PUBLISH_SECONDS}
     return int(connection.execute(_COUNT_PUBLISHED, values).scalar_one())
 
 
@@ -100,5 +101,5 @@ def to_publish(connection: Connection, *, release: str | None, again: bool, limi
 
     Those that never were; or, `again`, those whose message should be in the queue.
     """
-    values = {"release": release, "again": again, "limit": limit, "grace": PUBLISH_GRACE_SECONDS}
+    values = {"release": release, "again": again, "limit": limit, "grace": PUBLISH_SECONDS}
     return connection.execute(_TO_PUBLISH, values).mappings().all()

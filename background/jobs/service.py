@@ -1,6 +1,7 @@
 """The use-cases of jobs. Each opens one transaction; nothing below commits."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -37,6 +38,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMappi
     if key is not None:
         job |= {"idempotency_key": key, "request_digest": _digest(job)}
     while True:
+        since = time.monotonic()
         with database.transaction() as connection:
             if made := queries.create(connection, [{**job, "task_id": str(uuid4())}]):
                 break
@@ -47,7 +49,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMappi
                 message = "This Idempotency-Key was used before, with another request."
                 raise Conflict(message, code="idempotency_key")
             return before, False
-    dispatch.publish([made[0]] if made[0]["due"] else [])
+    dispatch.publish([made[0]] if made[0]["due"] else [], since=since)
     return made[0], True
 
 
@@ -57,9 +59,10 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[RowMapping]:
         {**_as_row(request, where=("body", "jobs", position)), "task_id": str(uuid4())}
         for position, request in enumerate(requests)
     ]
+    since = time.monotonic()
     with database.transaction() as connection:
         made = queries.create(connection, jobs)
-    dispatch.publish([job for job in made if job["due"]])
+    dispatch.publish([job for job in made if job["due"]], since=since)
     return made
 
 
@@ -72,6 +75,7 @@ def cancel_job(job_id: int) -> None:
 
 def retry_job(job_id: int, request: RetryRequest) -> None:
     """Let an ended job go on, as `states.why_no_retry` allows. Raises `NotFound`, `Conflict` or `Invalid`."""
+    since = time.monotonic()
     with database.transaction() as connection:
         row = queries.lock(connection, job_id)
         if row is None:
@@ -98,7 +102,7 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
             keys = states.replanned(row["step_names"], row["step_keys"], step_names)
             queries.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **_plan(pipeline))
         job = queries.retry(connection, job_id=job_id, from_step=request.from_step, **params)
-    dispatch.publish([job])
+    dispatch.publish([job], since=since)
 
 
 def delete_job(job_id: int) -> None:

@@ -17,7 +17,8 @@ from types import ModuleType
 from typing import Any, Self
 
 DIE_FILE = "CHAOS_DIE_FILE"
-"""Names a file; while it exists, `die_before_publish` kills its process where it would publish."""
+"""Names a file; while it exists, `die_before_publish` kills its process where it would publish, and
+`stop_before_publish` stops it there until SIGCONT."""
 
 
 def replace(module: ModuleType, **names: object) -> None:
@@ -76,11 +77,11 @@ def publish_before_commit() -> None:
 
     def create_and_publish(connection: Any, jobs: Any) -> Any:
         made = create(connection, jobs)
-        publish([job for job in made if job["due"]])
+        publish([job for job in made if job["due"]], since=time.monotonic())
         return made
 
     replace(queries, create=create_and_publish)
-    replace(dispatch, publish=len)
+    replace(dispatch, publish=lambda jobs, **_: len(jobs))
 
 
 def reap_after_outage() -> None:
@@ -107,8 +108,8 @@ def claim_what_it_lacks() -> None:
     rewrite_sql(r"\(:accepted OR [^)]*\) #>> ARRAY\[pipeline, 'params'\]\)", "(true OR :accepted)", at_least=1)
 
 
-def die_before_publish() -> None:
-    """Between commit and publish the process looks whether it is to be killed there."""
+def strike_before_publish(number: signal.Signals) -> None:
+    """Between commit and publish the process looks whether it is to get this signal there."""
     from background.jobs import dispatch
 
     told, publish = Path(os.environ[DIE_FILE]), dispatch.publish
@@ -116,7 +117,7 @@ def die_before_publish() -> None:
     def publish_or_die(jobs: Any, **options: Any) -> int:
         if told.exists():
             told.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         return publish(jobs, **options)
 
     replace(dispatch, publish=publish_or_die)
@@ -163,7 +164,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
 }
 SEAMS: dict[str, Callable[[], None]] = {
     **MUTANTS,
-    "die_before_publish": die_before_publish,
+    "die_before_publish": lambda: strike_before_publish(signal.SIGKILL),
+    "stop_before_publish": lambda: strike_before_publish(signal.SIGSTOP),
     "clock_ahead": lambda: shift_clock(1),
     "clock_behind": lambda: shift_clock(-1),
 }
