@@ -21,10 +21,11 @@ def add_to(app: typer.Typer) -> None:
 
 def migrate() -> None:
     """Bring the database to the newest schema; safe to run from many places at once."""
-    from background import migrations
+    from background import logs, migrations
     from background.settings import get_settings
 
     get_settings()
+    logs.configure()
     migrations.upgrade()
 
 

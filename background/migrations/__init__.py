@@ -1,22 +1,37 @@
-"""The schema's history (Alembic), and how a database is brought to its newest state."""
+"""The schema's history (Alembic), and how a database is brought to its newest state while everything runs on it.
 
+A migration may take as long as it likes, over a connection that has none of the application's limits. It must not keep
+others waiting: each revision is a transaction of its own, which waits `LOCK_SECONDS` for a lock, with everybody else
+queueing behind it, and is then begun anew. What goes over many rows goes `in_batches`. See docs/migrations.md.
+"""
+
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2.errors
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from background.database import get_engine, time_limit
 from background.settings import get_settings
 
+logger = logging.getLogger(__name__)
+
 LOCK_KEY = 5_820_117
 """PostgreSQL advisory lock that one migration at a time holds."""
-MIGRATION_SECONDS = 600.0
 WAIT_SECONDS = 30.0
+LOCK_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+BATCH_SECONDS = 0.05
+"""The pause behind a batch, in which others have the server to themselves."""
+TELL_SECONDS = 5.0
+_ENDLESS = 10 * 24 * 3600.0
+_HELD_UP = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
 
 def config() -> Config:
@@ -41,18 +56,87 @@ def downgrade(revision: str) -> None:
     _run(command.downgrade, revision)
 
 
+def in_batches(statement: str, *, what: str, size: int = 1000) -> int:
+    """For a revision: execute SQL that changes at most `:size` rows until it changes none; gives how many it changed.
+
+    Each batch is a transaction of its own, and so is what the revision did before. A revision that is begun anew must
+    therefore find its own work done: `IF NOT EXISTS` for columns, and a statement that leaves out what it has changed.
+    """
+    done, told = 0, time.monotonic()
+    with op.get_context().autocommit_block():
+        while changed := op.get_bind().execute(text(statement), {"size": size}).rowcount:
+            done += changed
+            if time.monotonic() - told > TELL_SECONDS:
+                logger.info("%s: %s so far", what, f"{done:,}")
+                told = time.monotonic()
+            time.sleep(BATCH_SECONDS)
+    logger.info("%s: %s, done", what, f"{done:,}")
+    return done
+
+
 def _run(action: Callable[[Config, str], None], revision: str) -> None:
-    with time_limit(MIGRATION_SECONDS), get_engine().connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
-        connection.commit()
-        try:
-            settings = config()
-            settings.attributes["connection"] = connection
-            action(settings, revision)
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK_KEY})
+    engine = _engine()
+    try:
+        with time_limit(_ENDLESS), _alone(engine), engine.connect() as connection:
+            while not _try(action, revision, connection):
+                time.sleep(RETRY_SECONDS)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise SystemExit(f"The migration was cut off; run it again: {_first_line(error)}") from None
+        raise
+    finally:
+        engine.dispose()
+
+
+def _engine() -> Engine:
+    """For migrations alone. A server that has gone is noticed within a minute."""
+    alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    engine = create_engine(
+        get_settings().sqlalchemy_url,
+        poolclass=NullPool,
+        connect_args={"application_name": "celery-playground-migration", **alive},
+    )
+
+    @event.listens_for(engine, "begin")
+    def _set_limits(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            f"SET LOCAL timezone = 'UTC'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
+            " SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+        )
+
+    return engine
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Hold the lock in a transaction of another connection: those of the migration come and go."""
+    with engine.begin() as connection:
+        told = False
+        while not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}):
+            if not told:
+                logger.info("Another migration is under way; waiting for its end.")
+                told = True
+            time.sleep(0.2)
+        yield
+
+
+def _try(action: Callable[[Config, str], None], revision: str, connection: Connection) -> bool:
+    """Go on from the first revision that is missing; gives false when one was held up by a lock."""
+    settings = config()
+    settings.attributes["connection"] = connection
+    try:
+        action(settings, revision)
+    except DBAPIError as error:
+        connection.rollback()
+        if not isinstance(error.orig, _HELD_UP):
+            raise
+        logger.info("Held up by a lock of others; trying again: %s", _first_line(error))
+        return False
+    return True
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
 
 
 def _wait_for_database() -> None:
@@ -62,7 +146,7 @@ def _wait_for_database() -> None:
             with get_engine().connect():
                 return
         except OperationalError as error:
-            reason = str(error.orig).strip().splitlines()[0]
+            reason = _first_line(error)
         if time.monotonic() > deadline:
             raise SystemExit(f"PostgreSQL cannot be reached: {reason}")
         if f'database "{get_settings().sqlalchemy_url.database}" does not exist' in reason:

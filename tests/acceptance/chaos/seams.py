@@ -123,6 +123,13 @@ def strike_before_publish(number: signal.Signals) -> None:
     replace(dispatch, publish=publish_or_die)
 
 
+def next_release() -> None:
+    """This worker is one of a release to come."""
+    from tests.acceptance.next_release import write_the_size
+
+    write_the_size()
+
+
 def shift_clock(hours: int) -> None:
     """The wall clock of this process is wrong by so much, wherever it is read."""
     shift, real = datetime.timedelta(hours=hours), datetime.datetime
@@ -166,6 +173,7 @@ SEAMS: dict[str, Callable[[], None]] = {
     **MUTANTS,
     "die_before_publish": lambda: strike_before_publish(signal.SIGKILL),
     "stop_before_publish": lambda: strike_before_publish(signal.SIGSTOP),
+    "next_release": next_release,
     "clock_ahead": lambda: shift_clock(1),
     "clock_behind": lambda: shift_clock(-1),
 }
