@@ -43,6 +43,9 @@ class TaskName(StrEnum):
         return self.value.rpartition(".")[2]
 
 
+JOB_TASKS = frozenset({TaskName.RUN_JOB.value, "tasks.process_job"})
+"""What runs the job whose id it is sent with, as the argument `job_id`: our name, and the one other programs know."""
+
 Number = int | float
 
 

@@ -34,7 +34,7 @@ from background.canvas.recording import changes, describe, find_call, note_sent,
 from background.canvas.states import TaskState
 from background.canvas.values import InvalidArgument, check_arguments, result_text
 from background.errors import Unavailable
-from background.task_names import RETRIES_HEADER, TaskName
+from background.task_names import JOB_TASKS, RETRIES_HEADER
 from background.workers.identity import WORKER_ID
 
 MAX_DELIVERIES = 3
@@ -251,7 +251,7 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> 
     task_id = str(headers.get("id"))
     at_work: Task[Any, Any] | None = get_current_task()
     trace: Trace | None = at_work.request.get("trace") if at_work is not None else None
-    if not _is_uuid(task_id) or sender == TaskName.RUN_JOB or (at_work is not None and trace is None):
+    if not _is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
         return
     args, kwargs, embed = body
     if at_work is not None and trace is not None and not trace.settled:

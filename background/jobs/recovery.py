@@ -25,7 +25,7 @@ from background.errors import Unavailable
 from background.jobs import dispatch, queries, recovery_queries, states, turned_away
 from background.jobs.states import EventKind
 from background.settings import get_settings
-from background.task_names import TaskName
+from background.task_names import JOB_TASKS
 from background.workers import queries as workers
 from background.workers.queries import Identity
 
@@ -37,11 +37,13 @@ BATCH = 500
 
 def active_jobs() -> dict[int, Request]:
     """The jobs that this worker's pool is running now, as its main process knows, by id."""
-    return {
-        int(request.args[0]): request
-        for request in list(celery_state.active_requests)
-        if request.name == TaskName.RUN_JOB and request.args
-    }
+    found: dict[int, Request] = {}
+    for request in list(celery_state.active_requests):
+        if request.name in JOB_TASKS:
+            job_id = request.args[0] if request.args else request.kwargs.get("job_id")
+            if isinstance(job_id, int):
+                found[job_id] = request
+    return found
 
 
 def renew(job_ids: Collection[int], *, worker_id: str) -> None:

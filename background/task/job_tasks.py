@@ -17,7 +17,7 @@ from background.celery import celery_app, queue_of
 from background.errors import Unavailable
 from background.jobs import recovery, registry, runner
 from background.jobs.planned_stop import PlannedStop
-from background.task_names import END_TASKS, TaskName
+from background.task_names import END_TASKS, JOB_TASKS
 from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
 
@@ -77,11 +77,16 @@ def end_tasks(state: Any, task_ids: list[str]) -> None:
                 request.terminate(pool, signal="SIGTERM")
 
 
-@celery_app.task(name=TaskName.RUN_JOB, base=Task, bind=True, ignore_result=True)
 def run_job(self: "Task[Any, Any]", job_id: int) -> None:
     """Claim the job and run its steps, if there is anything to claim."""
+    if not isinstance(job_id, int):  # it comes from anywhere
+        raise TypeError(f"A job's id is a number, not {job_id!r}.")
     if _planned_stop.asked:
         return  # its message is spent; another worker's recovery publishes it again
     runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=lambda: _planned_stop.asked)
     if terminate_handler_fired():
         raise SystemExit  # this child was told to end, which the step has failed of
+
+
+for _name in JOB_TASKS:
+    celery_app.task(name=_name, base=Task, bind=True, ignore_result=True)(run_job)
