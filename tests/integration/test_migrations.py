@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 
 from background import database, migrations
 from background.canvas import outcomes
@@ -113,6 +113,30 @@ def test_many_at_once(empty: Engine) -> None:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     assert "jobs" in tables(empty)
+
+
+def test_one_that_waits_or_is_cut_off_says_so(empty: Engine) -> None:
+    """Behind a lock that somebody holds; the next one goes on where it was."""
+    migrations.upgrade("0005")
+    argv = [sys.executable, "-m", "background", "migrate"]
+    holder = create_engine(get_settings().sqlalchemy_url, poolclass=NullPool)
+    with holder.connect() as holding, subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        holding.execute(text("LOCK TABLE runs"))
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "Held up" in line)
+        assert "lock timeout" in said
+        with holder.connect() as other:
+            other.execute(
+                text("""
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE application_name = 'celery-playground-migration'
+                """)
+            )
+        last = process.stderr.read().splitlines()[-1]
+        assert process.wait(30) == 1
+        assert last.startswith("The migration was cut off; run it again: ")
+    migrations.upgrade()
+    assert "run_aliases" in tables(empty)
 
 
 def test_unreachable_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
