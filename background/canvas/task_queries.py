@@ -146,7 +146,8 @@ WITH called AS (
     SELECT id, due_at FROM unnest(CAST(CAST(:called AS text[]) AS uuid[]), CAST(:due AS timestamptz[])) AS c(id, due_at)
 ), locked AS (
     SELECT id, run_id FROM run_tasks
-    WHERE id = ANY (CAST(CAST(:closed AS text[]) AS uuid[]) || ARRAY(SELECT id FROM called)) ORDER BY id FOR UPDATE
+    WHERE id = ANY (CAST(CAST(:closed AS text[]) AS uuid[]) || ARRAY(SELECT id FROM called))
+    ORDER BY run_tasks.id FOR UPDATE
 ), task AS (
     UPDATE run_tasks
     SET called = run_tasks.called OR called.id IS NOT NULL,

@@ -17,6 +17,13 @@ JOBS, RUNS = "job_events", "run_events"
 _OWNERS = {JOBS: ("jobs", "job_id"), RUNS: ("runs", "run_id")}
 _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())"
 
+# In an ORDER BY a bare name is that of an output column first: `xid` would be the text, which puts 10000 before 9999,
+# and every page would sort all that is behind it (PostgreSQL documentation, "SELECT", ORDER BY clause).
+_AFTER = text(f"""
+SELECT xid::text, job_id, number, kind FROM job_events
+WHERE (xid, job_id, number) > (CAST(:xid AS xid8), :owner, :number) AND xid < {_HORIZON}
+ORDER BY job_events.xid, job_id, number LIMIT :limit
+""")
 
 _SIGN_IN = text("""
 WITH gone AS (
@@ -56,13 +63,8 @@ def horizon(connection: Connection) -> tuple[Position, int]:
 
 def after(connection: Connection, position: Position, *, limit: int) -> tuple[list[Event], bool]:
     """At most `limit` events of all jobs behind `position`, and whether there are such as may not be handed out yet."""
-    statement = text(f"""
-        SELECT xid::text, job_id, number, kind FROM job_events
-        WHERE (xid, job_id, number) > (CAST(:xid AS xid8), :owner, :number) AND xid < {_HORIZON}
-        ORDER BY xid, job_id, number LIMIT :limit
-    """)
     values = {"xid": str(position.xid), "owner": position.owner, "number": position.number, "limit": limit}
-    rows = connection.execute(statement, values).all()
+    rows = connection.execute(_AFTER, values).all()
     waiting = connection.execute(text(f"SELECT EXISTS (SELECT FROM job_events WHERE xid >= {_HORIZON})")).scalar_one()
     return [Event(Position(int(xid), job_id, number), kind) for xid, job_id, number, kind in rows], waiting
 
