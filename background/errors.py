@@ -95,7 +95,7 @@ class UnsupportedType(PlaygroundError):
 
 
 class TooLarge(PlaygroundError):
-    """More bytes than `MAX_UPLOAD_BYTES` allows."""
+    """More bytes than are taken here."""
 
     code = "too_large"
 

@@ -74,7 +74,7 @@ class StepContext:
         return f"job-{self.job_id}-step-{self.key_number or self.step_number}"
 
     def progress(self, fraction: float, message: str | None = None) -> None:
-        """Report how far this step is, from 0 to 1; written at most twice a second.
+        """Report how far this step is, from 0 to 1; written at most twice a second, an event at most every 5 s.
 
         Raises `Cancelled` or `NotOurs`, which a step lets through.
         """

@@ -261,16 +261,22 @@ WITH own AS (
 SELECT count(*) FROM own
 """)
 
+# The step's row always has the newest. Of the attempt's events of this step only the newest is kept: whoever reads the
+# history wants to know how far it came, and whoever follows it gets the job as it is now.
 _PROGRESS = text(f"""
 WITH own AS (
-    UPDATE jobs SET event_count = event_count + 1, updated_at = now()
+    UPDATE jobs SET event_count = event_count + :tell, updated_at = now()
     WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
     RETURNING *
 ), step AS (
     UPDATE job_steps SET progress = :fraction, message = coalesce(:message, message)
     FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step
+), older AS (
+    DELETE FROM job_events
+    USING own WHERE :tell = 1 AND job_events.job_id = own.id AND job_events.attempt = own.attempt
+                AND job_events.step = own.current_step AND job_events.kind = 'progress'
 ), event AS (
-    {_EVENT} SELECT id, event_count, 'progress', current_step, attempt, worker, :message, NULL FROM own
+    {_EVENT} SELECT id, event_count, 'progress', current_step, attempt, worker, :message, NULL FROM own WHERE :tell = 1
 )
 SELECT cancel_requested FROM own
 """)
@@ -424,9 +430,14 @@ def hand_back(connection: Connection, *, worker_id: str) -> int:
     return int(connection.execute(_HAND_BACK, {"worker_id": worker_id}).scalar_one())
 
 
-def progress(connection: Connection, *, job_id: int, attempt: int, fraction: float, message: str | None) -> bool | None:
-    """Write how far the running step is (0 to 1). Gives whether a cancel is asked for; `None`: not ours any more."""
-    values = {"job_id": job_id, "attempt": attempt, "fraction": fraction, "message": message}
+def progress(
+    connection: Connection, *, job_id: int, attempt: int, fraction: float, message: str | None, tell: bool = True
+) -> bool | None:
+    """Write how far the running step is (0 to 1), and `tell` it as an event, in place of the last one of this step.
+
+    Gives whether a cancel is asked for; `None`: not ours any more.
+    """
+    values = {"job_id": job_id, "attempt": attempt, "fraction": fraction, "message": message, "tell": int(tell)}
     return connection.execute(_PROGRESS, values).scalar_one_or_none()
 
 

@@ -7,29 +7,63 @@ from sqlalchemy import Connection, RowMapping, text
 
 from background.jobs.queries import FIRST_STEP
 
-_STEPS_OF_JOB = """
-    (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'job_id' - 'failures' ORDER BY s.step_number), '[]')
-     FROM job_steps s WHERE s.job_id = jobs.id) AS steps
-"""
+EVENTS_AT_ONCE = 1000
+"""So many events a look at one job gives, the newest ones."""
+LISTED_BYTES = 1024
+"""A list leaves out params, results and outputs that are larger."""
+
+
+def _over(column: str) -> str:
+    """Whether a `jsonb` is more than `:most` bytes of text; what is stored far larger is not unpacked to see it."""
+    return f"""
+        coalesce(CASE WHEN pg_column_size({column}) > 8 * CAST(:most AS int) THEN true
+                      ELSE octet_length({column}::text) > CAST(:most AS int) END, false)
+    """
+
 
 _JOB_COLUMNS = f"""
-    id, task_id, status, created_at, updated_at, pipeline, params, priority, attempt, max_attempts, run_at,
-    started_at, finished_at, worker, result, error, failures, published_at IS NOT NULL AS published,
+    jobs.id, task_id, status, created_at, updated_at, pipeline, priority, attempt, max_attempts, run_at,
+    started_at, finished_at, worker, error, failures, published_at IS NOT NULL AS published,
     extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away, step_names,
     CASE status WHEN 'PENDING' THEN step_names[{FIRST_STEP}] END AS next_step,
     CASE status WHEN 'IN_PROGRESS' THEN extract(epoch FROM now() - claimed_at)::float ELSE running_seconds END
-        AS running_seconds, {_STEPS_OF_JOB}
+        AS running_seconds
+"""
+_WHOLE = f"""
+    {_JOB_COLUMNS}, params, result,
+    (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'job_id' - 'failures' ORDER BY s.step_number), '[]')
+     FROM job_steps s WHERE s.job_id = jobs.id) AS steps
+"""
+# Without its large values, which stay in PostgreSQL: `cut` has their paths.
+_BRIEF = f"""
+    {_JOB_COLUMNS}, CASE WHEN NOT {_over("params")} THEN params END AS params,
+    CASE WHEN NOT {_over("result")} THEN result END AS result, steps,
+    array_remove(ARRAY[CASE WHEN {_over("params")} THEN 'params' END,
+                       CASE WHEN {_over("result")} THEN 'result' END], NULL) || steps_cut AS cut
+"""
+_BRIEF_STEPS = f"""
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(to_jsonb(s) - 'is_over' ORDER BY step_number), '[]') AS steps,
+            coalesce(array_agg(format('steps.%s.output', place) ORDER BY step_number) FILTER (WHERE is_over), '{{}}')
+                AS steps_cut
+        FROM (SELECT id, step_number, name, status, message, attempt, progress, error, started_at, completed_at,
+                  is_over, CASE WHEN NOT is_over THEN output END AS output,
+                  row_number() OVER (ORDER BY step_number) - 1 AS place
+              FROM job_steps CROSS JOIN LATERAL (SELECT {_over("output")} AS is_over) AS size
+              WHERE job_id = jobs.id) AS s
+    ) AS of_job
 """
 
 # One statement, so one snapshot: a job and its steps always agree.
 _GET = text(f"""
-SELECT {_JOB_COLUMNS},
+SELECT {_WHOLE},
     (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'job_id' ORDER BY e.number), '[]')
-     FROM job_events e WHERE e.job_id = jobs.id) AS events
+     FROM (SELECT * FROM job_events WHERE job_id = jobs.id AND number < :before ORDER BY number DESC LIMIT :events)
+        AS e) AS events
 FROM jobs WHERE id = :job_id
 """)
 
-_GET_MANY = text(f"SELECT {_JOB_COLUMNS}, event_count FROM jobs WHERE id = ANY(:job_ids)")
+_GET_MANY = text(f"SELECT {_BRIEF}, event_count FROM jobs {_BRIEF_STEPS} WHERE jobs.id = ANY(:job_ids)")
 
 _GET_BY_TASK_ID = text("""
 SELECT id, task_id, status, attempt, result, error, event_count, cardinality(step_names) AS steps_total,
@@ -65,9 +99,11 @@ FROM minutes LEFT JOIN submitted USING (minute) LEFT JOIN ended USING (minute) O
 """)
 
 
-def get(connection: Connection, job_id: int) -> RowMapping | None:
-    """One job with its steps and events, or `None`."""
-    return connection.execute(_GET, {"job_id": job_id}).mappings().one_or_none()
+def get(connection: Connection, job_id: int, *, events_before: int | None = None) -> RowMapping | None:
+    """One job with its steps and the newest `EVENTS_AT_ONCE` of its events, or of those below a number; or `None`."""
+    before = 2**31 - 1 if events_before is None else events_before
+    values = {"job_id": job_id, "before": before, "events": EVENTS_AT_ONCE}
+    return connection.execute(_GET, values).mappings().one_or_none()
 
 
 def get_by_task_id(connection: Connection, task_id: str) -> RowMapping | None:
@@ -75,21 +111,28 @@ def get_by_task_id(connection: Connection, task_id: str) -> RowMapping | None:
     return connection.execute(_GET_BY_TASK_ID, {"task_id": task_id}).mappings().one_or_none()
 
 
-def get_many(connection: Connection, job_ids: Sequence[int]) -> Sequence[RowMapping]:
-    """Those of these jobs that exist, with their steps and, in `event_count`, the number of the newest event."""
-    return connection.execute(_GET_MANY, {"job_ids": list(job_ids)}).mappings().all()
+def get_many(connection: Connection, job_ids: Sequence[int], *, most: int) -> Sequence[RowMapping]:
+    """Those of these jobs that exist, with their steps and, in `event_count`, the number of the newest event.
+
+    Params, results and outputs of more than `most` bytes are NULL, and their paths are in `cut`.
+    """
+    return connection.execute(_GET_MANY, {"job_ids": list(job_ids), "most": most}).mappings().all()
 
 
 def find(
     connection: Connection, *, status: str | None, pipeline: str | None, before: int | None, limit: int
 ) -> Sequence[RowMapping]:
-    """At most `limit` jobs with their steps, newest first, with ids below `before` (a keyset page)."""
+    """At most `limit` jobs with their steps, newest first, with ids below `before` (a keyset page).
+
+    Values over `LISTED_BYTES` are cut as in `get_many`.
+    """
     filters: dict[str, Any] = {"status": status, "pipeline": pipeline, "before": before}
     conditions = {"status": "status = :status", "pipeline": "pipeline = :pipeline", "before": "id < :before"}
     chosen = [conditions[name] for name, value in filters.items() if value is not None]
     where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
-    statement = text(f"SELECT {_JOB_COLUMNS} FROM jobs {where} ORDER BY id DESC LIMIT :limit")
-    return connection.execute(statement, {**filters, "limit": limit}).mappings().all()
+    page = f"(SELECT * FROM jobs {where} ORDER BY id DESC LIMIT :limit) AS jobs"
+    statement = text(f"SELECT {_BRIEF} FROM {page} {_BRIEF_STEPS} ORDER BY jobs.id DESC")
+    return connection.execute(statement, {**filters, "limit": limit, "most": LISTED_BYTES}).mappings().all()
 
 
 def counts(connection: Connection) -> Sequence[RowMapping]:

@@ -22,6 +22,7 @@ from background.requests import NO_NUL, StorableJSONRoute
 router = APIRouter(tags=["jobs"], route_class=StorableJSONRoute)
 
 MAX_ID = 2**63 - 1
+MAX_EVENT = 2**31 - 1
 JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
@@ -59,7 +60,10 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
 ) -> list[Job]:
-    """Jobs, newest first; the `Link` header leads to the next page while there is more."""
+    """Jobs, newest first; the `Link` header leads to the next page while there is more.
+
+    Params, results and outputs over 1 KB are left out and named in `cut`.
+    """
     jobs = service.find_jobs(status=status, pipeline=pipeline, before=before, limit=limit + 1)
     if len(jobs) > limit:
         link_next(request, response, before=jobs[limit - 1].id)
@@ -73,9 +77,9 @@ def get_statistics() -> Statistics:
 
 
 @router.get("/jobs/{job_id}", responses=responses(404))
-def get_job(job_id: JobId) -> JobWithHistory:
-    """One job with its steps and its history."""
-    return service.get_job(job_id)
+def get_job(job_id: JobId, events_before: Annotated[int | None, Query(ge=1, le=MAX_EVENT)] = None) -> JobWithHistory:
+    """One job with its steps and its newest 1,000 events; `events_before`, a number of an event, gives older ones."""
+    return service.get_job(job_id, events_before=events_before)
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, responses=responses(404, 409))

@@ -27,7 +27,11 @@ from background.settings import get_settings
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5
+TELL_SECONDS = 5.0
+"""At most so often is a step's progress an event of its job, too; the first time at once."""
 TRACEBACK_LINES = 30
+MESSAGE_CHARACTERS = 4_000
+TRACEBACK_CHARACTERS = 16_000
 Answer = TypeVar("Answer")
 
 
@@ -47,6 +51,15 @@ def persist(statement: Callable[[Connection], Answer]) -> Answer:
             pause = min(pause * 2, 5)
 
 
+def stored(text: str, limit: int, *, from_end: bool = False) -> str:
+    """A text as it is kept: of one over `limit` characters the beginning, or the end, and how much is left out."""
+    text = jsontext.clean_text(text)
+    if len(text) <= limit:
+        return text
+    missing = f"[{len(text) - limit} characters left out]"
+    return f"{missing} …{text[-limit:]}" if from_end else f"{text[:limit]}… {missing}"
+
+
 @dataclass
 class Attempt:
     """One claim on a job: what it knows and how it reports. All its writes carry its number, the fence."""
@@ -64,6 +77,7 @@ class Attempt:
     step_seconds: float
     outputs: dict[str, Any]
     reported_at: float = field(default_factory=time.monotonic)
+    told_at: float | None = None
     deadline: Deadline | None = None
 
     @classmethod
@@ -104,32 +118,38 @@ class Attempt:
 
     def report(self, fraction: float, message: str | None) -> None:
         """Write progress, at most every `REPORT_SECONDS`; a report that PostgreSQL misses is no loss."""
-        text = None if message is None else jsontext.clean_text(message)
-        self._ask(
-            lambda connection: queries.progress(
-                connection, job_id=self.job_id, attempt=self.number, fraction=fraction, message=text
+        text = None if message is None else stored(message, MESSAGE_CHARACTERS)
+        tell = self.told_at is None or time.monotonic() - self.told_at >= TELL_SECONDS
+
+        def write(connection: Connection) -> bool | None:
+            return queries.progress(
+                connection, job_id=self.job_id, attempt=self.number, fraction=fraction, message=text, tell=tell
             )
-        )
+
+        if self._ask(write) and tell:
+            self.told_at = time.monotonic()
 
     def watch(self) -> None:
         """Look for a cancel, at most every `REPORT_SECONDS`."""
         self._ask(lambda connection: queries.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
 
-    def _ask(self, statement: Callable[[Connection], bool | None]) -> None:
+    def _ask(self, statement: Callable[[Connection], bool | None]) -> bool:
+        """Whether PostgreSQL has answered."""
         if self.deadline is not None:
             self.deadline.check()
         if time.monotonic() - self.reported_at < REPORT_SECONDS:
-            return
+            return False
         self.reported_at = time.monotonic()
         try:
             with database.transaction(seconds=1) as connection:
                 cancel = statement(connection)
         except Unavailable:
-            return
+            return False
         if cancel is None:
             raise NotOurs
         if cancel:
             raise Cancelled
+        return True
 
     def run_step(self) -> str:
         """Call the step's function; gives its output as JSON text."""
@@ -141,6 +161,9 @@ class Attempt:
             text = jsontext.dumps(output)
         except ValueError as error:
             raise NoRetry(f"What the step returned cannot be stored. {error}") from None
+        size, limit = len(text.encode()), get_settings().max_output_bytes
+        if size > limit:
+            raise NoRetry(f"The step returned {size} bytes as JSON; MAX_OUTPUT_BYTES allows {limit}.")
         self.outputs[self.step_name] = output
         return text
 
@@ -163,7 +186,7 @@ class Attempt:
             return False
         self.step, self.step_failures = row["current_step"], row["step_failures"]
         self.step_seconds = row["step_seconds"]
-        self.reported_at = time.monotonic()
+        self.reported_at, self.told_at = time.monotonic(), None
         return True
 
     def fail(self, error: BaseException) -> None:
@@ -175,7 +198,7 @@ class Attempt:
             retryable=not isinstance(error, NoRetry),
             jitter=random.random(),  # noqa: S311  (nothing secret)
         )
-        message = jsontext.clean_text(": ".join(filter(None, (type(error).__name__, str(error)))))
+        message = stored(": ".join(filter(None, (type(error).__name__, str(error)))), MESSAGE_CHARACTERS)
         logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
         persist(
             lambda connection: queries.stop(
@@ -186,7 +209,7 @@ class Attempt:
                 delay=decision.delay,
                 kind=EventKind.STEP_FAILED,
                 message=message,
-                error=jsontext.clean_text("\n".join(lines)),
+                error=stored("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
                 failed=True,
             )
         )

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 from sqlalchemy import RowMapping
 
-from background.errors import Invalid
+from background import jsontext
+from background.errors import Invalid, TooLarge
 from background.jobs import registry, states
 from background.jobs.pipeline import Params, Pipeline, Refused
 from background.jobs.states import EventKind, JobStatus, StepStatus
@@ -15,6 +16,8 @@ from background.settings import get_settings
 from background.workers.queries import Snapshot
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
+MAX_PARAMS_BYTES = 256 * 1024
+"""How large a job's params may be, as JSON: they are read with every claim and every look at the job."""
 
 
 class JobRequest(BaseModel):
@@ -29,7 +32,7 @@ class JobRequest(BaseModel):
     max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)
 
     def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, Params]:
-        """The pipeline and its checked parameters. Raises `Invalid`, so that no worker ever meets bad ones."""
+        """The pipeline and its checked parameters. Raises `Invalid` or `TooLarge`: no worker ever meets bad ones."""
         known = registry.pipelines()
         pipeline = known.get(self.pipeline)
         if pipeline is None:
@@ -39,7 +42,11 @@ class JobRequest(BaseModel):
 
 
 def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | int, ...]) -> Params:
-    """The parameters as the pipeline's own model. Raises `Invalid` with `where` before each path."""
+    """The parameters as the pipeline's own model. Raises `Invalid` with `where` before each path, or `TooLarge`."""
+    if len(jsontext.dumps(params).encode()) > MAX_PARAMS_BYTES:
+        path = ".".join(map(str, where[1:]))
+        message = f"{path}: the params of a job may have {MAX_PARAMS_BYTES:,} bytes as JSON."
+        raise TooLarge(message, code="params_too_large", bytes=MAX_PARAMS_BYTES)
     try:
         found = pipeline.params.model_validate(params)
         found.check()
@@ -138,7 +145,8 @@ def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
 class Job(BaseModel):
     """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run.
 
-    `running_seconds` is how long the present or last attempt has taken, `step_names` its plan.
+    `running_seconds` is how long the present or last attempt has taken, `step_names` its plan. In lists and streams
+    large values are left out (`null`) and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
     """
 
     id: int
@@ -147,7 +155,7 @@ class Job(BaseModel):
     created_at: datetime
     updated_at: datetime
     pipeline: str
-    params: dict[str, Any]
+    params: dict[str, Any] | None
     priority: int
     attempt: int
     max_attempts: int
@@ -162,6 +170,7 @@ class Job(BaseModel):
     waiting: Annotated[WaitingFacts | None, PlainSerializer(told)]
     step_names: list[str]
     steps: list[Step]
+    cut: list[str] = []
 
     @classmethod
     def from_row(cls, row: RowMapping, workers: Snapshot) -> Self:
@@ -184,7 +193,10 @@ class Job(BaseModel):
 
 
 class JobWithHistory(Job):
-    """A job with its steps and, in `events`, all that happened to it."""
+    """A job with its steps and, in `events`, what happened to it: the newest 1,000 events, oldest first.
+
+    Of the reports of progress of a step each attempt keeps the newest, so numbers may be missing between events.
+    """
 
     events: list[Event]
 

@@ -74,7 +74,7 @@ def cancel_job(job_id: int) -> None:
 
 
 def retry_job(job_id: int, request: RetryRequest) -> None:
-    """Let an ended job go on, as `states.why_no_retry` allows. Raises `NotFound`, `Conflict` or `Invalid`."""
+    """Let an ended job go on, as `states.why_no_retry` allows. Raises `NotFound`, `Conflict`, `Invalid`, `TooLarge`."""
     since = time.monotonic()
     with database.transaction() as connection:
         row = queries.lock(connection, job_id)
@@ -114,28 +114,31 @@ def delete_job(job_id: int) -> None:
             )
 
 
-def get_job(job_id: int) -> JobWithHistory:
-    """One job with its steps and events. Raises `NotFound`."""
+def get_job(job_id: int, *, events_before: int | None = None) -> JobWithHistory:
+    """One job with its steps and its newest events, or the newest below that number. Raises `NotFound`."""
     with database.transaction() as connection:
-        row = reads.get(connection, job_id)
+        row = reads.get(connection, job_id, events_before=events_before)
         seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
     if row is None:
         raise _missing(job_id)
     return JobWithHistory.from_row(row, seen)
 
 
-def get_jobs(job_ids: Sequence[int]) -> list[tuple[Job, int]]:
-    """Those of these jobs that exist, each with the number of its newest event."""
+def get_jobs(job_ids: Sequence[int], *, most: int) -> list[tuple[Job, int]]:
+    """Those of these jobs that exist, each with the number of its newest event.
+
+    Params, results and outputs of more than `most` bytes are left out and named in `cut`.
+    """
     if not job_ids:
         return []
     with database.transaction() as connection:
-        rows = reads.get_many(connection, job_ids)
+        rows = reads.get_many(connection, job_ids, most=most)
         seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
     return [(Job.from_row(row, seen), row["event_count"]) for row in rows]
 
 
 def find_jobs(*, status: JobStatus | None, pipeline: str | None, before: int | None, limit: int) -> Sequence[Job]:
-    """At most `limit` jobs with their steps, newest first, with ids below `before`."""
+    """At most `limit` jobs with their steps, newest first, with ids below `before`; large values are cut."""
     with database.transaction() as connection:
         rows = reads.find(connection, status=status, pipeline=pipeline, before=before, limit=limit)
         seen = workers.snapshot(connection, patience=get_settings().lease_seconds)

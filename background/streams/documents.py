@@ -58,7 +58,9 @@ def load(subjects: Iterable[Subject]) -> dict[Subject, Document]:
     wanted = set(subjects)
     found = {
         job(each.id): Document(_sent(each), number, each.status in ENDED)
-        for each, number in jobs.get_jobs([subject.owner for subject in wanted if subject.task_id is None])
+        for each, number in jobs.get_jobs(
+            [subject.owner for subject in wanted if subject.task_id is None], most=MAX_VALUE_BYTES
+        )
     }
     for subject in wanted:
         if subject.task_id is not None:
@@ -71,12 +73,15 @@ def load(subjects: Iterable[Subject]) -> dict[Subject, Document]:
 
 
 def _sent(model: BaseModel) -> bytes:
-    """Its JSON. Values over `MAX_VALUE_BYTES` are left out and named in `cut`; a GET has them."""
+    """Its JSON. Values over `MAX_VALUE_BYTES` are left out and named in `cut`; a GET has them.
+
+    The large ones of a job never left PostgreSQL.
+    """
     data = model.model_dump_json().encode()
     if len(data) <= MAX_VALUE_BYTES:
         return data
     document = json.loads(data)
-    cut = [".".join(path) for path in _cut(document, ())]
+    cut = [*document.get("cut", ()), *(".".join(path) for path in _cut(document, ()))]
     return json.dumps({**document, "cut": cut}, separators=(",", ":")).encode() if cut else data
 
 

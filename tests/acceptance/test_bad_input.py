@@ -238,3 +238,20 @@ def test_a_name_that_no_client_would_send(client: httpx.Client, name: bytes) -> 
     answer = client.post("/documents", content=body, headers={"content-type": "multipart/form-data; boundary=b"})
     assert answer.status_code in (400, 415, 422)
     assert_problem(answer, answer.status_code)
+
+
+def test_params_that_are_too_large_are_refused_before_anything_is_done(client: httpx.Client) -> None:
+    limit = 256 * 1024
+    large = {"params": {"note": "x" * limit}}
+    body = assert_problem(client.post("/jobs", json=large), 413)
+    assert (body["code"], body["values"]) == ("params_too_large", {"bytes": limit})
+    body = assert_problem(client.post("/jobs/batch", json={"jobs": [{}, {"params": {}}, large]}), 413)
+    assert body["detail"].startswith("jobs.2.params: ")
+    # As many bytes as may be are looked at, and then this is no parameter of the pipeline.
+    fits = {"params": {"note": "x" * (limit - len('{"note": ""}'))}}
+    assert_problem(client.post("/jobs", json=fits), 422)
+
+
+def test_a_number_of_an_event_that_cannot_be(client: httpx.Client) -> None:
+    for number in ("0", "-1", "x", str(2**31)):
+        assert_problem(client.get(f"/jobs/1?events_before={number}"), 422)

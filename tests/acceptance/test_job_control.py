@@ -118,6 +118,12 @@ def test_a_failed_job_goes_on_where_it_stopped(client: httpx.Client, worker: Pro
     assert "retried" in kinds(job)
 
 
+def test_params_of_a_retry_may_not_be_too_large_either(client: httpx.Client, worker: Process) -> None:
+    job_id = failed(client)
+    assert_problem(client.post(f"/jobs/{job_id}/retry", json={"params": {"note": "x" * 300_000}}), 413)
+    assert status_of(client, job_id) == "FAILED"
+
+
 def test_a_completed_job_runs_again_from_a_step(client: httpx.Client, worker: Process) -> None:
     job_id = submit(client, params=QUICK)
     ended(client, job_id)

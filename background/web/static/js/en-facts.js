@@ -114,6 +114,7 @@ export default {
   "refusal.database_down": "PostgreSQL cannot be reached or does not answer.",
   "refusal.result_backend_down": "The result backend does not answer.",
   "refusal.body_too_large": "More than {bytes} are not taken.",
+  "refusal.params_too_large": "The params of a job have at most {bytes} as JSON.",
 
   "fault.canvas": "must have one of the keys task, chain, group, chord, map, starmap, chunks",
   "fault.canvas_depth": "is nested deeper than {limit}",

@@ -109,6 +109,7 @@ export default {
   "refusal.database_down": "PostgreSQL에 연결할 수 없거나 응답이 없습니다.",
   "refusal.result_backend_down": "결과 백엔드가 응답하지 않습니다.",
   "refusal.body_too_large": "{bytes}보다 큰 요청은 받지 않습니다.",
+  "refusal.params_too_large": "작업의 매개변수는 JSON으로 {bytes}까지입니다.",
 
   "fault.canvas": "task, chain, group, chord, map, starmap, chunks 가운데 하나의 키가 있어야 합니다",
   "fault.canvas_depth": "{limit}단계보다 깊게 중첩되었습니다",

@@ -1,0 +1,148 @@
+"""What a step gives, says and reports stays within bounds, and so does what is told of it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from background.jobs import queries, runner, service
+from background.jobs.pipeline import NoRetry, StepContext
+from background.jobs.registry import pipelines
+from background.jobs.schemas import JobWithHistory
+from background.pipelines import DemoParams
+from background.settings import get_settings
+from background.streams import documents
+from tests.integration.test_job_queries import claim, create
+from tests.support import transaction
+
+pytestmark = pytest.mark.usefixtures("postgres")
+Run = Callable[[Callable[[StepContext], Any]], JobWithHistory]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a demo job whose first step is what is given, in this process; gives the job."""
+
+    def run_it(first: Callable[[StepContext], Any]) -> JobWithHistory:
+        def prepare(context: StepContext, params: DemoParams) -> Any:
+            assert params.fail_times == 1
+            return first(context)
+
+        steps = pipelines()["demo"].steps
+        rest = {name: lambda *_: None for name in ("process", "publish")}
+        for name, function in {"prepare": prepare, **rest}.items():
+            monkeypatch.setitem(steps, name, function)
+        with transaction() as connection:
+            job_id = create(connection)
+            connection.execute(
+                text("UPDATE jobs SET step_names = :names WHERE id = :id"), {"names": [*steps], "id": job_id}
+            )
+        runner.run(job_id, worker="w1", worker_id=str(uuid4()))
+        return service.get_job(job_id)
+
+    return run_it
+
+
+def test_an_output_up_to_the_limit_is_kept_and_a_larger_one_fails_the_step(run: Run) -> None:
+    limit = get_settings().max_output_bytes
+    fits, larger = "é" * (limit // 2 - 1), "é" * (limit // 2)
+    job = run(lambda _: fits)
+    assert (job.status, job.steps[0].output) == ("COMPLETED", fits)
+    job = run(lambda _: larger)
+    assert (job.status, job.attempt) == ("FAILED", 1)
+    assert job.error == f"NoRetry: The step returned {limit + 2} bytes as JSON; MAX_OUTPUT_BYTES allows {limit}."
+    assert job.steps[0].output is None
+
+
+def test_an_endless_message_is_kept_in_part(run: Run) -> None:
+    def fail(_: StepContext) -> None:
+        raise NoRetry("long " * 1_000_000)
+
+    job = run(fail)
+    assert job.error is not None
+    assert job.error.startswith("NoRetry: long long")
+    assert job.error.endswith(" characters left out]")
+    assert len(job.error) < 5_000
+    assert len(job.model_dump_json()) < 100_000
+
+
+def test_progress_is_told_now_and_then_and_the_newest_of_each_step_stays(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "REPORT_SECONDS", 0.0)
+    seen: list[tuple[int, float]] = []
+
+    def report(context: StepContext) -> None:
+        for number in range(1, 41):
+            context.progress(number / 100, f"part {number}")
+            with transaction() as connection:
+                statement = text("""
+                    SELECT event_count, CAST(progress AS float) FROM jobs JOIN job_steps ON job_id = jobs.id
+                    WHERE jobs.id = :id
+                """)
+                seen.append(tuple(connection.execute(statement, {"id": context.job_id}).one()))
+
+    monkeypatch.setattr(runner, "TELL_SECONDS", 3600.0)
+    job = run(report)
+    assert seen == [(3, number / 100) for number in range(1, 41)], "each is written, and one is an event"
+    monkeypatch.setattr(runner, "TELL_SECONDS", 0.0)
+    job = run(report)
+    assert [event.kind for event in job.events] == [
+        "created", "started", "progress", "step_completed", "step_completed", "completed",
+    ]  # fmt: skip
+    assert [event.number for event in job.events] == [1, 2, 42, 43, 44, 45]
+    assert job.events[2].message == "part 40"
+
+
+def test_who_follows_a_job_gets_the_newest_progress_and_loses_nothing_else() -> None:
+    with transaction() as connection:
+        job_id = create(connection)
+        claim(connection, job_id)
+        for number in range(1, 4):
+            queries.progress(connection, job_id=job_id, attempt=1, fraction=number / 10, message=None)
+    for last in range(5):
+        events, document = documents.since(documents.job(job_id), last)
+        assert events == [each for each in [(1, "created"), (2, "started"), (5, "progress")] if each[0] > last]
+        assert (document.number, json.loads(document.data)["steps"][0]["progress"]) == (5, 0.3)
+    assert documents.since(documents.job(job_id), None)[0] == [(5, "progress")]
+
+
+def test_large_values_are_cut_in_lists_and_streams_and_named(run: Run) -> None:
+    listed, streamed = "x" * 2_000, "y" * 20_000
+    jobs = [run(lambda _: listed), run(lambda _: streamed)]
+    with transaction() as connection:
+        values = {"id": jobs[1].id, "value": json.dumps({"document": streamed})}
+        statement = text(
+            "UPDATE jobs SET params = CAST(:value AS jsonb), result = CAST(:value AS jsonb) WHERE id = :id"
+        )
+        connection.execute(statement, values)
+    found = {job.id: job for job in service.find_jobs(status=None, pipeline="demo", before=None, limit=2)}
+    assert [found[job.id].cut for job in jobs] == [["steps.0.output"], ["params", "result", "steps.0.output"]]
+    assert [found[job.id].steps[0].output for job in jobs] == [None, None]
+    assert [step.name for step in found[jobs[0].id].steps] == ["prepare", "process", "publish"]
+    told = [json.loads(documents.load([documents.job(job.id)])[documents.job(job.id)].data) for job in jobs]
+    assert [each["cut"] for each in told] == [[], ["params", "result", "steps.0.output"]]
+    assert (told[0]["steps"][0]["output"], told[1]["params"], told[1]["result"]) == (listed, None, None)
+    whole = service.get_job(jobs[1].id)
+    assert (whole.cut, whole.params, whole.steps[0].output) == ([], {"document": streamed}, streamed)
+
+
+def test_the_history_is_read_in_pages() -> None:
+    with transaction() as connection:
+        job_id = create(connection)
+        connection.execute(
+            text("""
+                INSERT INTO job_events (job_id, number, kind, attempt)
+                SELECT :id, number, 'lost', 1 FROM generate_series(2, 2500) AS number
+            """),
+            {"id": job_id},
+        )
+    pages: list[list[int]] = [[event.number for event in service.get_job(job_id).events]]
+    while pages[-1][0] > 1:
+        page = service.get_job(job_id, events_before=pages[-1][0])
+        pages.append([event.number for event in page.events])
+    assert [(page[0], page[-1], len(page)) for page in pages] == [(1501, 2500, 1000), (501, 1500, 1000), (1, 500, 500)]
+    assert service.get_job(job_id, events_before=1).events == []
