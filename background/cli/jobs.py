@@ -88,9 +88,16 @@ def jobs(
     session.answer(found, tables.jobs_table)
 
 
-def job(session: Session, job_id: JobId) -> None:
+def job(
+    session: Session,
+    *,
+    job_id: JobId,
+    events_before: Annotated[
+        int | None, typer.Option(help="Of a long history what is older than this event.", min=1, show_default=False)
+    ] = None,
+) -> None:
     """One job with its steps and its history."""
-    session.answer(session.api.get(f"/jobs/{job_id}"), tables.job_details)
+    session.answer(session.api.get(f"/jobs/{job_id}", events_before=events_before), tables.job_details)
 
 
 def cancel(session: Session, job_ids: JobIds) -> None:

@@ -44,6 +44,8 @@ def jobs_table(jobs: Sequence[Json]) -> RenderableType:
 def _course(job: Json) -> list[object]:
     running = [f"step {each['step_number']} {each['name']}, {each['progress']:.0%}" for each in _open_steps(job)]
     outcome = None if job["result"] is None else short(job["result"])
+    if "result" in job["cut"]:
+        outcome = f"a large result: see job {job['id']}"
     what = job["waiting_for"] or job["error"] or ", ".join(running) or outcome or ""
     return [f"{job['attempt']}", clock(job["created_at"]), what]
 
@@ -96,7 +98,9 @@ def job_details(job: Json) -> RenderableType:
             for event in job.get("events", [])
         ),
     )
-    return Group(title, _facts(facts), *([steps] if job["steps"] else []), history)
+    events = job.get("events") or [{"number": 1}]
+    older = f"Older events: job {job['id']} --events-before {events[0]['number']}" if events[0]["number"] > 1 else ""
+    return Group(title, _facts(facts), *([steps] if job["steps"] else []), *([older] if older else []), history)
 
 
 def ending(job: Json) -> Text:

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import text
 
 from tests.acceptance.command_line import Cli
-from tests.support import free_port, wait_for
+from tests.support import free_port, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -51,6 +52,25 @@ def test_a_job_is_submitted_with_all_that_a_request_can_say(cli: Cli) -> None:
     assert (job["priority"], job["max_attempts"], job["status"]) == (9, 7, "PENDING")
     assert "not due yet" in cli("job", job["id"])
     assert cli("submit", "--delay", "3600").startswith("Job ")
+
+
+def test_a_long_history_is_read_in_parts_and_a_large_result_is_named(cli: Cli) -> None:
+    job_id = cli.json("submit", "--delay", "3600")["job_id"]
+    statement = text("""
+        WITH job AS (
+            UPDATE jobs SET event_count = 1500, status = 'COMPLETED',
+                            result = to_jsonb(repeat('x', 5000)), finished_at = now()
+            WHERE id = :id)
+        INSERT INTO job_events (job_id, number, kind, attempt)
+        SELECT :id, number, 'handed_back', 1 FROM generate_series(2, 1500) AS number
+    """)
+    with transaction() as connection:
+        connection.execute(statement, {"id": job_id})
+    assert f"Older events: job {job_id} --events-before 501" in cli("job", job_id)
+    older = cli.json("job", job_id, "--events-before", "501")["events"]
+    assert [each["number"] for each in older] == [*range(1, 501)]
+    assert "Older events" not in cli("job", job_id, "--events-before", "501")
+    assert f"a large result: see job {job_id}" in " ".join(cli("jobs", "--limit", "5").split())
 
 
 def test_text_is_text_and_json_is_json_in_a_parameter(cli: Cli) -> None:

@@ -2,13 +2,19 @@
 
 import httpx2 as httpx
 from playwright.sync_api import Locator, Page, expect
+from sqlalchemy import text
 
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, until
 from tests.browser.traffic import begin
 from tests.browser.watch import Watch
-from tests.support import Process, wait_for
+from tests.support import Process, transaction, wait_for
 
 GONE = 999_999_999
+_LONG = text("""
+WITH job AS (UPDATE jobs SET event_count = :last WHERE id = :id)
+INSERT INTO job_events (job_id, number, kind, attempt)
+SELECT :id, number, 'handed_back', 1 FROM generate_series(3, :last) AS number
+""")
 
 
 def open_job(page: Page, job: int, query: str = "") -> Locator:
@@ -45,6 +51,52 @@ def test_a_job_is_followed_to_its_end(page: Page, client: httpx.Client) -> None:
     expect(page.locator(".live")).to_have_attribute("data-state", "off")
     article.locator('[data-tab="data"]').click()
     expect(article.get_by_role("region", name="Result")).to_be_visible()
+
+
+def test_progress_that_is_no_event_is_shown_as_well(page: Page, client: httpx.Client) -> None:
+    moving = begin()
+    article = open_job(page, moving.job_id)
+    moving.progress(0.25)
+    expect(article.locator("[data-sentence]")).to_contain_text("25%")
+    moving.progress(0.5, tell=False)
+    expect(article.locator("[data-sentence]")).to_contain_text("50%")
+
+
+def test_what_is_too_large_for_a_stream_or_a_list_is_shown_on_its_own_page(page: Page, client: httpx.Client) -> None:
+    moving = begin()
+    article = open_job(page, moving.job_id, "?tab=data")
+    expect_live(page)
+    large = f'"{"long " * 5_000}the end"'
+    for _ in range(3):
+        moving.end_step(large)
+    expect(article).to_have_attribute("data-status", "COMPLETED")
+    expect(article.get_by_role("region", name="Result")).to_contain_text("the end")
+    article.locator('[data-tab="steps"]').click()
+    expect(article.get_by_role("region", name="Output")).to_contain_text("the end")
+    open_list(page)
+    expect(row(page, moving.job_id)).to_contain_text("a large result")
+
+
+def test_a_long_history_is_read_backwards(page: Page, client: httpx.Client) -> None:
+    moving = begin()
+    with transaction() as connection:
+        values = {"id": moving.job_id, "last": 2_300}
+        connection.execute(_LONG, values)
+    article = open_job(page, moving.job_id, "?tab=events")
+    lines = article.locator("tr[data-event]")
+    expect(lines).to_have_count(1_000)
+    older = article.get_by_role("button", name="Older events")
+    older.click()
+    expect(lines).to_have_count(2_000)
+    # What comes meanwhile goes on below.
+    moving.end_step()
+    expect(article.locator('[data-event="step_completed"]')).to_be_visible()
+    older.click()
+    expect(older).to_be_hidden()
+    expect(lines).to_have_count(2_301)
+    assert lines.evaluate_all("all => all.map(each => Number(each.cells[0].textContent.replace(/,/g, '')))") == [
+        *range(1, 2_302)
+    ]
 
 
 def test_a_failed_job_says_why_first(page: Page, client: httpx.Client, worker: Process) -> None:

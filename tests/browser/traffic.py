@@ -100,20 +100,22 @@ class Moving:
         self.attempt = attempt
         self.step = 1
 
-    def progress(self, fraction: float) -> None:
-        """Report how far its step is."""
+    def progress(self, fraction: float, *, tell: bool = True) -> None:
+        """Report how far its step is; `tell` it as an event."""
         with transaction() as connection:
-            queries.progress(connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None)
+            queries.progress(
+                connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None, tell=tell
+            )
 
-    def end_step(self) -> Self | None:
-        """End its step; gives the job while it has another one."""
+    def end_step(self, output: str = "{}") -> Self | None:
+        """End its step with this JSON; gives the job while it has another one."""
         with transaction() as connection:
             row = queries.finish_step(
                 connection,
                 job_id=self.job_id,
                 attempt=self.attempt,
                 step=self.step,
-                output="{}",
+                output=output,
                 time_limit=3600,
                 abilities=json.dumps(registry.abilities()),
             )

@@ -88,7 +88,7 @@ export function why(job) {
   if (job.status === "FAILED") return { text: job.error ?? t("why.failed"), known: job.error === null };
   if (job.status === "CANCELLED")
     return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
-  return { text: preview(job.result), known: true };
+  return { text: job.cut.includes("result") ? t("why.large") : preview(job.result), known: true };
 }
 
 const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED").length;

@@ -11,7 +11,8 @@ export function tries(job, names) {
   const steps = names.map((name, index) => ({ number: index + 1, name, tries: [] }));
   const at = (number) => (steps[number - 1] ??= { number, name: job.steps[number - 1]?.name ?? "", tries: [] });
   let open = null;
-  let waiting = Date.parse(job.created_at);
+  // Of a long history only the newest events are there.
+  let waiting = job.events[0]?.number > 1 ? null : Date.parse(job.created_at);
   let reason = "created";
 
   const begin = (event, number, wait) => {

@@ -1,15 +1,18 @@
 // The tabs of a job: steps with their picture and an inspector, events, data. Each part is written anew only when what it
 // shows has changed, so that a focus or a text selection in it lasts.
 import { asCurl, now } from "../api.js";
-import { h, icon } from "../dom.js";
+import { h, icon, set } from "../dom.js";
 import { gantt } from "../gantt.js";
 import { clock, duration, moment, number, percent, t } from "../i18n.js";
 import { ended, eventWord } from "../job.js";
-import { badge, code, json, scroller, tabs } from "../parts.js";
+import { badge, code, complain, json, scroller, tabs } from "../parts.js";
 import { outcome, spans, tries } from "../timeline.js";
 
-/** Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the dialog. */
-export function panel({ choose, restart }) {
+/**
+ * Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the
+ * dialog, `older()` reads older events and gives whether there were any.
+ */
+export function panel({ choose, restart, older }) {
   const picture = gantt({ choose: (step, attempt) => choose({ step, try: attempt }) });
   const attempts = h("select", {
     name: "attempt",
@@ -30,7 +33,9 @@ export function panel({ choose, restart }) {
     h("div", { class: "steps-main" }, h("div", { class: "row between" }, as.element, attempts), picture.element, table),
     inspector,
   );
-  const events = scroller(t("tab.events"));
+  const more = olderButton(older);
+  const history = scroller(t("tab.events"));
+  const events = h("div", { class: "stack" }, h("div", { class: "row" }, more.element), history);
   const data = h("div", { class: "stack" });
   const views = { steps, events, data };
   const element = h("div", { class: "panel" }, steps, events, data);
@@ -41,7 +46,10 @@ export function panel({ choose, restart }) {
     for (const [name, view] of Object.entries(views)) view.hidden = name !== params.tab;
     if (params.tab === "steps") showSteps(job, params, names);
     if (params.tab === "events")
-      once("events", [job.id, job.events.length], () => events.replaceChildren(eventTable(job)));
+      once("events", [job.id, job.events[0]?.number, job.events.at(-1)?.number], () => {
+        history.replaceChildren(eventTable(job));
+        more.update(job);
+      });
     if (params.tab === "data") once("data", [job.id, job.updated_at], () => data.replaceChildren(...dataParts(job)));
   }
 
@@ -177,27 +185,29 @@ function tryTable(steps, attempt) {
   );
 }
 
-function eventTable(job) {
-  const rows = [];
-  let reports = null;
-  for (const event of job.events) {
-    if (event.kind === "progress") {
-      reports ??= { first: event, count: 0 };
-      reports.count += 1;
-      reports.last = event;
-      continue;
+function olderButton(older) {
+  let none = false; // The first events may be gone: retention takes them before their job.
+  const element = h("button", { type: "button", class: "button small", "data-action": "older" }, t("events.older"));
+  element.addEventListener("click", async () => {
+    element.disabled = true;
+    try {
+      none = !(await older());
+      if (none) element.hidden = true;
+    } catch (error) {
+      complain(error);
+    } finally {
+      element.disabled = false;
     }
-    if (reports) rows.push(progressRow(reports));
-    reports = null;
-    rows.push(eventRow(event));
-  }
-  if (reports) rows.push(progressRow(reports));
-  return plainTable(
+  });
+  return { element, update: (job) => set(element, "hidden", none || !(job.events[0]?.number > 1)) };
+}
+
+const eventTable = (job) =>
+  plainTable(
     ["number", "time", "event", "step", "attempt", "worker", "message"].map((name) => t(`facts.${name}`)),
-    rows,
+    job.events.map(eventRow),
     "history",
   );
-}
 
 function eventRow(event) {
   const message = event.error
@@ -223,15 +233,6 @@ function eventRow(event) {
     cells.map((cell) => h("td", {}, cell)),
   );
 }
-
-const progressRow = ({ first, last, count }) =>
-  h(
-    "tr",
-    { class: "muted", "data-event": "progress" },
-    h("td", {}, number(first.number)),
-    h("td", {}, clock(Date.parse(last.at))),
-    h("td", { colspan: "5" }, t("event.progress.n", { n: count })),
-  );
 
 const plainTable = (heads, rows, name) =>
   h(

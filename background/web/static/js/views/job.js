@@ -1,5 +1,5 @@
 // One job. Hooks for tests: `[data-job-id][data-status]` on the article, `[data-sentence]`, tabs `[data-tab=steps|events|data]`,
-// lines of the picture `[data-step][data-attempt][data-role]`, `[data-action]`: cancel, retry, restart, delete.
+// lines of the picture `[data-step][data-attempt][data-role]`, `[data-action]`: cancel, retry, restart, delete, older (events).
 import { act } from "../actions.js";
 import { get } from "../api.js";
 import { h, icon, say, set, throttle } from "../dom.js";
@@ -8,7 +8,7 @@ import { t } from "../i18n.js";
 import { cancelling, ended, may, readPipelines } from "../job.js";
 import { badge, empty, failure, skeleton, stepBar, tabs, tell } from "../parts.js";
 import { go, href, replace } from "../router.js";
-import { follow } from "../stream.js";
+import { connection, follow } from "../stream.js";
 import { openRestart } from "../submit.js";
 import { facts, fullSentence } from "./job-parts.js";
 import { panel } from "./job-tabs.js";
@@ -19,6 +19,13 @@ const ACTIONS = ["cancel", "retry", "restart", "delete"];
 const TABS = ["steps", "events", "data"];
 
 export const show = (main, route) => new JobView(main, route);
+
+/** The newest events behind those that were read before, unless something between the two may be missing. */
+function joined(known, events) {
+  const first = events[0]?.number;
+  const meets = known.some((event) => event.number >= first - 1);
+  return meets ? [...known.filter((event) => event.number < first), ...events] : events;
+}
 
 class JobView {
   constructor(main, route) {
@@ -99,6 +106,8 @@ class JobView {
 
   _event(kind, job, early) {
     if (kind === "cancel_requested") cancelling.add(job.id);
+    // What is too large is left out of it, and this view shows it.
+    if (job.cut.length) return this.read();
     if (!early || !this.job || job.updated_at >= this.job.updated_at)
       this._take({ events: this.job?.events ?? [], ...job });
     this.read();
@@ -108,10 +117,10 @@ class JobView {
     if (job.id !== this.id || this.job?.updated_at > job.updated_at) return;
     const before = this.job;
     const { refused } = this;
-    this.job = job;
+    this.job = { ...job, events: joined(before?.events ?? [], job.events) };
     this.refused = false;
     if (ended(job)) cancelling.delete(job.id);
-    else if (job.events.at(-1)?.kind === "cancel_requested") cancelling.add(job.id);
+    else if (this.job.events.at(-1)?.kind === "cancel_requested") cancelling.add(job.id);
     this._draw();
     if (!ended(job)) return;
     this.stop?.(); // Nothing more will come until somebody retries it.
@@ -165,7 +174,11 @@ class JobView {
         words: (name) => t(`tab.${name}`),
         choose: (tab) => this._choose({ tab: tab === "steps" ? null : tab }),
       }),
-      panel: panel({ choose: (more) => this._choose(more), restart: (from) => this._restart(from) }),
+      panel: panel({
+        choose: (more) => this._choose(more),
+        restart: (from) => this._restart(from),
+        older: () => this._older(),
+      }),
     };
     const { state, pipeline, actions, sentence, bar, facts: list, tabs: chosen, panel: shown } = this.parts;
     this.sentenceBox = h("div", { class: "sentence" }, sentence, bar.element);
@@ -216,6 +229,18 @@ class JobView {
     say(this.parts.sentence, fullSentence(this.job).text);
     facts(this.parts.facts, this.job);
     if (!ended(this.job)) this.parts.panel.tick();
+    // A report of progress is an event now and then; the step has all of them.
+    if (this.job.steps.at(-1)?.progress && this.job.status === "IN_PROGRESS" && connection.state === "live") this.read();
+  }
+
+  // Events before those that are there; gives whether there were any.
+  async _older() {
+    const { id } = this;
+    const { events } = await get(`jobs/${id}?events_before=${this.job.events[0].number}`);
+    if (id !== this.id || !this.job) return false;
+    this.job = { ...this.job, events: [...events, ...this.job.events] };
+    this._draw();
+    return events.length > 0;
   }
 
   _choose(more) {
