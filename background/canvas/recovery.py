@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 SILENCE_SECONDS = 1.5 * VISIBILITY_SECONDS
 """After this long Celery has forgotten what it owed: a message that was held has been handed out again by then."""
 UNPUBLISHED_SECONDS = 10.0
-FORGOTTEN_AT_ONCE = 200
 
 
 def sweep() -> None:
@@ -37,8 +36,6 @@ def sweep() -> None:
                 _lose(row["id"], f"the worker {row['worker']} died or fell silent while it ran this", how="worker")
         for run_id in recovery_queries.still(connection):
             _look_into(run_id, epoch=epoch)
-        if (days := get_settings().retention_days) is not None:
-            recovery_queries.forget_old(connection, days=days, limit=FORGOTTEN_AT_ONCE)
 
 
 def _look_into(run_id: int, *, epoch: str) -> None:

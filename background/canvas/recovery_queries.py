@@ -39,15 +39,6 @@ SELECT id::text, state, called FROM run_tasks
 WHERE run_id = :run_id AND state IN ('PENDING', 'STARTED', 'RETRY') ORDER BY position
 """)
 
-# Only as far as the oldest of them reach; runs end about in the order in which they were made.
-_FORGET_OLD = text("""
-DELETE FROM runs WHERE id IN (
-    SELECT id FROM (
-        SELECT id, updated_at FROM runs WHERE status IN ('SUCCESS', 'FAILURE', 'REVOKED') ORDER BY id LIMIT :limit
-    ) AS oldest
-    WHERE updated_at < now() - :days * interval '1 day')
-""")
-
 SWEEP_LOCK_KEY = 5_820_119
 _SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
@@ -82,8 +73,3 @@ def unfinished(connection: Connection, run_id: int) -> Sequence[RowMapping]:
 def close_stale(connection: Connection, run_id: int, *, seconds: float) -> None:
     """Of tasks that ended so long ago nothing more will come."""
     connection.execute(_CLOSE_STALE, {"run_id": run_id, "seconds": seconds})
-
-
-def forget_old(connection: Connection, *, days: float, limit: int) -> int:
-    """Delete at most `limit` runs that ended so long ago; gives how many."""
-    return connection.execute(_FORGET_OLD, {"days": days, "limit": limit}).rowcount

@@ -85,6 +85,12 @@ def report_path(root: Path, name: str) -> Path:
     return path
 
 
+def delete_report(root: Path, report_id: str) -> None:
+    """Remove the report, if there is one. Raises `OSError`."""
+    for kind in ("md", "json"):
+        (root / "reports" / f"{report_id}.{kind}").unlink(missing_ok=True)
+
+
 class _Content(BaseModel):
     report_id: str
     totals: Totals

@@ -1,15 +1,19 @@
 """What tasks, job steps and endpoints do with documents. What goes in and out is small JSON, texts stay on disk."""
 
+import logging
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from background.documents.analysis import analyze
-from background.documents.report import DocumentAnalysis, write_report
+from background.documents.report import DocumentAnalysis, delete_report, write_report
 from background.documents.store import DocumentStore
 from background.errors import Invalid, NotFound
 from background.settings import get_settings
+
+logger = logging.getLogger(__name__)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -97,6 +101,15 @@ def report_documents(
         "documents": files.documents,
         "totals": files.totals.model_dump(mode="json"),
     }
+
+
+def delete_reports(store: DocumentStore, report_ids: Iterable[str]) -> None:
+    """Remove these reports, as far as there are any; what cannot be removed stays, and the log says so."""
+    for report_id in report_ids:
+        try:
+            delete_report(store.root, report_id)
+        except OSError as error:
+            logger.warning("The report %s cannot be removed: %s", report_id, error)
 
 
 def _validated(model: type[_Model], value: object, problem: str) -> _Model:

@@ -48,6 +48,11 @@ class NoRetry(Exception):
     """A step raises this when trying again cannot help: the job fails at once."""
 
 
+def step_key(job_id: int, number: int) -> str:
+    """The stable key of a step as text, e.g. `job-7-step-2`."""
+    return f"job-{job_id}-step-{number}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
     """What a step is told, and its way to report.
@@ -71,7 +76,7 @@ class StepContext:
 
         A step keeps the number that it had when its name first stood in the job's plan.
         """
-        return f"job-{self.job_id}-step-{self.key_number or self.step_number}"
+        return step_key(self.job_id, self.key_number or self.step_number)
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Report how far this step is, from 0 to 1; written at most twice a second, an event at most every 5 s.

@@ -1,6 +1,6 @@
 """What every worker does beside its tasks, so that no job is lost: renew, reap, publish what is missing.
 
-No beat and no extra process: each worker runs these in two threads of its main process, which also go on while
+No beat and no extra process: each worker runs these in threads of its main process, which also go on while
 a step holds the main thread (solo pool). PostgreSQL's clock is the only one that counts.
 """
 
@@ -24,6 +24,7 @@ from background.celery import QUEUE, queue_of
 from background.errors import Unavailable
 from background.jobs import dispatch, queries, recovery_queries, states, turned_away
 from background.jobs.states import EventKind
+from background.retention.service import Retention
 from background.settings import get_settings
 from background.task_names import JOB_TASKS
 from background.workers import queries as workers
@@ -196,22 +197,24 @@ def end_child(request: Request | None) -> None:
 
 
 class Recovery:
-    """The two threads. `start` once the worker is ready, `leave` and `stop` when it ends."""
+    """The threads. `start` once the worker is ready, `leave` and `stop` when it ends."""
 
     def __init__(self, *, worker_id: str) -> None:
         self.worker_id = worker_id
         self._identity: Identity | None = None
         self._present = threading.Lock()
         self._steadiness = Steadiness()
+        self._retention = Retention()
         self._ending = threading.Event()
 
     def start(self, identity: Identity) -> None:
-        """Begin; both threads are daemons and never outlive the process."""
+        """Begin; all threads are daemons and never outlive the process."""
         self._identity = identity
         lease = get_settings().lease_seconds
         for name, action, pause in (
             ("lease", self._renew, min(lease / 3, 5.0)),
             ("recovery", self._recover, PASS_SECONDS),
+            ("retention", self._retention.forget, PASS_SECONDS),
         ):
             threading.Thread(target=self._repeat, args=(action, pause), name=name, daemon=True).start()
 
@@ -223,10 +226,10 @@ class Recovery:
                 workers.forget(connection, self.worker_id)
 
     def stop(self) -> None:
-        """End both threads after what they are doing now."""
+        """End the threads after what they are doing now."""
         self._ending.set()
 
-    def _repeat(self, action: Callable[[], None], pause: float) -> None:
+    def _repeat(self, action: Callable[[], object], pause: float) -> None:
         while not self._ending.wait(pause):
             try:
                 action()

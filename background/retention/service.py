@@ -1,0 +1,79 @@
+"""One small batch after the other, so that nobody is disturbed."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from background import database
+from background.documents import service as documents
+from background.jobs.pipeline import step_key
+from background.retention import queries
+from background.settings import get_settings
+from background.task_names import TaskName
+
+BATCH_SECONDS = 0.05
+"""So long a batch should take; batches grow and shrink to that."""
+SMALLEST, LARGEST = 10, 500
+EVENTS = 5_000
+AGAIN_SECONDS = 600.0
+"""So often it begins at the oldest again, when nothing is left: somebody may have held one when it was their turn."""
+REPORTERS = [TaskName.REPORT.value, TaskName.MERGE.value]
+
+
+@dataclass
+class _Walk:
+    """How far one process has come, from the oldest on, and how much it takes at a time."""
+
+    table: str
+    place: Any = None
+    limit: int = SMALLEST
+    begun_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.place, self.begun_at = queries.START[self.table], time.monotonic()
+
+    def batch(self, days: float) -> int:
+        begun = time.monotonic()
+        with database.transaction() as connection:
+            if not queries.try_lock(connection):
+                return 0
+            found = queries.past(connection, self.table, days=days, place=self.place, limit=self.limit)
+            ids = [row["id"] for row in found]
+            if self.table == "jobs":
+                reports = [step_key(row["id"], number) for row in found for number in range(1, row["keys"] + 1)]
+            else:
+                reports = [*queries.writers(connection, ids, tasks=REPORTERS)]
+            # Before their rows: nothing would know of them any more if this process died in between.
+            documents.delete_reports(documents.get_store(), reports)
+            gone = bool(ids) and queries.delete(connection, self.table, ids, rows=EVENTS)
+        if ids:
+            self._measure(time.monotonic() - begun)
+        if gone:
+            self.place = found[-1]["place"]
+        elif not ids and time.monotonic() - self.begun_at > AGAIN_SECONDS:
+            self.begin()
+        return len(ids) if gone else 0
+
+    def _measure(self, seconds: float) -> None:
+        if seconds > BATCH_SECONDS:
+            self.limit = max(SMALLEST, self.limit // 2)
+        elif seconds < BATCH_SECONDS / 2:
+            self.limit = min(LARGEST, 2 * self.limit)
+
+
+class Retention:
+    """Deletes what is past `RETENTION_DAYS`: jobs with steps and events, runs with tasks and events, and reports."""
+
+    def __init__(self) -> None:
+        self._walks = [_Walk("jobs"), _Walk("runs")]
+
+    def forget(self) -> int:
+        """Delete a batch of jobs and one of runs; gives how many went. Raises `Unavailable`.
+
+        Nothing is done where no retention is set, or while another process is at it.
+        """
+        days = get_settings().retention_days
+        return 0 if days is None else sum(walk.batch(days) for walk in self._walks)
