@@ -55,6 +55,16 @@ def test_up_down_and_up_again(empty: Engine) -> None:
     assert tables(empty) == before
 
 
+def test_tables_are_vacuumed_soon_and_jobs_have_room_to_change(empty: Engine) -> None:
+    migrations.upgrade()
+    statement = text("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'")
+    with empty.connect() as connection:
+        found = {name: set(options) for name, options in connection.execute(statement).all()}
+    assert found["jobs"] == {"fillfactor=80", "autovacuum_vacuum_scale_factor=0.02"}
+    for table in ("job_steps", "job_events", "runs", "run_tasks", "run_events"):
+        assert "autovacuum_vacuum_scale_factor=0.02" in found[table]
+
+
 IDS = [str(UUID(int=number)) for number in range(1, 7)]
 ECHO = "background.task.test_tasks.echo"
 
