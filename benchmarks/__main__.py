@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.throwaway import throwaway_servers
 
-BENCHMARKS = ("recording", "streams", "page", "layout")
+BENCHMARKS = ("recording", "streams", "page", "layout", "retention")
 
 
 def main() -> None:

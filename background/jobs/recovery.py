@@ -214,7 +214,7 @@ class Recovery:
         for name, action, pause in (
             ("lease", self._renew, min(lease / 3, 5.0)),
             ("recovery", self._recover, PASS_SECONDS),
-            ("retention", self._retention.forget, PASS_SECONDS),
+            ("retention", lambda: self._retention.work_off(self._ending.wait), PASS_SECONDS),
         ):
             threading.Thread(target=self._repeat, args=(action, pause), name=name, daemon=True).start()
 

@@ -46,14 +46,16 @@ UNION ALL
 SELECT run_aliases.id::text FROM run_aliases JOIN writer ON current = writer.id WHERE run_id = ANY (:ids)
 """)
 
+# By their places: by their numbers, a large table would be read as a whole for a few thousand rows. Events never change
+# theirs, and their owner is locked.
 _EVENTS = {
     "jobs": text("""
-        DELETE FROM job_events WHERE (job_id, number) IN (
-            SELECT job_id, number FROM job_events WHERE job_id = ANY (:ids) ORDER BY job_id, number LIMIT :rows)
+        DELETE FROM job_events WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM job_events WHERE job_id = ANY (:ids) ORDER BY job_id, number LIMIT :rows))
     """),
     "runs": text("""
-        DELETE FROM run_events WHERE (run_id, number) IN (
-            SELECT run_id, number FROM run_events WHERE run_id = ANY (:ids) ORDER BY run_id, number LIMIT :rows)
+        DELETE FROM run_events WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM run_events WHERE run_id = ANY (:ids) ORDER BY run_id, number LIMIT :rows))
     """),
 }
 # Steps and tasks go with them.

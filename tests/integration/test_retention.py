@@ -124,6 +124,22 @@ def test_everything_goes_in_batches_and_a_long_history_in_parts(monkeypatch: pyt
     assert sum(count("jobs", "id", job) for job in jobs) == 0
 
 
+def test_it_works_off_what_there_is_and_rests_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "LARGEST", 10)
+    jobs = [ended(days=DAYS + 40 - number) for number in range(25)]
+    rests: list[float] = []
+
+    def rest(seconds: float) -> bool:
+        rests.append(seconds)
+        return False
+
+    assert Retention().work_off(rest) == 25
+    assert len(rests) == 3
+    assert sum(count("jobs", "id", job) for job in jobs) == 0
+    ended(days=DAYS + 2)
+    assert Retention().work_off(lambda _: True) == 1
+
+
 def test_what_somebody_holds_is_passed_over_and_found_later(monkeypatch: pytest.MonkeyPatch) -> None:
     held, old = ended(days=DAYS + 2), ended(days=DAYS + 1)
     at_work = Retention()
