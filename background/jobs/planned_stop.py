@@ -34,7 +34,9 @@ logger = logging.getLogger(__name__)
 FINISH_SECONDS = 3.0
 """How long a running step may go on."""
 END_SECONDS = 6.5
-"""When the process ends at the latest, canvas tasks or not; 8 s are promised."""
+"""For how long canvas tasks may go on, and PostgreSQL is asked to take jobs back."""
+LAST_SECONDS = 7.3
+"""When the process ends at the latest, whatever does not answer; 8 s are promised."""
 TOLD_SECONDS = 1.0
 """How soon the main process, signalled together with its children, has said that all are to end."""
 
@@ -83,6 +85,9 @@ class PlannedStop:
             # Celery's main loop ends as soon as it runs again: nothing more is taken from the queue.
             celery_state.should_stop = os.EX_OK  # type: ignore[assignment]
             threading.Thread(target=self._end, name="planned-stop", daemon=True).start()
+            last_resort = threading.Timer(LAST_SECONDS, self._exit)
+            last_resort.daemon = True
+            last_resort.start()
 
     def _end(self) -> None:
         begun = time.monotonic()
@@ -97,10 +102,15 @@ class PlannedStop:
         with suppress(Unavailable):
             self._leave()
         time.sleep(0.5)  # Celery's own way out, where nothing holds it up any more
+        logging.shutdown()
+        self._exit()
+
+    @staticmethod
+    def _exit() -> None:
         for child in active_children():
             if child.pid is not None:
-                os.kill(child.pid, signal.SIGKILL)
-        logging.shutdown()
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
         os._exit(os.EX_OK)
 
     def _hand_back(self, *, until: float) -> None:

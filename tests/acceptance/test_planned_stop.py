@@ -9,6 +9,7 @@ import httpx2 as httpx
 import psutil
 import pytest
 
+from tests.acceptance.chaos.stack import Stack
 from tests.acceptance.quitting_worker import REASON
 from tests.acceptance.test_durability import in_step, kinds
 from tests.acceptance.test_jobs import ended, submit
@@ -118,3 +119,19 @@ def test_a_step_that_calls_exit_has_failed_of_it(client: httpx.Client, tmp_path:
         assert (job["status"], job["error"], job["attempt"]) == ("FAILED", f"SystemExit: {REASON}", 2)
         assert kinds(job) == ["created", "started", "step_failed", "started", "failed"]
         assert worker.popen.poll() is None
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_worker_ends_though_no_server_answers(stack: Stack, pool: str) -> None:
+    client = stack.add_api()
+    (worker,) = stack.add_workers("cut_off", options=(f"--pool={pool}", "--concurrency=2"))
+    stack.holder(submit(client, params={"step_seconds": 60}), attempt=1)
+    assert worker.process is not None
+    family = psutil.Process(worker.pid).children(recursive=True)
+    for server in (worker.postgres, worker.valkey):
+        server.freeze()
+    worker.process.popen.terminate()
+    assert worker.process.popen.wait(PROMISED_SECONDS) == os.EX_OK
+    wait_for(lambda: not any(map(lives, family)), what="the end of the children")
+    for server in (worker.postgres, worker.valkey):
+        server.thaw()
