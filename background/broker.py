@@ -14,11 +14,12 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
+from background import redis_url
 from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE, celery_app
 from background.errors import Unavailable
 from background.settings import get_settings
 
-DOWN = "The broker (Redis) cannot be reached or does not answer."
+PROBE_KEY = "playground.probe"
 EPOCH_KEY = "playground.epoch"
 PUBLISHED_KEY = "playground.published"
 PUBLISHED_SECONDS = 7 * 24 * 3600
@@ -33,10 +34,21 @@ return 1
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
 
 
+def unavailable(error: BaseException) -> Unavailable:
+    """The error for one of Redis or kombu, with Redis' own words where it has said any."""
+    code = getattr(error, "status_code", None)
+    if code is None and not isinstance(error, redis.ResponseError):
+        if error.__cause__ is not None:
+            return unavailable(error.__cause__)
+        return Unavailable("The broker (Redis) cannot be reached or does not answer.", code="broker_down")
+    words = f"{code} {error}" if code else str(error)
+    return Unavailable(f"The broker (Redis) says: {words}", code="broker_refuses", words=words)
+
+
 @cache
 def _client() -> redis.Redis:
     return redis.Redis.from_url(
-        get_settings().broker_url,
+        redis_url.for_redis_py(get_settings().broker_url),
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         retry=None,
@@ -45,11 +57,11 @@ def _client() -> redis.Redis:
 
 
 def require_broker() -> None:
-    """Raise `Unavailable` within about a second unless the broker answers."""
+    """Raise `Unavailable` within about a second unless the broker answers and takes what is written."""
     try:
-        _client().ping()
+        _client().set(PROBE_KEY, 1)
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
 
 
 def clock() -> float:
@@ -72,7 +84,7 @@ def epoch(*, new: str) -> str:
             pipeline.get(EPOCH_KEY)
             _, found = pipeline.execute()
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
     return found.decode() if isinstance(found, bytes) else new
 
 
@@ -81,7 +93,7 @@ def note_published(name: str) -> None:
     try:
         _client().set(f"{PUBLISHED_KEY}.{name}", 1, ex=PUBLISHED_SECONDS)
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
 
 
 def was_published(name: str) -> bool:
@@ -89,7 +101,7 @@ def was_published(name: str) -> bool:
     try:
         return bool(_client().exists(f"{PUBLISHED_KEY}.{name}"))
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
 
 
 def queue_length(*queues: str) -> int:
@@ -103,7 +115,7 @@ def queue_length(*queues: str) -> int:
                 pipeline.llen(key)
             return sum(pipeline.execute())
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
 
 
 def empty(*queues: str) -> None:
@@ -181,7 +193,7 @@ def broadcast(command: str, arguments: dict[str, Any]) -> None:
         with producer() as found:
             celery_app.control.broadcast(command, arguments=arguments, connection=found.connection)
     except (KombuError, redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
 
 
 def limit_publisher() -> None:

@@ -7,11 +7,14 @@ task modules are named, not imported: a worker imports them when it starts (`inc
 from typing import Any
 
 from celery import Celery
+from celery.app.backends import by_url
 from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[attr-defined]
+from celery.exceptions import ImproperlyConfigured
 from celery.signals import setup_logging, worker_init
 from kombu import Exchange, Queue
+from sqlalchemy.exc import ArgumentError
 
-from background import exact, logs
+from background import exact, logs, redis_url
 from background.settings import get_settings
 
 VISIBILITY_SECONDS = 120
@@ -99,6 +102,23 @@ celery_app = Celery(
     task_cls="background.canvas.recorder:RecordedTask",
 )
 celery_app.conf.update(CONFIGURATION)
+# Flower does not read it in the URL.
+celery_app.conf.broker_use_ssl = redis_url.tls_options(get_settings().broker_url) or False
+
+
+def require_result_backend(value: str) -> None:
+    """Raise `SystemExit`, with one line that names the variable, for a result backend that Celery cannot use."""
+    try:
+        found: Any = by_url(value, celery_app.loader)
+        backend, url = found
+        backend(app=celery_app, url=url)
+    except (ImproperlyConfigured, ImportError, ValueError, ArgumentError) as error:
+        reason = " ".join(str(error).replace(value, "it").split())
+        raise SystemExit(f"CELERY_RESULT_BACKEND: {reason}") from None
+
+
+if get_settings().celery_result_backend is not None:
+    require_result_backend(get_settings().result_backend)
 
 
 @setup_logging.connect

@@ -2,6 +2,9 @@
 
 No wait on PostgreSQL is without end: psycopg2 waits through `_wait`, which gives up at the deadline of the
 transaction. A server that is stopped, frozen or cut off therefore looks the same to a caller: `Unavailable`.
+
+Nothing needs a session of its own on the server, so that a pooler in transaction mode (PgBouncer) may stand between:
+each connection finds out whether one does, and then brings its settings with every transaction.
 """
 
 import contextlib
@@ -20,10 +23,12 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
-from sqlalchemy import Connection, Engine, MetaData, create_engine
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import UserDefinedType
 
 from background.errors import Unavailable
@@ -61,6 +66,15 @@ def one_of(column: str, values: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
+_SETTINGS = {
+    "timezone": "UTC",
+    # A process that was frozen or cut off within a transaction would keep its rows locked: nobody could recover them.
+    "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS}s",
+}
+_RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
+_MEGABYTE = """
+WITH row AS MATERIALIZED (SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)) SELECT count(text) FROM row
+"""
 _limit = threading.local()
 # Connections of the recording engine that nobody uses now.
 _idle: deque[Connection] = deque()
@@ -100,23 +114,16 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @cache
 def get_engine() -> Engine:
-    """The engine of this process; connects when first used, so that a process starts without PostgreSQL.
+    """The engine of this process; connects when first used, so that a process starts without PostgreSQL."""
+    engine = _engine(_SETTINGS, "celery-playground", pool_size=10, max_overflow=10, pool_timeout=2, pool_pre_ping=True)
+    local = _local(_SETTINGS)
 
-    PostgreSQL itself ends a transaction that falls silent: a process that was frozen or cut off in the middle of
-    one would keep its rows locked, and what is locked nobody can recover.
-    """
-    psycopg2.extensions.set_wait_callback(_wait)
-    return create_engine(
-        get_settings().sqlalchemy_url,
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=2,
-        pool_pre_ping=True,
-        connect_args={
-            "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={ANSWER_SECONDS}s",
-            "application_name": "celery-playground",
-        },
-    )
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.info["pooled"]:
+            connection.exec_driver_sql(local)
+
+    return engine
 
 
 @cache
@@ -125,16 +132,50 @@ def get_recording_engine() -> Engine:
 
     A crash of PostgreSQL may take the last half second of such records with it; they can be had elsewhere.
     """
+    name = "celery-playground-recorder"
+    # A pool without limit.
+    engine = _engine(_RECORDING_SETTINGS, name, isolation_level="AUTOCOMMIT", pool_size=0)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def before(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> tuple[str, Any]:
+        return (_RECORDED if connection.info["pooled"] else "") + statement, parameters
+
+    return engine
+
+
+def _engine(settings: Mapping[str, str], name: str, *, url: URL | None = None, **options: Any) -> Engine:
     psycopg2.extensions.set_wait_callback(_wait)
-    return create_engine(
-        get_settings().sqlalchemy_url,
-        isolation_level="AUTOCOMMIT",
-        pool_size=0,  # without limit
-        connect_args={
-            "options": "-c timezone=UTC -c synchronous_commit=off -c plan_cache_mode=force_generic_plan",
-            "application_name": "celery-playground-recorder",
-        },
-    )
+    address = url or get_settings().sqlalchemy_url
+    engine = create_engine(address, connect_args={"application_name": name}, **options)
+
+    @event.listens_for(engine, "connect")
+    def connect(driver: Any, record: Any) -> None:
+        record.info["pooled"] = _set_up(driver, settings)
+
+    return engine
+
+
+def _set_up(driver: Any, settings: Mapping[str, str]) -> bool:
+    """Set them for the session, if it is our own; gives whether a pooler is between, which shares it with others.
+
+    A pooler answers a new connection without a server at hand: the process id that it gives is none of PostgreSQL's.
+    """
+    alone = "pg_backend_pid() = %(pid)s"
+    parts = [f"set_config('{name}', '{value}', NOT {alone})" for name, value in settings.items()]
+    before, driver.autocommit = driver.autocommit, True
+    with driver.cursor() as cursor:
+        cursor.execute(f"SELECT {alone}, {', '.join(parts)}", {"pid": driver.info.backend_pid})
+        (is_alone, *_) = cursor.fetchone()
+    driver.autocommit = before
+    return not is_alone
+
+
+def _local(settings: Mapping[str, str]) -> str:
+    return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in settings.items())
+
+
+# Before one more statement, in one message: PostgreSQL takes all of it for one transaction.
+_RECORDED = _local(_RECORDING_SETTINGS)
 
 
 def _forget_connections() -> None:
@@ -180,7 +221,8 @@ def recording(*, seconds: float) -> Iterator[Connection]:
 class Prepared:
     """SQL with `:names` that a connection parses and plans when it is first used there, and then only executes.
 
-    Planning a statement with several parts costs PostgreSQL more than a transition of a few rows.
+    Planning a statement with several parts costs PostgreSQL more than a transition of a few rows. Behind a pooler, where
+    the next statement may find another server, it is planned each time.
     """
 
     def __init__(self, name: str, sql: str) -> None:
@@ -190,6 +232,7 @@ class Prepared:
         self._name = name
         self._prepare = f"PREPARE {name} AS {numbered}"
         self._execute = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in self._names)})"
+        self._plain = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
     def __call__(self, connection: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Execute it with a value for each of its names; gives the rows, if it returns any.
@@ -197,28 +240,52 @@ class Prepared:
         It goes past SQLAlchemy, whose share would be the larger one, but within its transaction.
         """
         driver: Any = connection.connection.driver_connection
-        known = connection.info.setdefault("prepared", set())
         with driver.cursor(cursor_factory=RealDictCursor) as cursor:
-            if self._name not in known:
-                cursor.execute(self._prepare)
-                known.add(self._name)
-            cursor.execute(self._execute, values)
+            if connection.info["pooled"]:
+                cursor.execute((_RECORDED if driver.autocommit else "") + self._plain, values)
+            else:
+                known = connection.info.setdefault("prepared", set())
+                if self._name not in known:
+                    cursor.execute(self._prepare)
+                    known.add(self._name)
+                cursor.execute(self._execute, values)
             return [] if cursor.description is None else [dict(row) for row in cursor]
 
 
-def listen(channel: str, *, seconds: float) -> Connection:
-    """A connection that hears what is notified on `channel`. Its user invalidates it at the end.
+def require_database() -> None:
+    """Raise `Unavailable` within about two seconds unless PostgreSQL has its schema, takes writes, and has room for them.
 
-    Raises `Unavailable` as `transaction` does.
+    Locking no row is what a server that only reads refuses; a megabyte that does not fit into memory goes to the disk of
+    the database, and leaves nothing there.
+    """
+    with transaction(seconds=2) as connection:
+        connection.execute(text("SELECT FROM jobs LIMIT 0 FOR UPDATE"))
+        connection.execute(text("SET LOCAL work_mem = '64kB'"))
+        connection.execute(text(_MEGABYTE))
+
+
+def listen(channel: str, *, seconds: float) -> Connection | None:
+    """A connection that hears what is notified on `channel`, or `None`: a pooler would not pass it on.
+
+    Its user invalidates it at the end. Raises `Unavailable` as `transaction` does.
     """
     with _translated(), time_limit(seconds):
-        connection = get_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = _get_listening_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.info["pooled"]:
+            connection.close()
+            return None
         try:
             connection.exec_driver_sql(f"LISTEN {channel}")
         except BaseException:
             _drop(connection)
             raise
         return connection
+
+
+@cache
+def _get_listening_engine() -> Engine:
+    url = get_settings().listen_url
+    return get_engine() if url is None else _engine(_SETTINGS, "celery-playground", url=url, poolclass=NullPool)
 
 
 def _take_idle() -> Iterator[Connection]:
@@ -237,13 +304,29 @@ def _drop(*connections: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise Unavailable("PostgreSQL cannot be reached or does not answer.", code="database_down") from error
-    except DBAPIError as error:
-        if isinstance(error, ProgrammingError) and isinstance(
-            error.orig, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn
-        ):
+    except (DBAPIError, PoolTimeout, psycopg2.Error) as error:
+        found = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(found, psycopg2.errors.ReadOnlySqlTransaction):
+            # New connections may find the new primary; those that are there would stay with this one.
+            get_engine().dispose()
+            raise _unavailable(found) from error
+        if isinstance(found, psycopg2.OperationalError | psycopg2.InterfaceError | PoolTimeout):
+            raise _unavailable(found) from error
+        if not isinstance(error, DBAPIError):
+            raise
+        if isinstance(found, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn):
             raise Unavailable("The database has no schema yet; run: python -m background migrate") from error
         if error.connection_invalidated:
             raise Unavailable("PostgreSQL closed the connection.", code="database_down") from error
         raise
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    """It, with PostgreSQL's own words where it has said any; what libpq says names hosts, and stays in the log."""
+    words = error.diag.message_primary if isinstance(error, psycopg2.Error) else None
+    if words is None:
+        # What refuses a connection comes as text alone.
+        words = str(error).rpartition("FATAL:  ")[2].strip().splitlines()[0] if "FATAL:  " in str(error) else None
+    if words is None:
+        return Unavailable("PostgreSQL cannot be reached or does not answer.", code="database_down")
+    return Unavailable(f"PostgreSQL says: {words}", code="database_refuses", words=words)

@@ -1,5 +1,6 @@
 """Everything that can be configured, and the only place that reads the environment (or `.env`)."""
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from background import redis_url
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,13 @@ class Settings(BaseSettings):
     """One field per variable; the variable's name is the field's in capitals."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, env_ignore_empty=True
+        env_file=".env",
+        # Some editors begin a file with a byte order mark.
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
     )
 
     postgres_host: str = "localhost"
@@ -49,6 +58,7 @@ class Settings(BaseSettings):
     postgres_password: SecretStr = SecretStr("postgres")
     postgres_db: str = "celery_jobs"
     database_url: SecretStr | None = None
+    database_listen_url: SecretStr | None = None
 
     redis_host: str = "localhost"
     redis_port: int = Field(6379, ge=1, le=65535)
@@ -66,7 +76,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     max_upload_bytes: PositiveInt = 20 * 1024 * 1024
     max_output_bytes: PositiveInt = 1024 * 1024
-    retention_days: float | None = Field(None, gt=0)
+    retention_days: float | None = Field(None, gt=0, le=36500)
 
     step_seconds: float = Field(5, ge=0, le=3600)
     lease_seconds: float = Field(15, ge=1, le=3600)
@@ -77,13 +87,13 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = "text"
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_listen_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
                 backend = make_url(value.get_secret_value()).get_backend_name()
-            except ArgumentError:
+            except (ArgumentError, ValueError):
                 backend = ""
             if backend not in ("postgresql", "postgres"):
                 raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
@@ -99,8 +109,48 @@ class Settings(BaseSettings):
     @field_validator("celery_broker_url")
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "redis+socket://")):
-            raise ValueError("must be a Redis URL such as redis://localhost:6379/0")
+        return None if value is None else SecretStr(redis_url.normalized(value.get_secret_value()))
+
+    @field_validator("celery_result_backend")
+    @classmethod
+    def _is_backend(cls, value: SecretStr | None) -> SecretStr | None:
+        """Others than Redis only Celery itself can judge."""
+        if value is not None and value.get_secret_value().partition("://")[0] in redis_url.SCHEMES:
+            return SecretStr(redis_url.normalized(value.get_secret_value()))
+        return value
+
+    @field_validator("redis_host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        """An IPv6 address with or without brackets."""
+        if not value.isprintable() or set(value) & set("/@?# "):
+            raise ValueError("must be the name or address of a host; CELERY_BROKER_URL takes a URL")
+        return value.strip("[]")
+
+    @field_validator("flower_basic_auth")
+    @classmethod
+    def _are_logins(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not all(
+            user and password
+            for user, _, password in (each.partition(":") for each in value.get_secret_value().split(","))
+        ):
+            raise ValueError("must be user:password")
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _can_be_written(cls, value: Path) -> Path:
+        """It, or where it would be made."""
+        found = value.absolute()
+        try:
+            while not found.exists():
+                found = found.parent
+        except OSError as error:
+            raise ValueError(f"{found}: {error.strerror}") from None
+        if not found.is_dir():
+            raise ValueError(f"{found} is not a directory")
+        if not os.access(found, os.W_OK | os.X_OK):
+            raise ValueError(f"{found} cannot be written to")
         return value
 
     @property
@@ -118,13 +168,21 @@ class Settings(BaseSettings):
         )
 
     @property
+    def listen_url(self) -> URL | None:
+        """Where PostgreSQL is found without a pooler, if that is somewhere else."""
+        if self.database_listen_url is None:
+            return None
+        return make_url(self.database_listen_url.get_secret_value()).set(drivername="postgresql+psycopg2")
+
+    @property
     def broker_url(self) -> str:
-        """The Redis URL of the message queue."""
+        """The Redis URL of the message queue, normalized (see `redis_url`)."""
         if self.celery_broker_url is not None:
             return self.celery_broker_url.get_secret_value()
         secret = self.redis_password.get_secret_value() if self.redis_password else ""
         login = f":{quote(secret, safe='')}@" if secret else ""
-        return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+        return f"redis://{login}{host}:{self.redis_port}/0"
 
     @property
     def known_keys(self) -> tuple[ApiKey, ...]:
@@ -149,4 +207,7 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        raise SystemExit(f"{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise SystemExit(f"{str(first['loc'][0]).upper()}: {message}") from None
+    except UnicodeDecodeError as error:
+        raise SystemExit(f".env: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None

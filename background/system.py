@@ -6,7 +6,6 @@ from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 
 from background import broker, database
 from background.errors import Unavailable
@@ -37,18 +36,13 @@ def alive() -> Alive:
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "A part does not answer"}})
 def ready(response: Response) -> Readiness:
-    """200 when PostgreSQL (with its schema) and the broker answer, else 503."""
+    """200 when PostgreSQL (with its schema) and the broker answer and take what is written, else 503."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        database_state, broker_state = pool.map(_state_of, (_ask_database, broker.require_broker))
+        database_state, broker_state = pool.map(_state_of, (database.require_database, broker.require_broker))
     good = database_state == broker_state == "ok"
     if not good:
         response.status_code = 503
     return Readiness(status="ok" if good else "unavailable", database=database_state, broker=broker_state)
-
-
-def _ask_database() -> None:
-    with database.transaction(seconds=2) as connection:
-        connection.execute(text("SELECT FROM jobs LIMIT 0"))
 
 
 def _state_of(ask: Callable[[], None]) -> str:

@@ -30,6 +30,8 @@ PAUSE_SECONDS = 0.05
 """Between two readings, so that many small transactions are read together."""
 FALLBACK_SECONDS = 5.0
 """It looks this often even without a notification."""
+POLL_SECONDS = 1.0
+"""It looks this often where nothing can be heard."""
 SIGN_IN_SECONDS = 5.0
 START_SECONDS = 4.5
 
@@ -123,16 +125,17 @@ class Feed:
     async def _listen_and_read(self) -> None:
         signed_in = -SIGN_IN_SECONDS
         async with listening(self._woken.set) as lost:
+            look_seconds = POLL_SECONDS if lost is None else FALLBACK_SECONDS
             # A transaction that began before this one signed in does not notify.
             asyncio.get_running_loop().call_later(1, self._woken.set)
             self._woken.set()
             while self._subscriptions:
-                if time.monotonic() - signed_in >= SIGN_IN_SECONDS:
+                if lost is not None and time.monotonic() - signed_in >= SIGN_IN_SECONDS:
                     await asyncio.to_thread(_sign_in, self._id)
                     signed_in = time.monotonic()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), FALLBACK_SECONDS)
-                if lost.is_set():
+                    await asyncio.wait_for(self._woken.wait(), look_seconds)
+                if lost is not None and lost.is_set():
                     raise Unavailable("the connection that tells of events was lost.")
                 self._woken.clear()
                 began = time.monotonic()

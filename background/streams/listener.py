@@ -14,12 +14,15 @@ CONNECT_SECONDS = 4.0
 
 
 @contextlib.asynccontextmanager
-async def listening(wake: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
+async def listening(wake: Callable[[], None]) -> AsyncIterator[asyncio.Event | None]:
     """`wake` is called in the event loop for each notification; the event is set, too, when the connection is lost.
 
-    Raises `Unavailable` when PostgreSQL cannot be reached.
+    `None`: nothing can be heard, since a pooler is between. Raises `Unavailable` when PostgreSQL cannot be reached.
     """
     connection = await asyncio.to_thread(database.listen, queries.CHANNEL, seconds=CONNECT_SECONDS)
+    if connection is None:
+        yield None
+        return
     driver: Any = connection.connection.driver_connection
     loop, descriptor, lost = asyncio.get_running_loop(), driver.fileno(), asyncio.Event()
 

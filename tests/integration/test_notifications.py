@@ -27,6 +27,7 @@ def heard(driver: Any) -> int:
 
 def test_only_while_somebody_listens() -> None:
     listening = database.listen(queries.CHANNEL, seconds=4)
+    assert listening
     driver: Any = listening.connection.driver_connection
     try:
         with transaction() as connection:

@@ -14,6 +14,7 @@ from tests.support import ROOT
 LAYERS = [
     [
         "background.errors",
+        "background.redis_url",
         "background.settings",
         "background.jsontext",
         "background.exact",
@@ -76,6 +77,7 @@ LAYERS = [
 ]
 LIBRARIES_ONLY_IN = {
     "os": {
+        "background.settings",
         "background.access",
         "background.processes",
         "background.jobs.planned_stop",

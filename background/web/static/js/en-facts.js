@@ -112,6 +112,8 @@ export default {
   "refusal.not_found.document": "There is no document {id}.",
   "refusal.broker_down": "The broker (Redis) cannot be reached or does not answer.",
   "refusal.database_down": "PostgreSQL cannot be reached or does not answer.",
+  "refusal.broker_refuses": "The broker (Redis) says: {words}",
+  "refusal.database_refuses": "PostgreSQL says: {words}",
   "refusal.result_backend_down": "The result backend does not answer.",
   "refusal.body_too_large": "More than {bytes} are not taken.",
   "refusal.params_too_large": "The params of a job have at most {bytes} as JSON.",

@@ -107,6 +107,8 @@ export default {
   "refusal.not_found.document": "그런 문서가 없습니다: {id}.",
   "refusal.broker_down": "브로커(Redis)에 연결할 수 없거나 응답이 없습니다.",
   "refusal.database_down": "PostgreSQL에 연결할 수 없거나 응답이 없습니다.",
+  "refusal.broker_refuses": "브로커(Redis)의 응답: {words}",
+  "refusal.database_refuses": "PostgreSQL의 응답: {words}",
   "refusal.result_backend_down": "결과 백엔드가 응답하지 않습니다.",
   "refusal.body_too_large": "{bytes}보다 큰 요청은 받지 않습니다.",
   "refusal.params_too_large": "작업의 매개변수는 JSON으로 {bytes}까지입니다.",
