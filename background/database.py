@@ -221,8 +221,8 @@ def recording(*, seconds: float) -> Iterator[Connection]:
 class Prepared:
     """SQL with `:names` that a connection parses and plans when it is first used there, and then only executes.
 
-    Planning a statement with several parts costs PostgreSQL more than a transition of a few rows. Behind a pooler, where
-    the next statement may find another server, it is planned each time.
+    Planning a statement with several parts costs PostgreSQL more than a transition of a few rows. Behind a pooler,
+    where the next statement may find another server, it is planned each time.
     """
 
     def __init__(self, name: str, sql: str) -> None:
@@ -253,10 +253,10 @@ class Prepared:
 
 
 def require_database() -> None:
-    """Raise `Unavailable` within about two seconds unless PostgreSQL has its schema, takes writes, and has room for them.
+    """Raise `Unavailable` within about two seconds unless PostgreSQL has its schema, takes writes, and has room.
 
-    Locking no row is what a server that only reads refuses; a megabyte that does not fit into memory goes to the disk of
-    the database, and leaves nothing there.
+    A server that only reads refuses to lock rows, even none; a megabyte that does not fit into memory goes to the disk
+    of the database, and leaves nothing there.
     """
     with transaction(seconds=2) as connection:
         connection.execute(text("SELECT FROM jobs LIMIT 0 FOR UPDATE"))

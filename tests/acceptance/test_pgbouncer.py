@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2 as httpx
 import psycopg2
@@ -167,8 +168,8 @@ def test_streams_are_read_though_nothing_can_be_heard(api: httpx.Client, worker:
 def test_a_direct_connection_hears_where_one_is_named(
     pooled: dict[str, str], worker: Process, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    url = f"postgresql://{postgres.user}:a password%3A with %2F %40 %25 signs@127.0.0.1:{postgres.port}/{postgres.database}"
-    with running_api(tmp_path / "api.log", env={**pooled, "DATABASE_LISTEN_URL": url}) as api:
+    address = f"{postgres.user}:{quote(PASSWORD)}@127.0.0.1:{postgres.port}/{postgres.database}"
+    with running_api(tmp_path / "api.log", env={**pooled, "DATABASE_LISTEN_URL": f"postgresql://{address}"}) as api:
         job_id = submit(api, params={"step_seconds": 1})
         with api.stream("GET", f"/jobs/{job_id}/events") as response:
             events = events_of(response.iter_lines())

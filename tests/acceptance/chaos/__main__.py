@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=3, help="seconds from one fault to the next, about")
     parser.add_argument("--rate", type=float, default=5, help="jobs submitted a second, about")
     parser.add_argument("--keep", type=Path, help="an empty directory for logs and data, to be kept")
+    parser.add_argument("--pgbouncer", action="store_true", help="reach PostgreSQL through it, in transaction mode")
     chosen = parser.parse_args()
     # As an exception, so that nothing it has started stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
@@ -28,6 +29,7 @@ def main() -> int:
             directory=chosen.keep or Path(scratch),
             pace=chosen.pace,
             rate=chosen.rate,
+            pooled=chosen.pgbouncer,
         )
     print(report)
     return 0 if report.clean else 1

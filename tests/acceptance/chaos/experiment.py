@@ -31,17 +31,20 @@ def run(
     rate: float = 5.0,
     step_seconds: Sequence[float] = STEP_SECONDS,
     at_least_jobs: int = 0,
+    pooled: bool = False,
 ) -> Report:
     """Submit about `rate` jobs a second for so long while a fault strikes about every `pace` seconds.
 
     On a busy machine it goes on, up to twice as long, until there were `at_least_jobs`. Their steps take one of
     `step_seconds`. Clients hold back while too many jobs wait.
 
+    `pooled`: everything reaches PostgreSQL through PgBouncer in transaction mode.
+
     `seed` decides which faults and jobs there are, and in which order; their timing is the machine's.
     """
     rng = random.Random(seed)
     clock = rng.choice(["clock_ahead", "clock_behind"])
-    with Stack(directory, rng=rng) as stack:
+    with Stack(directory, rng=rng, pooled=pooled) as stack:
         load = Load(base_url=stack.add_api().base_url, rate=rate, seed=seed, step_seconds=step_seconds)
         stack.add_workers(*(name for name in POOLS if name != WRONG_CLOCK))
         stack.add_workers(WRONG_CLOCK, seams=[clock])

@@ -162,6 +162,20 @@ def freeze_server(stack: Stack, server: EmbeddedPostgres | EmbeddedValkey) -> Co
     server.resume()
 
 
+def let_postgres_only_read(stack: Stack, postgres: EmbeddedPostgres) -> Course:
+    """As after a failover; connections that are there stay, and so does what they are told then."""
+    stack.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+    yield LONGER_THAN_A_LEASE
+    stack.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+
+
+def fill_the_disk(stack: Stack, postgres: EmbeddedPostgres) -> Course:
+    """Whatever would write fails, for longer than a lease."""
+    stack.execute("UPDATE disk SET is_full = true")
+    yield LONGER_THAN_A_LEASE
+    stack.execute("UPDATE disk SET is_full = false")
+
+
 def terminate_backends(stack: Stack, postgres: EmbeddedPostgres) -> Course:
     """Of about two in three connections, whatever they are doing."""
     stack.select(
@@ -216,6 +230,8 @@ FAULTS = [
     Fault("PostgreSQL: kill -9", kill_postgres, "postgres", 1),
     Fault("PostgreSQL: gone for longer than a lease", take_postgres_away, "postgres", 1),
     Fault("PostgreSQL: frozen for longer than a lease", freeze_server, "postgres", 1),
+    Fault("PostgreSQL: only reads for longer than a lease", let_postgres_only_read, "postgres", 1),
+    Fault("PostgreSQL: its disk full for longer than a lease", fill_the_disk, "postgres", 1),
     Fault("PostgreSQL: backends terminated", terminate_backends, "postgres", 4),
     Fault("messages repeated", repeat_messages, "both servers", 4),
     Fault("a message for an unknown job", message_for_nobody, "valkey", 2),

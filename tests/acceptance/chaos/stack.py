@@ -23,6 +23,7 @@ from background.task_names import TaskName
 from tests.acceptance.chaos import audit
 from tests.acceptance.chaos.node import API, DATABASE, PASSWORD, Node, Site
 from tests.acceptance.chaos.proxy import HOST
+from tests.pgbouncer import running_pgbouncer
 from tests.support import Process, free_port, wait_for
 
 LEASE_SECONDS = 3
@@ -35,14 +36,30 @@ POOLS = {
 }
 
 
+# A disk that can be full, without one: what writes fails as on such.
+DISK = """
+CREATE TABLE disk (is_full boolean);
+INSERT INTO disk VALUES (false);
+CREATE FUNCTION write_to_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT is_full FROM disk) THEN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+    END IF;
+    RETURN NULL;
+END $$;
+"""
+WRITTEN = ("jobs", "job_steps", "job_events", "workers")
+
+
 class Stack:
     """Servers with an audited database, and the nodes that were added. Use as a context manager.
 
-    Nodes get `lease_seconds` as it is when they start.
+    Nodes get `lease_seconds` as it is when they start. `pooled`: they reach PostgreSQL through PgBouncer.
     """
 
-    def __init__(self, directory: Path, *, rng: random.Random | None = None) -> None:
+    def __init__(self, directory: Path, *, rng: random.Random | None = None, pooled: bool = False) -> None:
         self.directory = directory
+        self.pooled = pooled
         self.rng = rng or random.Random(0)
         self.nodes: dict[str, Node] = {}
         self.lease_seconds = LEASE_SECONDS
@@ -51,14 +68,22 @@ class Stack:
         )
         self.valkey = EmbeddedValkey(directory / "valkey", free_port(), password=PASSWORD, flush=False)
         self._api_port = free_port()
+        self._database_port = self.postgres.port
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as exit_stack:
             exit_stack.enter_context(self.postgres)
             exit_stack.enter_context(self.valkey)
+            if self.pooled:
+                users = dict.fromkeys((OWNER, API, *POOLS), PASSWORD)
+                pooler = running_pgbouncer(self.directory, postgres=self.postgres.port, database=DATABASE, users=users)
+                self._database_port = exit_stack.enter_context(pooler)
             self._migrate()
             self._audit()
+            self.execute(DISK)
+            for table in WRITTEN:
+                self.execute(f"CREATE TRIGGER disk BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION write_to_disk()")
             self._exit = exit_stack.pop_all()
         return self
 
@@ -68,7 +93,7 @@ class Stack:
     @property
     def site(self) -> Site:
         """What a process that is started now is told."""
-        return Site(self.directory, self.lease_seconds, postgres=self.postgres.port, valkey=self.valkey.port)
+        return Site(self.directory, self.lease_seconds, postgres=self._database_port, valkey=self.valkey.port)
 
     @property
     def workers(self) -> list[Node]:
@@ -126,6 +151,17 @@ class Stack:
             with connection, connection.cursor() as cursor:
                 cursor.execute(query, values)
                 return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def execute(self, *statements: str) -> None:
+        """Run each of these by itself, also on a server that only reads."""
+        connection = self.connect()
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
         finally:
             connection.close()
 
