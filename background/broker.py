@@ -41,7 +41,9 @@ def unavailable(error: BaseException) -> Unavailable:
         if error.__cause__ is not None:
             return unavailable(error.__cause__)
         return Unavailable("The broker (Redis) cannot be reached or does not answer.", code="broker_down")
-    words = f"{code} {error}" if code else str(error)
+    # Before the words of Redis redis-py puts the command, where that was one of several.
+    words = str(error).rpartition(" of pipeline caused error: ")[2]
+    words = f"{code} {words}" if code else words
     return Unavailable(f"The broker (Redis) says: {words}", code="broker_refuses", words=words)
 
 
@@ -53,6 +55,8 @@ def _client() -> redis.Redis:
         socket_timeout=ANSWER_SECONDS,
         retry=None,
         health_check_interval=0,
+        # Protocol 3 begins with a question that a server that wants a password answers with a lecture.
+        protocol=2,
     )
 
 

@@ -72,6 +72,8 @@ CONFIGURATION: dict[str, Any] = {
     # A worker starts, and stays, while the broker is away.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
+    # Also while the broker answers, but takes nothing: a failover ended the worker (`UNBLOCKED`).
+    "broker_channel_error_retry": True,
     "broker_transport_options": {
         "visibility_timeout": VISIBILITY_SECONDS,
         "priority_steps": list(PRIORITIES),

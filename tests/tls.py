@@ -1,5 +1,6 @@
 """TLS before a server that has none, with certificates made for it."""
 
+import shutil
 import socket
 import ssl
 import subprocess
@@ -8,7 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 HOST = "127.0.0.1"
+OPENSSL = shutil.which("openssl")
+needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="there is no openssl on PATH")
 
 
 def make_certificate(directory: Path) -> tuple[Path, Path]:
@@ -17,7 +22,7 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
     name = ["-subj", "/CN=playground", "-addext", f"subjectAltName=IP:{HOST}"]
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name, *files],
+        [str(OPENSSL), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name, *files],
         check=True,
         capture_output=True,
     )
@@ -44,12 +49,15 @@ def _accept(listener: socket.socket, context: ssl.SSLContext, target: int) -> No
 
 
 def _serve(client: socket.socket, context: ssl.SSLContext, target: int) -> None:
-    with suppress(OSError), context.wrap_socket(client, server_side=True) as secured:
-        with socket.create_connection((HOST, target)) as server:
-            back = threading.Thread(target=_pump, args=(server, secured), daemon=True)
-            back.start()
-            _pump(secured, server)
-            back.join()
+    with (
+        suppress(OSError),
+        context.wrap_socket(client, server_side=True) as secured,
+        socket.create_connection((HOST, target)) as server,
+    ):
+        back = threading.Thread(target=_pump, args=(server, secured), daemon=True)
+        back.start()
+        _pump(secured, server)
+        back.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

