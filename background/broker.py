@@ -6,6 +6,7 @@ Limits are set on the process that publishes only. A worker waits for its broker
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -73,8 +74,29 @@ def clock() -> float:
     try:
         seconds, microseconds = _client().time()
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
     return float(seconds) + microseconds / 1e6
+
+
+@dataclass(frozen=True)
+class BrokerServer:
+    """What Redis says of itself: its name and version, its clock (Unix time), and what it does without memory."""
+
+    version: str
+    clock: float
+    eviction: str
+
+
+def server() -> BrokerServer:
+    """What the broker says of itself. Raises `Unavailable`."""
+    try:
+        info: Any = _client().info()
+        seconds, microseconds = _client().time()
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = f"{name} {info.get('valkey_version', info['redis_version'])}"
+    return BrokerServer(version, seconds + microseconds / 1e6, info["maxmemory_policy"])
 
 
 def epoch(*, new: str) -> str:
@@ -127,7 +149,7 @@ def empty(*queues: str) -> None:
     try:
         _client().delete(*_lists(queues))
     except (redis.RedisError, OSError) as error:
-        raise Unavailable(DOWN, code="broker_down") from error
+        raise unavailable(error) from error
 
 
 def _lists(queues: Iterable[str]) -> list[str]:

@@ -240,11 +240,12 @@ class Prepared:
         It goes past SQLAlchemy, whose share would be the larger one, but within its transaction.
         """
         driver: Any = connection.connection.driver_connection
+        info = connection.info
         with driver.cursor(cursor_factory=RealDictCursor) as cursor:
-            if connection.info["pooled"]:
+            if info["pooled"]:
                 cursor.execute((_RECORDED if driver.autocommit else "") + self._plain, values)
             else:
-                known = connection.info.setdefault("prepared", set())
+                known = info.setdefault("prepared", set())
                 if self._name not in known:
                     cursor.execute(self._prepare)
                     known.add(self._name)

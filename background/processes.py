@@ -1,11 +1,11 @@
-"""`migrate`, `api`, `worker`, `flower`: each process with the project's own defaults."""
+"""`migrate`, `api`, `worker`, `flower`: each process with the project's own defaults; `doctor`: can they work?"""
 
 import os
 import sys
 
 import typer
 
-NAMES = ("migrate", "api", "worker", "flower")
+NAMES = ("migrate", "api", "worker", "flower", "doctor")
 PYTHON = [sys.executable, "-m"]
 CELERY = [*PYTHON, "celery", "-A", "background.celery.celery_app"]
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
     """Give `app` these commands."""
     panel = "Processes"
     app.command(rich_help_panel=panel)(migrate)
+    app.command(rich_help_panel=panel)(doctor)
     for function in (api, worker, flower):
         app.command(rich_help_panel=panel, context_settings=PASS_ON)(function)
 
@@ -27,6 +28,24 @@ def migrate() -> None:
     get_settings()
     logs.configure()
     migrations.upgrade()
+
+
+def doctor() -> None:
+    """Look at all that the processes need, and say what is wrong and what to do; exit code 1 if anything is."""
+    try:
+        from background.settings import get_settings
+
+        settings = get_settings()
+        from background.doctor import examine
+    except SystemExit as error:
+        print(f"wrong  settings: {error}")
+        raise typer.Exit(1) from None
+    print("ok     settings: each can be used")
+    good = True
+    for finding in examine(settings):
+        good = good and finding.to_do is None
+        print(finding, flush=True)
+    raise typer.Exit(0 if good else 1)
 
 
 def api(context: typer.Context) -> None:

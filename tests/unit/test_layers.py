@@ -64,6 +64,7 @@ LAYERS = [
     ["background.problems", "background.requests"],
     ["background.access"],
     ["background.streams", "background.web"],
+    ["background.doctor"],
     ["background.system", "background.jobs.router", "background.documents.router", "background.workers.router"],
     ["background.streams.router"],
     ["background.cli.errors", "background.cli.text"],
