@@ -1,4 +1,4 @@
-"""`.ci/run`: Chromium is installed where it can be, and its absence ends nothing."""
+"""`.ci/run`: Chromium and PgBouncer are installed where they can be, and their absence ends nothing."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from tests.support import ROOT
 
 TOOLS = ("bash", "env", "dirname", "mktemp", "tee", "tail", "rm", "cp")
-INSTALLS = '#!/bin/sh\ncp "$0" "${0%/*}/chromium"\n'
+INSTALLS = '#!/bin/sh\nfor last; do :; done\n[ "$last" = -qq ] || cp "$0" "${0%/*}/$last"\n'
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def test_chromium_is_installed_and_then_wanted(programs: Path) -> None:
     add(programs, "apt-get", INSTALLS)
     assert run(programs) == ["run.py lint CI=1", "run.py test CI=1"]
     assert (programs / "chromium").exists()
+    assert (programs / "pgbouncer").exists()
 
 
 def test_chromium_that_is_there_is_wanted(programs: Path) -> None:

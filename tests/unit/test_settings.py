@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,56 @@ def test_a_password_with_any_character_reaches_redis(monkeypatch: pytest.MonkeyP
     assert settings(monkeypatch, REDIS_PASSWORD="a:/@%b").broker_url == "redis://:a%3A%2F%40%25b@localhost:6379/0"
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert settings(monkeypatch, REDIS_HOST=host).broker_url == "redis://[::1]:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ("rediss://h:1/2", "rediss://h:1/2?ssl_cert_reqs=required"),
+        ("rediss://h:1/2?ssl_cert_reqs=CERT_NONE", "rediss://h:1/2?ssl_cert_reqs=none"),
+        ("rediss://h:1/2?ssl_cert_reqs=optional", "rediss://h:1/2?ssl_cert_reqs=optional"),
+        ("redis://me:p%40@h", "redis://me:p%40@h"),
+        ("redis+socket://:p@/run/redis.sock?virtual_host=3", "redis+socket://:p@/run/redis.sock?virtual_host=3"),
+    ],
+)
+def test_a_redis_url_gets_one_spelling(monkeypatch: pytest.MonkeyPatch, given: str, normal: str) -> None:
+    found = settings(monkeypatch, CELERY_BROKER_URL=given)
+    assert found.broker_url == found.result_backend == normal
+    assert settings(monkeypatch, CELERY_BROKER_URL="redis://h", CELERY_RESULT_BACKEND=given).result_backend == normal
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_data_dir_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    with pytest.raises(SystemExit, match="^DATA_DIR: .* cannot be written to$"):
+        get_settings.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("REDIS_HOST=Gerät", "is not UTF-8"), ("API_PORT=\x00", "API_PORT")],
+)
+def test_an_env_file_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("API_PORT", raising=False)
+    (tmp_path / ".env").write_bytes(content.encode("latin-1"))
+    with pytest.raises(SystemExit, match=rf"^(\.env: )?{reason}[^\n]*$"):
+        get_settings.__wrapped__()
+
+
+def test_an_env_file_with_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("API_PORT", raising=False)
+    (tmp_path / ".env").write_text("API_PORT=8123", encoding="utf-8-sig")
+    assert get_settings.__wrapped__().api_port == 8123
+
+
 def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings(
         monkeypatch, POSTGRES_PASSWORD="hush", DATABASE_URL="postgresql://u:hush@h/d", REDIS_PASSWORD="hush"
@@ -62,7 +113,28 @@ def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_FORMAT", "xml"),
         ("DATABASE_URL", "mysql://secret@x/y"),
         ("DATABASE_URL", "not a url"),
+        ("DATABASE_URL", "postgresql://me:secret@h:port/d"),
+        ("DATABASE_LISTEN_URL", "mysql://secret@x/y"),
         ("CELERY_BROKER_URL", "amqp://secret@x"),
+        ("CELERY_BROKER_URL", "redis://:secret@x:port/0"),
+        ("CELERY_BROKER_URL", "redis://:secret@::1:6379/0"),
+        ("CELERY_BROKER_URL", "redis://:secret@x:6379/name"),
+        ("CELERY_BROKER_URL", "rediss://:secret@x:6379/0?ssl_cert_reqs=CERT_MAYBE"),
+        ("CELERY_BROKER_URL", "rediss://:secret@x:6379/0?ssl_ca_certs=/nothing/here.pem"),
+        ("CELERY_BROKER_URL", "redis://:secret@x:6379/0?ssl_cert_reqs=none"),
+        ("CELERY_BROKER_URL", "redis+socket://:secret@/?virtual_host=1"),
+        ("CELERY_BROKER_URL", "redis+socket:///run/redis.sock?virtual_host=secret"),
+        ("CELERY_RESULT_BACKEND", "redis://:secret@x:6379/name"),
+        ("REDIS_HOST", "redis://secret@x"),
+        ("REDIS_HOST", "me:secret@x"),
+        ("FLOWER_BASIC_AUTH", "secret"),
+        ("FLOWER_BASIC_AUTH", "me:secret,you"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "a week"),
+        ("RETENTION_DAYS", "1e300"),
+        ("DATA_DIR", __file__),
+        ("DATA_DIR", f"{__file__}/below"),
     ],
 )
 def test_an_unusable_value_is_one_line_that_names_the_variable(
