@@ -68,7 +68,7 @@ def test_a_redis_url_gets_one_spelling(monkeypatch: pytest.MonkeyPatch, given: s
 def test_a_data_dir_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    with pytest.raises(SystemExit, match="^DATA_DIR: .* cannot be written to$"):
+    with pytest.raises(SystemExit, match=r"^DATA_DIR: .* cannot be written to$"):
         get_settings.__wrapped__()
 
 
