@@ -72,7 +72,7 @@ def test_data_lies_in_named_volumes() -> None:
 def test_every_setting_reaches_the_application() -> None:
     given = set(SERVICES["api"]["environment"])
     fixed_inside = {"POSTGRES_PORT", "REDIS_PORT", "API_PORT", "FLOWER_PORT", "DATA_DIR"}
-    replaced = {"DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}
+    replaced = {"DATABASE_URL", "DATABASE_LISTEN_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}
     assert given == {name.upper() for name in Settings.model_fields} - fixed_inside - replaced
 
 
