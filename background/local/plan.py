@@ -44,7 +44,7 @@ class Plan:
     def broker(self) -> str:
         """The URL of Redis without its password."""
         url = urlsplit(self.settings.broker_url)
-        return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+        return url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl()
 
 
 def make_plan(settings: Settings, home: Path, **changes: object) -> Plan:
