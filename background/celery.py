@@ -114,7 +114,7 @@ def require_result_backend(value: str) -> None:
         found: Any = by_url(value, celery_app.loader)
         backend, url = found
         backend(app=celery_app, url=url)
-    except (ImproperlyConfigured, ImportError, ValueError, ArgumentError) as error:
+    except (ImproperlyConfigured, ImportError, TypeError, ValueError, ArgumentError) as error:
         reason = " ".join(str(error).replace(value, "it").split())
         raise SystemExit(f"CELERY_RESULT_BACKEND: {reason}") from None
 

@@ -193,8 +193,9 @@ os.register_at_fork(after_in_child=_forget_connections)
 def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
     """One transaction: committed at the end of the block, rolled back by any exception.
 
-    Raises `Unavailable` when PostgreSQL cannot be reached, does not answer within `seconds`, or has no
-    schema yet. Whether a transaction that lost its answer was committed is then unknown.
+    Raises `Unavailable` when PostgreSQL cannot be reached, does not answer within `seconds`, does not take what is
+    written (it only reads, its disk is full), or has no schema yet. Whether a transaction that lost its answer was
+    committed is then unknown.
     """
     with _translated(), time_limit(seconds), get_engine().begin() as connection:
         yield connection

@@ -134,7 +134,7 @@ class Settings(BaseSettings):
             user and password
             for user, _, password in (each.partition(":") for each in value.get_secret_value().split(","))
         ):
-            raise ValueError("must be user:password")
+            raise ValueError("must be user:password; several have commas between them")
         return value
 
     @field_validator("data_dir")

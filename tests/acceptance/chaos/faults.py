@@ -17,6 +17,7 @@ import psutil
 from background.local.postgres import EmbeddedPostgres
 from background.local.valkey import EmbeddedValkey
 from tests.acceptance.chaos.node import API, Node
+from tests.acceptance.chaos.proxy import HOST
 from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 
 Course = Iterator[float]
@@ -162,6 +163,20 @@ def freeze_server(stack: Stack, server: EmbeddedPostgres | EmbeddedValkey) -> Co
     server.resume()
 
 
+def fill_valkey(stack: Stack, valkey: EmbeddedValkey) -> Course:
+    """It answers, gives what it has, and takes nothing."""
+    stack.command("CONFIG", "SET", "maxmemory", 1)
+    yield LONGER_THAN_A_LEASE
+    stack.command("CONFIG", "SET", "maxmemory", 0)
+
+
+def let_valkey_follow(stack: Stack, valkey: EmbeddedValkey) -> Course:
+    """It is a replica of one that is not there, as after a failover, and takes no write."""
+    stack.command("REPLICAOF", HOST, 1)
+    yield LONGER_THAN_A_LEASE
+    stack.command("REPLICAOF", "NO", "ONE")
+
+
 def let_postgres_only_read(stack: Stack, postgres: EmbeddedPostgres) -> Course:
     """As after a failover; connections that are there stay, and so does what they are told then."""
     stack.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
@@ -225,6 +240,8 @@ FAULTS = [
     Fault("Valkey: gone for 10 s", take_valkey_away, "valkey", 1),
     Fault("Valkey: frozen", freeze_server, "valkey", 1),
     Fault("Valkey: FLUSHALL", empty_valkey, "valkey", 4),
+    Fault("Valkey: out of memory", fill_valkey, "valkey", 1),
+    Fault("Valkey: a replica", let_valkey_follow, "valkey", 1),
     Fault("PostgreSQL: stopped (SIGINT)", stop_postgres_fast, "postgres", 2),
     Fault("PostgreSQL: stopped hard (SIGQUIT)", stop_postgres_hard, "postgres", 2),
     Fault("PostgreSQL: kill -9", kill_postgres, "postgres", 1),
