@@ -53,6 +53,12 @@ def terminate(stack: Stack, worker: Node) -> Course:
     yield 0
 
 
+def terminate_all(stack: Stack, worker: Node) -> Course:
+    """The planned stop as systemd asks for it."""
+    worker.signal(signal.SIGTERM)
+    yield 0
+
+
 def pause(stack: Stack, worker: Node) -> Course:
     """It sleeps through its lease, and wakes up in the middle of what it did."""
     worker.signal(signal.SIGSTOP)
@@ -227,7 +233,8 @@ FAULTS = [
     Fault("kill -9 of a worker", kill_worker, "worker", 6),
     Fault("kill -9 of a worker's main process alone", kill_main_process, "prefork", 3),
     Fault("kill -9 of one prefork child", kill_child, "prefork", 6),
-    Fault("SIGTERM of a worker", terminate, "worker", 6),
+    Fault("SIGTERM of a worker", terminate, "worker", 4),
+    Fault("SIGTERM of all processes of a worker", terminate_all, "worker", 4),
     Fault("SIGSTOP of a worker past its lease", pause, "worker", 6),
     Fault("a node's connections cut", cut, "node", 5),
     Fault("a node's connections to PostgreSQL frozen", freeze_postgres, "node", 4),
