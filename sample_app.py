@@ -86,7 +86,7 @@ def list_canvas_tasks() -> list[CatalogueTask]:
     return service.catalogue()
 
 
-@router.get("/runs", responses=responses(404))
+@router.get("/runs", responses=responses(404, 409))
 def list_runs(
     request: Request,
     response: Response,

@@ -26,10 +26,13 @@ from background.canvas.spec import (
     parts_of,
 )
 from background.errors import FieldError, Invalid, plain
+from background.jsontext import MAX_DEPTH
 from background.task_names import CATALOGUE, Parameters
 
 MAX_BYTES = 4 * 1024 * 1024
 """Of the messages that Celery publishes at once."""
+MAX_LEVELS = MAX_DEPTH
+"""Of JSON in the tree of what Celery builds."""
 MOST_TOLD = 10**15
 LEAST_BYTES = 80
 """What a task takes in a message at least."""
@@ -43,6 +46,8 @@ def check(spec: CanvasSpec) -> None:
         raise Invalid(f"The canvas cannot run: {errors[0].msg}", errors=errors[:100])
     if (least := growth(spec) * LEAST_BYTES) > MAX_BYTES:
         raise too_large("canvas_bytes", MAX_BYTES, bytes=min(least, MOST_TOLD))
+    if levels(spec)[0] > MAX_LEVELS:
+        raise too_large("canvas_levels", MAX_LEVELS)
 
 
 def growth(spec: CanvasSpec) -> int:
@@ -57,12 +62,43 @@ def growth(spec: CanvasSpec) -> int:
     return max(within, prod(len(members) + 1 for members in sides if len(members) > 1))
 
 
+def levels(spec: CanvasSpec) -> tuple[int, int]:
+    """How many levels of JSON at least the tree of it has, and how many levels deeper what follows it stands.
+
+    What follows a chord, or a group, is put into its body. Celery takes the square of that to build.
+    """
+    match spec:
+        case ChainSpec():
+            deepest = above = 0
+            for part in spec.chain:
+                own, more = levels(part)
+                deepest, above = max(deepest, above + own), above + more
+            return deepest, above
+        case GroupSpec():
+            members = [levels(each) for each in spec.group]
+            return max(own for own, _ in members), 2 if len(members) > 1 else members[0][1]
+        case ChordSpec():
+            own, more = levels(spec.chord.body)
+            header = max(levels(each)[0] for each in spec.chord.header)
+            return max(3 + header, 2 + own), 2 + max(2, more)
+        case _:
+            return 1, 0
+
+
+TOO_LARGE = {
+    "canvas_bytes": "Celery would publish more than the {} bytes that are allowed here. "
+    "What follows a group is put into the message of each of its members.",
+    "canvas_edges": "Celery would connect more tasks than the {} connections that are allowed here.",
+    "canvas_levels": "What Celery builds of it nests deeper than the {} levels that are allowed here. "
+    "What follows a chord is put into its body.",
+    "canvas_tasks": "Celery would call more than the {} tasks that are allowed here.",
+}
+"""Why a canvas is refused, by the code of the refusal, with a place for the limit."""
+
+
 def too_large(code: str, limit: int, **values: Any) -> Invalid:
-    """The refusal of a canvas of which Celery would publish too much; `values` say more of that."""
-    what = {"canvas_bytes": "bytes", "canvas_edges": "connections between tasks", "canvas_tasks": "tasks"}[code]
-    why = " What follows a group is put into the message of each of its members." if code == "canvas_bytes" else ""
-    message = f"Celery would publish more than the {limit} {what} that are allowed here.{why}"
-    return Invalid(message, where=("body",), code=code, limit=limit, **values)
+    """The refusal of a canvas of which Celery would make too much; `values` say more of that."""
+    return Invalid(TOO_LARGE[code].format(limit), where=("body",), code=code, limit=limit, **values)
 
 
 def _faults(spec: CanvasSpec, *, where: Where, given: bool) -> Iterator[FieldError]:

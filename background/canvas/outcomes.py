@@ -17,7 +17,7 @@ from background.canvas.schemas import (
     Run,
 )
 from background.canvas.states import FINAL, RunStatus, RunType, TaskState
-from background.errors import NotFound
+from background.errors import Conflict, NotFound
 from background.jobs import reads as job_reads
 from background.jobs.states import ENDED, JobStatus
 from background.settings import get_settings
@@ -33,7 +33,7 @@ CELERY_STATUS = {
 
 
 def run_of(task_id: UUID) -> Run:
-    """The run to which this id leads. Raises `NotFound`."""
+    """The run to which this id leads. Raises `NotFound`, or `Conflict` for a job."""
     with database.transaction() as connection:
         return run_in(connection, task_id)
 
@@ -42,20 +42,31 @@ def run_in(connection: Connection, task_id: UUID) -> Run:
     """The same, in a transaction of the caller's."""
     run = get_run(connection, str(task_id))
     if run is None:
-        raise unknown(task_id)
+        raise _no_run(connection, task_id)
     return run
 
 
 def number_of(connection: Connection, task_id: UUID) -> int:
-    """The number of the run to which this id leads. Raises `NotFound`."""
+    """The number of the run to which this id leads. Raises as `run_of`."""
     row = reads.number_of(connection, str(task_id))
     if row is None:
-        raise unknown(task_id)
+        raise _no_run(connection, task_id)
     return int(row["id"])
 
 
-def unknown(task_id: UUID) -> NotFound:
-    """The error for an id that was never submitted."""
+def _no_run(connection: Connection, task_id: UUID) -> NotFound | Conflict:
+    """The error for an id that leads to no run."""
+    job = job_reads.get_by_task_id(connection, str(task_id))
+    if job is None:
+        return _unknown(task_id)
+    path = f"/jobs/{job['id']}"
+    message = (
+        f"This is the id of job {job['id']}, not of a run: see POST {path}/cancel, POST {path}/retry, DELETE {path}."
+    )
+    return Conflict(message, code="not_a_run", id=job["id"])
+
+
+def _unknown(task_id: UUID) -> NotFound:
     return NotFound(f"No task, run or job {task_id} was ever submitted here.", what="run", id=str(task_id))
 
 
@@ -94,7 +105,7 @@ def follow(task_id: UUID) -> Followed:
     if job is not None:
         told = _job(job)
         return Followed(told, is_job=True, owner=job["id"], number=job["event_count"], ended=told.ready)
-    raise unknown(task_id)
+    raise _unknown(task_id)
 
 
 def get_outcome(task_id: UUID) -> Outcome:
@@ -111,7 +122,7 @@ def find_runs(
     limit: int,
     graphs: bool,
 ) -> Sequence[Run]:
-    """At most `limit` runs, newest first, older than the run `before`. Raises `NotFound` when there is none such.
+    """At most `limit` runs, newest first, older than the run `before`. Raises as `run_of` for that.
 
     Without their `graphs` they are small: results are cut, and what was posted is left out.
     """

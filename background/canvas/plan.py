@@ -18,12 +18,13 @@ from celery.canvas import Signature, group
 from celery.result import GroupResult
 
 from background.canvas import trees
-from background.canvas.checks import too_large
+from background.canvas.checks import MAX_LEVELS, too_large
 from background.canvas.dry import BackendCall, Send, ask, copy_of, data_of, dry_app, weight
 from background.canvas.spec import MAX_TASKS
 from background.canvas.trees import Tree
 from background.celery import QUEUE, celery_app
 from background.errors import Invalid
+from background.jsontext import deeper_than
 
 MAX_EDGES = 10_000
 
@@ -93,6 +94,8 @@ def plan(write: Callable[[], Signature]) -> Plan:
         raise Invalid(message, where=("body",), code="canvas_refused", error=str(error)) from error
     finally:
         celery_app.set_current()
+    if deeper_than(MAX_LEVELS, tree):
+        raise too_large("canvas_levels", MAX_LEVELS)
     if trees.number_of_edges(tree) > MAX_EDGES:
         raise too_large("canvas_edges", MAX_EDGES)
     ids = trees.ids(tree)
@@ -102,15 +105,13 @@ def plan(write: Callable[[], Signature]) -> Plan:
         )
         raise Invalid(message, where=("body",), code="canvas_repeats")
     nodes = {id_: reader.nodes[id_] for id_ in ids}
-    if len(nodes) > MAX_TASKS:
-        raise too_large("canvas_tasks", MAX_TASKS)
     _refuse_what_blocks(tree, nodes)
     result_ids = _result_ids(result, {id_: iter(found) for id_, found in calls.items()})
     return Plan(str(result.id), result_ids, tree, nodes, steps, calls)
 
 
 def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, Node]) -> None:
-    """Raise `Invalid` for what makes a process of a worker wait for ever (seen on Celery 5.6.3).
+    """Raise `Invalid` for what may make a process of a worker wait for ever (seen on Celery 5.6.3).
 
     Whoever ends the header of a chord waits within it for results of a group at the end of a member: ignored ones never
     come, and those of a group that is the body of another chord may still need the process that waits for them.
@@ -119,7 +120,7 @@ def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, Node]) -> None:
         for member in filter(trees.ends_in_group, chord["header"] if len(chord["header"]) > 1 else ()):
             last = member["chain"][-1] if "chain" in member else member
             if "chord" in last or any(nodes[id_].ignored for id_ in trees.last_ids(last)):
-                message = "A worker would wait for ever: a header member ends in a group that "
+                message = "A worker may wait for ever: a header member ends in a group that "
                 message += "is a chord's body." if "chord" in last else "ignores its results."
                 raise Invalid(message, where=("body",), code="canvas_blocks")
 
@@ -200,6 +201,7 @@ class _Reader:
         self.nodes: dict[str, Node] = {}
         self._origins = origins
         self._calls: dict[str, list[tuple[Tree, Node, str]]] = {}
+        self._number = 0
 
     def tree(self, steps: Sequence[Send | BackendCall], *, is_group: bool) -> Tree:
         """The tree of what was sent by one call."""
@@ -298,3 +300,6 @@ class _Reader:
             origin=self._origins.get(id_, id_),
         )
         self._calls.setdefault(id_, []).append((task, node, str(headers["parent_id"])))
+        self._number += 1
+        if self._number > MAX_TASKS:  # at once: what Celery repeats may double with each part of a canvas
+            raise too_large("canvas_tasks", MAX_TASKS)

@@ -1,5 +1,6 @@
 """What the canvas endpoints take and give."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -17,8 +18,11 @@ from background.canvas.traps import TrapCode
 from background.canvas.trees import Tree, edges
 from background.canvas.wording import verdict
 from background.celery import RESULTS_KEPT_SECONDS
+from background.jsontext import deeper_than
 from background.workers.queries import Snapshot
 
+SHOWN_LEVELS = 200
+"""A deeper tree is not shown: pydantic gives up at 255. Canvases are refused long before; what tasks send may go on."""
 RESULTS_KEPT = timedelta(seconds=RESULTS_KEPT_SECONDS)
 
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
@@ -161,7 +165,7 @@ class Run(Outcome):
     """A recorded canvas. `ready`: no task of it can change any more.
 
     `canvas` is what was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a
-    long result is cut: `result` has the beginning of its JSON then.
+    long result is cut: `result` has the beginning of its JSON then. A graph too deep to be shown is `null` everywhere.
     """
 
     type: RunType
@@ -214,8 +218,10 @@ class Run(Outcome):
             verdict=verdict(facts, total=row["succeeded"]),
             reason=facts,
             code=row["code"],
-            canvas=exact.shown(row["canvas"]),
-            graph=Graph(nodes=nodes, edges=list(edges(tree)), tree=tree) if graph else None,
+            canvas=json.loads(row["canvas"] or "null"),
+            graph=Graph(nodes=nodes, edges=list(edges(tree)), tree=tree)
+            if graph and not deeper_than(SHOWN_LEVELS, tree)
+            else None,
             created_at=row["created_at"],
             updated_at=row["updated_at"],
             started_at=min(begun, default=None) if graph else row["started_at"],

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
 from background import broker, database
-from background.canvas import judge, queries, reads, trees
+from background.canvas import judge, queries, trees
 from background.canvas.built import Built
 from background.canvas.checks import check
 from background.canvas.dry import publish
@@ -41,7 +41,6 @@ from background.canvas.spec import (
 from background.canvas.states import FINAL, RUN_FINAL, RunStatus, RunType, TaskState
 from background.canvas.traps import warnings_about
 from background.errors import Conflict, Unavailable
-from background.jobs import reads as job_reads
 from background.task_names import CATALOGUE, END_TASKS
 
 logger = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ def catalogue() -> list[CatalogueTask]:
 def cancel(task_id: UUID, *, terminate: bool) -> None:
     """What has not begun of this id's run never will; with `terminate` what runs is killed, where the pool can.
 
-    Raises `NotFound`, or `Conflict` when the run has ended, and `Unavailable`: killing takes the broker.
+    Raises `NotFound`, or `Conflict` for a job or when the run has ended, and `Unavailable`: killing takes the broker.
     """
     run = run_of(task_id)
     if terminate:
@@ -188,11 +187,8 @@ def _stored(row: RowMapping) -> CanvasSpec:
 
 
 def delete(task_id: UUID) -> None:
-    """Forget an ended run with its tasks and events. Raises `NotFound`, or `Conflict` for one that may still change."""
+    """Forget an ended run with its tasks and events. Raises `NotFound`, or `Conflict` for a job or what may change."""
     with database.transaction() as connection:
-        row = reads.number_of(connection, str(task_id))
-        if row is None and job_reads.get_by_task_id(connection, str(task_id)) is not None:
-            raise Conflict("This is a job; DELETE /jobs/{id} removes it.", code="not_a_run")
         run = run_in(connection, task_id)
         if run.status not in RUN_FINAL or not queries.delete_ended(connection, str(run.task_id)):
             message = f"The run is {run.status}; only one that has ended can be deleted."

@@ -1,7 +1,7 @@
 """What `POST /canvas` takes: a canvas as JSON, checked against the catalogue before anything is built."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -47,11 +47,15 @@ def _text(value: Any) -> Any:
 
 
 def _in_range(value: datetime | None) -> datetime | None:
-    """Times that every part of the way can hold, in whatever zone."""
-    if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
+    """Times that every part of the way can hold: in UTC, since PostgreSQL takes no zone of more than 16 hours."""
+    try:
+        found = value and value.astimezone(UTC)
+    except OverflowError:
+        found = datetime.max.replace(tzinfo=UTC)
+    if found is not None and not FIRST_YEAR <= found.year <= LAST_YEAR:
         message = "must be between the years {first} and {last}"
         raise PydanticCustomError("eta_range", message, {"first": FIRST_YEAR, "last": LAST_YEAR})
-    return value
+    return found
 
 
 class TaskSpec(Linked):

@@ -59,7 +59,8 @@ class Feed:
         events, document = await in_time(documents.since, subject, number)
         if number is not None and document.ended and number >= document.number:
             return None
-        subscription = Subscription(subject, number=number or 0)
+        # A number that there is not yet is as good as the newest: nothing follows so far, and what comes then does.
+        subscription = Subscription(subject, number=min(number or 0, document.number))
         subscription.put_numbered(events, document)
         self._add(subscription)
         return subscription

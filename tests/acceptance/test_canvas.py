@@ -147,3 +147,19 @@ def test_an_id_that_was_never_submitted_is_unknown(client: httpx.Client) -> None
     answer = client.get(f"/result/{uuid4()}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert client.get(f"/runs?before={uuid4()}").status_code == 404
+
+
+def test_a_job_is_told_from_a_run_that_does_not_exist(client: httpx.Client) -> None:
+    job = client.post("/jobs", json={"delay_seconds": 3600}).json()
+    path = f"/result/{job['task_id']}"
+    refusals = [
+        client.post(f"{path}/cancel"),
+        client.post(f"{path}/cancel?terminate=true"),
+        client.post(f"{path}/retry"),
+    ]
+    refusals += [client.delete(path), client.get(f"/runs?before={job['task_id']}")]
+    for answer in refusals:
+        refused = answer.json()
+        assert (answer.status_code, refused["code"], refused["values"]) == (409, "not_a_run", {"id": job["job_id"]})
+        assert f"POST /jobs/{job['job_id']}/cancel" in refused["detail"]
+    assert client.post(f"/jobs/{job['job_id']}/cancel").status_code == 202

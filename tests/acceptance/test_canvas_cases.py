@@ -10,12 +10,13 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import text
 
 from tests.acceptance.bare.joined import FROM_5_7
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_playground import ECHO, states, task
-from tests.support import Process, wait_for
+from tests.support import Process, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("worker")
 Json = dict[str, Any]
@@ -117,10 +118,15 @@ def test_a_killed_group_is_retried_with_the_group_after_it(client: httpx.Client)
         {"__type__": "datetime", "__value__": "2024-01-01T00:00:00"},
         {"__type__": "uuid", "__value__": {"hex": "0" * 32}},
         [{"__type__": "bytes", "__value__": "!"}],
+        {"__type__": "literal", "__value__": 5},
+        {"__type__": "literal", "__value__": [["a", 1]]},
+        {"__type__": {"__type__": "literal", "__value__": []}, "__value__": {"__type__": "literal", "__value__": 1}},
     ],
 )
 def test_a_value_that_looks_like_one_of_kombus_own_stays_as_it_is(client: httpx.Client, value: Any) -> None:
-    assert run(client, task("echo", value))["result"] == value
+    once = run(client, task("echo", value))
+    assert once["result"] == value
+    assert once["canvas"]["args"] == once["graph"]["nodes"][0]["args"] == [value]
     assert run(client, chain(task("echo", value), ECHO))["result"] == value
     assert run(client, chord([task("echo", value), task("echo", 1)], ECHO))["result"] == [value, 1]
 
@@ -176,6 +182,13 @@ def test_chords_as_bodies_of_chords_are_refused_below_the_eighth_layer(client: h
     for _ in range(12):
         canvas = chord([task("echo", 1, immutable=True), task("echo", 2, immutable=True)], canvas)
     assert refused(client, canvas) == {"canvas_depth"}
+
+
+@pytest.mark.usefixtures("_nothing_is_recorded")
+@pytest.mark.parametrize("number", [17, 64, 300])
+def test_a_row_of_chords_is_refused_for_the_levels_that_celery_would_build(client: httpx.Client, number: int) -> None:
+    once = task("echo", 1, immutable=True)
+    assert refused(client, chain(*[chord([once, once], once)] * number)) == {"canvas_levels"}
 
 
 @pytest.mark.usefixtures("_nothing_is_recorded")
@@ -266,6 +279,22 @@ def test_a_result_that_grows_too_deep_hides_no_run_and_ends_no_worker(client: ht
     assert run(client, task("request_info", json.loads(nested(58))))["ready"]
     assert client.get("/runs").status_code == client.get("/runs?graph=true").status_code == 200
     assert run(client, task("echo", 1))["result"] == 1
+
+
+def test_a_run_too_deep_to_be_shown_is_told_without_its_graph_and_hides_no_other(client: httpx.Client) -> None:
+    other, deep = (run(client, task("echo", number))["task_id"] for number in range(2))
+    tree: Json = {"task": deep}
+    for _ in range(150):
+        tree = {"chain": [tree]}
+    with transaction() as connection:
+        deepen = text("UPDATE runs SET tree = CAST(:tree AS json) WHERE task_id = :id")
+        connection.execute(deepen, {"tree": json.dumps(tree), "id": deep})
+    for path in ("/runs?limit=2", "/runs?limit=2&graph=true"):
+        assert [each["task_id"] for each in client.get(path).json()] == [deep, other]
+    shown = client.get(f"/result/{deep}").json()
+    assert (shown["result"], shown["graph"]) == (1, None)
+    assert client.get(f"/result/{deep}/events", headers={"Last-Event-ID": "1"}).status_code == 200
+    client.delete(f"/result/{deep}").raise_for_status()
 
 
 # ------------------------------------------------------------------------------------------ again

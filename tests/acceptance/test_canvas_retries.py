@@ -85,7 +85,15 @@ def test_a_run_whose_api_died_before_it_could_publish(client: httpx.Client, work
         task("add", 1, 2, eta="9999-12-31T23:59:59-14:00"),
         task("add", 1, 2, eta="0001-01-01T00:00:00+14:00"),
         task("add", 1, 2, eta=12345),
+        task("add", 1, 2, eta="2000-01-01T00:00:00+23:59"),
+        task("add", 1, 2, eta="2200-12-31T23:59:59-23:59"),
     ],
 )
 def test_what_no_clock_or_counter_holds_is_refused(client: httpx.Client, path: str, canvas: dict[str, Any]) -> None:
     assert client.post(path, json=canvas).status_code == 422
+
+
+@pytest.mark.parametrize("eta", ["2001-01-01T00:00:00+23:59", "2000-01-01T00:00:00-23:59"])
+def test_a_time_of_any_zone_is_taken(client: httpx.Client, worker: Process, eta: str) -> None:
+    assert client.post("/canvas/preview", json=task("add", 1, 2, eta=eta)).status_code == 200
+    assert finished(client, start(client, "/canvas", task("add", 1, 2, eta=eta))["task_id"])["result"] == 3

@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
-from tests.acceptance.event_streams import Api, Reader, make_job, read, write_event, written
+from tests.acceptance.event_streams import Api, Reader, events_of, make_job, read, write_event, written
 from tests.support import Process, transaction, wait_for
 
 DEMO = {"params": {"step_seconds": 0}}
@@ -85,6 +85,17 @@ def test_a_run_a_member_and_a_job_are_followed_by_their_ids(client: httpx.Client
     of_job = read(client, f"/result/{task_id}/events")
     assert [event["data"]["type"] for event in of_job] == ["job"]
     assert of_job[0]["data"] == client.get(f"/result/{task_id}").json()
+
+
+def test_a_number_that_there_is_not_yet_is_as_good_as_the_newest(client: httpx.Client) -> None:
+    job = client.post("/jobs", json={"delay_seconds": 3600}).json()["job_id"]
+    run = client.post("/canvas", json={"task": "echo", "args": [1], "countdown": 600}).json()["task_id"]
+    for path in (f"/jobs/{job}", f"/result/{run}"):
+        with client.stream("GET", f"{path}/events", headers={"Last-Event-ID": str(2**31 - 1)}) as response:
+            assert response.status_code == 200
+            assert client.post(f"{path}/cancel").status_code == 202
+            kinds = [event["kind"] for event in events_of(response.iter_lines())]
+        assert kinds[0] == "cancelled"
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "²", "99999999999", "1-2-3"])

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from background.canvas.checks import TOO_LARGE
 from background.canvas.facts import Code
 from background.canvas.traps import SAID, TrapCode
 from background.jobs.states import WAITING_SENTENCES, WaitingCode
@@ -38,7 +39,7 @@ def test_the_page_has_words_for_every_code(language: str) -> None:
     wanted |= {f"waiting.{code}" for code in WaitingCode}
     wanted |= {f"warning.{code}" for code in TrapCode}
     wanted |= {f"refusal.{code}" for code in REFUSALS}
-    wanted |= {f"fault.{code}" for code in FAULTS | {"canvas_bytes", "canvas_edges", "canvas_tasks"}}
+    wanted |= {f"fault.{code}" for code in FAULTS | set(TOO_LARGE)}
     assert wanted - known == set()
 
 

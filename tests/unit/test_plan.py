@@ -10,12 +10,13 @@ import pytest
 
 from background.canvas import plan, trees
 from background.canvas.built import Built
-from background.canvas.checks import check
+from background.canvas.checks import check, levels
 from background.canvas.dry import Send
 from background.canvas.plan import Plan
 from background.canvas.spec import STORED
 from background.canvas.traps import warnings_about
 from background.errors import Invalid
+from background.jsontext import deeper_than
 
 Json = dict[str, Any]
 
@@ -177,6 +178,10 @@ def test_what_would_block_a_worker_is_refused(member: Json) -> None:
     built(chord([{"chain": [ADD, {"group": [ECHO, ECHO]}]}, ADD], ECHO))
 
 
+PAIR = {"group": [task("echo", 1, immutable=True)] * 2}
+CHORD = chord([task("echo", 1, immutable=True)] * 2, ECHO)
+
+
 def row(pairs: int, members: int = 2) -> Json:
     """So many groups, each followed by a task."""
     first = [{"group": [task("echo", 1)] * members}, task("xsum")]
@@ -190,6 +195,12 @@ def row(pairs: int, members: int = 2) -> Json:
         (row(40), "canvas_bytes"),
         ({"chain": [{"group": [task("echo", 1)] * 500}, {"group": [ECHO] * 499}]}, "canvas_bytes"),
         ({"chain": [{"group": [task("echo", 1)] * 110}, {"group": [ECHO] * 110}]}, "canvas_edges"),
+        ({"chain": [CHORD] * 17}, "canvas_levels"),
+        ({"chain": [CHORD] * 300}, "canvas_levels"),
+        ({"chain": [{"chain": [PAIR, ECHO]}] * 40}, "canvas_levels"),
+        # What follows is called by each of two, and what follows that by each of four.
+        ({"chain": [chord(PAIR["group"], PAIR)] * 14}, "canvas_tasks"),
+        ({"chain": [{"chain": [PAIR] * 5}] * 6}, "canvas_tasks"),
     ],
 )
 def test_what_would_be_too_much_is_refused(canvas: Json, code: str) -> None:
@@ -197,6 +208,16 @@ def test_what_would_be_too_much_is_refused(canvas: Json, code: str) -> None:
         built(canvas)
     assert [error.type for error in refused.value.errors] == [code]
     assert refused.value.values["limit"] > 0
+
+
+def test_so_many_chords_in_a_row_are_built() -> None:
+    assert len(built({"chain": [CHORD] * 16}).plan.nodes) == 48
+
+
+def test_what_is_refused_before_the_build_nests_no_less() -> None:
+    for canvas, found in canvases(8, 300):
+        least, _ = levels(STORED.validate_python(canvas))
+        assert least == 1 or deeper_than(least - 1, found.tree), canvas
 
 
 def codes(canvas: Json) -> Mapping[str, Any]:

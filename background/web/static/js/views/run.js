@@ -27,7 +27,7 @@ class RunView {
       "Shift+KeyR": () => this._try("retry"),
       "Shift+KeyC": () => this._try("cancel"),
       Delete: () => this._try("delete"),
-      KeyF: () => this.parts?.panel.nextFailure() ?? false,
+      KeyF: () => this.parts?.panel?.nextFailure() ?? false,
       Escape: () => go(href("runs")),
     };
     this._open(route);
@@ -55,7 +55,7 @@ class RunView {
   _leave() {
     this.stop?.();
     this.read.cancel();
-    this.parts?.panel.close();
+    this.parts?.panel?.close();
     this.parts = this.run = null;
   }
 
@@ -103,7 +103,7 @@ class RunView {
   }
 
   _take(run) {
-    if (!run.graph || (this.run && run.updated_at < this.run.updated_at)) return;
+    if (this.run && run.updated_at < this.run.updated_at) return;
     if (run.task_id !== this.id) this._renamed(run.task_id);
     const before = this.run;
     const { refused } = this;
@@ -156,7 +156,8 @@ class RunView {
       verdict: h("p", { "data-verdict": "" }),
       bar: h("span", { class: "bar-fill" }),
       facts: h("dl", { class: "facts" }),
-      panel: panel(this.run, { choose: (more) => this._choose(more) }),
+      // A graph that is too deep to be sent is null.
+      panel: this.run.graph && panel(this.run, { choose: (more) => this._choose(more) }),
     });
     const copyRun = h(
       "button",
@@ -183,7 +184,7 @@ class RunView {
       ),
       this.box,
       parts.facts,
-      parts.panel.element,
+      parts.panel?.element,
     );
     this.main.replaceChildren(this.element);
     parts.title.focus({ preventScroll: true });
@@ -209,7 +210,7 @@ class RunView {
     set(parts.bar.parentNode, "data-role", role(run));
     set(this.bar, "aria-label", t("run.progress", { done: completed, total }));
     this._facts();
-    parts.panel.update(run, this.params);
+    parts.panel?.update(run, this.params);
   }
 
   _facts() {
@@ -245,13 +246,13 @@ class RunView {
   _tick() {
     if (!this.parts || !this.run || document.visibilityState !== "visible") return;
     this._facts();
-    if (!this.run.ready) this.parts.panel.tick();
+    if (!this.run.ready) this.parts.panel?.tick();
   }
 
   _choose(more) {
     this.params = { ...this.params, ...more };
     replace(href(`runs/${this.id}`, this.params));
-    this.parts.panel.update(this.run, this.params);
+    this.parts.panel?.update(this.run, this.params);
   }
 
   async _try(action) {
