@@ -57,8 +57,9 @@ class Error(BaseModel):
 
     type: str
     message: str
-    # Of a lost task, what was lost with it.
+    # Of a lost task, what was lost with it; of one that was stopped between two tries, what the last one failed of.
     how: str | None = Field(None, exclude=True)
+    last: "Error | None" = Field(None, exclude=True)
 
 
 class Named(BaseModel):
@@ -79,7 +80,8 @@ class Tasks(BaseModel):
 class Reason(BaseModel):
     """The facts behind a verdict. `code` says which of them there are; `names` are those of the single ids in it.
 
-    `celery` is the version that built the canvas.
+    `failed` is the first task that failed of a run that was stopped; `error`, `tries` and `others` are its own then.
+    `stopped` had begun, and are not tried again. `celery` is the version that built the canvas.
     """
 
     model_config = ConfigDict(use_enum_values=True)
@@ -89,6 +91,7 @@ class Reason(BaseModel):
     culprit: str | None = None
     callback: str | None = None
     node: str | None = None
+    failed: str | None = None
     error: Error | None = None
     how: str | None = None
     worker: str | None = None
@@ -100,6 +103,9 @@ class Reason(BaseModel):
     never: Tasks | None = None
     running: Tasks | None = None
     called: Tasks | None = None
+    stopped: Tasks | None = None
+    killed: Tasks | None = None
+    expired: Tasks | None = None
     since: datetime | None = None
     due_at: datetime | None = None
     queue: str | None = None
@@ -180,7 +186,7 @@ def reason(story: Story) -> Reason | None:
     if found is not None:
         found.celery = story.celery
         by_id = story.by_id
-        single = {each for each in (found.culprit, found.callback, found.node) if each is not None}
+        single = {each for each in (found.culprit, found.callback, found.node, found.failed) if each is not None}
         found.names = {each: story.name(by_id[each]) for each in sorted(single)}
     return found
 
@@ -198,30 +204,35 @@ def facts_of(found: Reason | None) -> dict[str, Any] | None:
 
 
 def _outcome(story: Story) -> Reason | None:
+    if story.cancelled:
+        return _cancelled(story)
     if len(story.of(TaskState.SUCCESS)) == len(story.nodes):
         return None
-    if stopped := _revoked(story):
-        return stopped
     if failed := story.of(TaskState.FAILURE):
-        return _failed(story, min(failed, key=_ended_at), failed)
+        return _failed(story, failed)
+    for kind in ("Killed", "TaskExpired"):
+        if ended := _revoked(story, kind):
+            return _stopped(story, CODE_OF_ERROR[kind], culprit=ended[0])
     if story.ended:
-        return Reason(code=Code.CALLBACK_UNNEEDED, never=tasks(story.of(TaskState.SKIPPED)))
+        unneeded = Reason(code=Code.CALLBACK_UNNEEDED, never=tasks(story.of(TaskState.SKIPPED)))
+        return _stopped(story, Code.REVOKED) if story.of(TaskState.REVOKED) else unneeded
     return _under_way(story)
 
 
-def _revoked(story: Story) -> Reason | None:
-    """The facts of a run that somebody stopped, or of which a task had expired."""
-    ended = {node.error.type: node for node in story.of(TaskState.REVOKED)[::-1] if node.error}
-    if "Killed" in ended:
-        return _stopped(story, Code.KILLED, culprit=ended["Killed"])
-    if story.cancelled:
-        if running := story.of(TaskState.STARTED):
-            return _stopped(story, Code.CANCELLED, running=tasks(running))
-        return _stopped(story, Code.REVOKED)
-    if "TaskExpired" in ended:
-        return _stopped(story, Code.EXPIRED, culprit=ended["TaskExpired"])
-    is_stopped = story.ended and story.of(TaskState.REVOKED) and not story.of(TaskState.FAILURE)
-    return _stopped(story, Code.REVOKED) if is_stopped else None
+def _cancelled(story: Story) -> Reason:
+    """The facts of a run that somebody cancelled, whatever had become of it by then."""
+    killed = _revoked(story, "Killed")
+    running = not story.ended and story.of(*UNDER_WAY)
+    code = Code.KILLED if killed else Code.CANCELLED if running else Code.REVOKED
+    found = _stopped(story, code, culprit=killed[0] if killed else None)
+    if code is Code.REVOKED and not (found.never or found.stopped or found.expired):
+        found.how = "late"
+    return found
+
+
+def _revoked(story: Story, kind: str) -> list[Node]:
+    """The tasks that were revoked with an error of this type."""
+    return [node for node in story.of(TaskState.REVOKED) if node.error is not None and node.error.type == kind]
 
 
 def _under_way(story: Story) -> Reason:
@@ -261,49 +272,78 @@ def _waiting(story: Story) -> Reason:
     return Reason(code=Code.WAITING_FOR_WORKER, queued=story.queue_length, workers=story.live_workers)
 
 
-def _stopped(story: Story, code: Code, *, culprit: Node | None = None, **more: Any) -> Reason:
-    never = [node for node in story.of(TaskState.REVOKED, TaskState.SKIPPED) if node is not culprit]
-    return Reason(
-        code=code,
-        culprit=None if culprit is None else str(culprit.id),
-        never=tasks(never) if never else None,
-        completed=len(story.of(TaskState.SUCCESS)),
-        total=len(story.nodes),
-        **more,
-    )
-
-
-def _failed(story: Story, first: Node, failed: Sequence[Node]) -> Reason:
-    culprit = str(first.id)
-    code = CODE_OF_ERROR.get(first.error.type if first.error else "", Code.FAILED)
-    called = _errbacks_that_ran(story)
-    errbacks = trees.errbacks(story.tree)
-    skipped = [node for node in story.of(TaskState.SKIPPED) if str(node.id) not in errbacks]
+def _stopped(story: Story, code: Code, *, culprit: Node | None = None) -> Reason:
+    """The facts of a run of which something was stopped, above all the culprit if there is one."""
     found = Reason(
         code=code,
-        culprit=culprit,
-        error=first.error,
-        tries=first.starts if first.starts > 1 else None,
-        others=len(failed) - 1 or None,
-        called=tasks(called) if called else None,
+        culprit=None if culprit is None else str(culprit.id),
+        completed=len(story.of(TaskState.SUCCESS)),
+        total=len(story.nodes),
     )
+    cause = culprit
+    if culprit is not None and culprit.error is not None and culprit.error.last is not None:
+        found.how, found.retries, found.error = "retried", culprit.retries, culprit.error.last
+    if failed := story.of(TaskState.FAILURE):
+        first = min(failed, key=_ended_at)
+        found.failed, cause = str(first.id), culprit or first
+        _add_failure(found, first, failed)
+    if cause is not None:
+        _add_callback(found, story, cause)
+    _add_others(found, story, story.of(TaskState.SKIPPED))
+    return found
+
+
+def _failed(story: Story, failed: Sequence[Node]) -> Reason:
+    first = min(failed, key=_ended_at)
+    code = CODE_OF_ERROR.get(first.error.type if first.error else "", Code.FAILED)
+    errbacks = trees.errbacks(story.tree)
+    found = Reason(code=code, culprit=str(first.id), called=_some(_errbacks_that_ran(story)))
+    _add_failure(found, first, failed)
     if code is Code.LOST:
         found.worker, found.how = first.worker, first.error.how if first.error else None
-    if callback := _callback(story, culprit):
-        chord, node = callback
-        found.callback = str(node.id)
-        members = [trees.ids(member) for member in chord["chord"]["header"]]
-        siblings = {id_ for member in members if culprit not in member for id_ in member}
-        ran = [each for each in story.of(TaskState.SUCCESS) if str(each.id) in siblings and each not in called]
-        found.ran = tasks(ran) if ran else None
-        skipped = [each for each in skipped if each is not node]
-        found.code = Code.CALLBACK_SKIPPED if code is Code.FAILED else code
-    elif skipped and code is Code.FAILED:
-        found.code, found.step = Code.CHAIN_STOPPED, trees.step_of(story.tree, culprit)
-    found.never = tasks(skipped) if skipped else None
-    if not story.ended and (running := story.of(*UNDER_WAY)):
-        found.running = tasks(running)
+    _add_callback(found, story, first)
+    _add_others(found, story, [node for node in story.of(TaskState.SKIPPED) if str(node.id) not in errbacks])
+    if code is Code.FAILED and found.callback is not None:
+        found.code = Code.CALLBACK_SKIPPED
+    elif code is Code.FAILED and found.never is not None:
+        found.code, found.step = Code.CHAIN_STOPPED, trees.step_of(story.tree, str(first.id))
     return found
+
+
+def _add_failure(found: Reason, first: Node, failed: Sequence[Node]) -> None:
+    found.error = first.error
+    found.tries = first.starts if first.starts > 1 else None
+    found.others = len(failed) - 1 or None
+
+
+def _add_callback(found: Reason, story: Story, cause: Node) -> None:
+    """The callback that does not run because of this task, if there is one, and who ran beside the task."""
+    if (callback := _callback(story, str(cause.id))) is None:
+        return
+    chord, node = callback
+    found.callback = str(node.id)
+    members = [trees.ids(member) for member in chord["chord"]["header"]]
+    siblings = {id_ for member in members if str(cause.id) not in member for id_ in member}
+    called = _errbacks_that_ran(story)
+    found.ran = _some([each for each in story.of(TaskState.SUCCESS) if str(each.id) in siblings and each not in called])
+
+
+def _add_others(found: Reason, story: Story, skipped: Sequence[Node]) -> None:
+    """What became of the tasks that neither failed nor succeeded, but for the culprit and the callback."""
+    kinds: dict[str, list[Node]] = {name: [] for name in ("never", "stopped", "killed", "expired", "running")}
+    given_up = {str(node.id) for node in skipped}
+    for node in story.nodes:
+        if str(node.id) in (found.culprit, found.callback):
+            continue
+        if node.state is TaskState.REVOKED:
+            kind = {"Killed": "killed", "TaskExpired": "expired"}.get(node.error.type if node.error else "")
+            kinds[kind or ("stopped" if node.starts else "never")].append(node)
+        elif str(node.id) in given_up:
+            kinds["never"].append(node)
+        elif node.state in UNDER_WAY and not story.ended:
+            kinds["running"].append(node)
+    for name, nodes in kinds.items():
+        setattr(found, name, _some(nodes))
 
 
 def _callback(story: Story, culprit: str) -> tuple[Tree, Node] | None:
@@ -319,6 +359,10 @@ def _callback(story: Story, culprit: str) -> tuple[Tree, Node] | None:
 def _errbacks_that_ran(story: Story) -> list[Node]:
     errbacks = trees.errbacks(story.tree)
     return [node for node in story.of(TaskState.SUCCESS) if str(node.id) in errbacks]
+
+
+def _some(nodes: Sequence[Node]) -> Tasks | None:
+    return tasks(nodes) if nodes else None
 
 
 def tasks(nodes: Sequence[Node]) -> Tasks:

@@ -12,7 +12,7 @@ from background.canvas.trees import CALLS, Prospects, Tree, inside
 
 @dataclass(frozen=True)
 class Judgement:
-    """Tasks that can never run, and those that Celery is about to call; `ended`: nothing of the run can change."""
+    """Tasks that can never run, and those that Celery owes a call; `ended`: nothing of the run can change."""
 
     skipped: Collection[str]
     awaited: Collection[str]
@@ -22,13 +22,14 @@ class Judgement:
 def judgement(tree: Tree, states: Mapping[str, TaskState], *, called: Collection[str], busy: bool) -> Judgement:
     """What is to be said of a run whose tasks are in these states; `busy`: something of it is under way.
 
-    While it is, only what waits for something that will never come is given up. Once all that was called has come to
-    its end, so is everything that was not called, unless Celery owes the call.
+    While it is, only what waits for something that will never come is given up, and no call is owed: what had succeeded
+    before a retry may still wait to hand its result on. Once all that was called has come to its end, so is everything
+    that was not called, unless Celery owes the call.
     """
     prospects = Prospects(states, called)
     prospects.of(tree)
     if busy or prospects.awaited:
-        return Judgement(prospects.blocked, prospects.awaited, ended=False)
+        return Judgement(prospects.blocked, () if busy else prospects.awaited, ended=False)
     rest = [id_ for id_, state in states.items() if state is TaskState.PENDING and id_ not in called]
     return Judgement(rest, (), ended=True)
 

@@ -34,7 +34,7 @@ _BRIEF = f"""
             'result', left(result, {CUT + 1}), 'args', CASE WHEN length(args) <= 200 THEN args ELSE '["…"]' END, {_TASK}
         ) ORDER BY t.position)
      FROM run_tasks t WHERE t.run_id = runs.id
-       AND (runs.succeeded < total OR t.id::text IN (
+       AND (runs.succeeded < total OR cancelled OR t.id::text IN (
            SELECT each #>> '{{}}' FROM jsonb_path_query(runs.result_ids, '$.**') AS each
            WHERE jsonb_typeof(each) = 'string'))) AS tasks,
     (SELECT min(started_at) FROM run_tasks t WHERE t.run_id = runs.id) AS started_at,

@@ -110,7 +110,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             trace.dropped = True
             raise Ignore
         try:
-            return self._succeeded(trace, self._outcome(known, args, kwargs))
+            return self._succeeded(trace, self._outcome(trace, known, args, kwargs))
         except (Retry, Ignore, Reject, WorkerShutdown, WorkerTerminate):
             raise
         except (SystemExit, KeyboardInterrupt) as error:
@@ -126,7 +126,9 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             headers = {RETRIES_HEADER: str(allowed)}
             raise self.retry(exc=error, countdown=RETRY_SECONDS, max_retries=allowed, headers=headers) from error
 
-    def _outcome(self, known: dict[str, Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _outcome(
+        self, trace: Trace, known: dict[str, Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """What the task returns, now or when it was run before. Raises what it raises."""
         deliveries = 0 if known is None else known["deliveries"]
         if deliveries > 1:
@@ -135,6 +137,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
                 if kept["status"] == TaskState.SUCCESS:
                     return kept["result"]
         if deliveries > MAX_DELIVERIES:
+            record(lambda connection: task_queries.not_begun(connection, trace.task_id))
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         check_arguments(self.name, args, kwargs)
         return self.run(*args, **kwargs)
@@ -302,7 +305,8 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
 def _record_revoked(request: Any, *, terminated: bool, expired: bool, **_: Any) -> None:
     error = None
     if expired:
-        error = told("TaskExpired", "It had expired before a worker took it.")
+        before = "its next try" if request.retries else "a worker took it"
+        error = told("TaskExpired", f"It had expired before {before}.")
     elif terminated:
         error = told("Killed", "It was killed while it ran.")
     settle(str(request.id), TaskState.REVOKED, error=error)

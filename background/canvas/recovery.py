@@ -44,8 +44,8 @@ def _look_into(run_id: int, *, epoch: str) -> None:
         row = recovery_queries.run(connection, run_id, epoch=epoch)
         if row is None:
             return
-        stale = 0 if row["is_elsewhere"] else SILENCE_SECONDS
-        recovery_queries.close_stale(connection, run_id, seconds=stale)
+        if _is_silent(row):
+            recovery_queries.close_ended(connection, run_id)
         awaited = set(judge.judge(connection, run_id).awaited)
         tasks = recovery_queries.unfinished(connection, run_id)
     expected = [task for task in tasks if task["called"] or task["id"] in awaited]
@@ -55,6 +55,18 @@ def _look_into(run_id: int, *, epoch: str) -> None:
             if reason := _why_lost(row, task):
                 how, message = reason
                 _lose(task["id"], message, how=how)
+
+
+def _is_silent(run: RowMapping) -> bool:
+    """Whether nothing more comes of what has ended. May raise `Unavailable`.
+
+    Where all has ended a process may have died before it could say so. Else a task that had succeeded before a retry
+    may still hand its result on, as long as messages wait.
+    """
+    still = run["still_seconds"]
+    if run["is_elsewhere"] or (run["is_settled"] and still > get_settings().lease_seconds):
+        return True
+    return bool(still > SILENCE_SECONDS and broker.queue_length() == 0)
 
 
 def _why_lost(run: RowMapping, task: RowMapping) -> tuple[str, str] | None:

@@ -21,17 +21,15 @@ ORDER BY random() LIMIT 20
 """)
 
 _RUN = text("""
-SELECT task_id::text, epoch <> :epoch AS is_elsewhere,
+SELECT task_id::text, epoch <> :epoch AS is_elsewhere, settled = total AS is_settled,
     status = 'PENDING' AND NOT EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND starts > 0) AS is_untouched,
     extract(epoch FROM now() - updated_at)::float AS still_seconds
 FROM runs WHERE id = :run_id
 """)
 
-_CLOSE_STALE = text("""
+_CLOSE_ENDED = text("""
 UPDATE run_tasks SET closed = true
 WHERE run_id = :run_id AND NOT closed AND state IN ('SUCCESS', 'FAILURE', 'REVOKED')
-  AND finished_at < now() - :seconds * interval '1 second'
-RETURNING id
 """)
 
 _UNFINISHED = text("""
@@ -60,7 +58,7 @@ def still(connection: Connection) -> Sequence[int]:
 
 def run(connection: Connection, run_id: int, *, epoch: str) -> RowMapping | None:
     """A run's `task_id`, whether another broker took it (`is_elsewhere`), and for how long nothing moves in it
-    (`still_seconds`); `is_untouched`: none of its tasks has begun.
+    (`still_seconds`); `is_untouched`: none of its tasks has begun; `is_settled`: all have ended.
     """
     return connection.execute(_RUN, {"run_id": run_id, "epoch": epoch}).mappings().one_or_none()
 
@@ -70,6 +68,6 @@ def unfinished(connection: Connection, run_id: int) -> Sequence[RowMapping]:
     return connection.execute(_UNFINISHED, {"run_id": run_id}).mappings().all()
 
 
-def close_stale(connection: Connection, run_id: int, *, seconds: float) -> None:
-    """Of tasks that ended so long ago nothing more will come."""
-    connection.execute(_CLOSE_STALE, {"run_id": run_id, "seconds": seconds})
+def close_ended(connection: Connection, run_id: int) -> None:
+    """Of its tasks that have ended nothing more will come."""
+    connection.execute(_CLOSE_ENDED, {"run_id": run_id})

@@ -268,7 +268,7 @@ def _node(task: Mapping[str, Any], *, brief: bool) -> Node:
 def _reason(row: RowMapping, nodes: Sequence[Node], tree: Tree, workers: Snapshot, *, ended: bool) -> Reason | None:
     """Why the run has not succeeded, or that its result is no longer kept; None where there is nothing to say."""
     facts = None
-    if row["succeeded"] < row["total"]:
+    if row["succeeded"] < row["total"] or row["cancelled"]:
         story = Story(
             nodes=nodes,
             tree=tree,

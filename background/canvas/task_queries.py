@@ -66,21 +66,23 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 # A run is over when all its tasks have ended and nothing more will come of any. Else `judge` decides.
 _STATUS = """
 CASE WHEN settled + {settled} < total OR {is_open} THEN 'STARTED'
-     WHEN runs.succeeded + {succeeded} = total THEN 'SUCCESS'
      WHEN cancelled THEN 'REVOKED'
+     WHEN runs.succeeded + {succeeded} = total THEN 'SUCCESS'
      WHEN runs.failed + {failed} > 0 THEN 'FAILURE' ELSE 'REVOKED' END
 """
 
 _OPEN = "EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.closed AND t.id <> {these})"
 _OTHERS_OPEN = f"NOT :closed OR {_OPEN.format(these=':task_id')}"
 _OTHERS_LEFT_OPEN = _OPEN.format(these="ALL (CAST(CAST(:task_ids AS text[]) AS uuid[]))")
+# One that is stopped between two tries keeps what the last one failed of.
 _SETTLED = Prepared(
     "run_task_settled",
     f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
     UPDATE run_tasks
-    SET state = :state, result = :result, error = CAST(:error AS jsonb), finished_at = now(), called = true,
-        closed = :closed
+    SET state = :state, result = :result, finished_at = now(), called = true, closed = :closed,
+        error = CAST(:error AS jsonb)
+            || CASE WHEN run_tasks.state = 'RETRY' THEN jsonb_build_object('last', run_tasks.error) ELSE '{{}}' END
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN {UNFINISHED}
     RETURNING run_tasks.run_id, (:state = 'SUCCESS')::int AS succeeded, (:state = 'FAILURE')::int AS failed
 ), ended AS (
@@ -177,6 +179,8 @@ WITH run AS (
 {EVENT} SELECT id, event_count, 'sent', CAST(:task_id AS uuid) FROM change RETURNING run_id
 """)
 
+_NOT_BEGUN = text("UPDATE run_tasks SET starts = starts - 1 WHERE id = :task_id AND state = 'STARTED'")
+
 _REPLACED = text("""
 UPDATE run_tasks SET state = 'PENDING', starts = 0, closed = false, called = :called
 WHERE id = :task_id AND state = 'STARTED'
@@ -250,6 +254,11 @@ def adopt(connection: Connection, sent: Mapping[str, Any]) -> bool:
     It has `task_id`, `task`, `args` and `kwargs` (JSON text), and `due_at`.
     """
     return connection.execute(_ADOPT, sent).first() is not None
+
+
+def not_begun(connection: Connection, task_id: str) -> None:
+    """Its message has come, and it is not begun once more."""
+    connection.execute(_NOT_BEGUN, {"task_id": task_id})
 
 
 def replaced(connection: Connection, task_id: str, *, called: bool) -> None:

@@ -23,6 +23,14 @@ _EXPIRED = "Celery's own results have expired; this is the record."
 def _more(reason: Reason) -> list[str]:
     """What a sentence may be followed by."""
     found = []
+    if reason.failed:
+        found += [_failure(reason), _callback(reason)]
+    for tasks, said in (
+        (reason.stopped, "Not tried again: {}."),
+        (reason.killed, "Killed while running: {}."),
+        (reason.expired, "Expired: {}."),
+    ):
+        found += [said.format(names(tasks))] if tasks else []
     if reason.called:
         callbacks = "error callbacks" if reason.called.count > 1 else "error callback"
         found.append(f"The {callbacks} {names(reason.called)} ran.")
@@ -53,7 +61,11 @@ def _times(name: str, times: int) -> str:
 
 def _culprit(reason: Reason) -> str:
     found = reason.names[reason.culprit or ""]
-    return f"{found} (and {reason.others} more)" if reason.others else found
+    return found if reason.failed else _and_others(found, reason)
+
+
+def _and_others(name: str, reason: Reason) -> str:
+    return f"{name} (and {reason.others} more)" if reason.others else name
 
 
 def _node(reason: Reason) -> str:
@@ -77,7 +89,8 @@ def _join(*parts: str) -> str:
 
 def _failure(reason: Reason) -> str:
     tries = f" after {reason.tries} tries" if reason.tries else ""
-    return f"{_culprit(reason)} failed{tries}{_cause(reason)}."
+    failed = _and_others(reason.names[reason.failed or reason.culprit or ""], reason)
+    return f"{failed} failed{tries}{_cause(reason)}."
 
 
 def _callback(reason: Reason) -> str:
@@ -107,8 +120,33 @@ def _waiting(reason: Reason) -> str:
     return f"Waiting for a worker: {messages} in the queue, {reason.workers} alive."
 
 
+def _so(reason: Reason, said: str) -> str:
+    """What was said, and what did not run because of it; the callback is told of with what failed, if anything did."""
+    return _join(said, "" if reason.failed else _callback(reason), _never(reason))
+
+
 def _ended_by(said: str) -> Sentence:
-    return lambda reason: _join(said.format(_culprit(reason)), _callback(reason), _never(reason))
+    return lambda reason: _so(reason, said.format(_culprit(reason)))
+
+
+def _expired(reason: Reason) -> str:
+    if reason.how != "retried":
+        return _so(reason, f"{_culprit(reason)} had expired before a worker took it.")
+    times = "once" if reason.retries == 1 else f"{reason.retries} times"
+    return _so(reason, f"{_culprit(reason)} failed {times}{_cause(reason)}; it had expired before its next try.")
+
+
+def _cancelled(reason: Reason) -> str:
+    never = f"{names(reason.never)} will not run; " if reason.never else ""
+    return f"Cancelled: {never}{names(reason.running)} may still finish."
+
+
+def _revoked(reason: Reason) -> str:
+    if reason.how == "late":
+        done = "all of them" if reason.completed == reason.total else f"{reason.completed} of {reason.total}"
+        return f"Cancelled when every task had begun; {done} succeeded."
+    never = f"{names(reason.never)} never ran; " if reason.never else ""
+    return f"Revoked: {never}{reason.completed} of {reason.total} tasks were done."
 
 
 UNDER_WAY = frozenset({
@@ -130,12 +168,10 @@ SENTENCES: dict[Code, Sentence] = {
     Code.CHAIN_STOPPED: _chain_stopped,
     Code.CALLBACK_SKIPPED: lambda it: _join(_failure(it), _callback(it), _never(it)),
     Code.LOST: _lost,
-    Code.CANCELLED: lambda it: (
-        f"Cancelled: {names(it.never) or 'nothing else'} will not run; {names(it.running)} may still finish."
-    ),
-    Code.REVOKED: lambda it: f"Revoked: {names(it.never)} never ran; {it.completed} of {it.total} tasks were done.",
+    Code.CANCELLED: _cancelled,
+    Code.REVOKED: _revoked,
     Code.KILLED: _ended_by("{} was killed while it ran."),
-    Code.EXPIRED: _ended_by("{} had expired before a worker took it."),
+    Code.EXPIRED: _expired,
     Code.IGNORED: _ended_by("{} raised Ignore: Celery keeps no result of it, and nothing that waits for it ever runs."),
     Code.REJECTED: _ended_by(
         "{} raised Reject: Celery keeps no result of it, and nothing that waits for it ever runs."

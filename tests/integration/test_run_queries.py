@@ -1,6 +1,7 @@
 """The statements of recorded runs against a real PostgreSQL: counters, numbers, what a failure leaves behind."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -245,6 +246,35 @@ def test_a_cancelled_run_ends_with_what_runs(connection: Connection, chord: list
     assert look(connection, chord) == ("REVOKED", ["SUCCESS", "REVOKED", "REVOKED"])
     assert not cancel(connection, chord[2])
     assert start(connection, chord[1])["state"] == "REVOKED"
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_run_that_was_cancelled_is_revoked_though_all_of_it_succeeds(
+    connection: Connection, chord: list[str], together: bool
+) -> None:
+    for task_id in chord:
+        begin(connection, task_id)
+    assert cancel(connection, chord[2])
+    for task_id in chord:
+        if together:
+            change(connection, (task_id, "success"))
+        else:
+            settle(connection, task_id, "SUCCESS")
+    assert look(connection, chord) == ("REVOKED", ["SUCCESS"] * 3)
+
+
+def test_a_task_that_is_stopped_between_two_tries_keeps_its_last_error(
+    connection: Connection, chord: list[str]
+) -> None:
+    for task_id in chord[:2]:
+        start(connection, task_id)
+        task_queries.retried(connection, task_id=task_id, retries=1, error=ERROR)
+    start(connection, chord[1])
+    for task_id in chord[:2]:
+        settle(connection, task_id, "REVOKED", '{"type": "TaskExpired", "message": ""}')
+    row = reads.get(connection, chord[0], patience=60)
+    assert row is not None
+    assert [(task["error"] or {}).get("last") for task in row["tasks"]] == [json.loads(ERROR), None, None]
 
 
 def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str]) -> None:

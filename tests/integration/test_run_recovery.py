@@ -18,7 +18,7 @@ from tests.support import record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 AGO = text("""
-WITH run AS (UPDATE runs SET updated_at = now() - :run * interval '1 second' WHERE task_id = :id RETURNING id)
+WITH run AS (UPDATE runs SET updated_at = now() - :run * interval '1 second' WHERE id = :id RETURNING id)
 UPDATE run_tasks SET started_at = now() - interval '1 minute' FROM run WHERE run_id = run.id AND state = 'STARTED'
 """)
 
@@ -40,7 +40,9 @@ def group() -> Iterator[list[str]]:
 def past(run: str, *, seconds: int) -> None:
     """The run's last change was so long ago, the starts of its tasks longer."""
     with transaction() as connection:
-        connection.execute(AGO, {"id": run, "run": seconds})
+        row = reads.number_of(connection, run)
+        assert row is not None
+        connection.execute(AGO, {"id": row["id"], "run": seconds})
 
 
 def look(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
@@ -93,6 +95,45 @@ def test_what_celery_never_calls_is_lost_in_the_end(valkey: object) -> None:
     past(run, seconds=60)
     wait_for(lambda: swept(run)[0] != "STARTED", what="the end")
     assert look(run) == ("FAILURE", [("SUCCESS", "1", None), ("FAILURE", None, "Lost")])
+
+
+def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> None:
+    run, first, second = record_only(
+        chain(task(TaskName.ECHO, 1), task(TaskName.FAIL)), epoch=broker.epoch(new=str(uuid4()))
+    )
+    with transaction() as connection:
+        for each, state in ((first, "SUCCESS"), (second, "FAILURE")):
+            task_queries.settled(connection, task_id=each, state=state, result="1" if each == first else None)
+    assert judged(run).ended
+    service.retry(UUID(run))
+    waits = ("PENDING", [("SUCCESS", "1", None), ("PENDING", None, None)])
+    for seconds in (60, 600):
+        past(run, seconds=seconds)
+        looked_into(run)
+        assert look(run) == waits
+    celery_app.control.purge()
+    looked_into(run)
+    assert look(run) == ("FAILURE", [("SUCCESS", "1", None), ("FAILURE", None, "Lost")])
+
+
+def test_a_run_of_which_all_has_ended_is_closed_though_nobody_said_so(valkey: object) -> None:
+    run, first, second = record_only(
+        chain(task(TaskName.ECHO, 1), task(TaskName.ECHO)), epoch=broker.epoch(new=str(uuid4()))
+    )
+    with transaction() as connection:
+        for each in (first, second):
+            task_queries.settled(connection, task_id=each, state="SUCCESS", result="1", closed=False)
+    past(run, seconds=60)
+    looked_into(run)
+    assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 2)
+
+
+def looked_into(run: str) -> None:
+    """Another look at this run, which stands still."""
+    with transaction() as connection:
+        row = reads.number_of(connection, run)
+    assert row is not None
+    recovery._look_into(row["id"], epoch=broker.epoch(new=str(uuid4())))
 
 
 def swept(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:

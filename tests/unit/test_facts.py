@@ -55,7 +55,9 @@ CHORD = {
 def nodes(**states: TaskState | Node) -> list[Node]:
     """Tasks that are named as their ids."""
     return [
-        each if isinstance(each, Node) else Node(id_, f"tasks.{id_}", each, error=error() if each is F else None)
+        each
+        if isinstance(each, Node)
+        else Node(id_, f"tasks.{id_}", each, error=error() if each is F else None, starts=0 if each in (P, R, N) else 1)
         for id_, each in states.items()
     ]
 
@@ -65,8 +67,16 @@ def failing(name: str, kind: str, **more: Any) -> Node:
     return Node(name, f"tasks.{name}", F, error=error(kind, "it seems"), **more)
 
 
-SKIPPED = "a failed: RuntimeError: no. So c, the callback of its chord, did not run"
-KILLED = Node("a", "tasks.a", R, error=error("Killed"))
+SO = "So c, the callback of its chord, did not run"
+SKIPPED = f"a failed: RuntimeError: no. {SO}"
+GROUP = {"group": [task("a"), task("b")]}
+
+
+def revoked(name: str, kind: str, *, last: Error | None = None, **more: Any) -> Node:
+    """A task that was killed, or had expired."""
+    return Node(name, f"tasks.{name}", R, error=Error(type=kind, message="it was", last=last), **more)
+
+
 STORIES: list[tuple[Story, str, str]] = [
     (Story(nodes(a=P), task("a"), NOW, live_workers=0), "no_worker", "Waiting for a worker: none is alive."),
     (
@@ -132,16 +142,71 @@ STORIES: list[tuple[Story, str, str]] = [
         "Revoked: b, c never ran; 1 of 3 tasks were done.",
     ),
     (
-        Story(
-            nodes(a=Node("a", "tasks.a", R, error=error("Killed")), b=R, c=R), CHAIN, NOW, cancelled=True, ended=True
-        ),
+        Story(nodes(a=revoked("a", "Killed"), b=R, c=R), CHAIN, NOW, cancelled=True, ended=True),
         "killed",
         "a was killed while it ran. b, c never ran.",
     ),
     (
-        Story(nodes(a=Node("a", "tasks.a", R, error=error("TaskExpired")), b=N, c=N), CHAIN, NOW, ended=True),
+        Story(nodes(a=revoked("a", "TaskExpired"), b=N, c=N), CHAIN, NOW, ended=True),
         "expired",
         "a had expired before a worker took it. b, c never ran.",
+    ),
+    # What happened before a run was cancelled is told all the same.
+    (
+        Story(nodes(a=F, b=S), GROUP, NOW, cancelled=True),
+        "cancelled",
+        "Cancelled: b may still finish. a failed: RuntimeError: no.",
+    ),
+    (
+        Story(nodes(a=F, b=T), GROUP, NOW, cancelled=True, ended=True),
+        "revoked",
+        "Cancelled when every task had begun; 1 of 2 succeeded. a failed: RuntimeError: no.",
+    ),
+    (
+        Story(nodes(a=T, b=T), GROUP, NOW, cancelled=True, ended=True),
+        "revoked",
+        "Cancelled when every task had begun; all of them succeeded.",
+    ),
+    (
+        Story(nodes(a=F, b=T, c=N, e=N, d=N), CHORD, NOW, cancelled=True, ended=True),
+        "revoked",
+        f"Revoked: e, d never ran; 1 of 5 tasks were done. {SKIPPED}; b in the same header still ran.",
+    ),
+    (
+        Story(nodes(a=Node("a", "tasks.a", R, error=error(), starts=3), b=R), GROUP, NOW, cancelled=True, ended=True),
+        "revoked",
+        "Revoked: b never ran; 0 of 2 tasks were done. Not tried again: a.",
+    ),
+    (
+        Story(nodes(a=revoked("a", "Killed"), b=revoked("b", "Killed")), GROUP, NOW, cancelled=True, ended=True),
+        "killed",
+        "a was killed while it ran. Killed while running: b.",
+    ),
+    (
+        Story(nodes(a=F, b=revoked("b", "Killed"), c=N, e=N, d=N), CHORD, NOW, cancelled=True, ended=True),
+        "killed",
+        f"b was killed while it ran. e, d never ran. {SKIPPED}.",
+    ),
+    # Status and error are those of a failure, so is the sentence.
+    (
+        Story(nodes(a=F, b=revoked("b", "TaskExpired", starts=0), c=N, e=N, d=N), CHORD, NOW, ended=True),
+        "callback_skipped",
+        f"{SKIPPED}. d never ran. Expired: b.",
+    ),
+    (
+        Story(nodes(a=F, b=revoked("b", "TaskExpired", starts=0)), GROUP, NOW, ended=True),
+        "failed",
+        "a failed: RuntimeError: no. Expired: b.",
+    ),
+    (
+        Story(nodes(a=revoked("a", "TaskExpired", starts=0), b=T, c=N, e=N, d=N), CHORD, NOW, ended=True),
+        "expired",
+        f"a had expired before a worker took it. {SO}; b in the same header still ran. e, d never ran.",
+    ),
+    (
+        Story(nodes(a=revoked("a", "TaskExpired", last=error(), retries=3)), task("a"), NOW, ended=True),
+        "expired",
+        "a failed 3 times: RuntimeError: no; it had expired before its next try.",
     ),
     (
         Story(nodes(a=failing("a", "Ignore"), b=N, c=N), CHAIN, NOW, ended=True),
@@ -170,7 +235,7 @@ def test_what_happened_to_a_run(story: Story, code: str, sentence: str) -> None:
     told = facts_of(found)
     assert told is not None
     assert None not in told.values()
-    for single in ("culprit", "callback", "node"):
+    for single in ("culprit", "callback", "node", "failed"):
         assert told.get(single) is None or told["names"][told[single]] == told[single]
 
 

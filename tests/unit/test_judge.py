@@ -37,6 +37,7 @@ def look(tree: Tree, called: str, *, busy: bool = False, **states: TaskState) ->
         (CHORD, "ab", {"a": T, "b": T}, False, ("", "c", False)),
         (CHORD, "abcd", {"a": T, "b": T, "c": T, "d": T}, False, ("e", "", True)),
         (CHAIN, "a", {"a": T}, False, ("", "bl", False)),
+        (CHAIN, "a", {"a": T}, True, ("", "", False)),
         (CHAIN, "albcd", {"a": T, "l": F, "b": T, "c": T, "d": T}, False, ("e", "", True)),
         (CHAIN, "a", {"a": F}, True, ("bcdl", "", False)),
         (CHAIN, "a", {"a": F}, False, ("bcdel", "", True)),

@@ -46,6 +46,21 @@ export const RUNS = [
     "취소되었습니다. 실행되지 않은 태스크: finalize. 태스크 3개 중 1개 완료.",
   ],
   [
+    run({ code: "revoked", how: "late", failed: "1", error, completed: 1, total: 2 }, { status: "REVOKED" }),
+    "Cancelled when every task had begun. fail(1) failed: RuntimeError: a. b. 1 of 2 tasks are done.",
+    "모든 태스크가 이미 시작된 뒤에 취소되었습니다. fail(1) 실패: RuntimeError: a. b. 태스크 2개 중 1개 완료.",
+  ],
+  [
+    run({ code: "killed", culprit: "2", failed: "1", error, others: 1, callback: "3", stopped: one, killed: one }),
+    "xsum was killed while it ran. fail(1) failed: RuntimeError: a. b. So flaky(2), the callback of its chord, did not run. Not tried again: finalize. Killed while running: finalize. 1 more task failed.",
+    "xsum 강제 종료: 실행 중에 종료되었습니다. fail(1) 실패: RuntimeError: a. b. 그래서 chord의 콜백이 실행되지 않았습니다: flaky(2). 다시 시도되지 않는 태스크: finalize. 실행 중에 강제 종료된 태스크: finalize. 이 밖에 태스크 1개가 더 실패했습니다.",
+  ],
+  [
+    run({ code: "expired", how: "retried", culprit: "3", error, retries: 10, expired: one }, { status: "REVOKED" }),
+    "flaky(2) failed 10 times (RuntimeError: a. b) and had expired before its next try (expires). Expired: finalize.",
+    "flaky(2) 만료: 10번 실패했고(RuntimeError: a. b), 다음 시도 전에 유효 시간(expires)이 지났습니다. 만료된 태스크: finalize.",
+  ],
+  [
     run({ code: "failed", culprit: "1", error, others: 2, tries: 3 }),
     "fail(1) failed: RuntimeError: a. b. 2 more tasks failed. It was begun 3 times.",
     "fail(1) 실패: RuntimeError: a. b. 이 밖에 태스크 2개가 더 실패했습니다. 모두 3번 시도했습니다.",

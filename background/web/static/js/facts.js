@@ -5,10 +5,14 @@ import { bytes, duration, has, t, when } from "./i18n.js";
 
 /** What is said after the sentence of a run's code, where the facts have it, in this order. */
 const MORE = [
+  "failed",
   "callback",
   "ran",
   "step",
   "never",
+  "stopped",
+  "killed",
+  "expired",
   "others",
   "tries",
   "called",
@@ -83,8 +87,8 @@ const TOLD = {
 /** The values of facts as words; `n` decides between one and many. */
 function said(facts, names = {}) {
   const word = ([name, value]) => [name, (TOLD[name] ?? ((each) => told(each, names)))(value, facts)];
-  const { queued, takes, min_length, max_length } = facts;
-  return { n: queued ?? takes ?? min_length ?? max_length, ...Object.fromEntries(Object.entries(facts).map(word)) };
+  const { queued, takes, min_length, max_length, retries } = facts;
+  return { n: queued ?? takes ?? min_length ?? max_length ?? retries, ...Object.fromEntries(Object.entries(facts).map(word)) };
 }
 
 /** An id as the name of its task, an error, a list of tasks, or a list of names. */

@@ -24,8 +24,13 @@ export default {
   "reason.lost.silence": "{culprit} 유실: 아무 소식이 없습니다.",
   "reason.cancelled": "취소되었지만 아직 실행 중이라 끝까지 갈 수 있습니다: {running}.",
   "reason.revoked": "취소되었습니다.",
+  "reason.revoked.late": "모든 태스크가 이미 시작된 뒤에 취소되었습니다.",
   "reason.killed": "{culprit} 강제 종료: 실행 중에 종료되었습니다.",
   "reason.expired": "{culprit} 만료: 워커가 가져가기 전에 유효 시간(expires)이 지났습니다.",
+  "reason.expired.retried": {
+    other:
+      "{culprit} 만료: {retries}번 실패했고({error}), 다음 시도 전에 유효 시간(expires)이 지났습니다.",
+  },
   "reason.ignored":
     "{culprit} 결과 없음: Ignore 예외가 발생하면 Celery는 결과를 남기지 않고, 이를 기다리는 태스크는 실행되지 않습니다.",
   "reason.rejected":
@@ -33,11 +38,15 @@ export default {
   "reason.callback_unneeded": "모두 성공했습니다. 오류에 대비한 태스크는 실행할 필요가 없었습니다: {never}.",
   "reason.results_expired": "Celery 자체의 결과는 만료되었고, 이것은 여기에 남은 기록입니다.",
 
+  "more.failed": "{failed} 실패: {error}.",
   "more.callback": "그래서 chord의 콜백이 실행되지 않았습니다: {callback}.",
   "more.ran": "같은 헤더에서 그대로 실행된 태스크: {ran}.",
   "more.step": "체인은 {step}단계에서 멈췄습니다.",
   "more.never": "실행되지 않은 태스크: {never}.",
   "more.never.cancelled": "실행되지 않을 태스크: {never}.",
+  "more.stopped": "다시 시도되지 않는 태스크: {stopped}.",
+  "more.killed": "실행 중에 강제 종료된 태스크: {killed}.",
+  "more.expired": "만료된 태스크: {expired}.",
   "more.others": { other: "이 밖에 태스크 {others}개가 더 실패했습니다." },
   "more.tries": "모두 {tries}번 시도했습니다.",
   "more.called": "호출된 오류 콜백: {called}.",
