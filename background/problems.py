@@ -27,6 +27,8 @@ from background.errors import (
 
 logger = logging.getLogger(__name__)
 
+_TAG = re.compile("<[a-z]+>")
+"""The name of a member of a union."""
 MEDIA_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[PlaygroundError], HTTPStatus] = {
@@ -107,14 +109,30 @@ def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
     )
 
 
-def _place(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The path as the client wrote it: pydantic puts the tag of a union's member into it, here written `<tag>`."""
-    return (*(part for part in loc[:-1] if not re.fullmatch("<[a-z]+>", str(part))), *loc[-1:])
+def _place(loc: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
+    """The path as the client wrote it.
+
+    pydantic puts more into it: which member of a union it tried, and a place in a list where one thing is taken for a
+    list of one.
+    """
+    if not isinstance(body, dict | list):
+        return loc
+    found: list[str | int] = [*loc[:1]]
+    part: Any = body
+    for step in loc[1:]:
+        places = part if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
+        if step in places:
+            part = part[step]
+            found.append(step)
+        elif isinstance(part, dict) and step is loc[-1] and not _TAG.fullmatch(str(step)):  # it is missing
+            found.append(step)
+    return tuple(found)
 
 
 def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     found = [
-        FieldError(_place(each["loc"]), each["msg"], each["type"], plain(each.get("ctx"))) for each in error.errors()
+        FieldError(_place(each["loc"], error.body), each["msg"], each["type"], plain(each.get("ctx")))
+        for each in error.errors()
     ]
     fields = ", ".join(".".join(map(str, each.loc)) for each in found[:5])
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", code=Invalid.code, errors=found[:100])

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from background import jsontext
-from background.errors import TooLarge
+from background.errors import Invalid, TooLarge
 from background.problems import STATUS_OF, problem
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
@@ -26,20 +26,28 @@ class StorableRequest(Request):
     """A request whose `json()` refuses what PostgreSQL or a JSON reader could not take."""
 
     async def json(self) -> Any:
-        """The parsed body. Raises `json.JSONDecodeError`, which FastAPI answers with 422."""
+        """The parsed body. Raises `Invalid`, which says what is wrong with it as a whole."""
         if not hasattr(self, "_json"):
-            body = await self.body()
-            try:
-                value = json.loads(body)
-                if jsontext.deeper_than(jsontext.MAX_DEPTH, value):
-                    raise ValueError(f"It is nested deeper than {jsontext.MAX_DEPTH}.")
-                jsontext.dumps(value)
-            except json.JSONDecodeError:
-                raise
-            except (ValueError, RecursionError) as error:
-                raise json.JSONDecodeError(str(error), "", 0) from None
-            self._json = value
+            self._json = _parsed(await self.body())
         return self._json
+
+
+def _parsed(body: bytes) -> Any:
+    where = ("body",)
+    try:
+        value = json.loads(body)
+        if jsontext.deeper_than(jsontext.MAX_DEPTH, value):
+            raise RecursionError
+        jsontext.dumps(value)
+    except json.JSONDecodeError as error:
+        said = f"{error.msg}, at character {error.pos}"
+        raise Invalid(f"The body is not JSON: {said}.", where=where, code="json_invalid", error=said) from None
+    except RecursionError:
+        message = f"The body is nested deeper than the {jsontext.MAX_DEPTH} levels that are allowed here."
+        raise Invalid(message, where=where, code="json_depth", limit=jsontext.MAX_DEPTH) from None
+    except ValueError as error:
+        raise Invalid(f"The body cannot be used. {error}", where=where, code="json_refused", error=str(error)) from None
+    return value
 
 
 class StorableJSONRoute(APIRoute):
@@ -50,7 +58,13 @@ class StorableJSONRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            return await handler(StorableRequest(request.scope, request.receive))
+            try:
+                return await handler(StorableRequest(request.scope, request.receive))
+            except HTTPException as error:
+                # FastAPI says no more than that there was an error when it parsed the body.
+                if isinstance(error.__cause__, Invalid):
+                    raise error.__cause__ from None
+                raise
 
         return handle
 

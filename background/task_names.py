@@ -5,9 +5,17 @@ with the functions.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticKnownError
 
 RETRIES_HEADER = "playground_retries"
 """Message header: how often a canvas task is tried again when it fails."""
@@ -46,7 +54,16 @@ class TaskName(StrEnum):
 JOB_TASKS = frozenset({TaskName.RUN_JOB.value, "tasks.process_job"})
 """What runs the job whose id it is sent with, as the argument `job_id`: our name, and the one other programs know."""
 
-Number = int | float
+
+def _number(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """One finding for what is no number, in the place of one for each kind of number that it is not."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticKnownError("float_type") from None
+
+
+Number = Annotated[int | float, WrapValidator(_number)]
 
 
 class Parameters(BaseModel):

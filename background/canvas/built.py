@@ -43,11 +43,12 @@ class Built:
             "code": self.code,
             "canvas": to_text(spec),
             # Those that `of` takes come first.
-            "ids": list(dict.fromkeys([*self.ids, *self.plan.calls])),
+            "ids": list(dict.fromkeys([*self.ids, *self.plan.calls, *self.plan.made_up])),
             "tree": self.plan.tree,
             "result_ids": self.plan.result_ids,
             "celery": self.plan.celery,
-            "shared": {id_: calls[0] for id_, calls in self.plan.calls.items()},
+            "aliases": {id_: calls[0] for id_, calls in self.plan.calls.items()}
+            | dict.fromkeys(self.plan.made_up, self.plan.task_id),
         }
 
     def task_rows(self) -> list[dict[str, Any]]:

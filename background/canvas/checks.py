@@ -1,6 +1,7 @@
 """What is wrong with a canvas, found before anything is built of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from math import prod
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from background.canvas.spec import (
     GroupSpec,
     Linked,
     MapSpec,
+    Single,
     StarmapSpec,
     TaskSpec,
     items_of,
@@ -136,9 +138,10 @@ def _callback_faults(spec: Linked, *, where: Where) -> Iterator[FieldError]:
                 yield FieldError(place, "only a group of tasks may have callbacks; this is none", "group_callback")
     # What Celery makes of a `link` on a group is immutable: it is given nothing.
     for number, callback in enumerate(spec.link):
-        yield from _faults(callback, where=(*where, "link", number), given=not isinstance(spec, GroupSpec))
+        place = (*where, "link") if isinstance(spec.link, Single) else (*where, "link", number)
+        yield from _faults(callback, where=place, given=not isinstance(spec, GroupSpec))
     for number, callback in enumerate(spec.link_error):
-        place = (*where, "link_error", number)
+        place = (*where, "link_error") if isinstance(spec.link_error, Single) else (*where, "link_error", number)
         yield from _errback_faults(callback, where=place)
         yield from _faults(callback, where=place, given=True)
 
@@ -189,7 +192,8 @@ def _item_faults(spec: MapSpec | StarmapSpec | ChunksSpec, *, where: Where) -> I
             continue
         call = TaskSpec.model_construct(task=items.task, args=[item] if kind == "map" else item, kwargs={})
         for fault in _argument_faults(call, where=(), given=False):
-            yield fault.below(place)
+            # The item is the list of arguments, or of a map the only one.
+            yield replace(fault, loc=(*place, *fault.loc[2 if kind == "map" else 1 :]))
 
 
 def _unknown(name: str, *, where: Where) -> FieldError:

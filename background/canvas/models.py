@@ -97,8 +97,8 @@ run_tasks = Table(
     Index("ix_run_tasks_started", "worker", postgresql_where=text("state = 'STARTED'")),
 )
 
-# Ids that tasks and runs had before a retry, each with the id that stands for it now; and ids that several calls of a
-# task share, each with the first of these.
+# Ids that tasks and runs had before a retry, each with the id that stands for it now; ids that several calls of a task
+# share, each with the first of these; and those of groups and chains within a run, with the run's.
 run_aliases = Table(
     "run_aliases",
     metadata,

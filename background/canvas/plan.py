@@ -6,7 +6,7 @@ applied to it in turn, as a worker does after a success (celery/app/trace.py). S
 known, under the id it will have. The very messages are what is published then.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -62,6 +62,7 @@ class Plan:
     `result_ids` is the id of the task whose result the canvas has, or a list of such for a group; `nodes` has all tasks
     in the order of the tree; `steps` is what to do so that it runs. `calls` has the tasks that
     Celery calls several times under one id: each call is a task of its own here, with the id that stands there.
+    `made_up` has the other ids that tasks may be told: of groups, and of chains that are the body of a chord.
     """
 
     task_id: str
@@ -70,6 +71,7 @@ class Plan:
     nodes: dict[str, Node]
     steps: Sequence[Send | BackendCall]
     calls: Mapping[str, Sequence[str]]
+    made_up: Collection[str]
     celery: str = celery.__version__
 
     @property
@@ -107,7 +109,8 @@ def plan(write: Callable[[], Signature]) -> Plan:
     nodes = {id_: reader.nodes[id_] for id_ in ids}
     _refuse_what_blocks(tree, nodes)
     result_ids = _result_ids(result, {id_: iter(found) for id_, found in calls.items()})
-    return Plan(str(result.id), result_ids, tree, nodes, steps, calls)
+    made_up = reader.made_up - nodes.keys() - calls.keys() - {str(result.id)}
+    return Plan(str(result.id), result_ids, tree, nodes, steps, calls, sorted(made_up))
 
 
 def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, Node]) -> None:
@@ -199,6 +202,7 @@ class _Reader:
 
     def __init__(self, origins: dict[str, str]) -> None:
         self.nodes: dict[str, Node] = {}
+        self.made_up: set[str] = set()
         self._origins = origins
         self._calls: dict[str, list[tuple[Tree, Node, str]]] = {}
         self._number = 0
@@ -235,6 +239,7 @@ class _Reader:
         if not members:
             return units
         body = copy_of(members[0].chord)
+        self.made_up |= {header, str(body.id)}
         after = self._applied(body, [[Given.RESULT]])
         members.sort(key=lambda unit: len(members) if unit.index is None else unit.index)
         after.tree = {"chord": {"header": [unit.tree for unit in members], "body": after.tree}}
@@ -280,6 +285,7 @@ class _Reader:
 
     def _note(self, send: Send, task: Tree, args: Sequence[Any], kwargs: dict[str, Any], *, sent: bool) -> None:
         headers = send.message.headers
+        self.made_up |= {headers["group"]} - {None}
         due_at = datetime.fromisoformat(headers["eta"]) if sent and headers["eta"] else None
         own = [each for each in args if each not in (Given.RESULT, [Given.RESULT])]
         given = len(own) < len(args)

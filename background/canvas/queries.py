@@ -16,7 +16,13 @@ from sqlalchemy import Connection, RowMapping, text
 EVENT = "INSERT INTO run_events (run_id, number, kind, task_id)"
 UNFINISHED = "('PENDING', 'STARTED', 'RETRY')"
 
+# After `WITH run AS`.
 _INSERT_TASKS = """
+, alias AS (
+    INSERT INTO run_aliases (id, run_id, current)
+    SELECT alias.id, run.id, current
+    FROM run, unnest(CAST(:aliases AS uuid[]), CAST(:currents AS uuid[])) AS alias(id, current)
+)
 INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue)
 SELECT task.id, run.id, task.position, task.task, task.args, task.kwargs, task.called, task.due_at, task.queue
 FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
@@ -31,8 +37,7 @@ WITH run AS (
     RETURNING id
 ), event AS (
     {EVENT} SELECT id, 1, 'created', NULL FROM run
-)
-{_INSERT_TASKS}
+){_INSERT_TASKS}
 """)
 _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
 
@@ -94,12 +99,6 @@ INSERT INTO run_aliases (id, run_id, current)
 SELECT old, :run_id, new FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS pair(old, new)
 ON CONFLICT (id) DO UPDATE SET current = excluded.current
 """)
-_SHARE = text("""
-INSERT INTO run_aliases (id, run_id, current)
-SELECT shared, runs.id, first FROM runs, unnest(CAST(:shared AS uuid[]), CAST(:first AS uuid[])) AS call(shared, first)
-WHERE task_id = :task_id
-""")
-
 _FOLLOW = text("""
 UPDATE run_aliases SET current = pair.new FROM unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS pair(old, new)
 WHERE run_id = :run_id AND current = pair.old
@@ -123,8 +122,7 @@ WITH run AS (
     WHERE id = :run_id RETURNING id, event_count
 ), event AS (
     {EVENT} SELECT id, event_count, 'run_again', NULL FROM run
-)
-{_INSERT_TASKS}
+){_INSERT_TASKS}
 """)
 
 _LOCK_RUN_OF = text("""
@@ -157,19 +155,18 @@ def create(
 ) -> None:
     """Insert a run and its tasks.
 
-    A run has `task_id`, `type`, `code`, `canvas` (JSON text), `ids`, `tree`, `result_ids`, `celery` and `shared`: the
-    ids of tasks that are called several times, each with that of its first call. A task has `id`, `position`, `task`,
-    `args` and `kwargs` (JSON text), `called`, `due_at` and `queue`.
+    A run has `task_id`, `type`, `code`, `canvas` (JSON text), `ids`, `tree`, `result_ids`, `celery` and `aliases`: ids
+    that are no task's, each with the one that stands for it. A task has `id`, `position`, `task`, `args` and `kwargs`
+    (JSON text), `called`, `due_at` and `queue`.
     """
-    jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"])}
-    connection.execute(_CREATE, {**run, **jsons, "epoch": epoch, "total": len(tasks), "tasks": _task_rows(tasks)})
-    _share(connection, run)
+    connection.execute(_CREATE, {**_values(run, tasks), "epoch": epoch, "total": len(tasks)})
 
 
-def _share(connection: Connection, run: Mapping[str, Any]) -> None:
-    if shared := run["shared"]:
-        values = {"task_id": run["task_id"], "shared": list(shared), "first": list(shared.values())}
-        connection.execute(_SHARE, values)
+def _values(run: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of a run and of tasks that are to be inserted."""
+    aliases = run["aliases"]
+    jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"]), "tasks": _task_rows(tasks)}
+    return {**run, **jsons, "aliases": list(aliases), "currents": list(aliases.values())}
 
 
 def delete(connection: Connection, task_id: str) -> None:
@@ -234,10 +231,8 @@ def run_again(
     }
     connection.execute(_KEEP, {"old": list(stay), **columns})
     connection.execute(_PLACED, {"run_id": run_id})
-    jsons = {"tree": json.dumps(run["tree"]), "result_ids": json.dumps(run["result_ids"])}
-    counts = {"total": len(tasks), "succeeded": len(stay), "tasks": _task_rows(list(rows.values()))}
-    connection.execute(_AGAIN, {**run, **jsons, **counts, "run_id": run_id, "epoch": epoch})
-    _share(connection, run)
+    counts = {"total": len(tasks), "succeeded": len(stay), "run_id": run_id, "epoch": epoch}
+    connection.execute(_AGAIN, {**_values(run, list(rows.values())), **counts})
 
 
 def lock_run_of(connection: Connection, ids: Sequence[str | None]) -> tuple[int, dict[str, str]]:

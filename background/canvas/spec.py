@@ -14,6 +14,8 @@ from pydantic import (
     Field,
     Tag,
     TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -166,7 +168,18 @@ CanvasSpec = Annotated[
         custom_error_message=f"must have one of the keys {', '.join(KINDS)}",
     ),
 ]
-Callbacks = Annotated[list[TaskSpec], BeforeValidator(lambda given: given if isinstance(given, list) else [given])]
+
+
+class Single(list[TaskSpec]):
+    """The list of a callback that was written without one."""
+
+
+def _listed(given: Any, validate: ValidatorFunctionWrapHandler) -> list[TaskSpec]:
+    found: list[TaskSpec] = validate(given if isinstance(given, list) else [given])
+    return found if isinstance(given, list) else Single(found)
+
+
+Callbacks = Annotated[list[TaskSpec], WrapValidator(_listed)]
 PARTS = (Linked, TaskSpec, ChainSpec, GroupSpec, ChordParts, ChordSpec)
 
 for model in PARTS:

@@ -153,11 +153,53 @@ def test_a_canvas_that_cannot_be(client: httpx.Client, path: str, body: Any) -> 
         ({"chunks": {"task": "add", "it": [], "n": 1}}, ["chunks", "it"]),
         ({"task": "add", "<kind>": 1}, ["<kind>"]),
         ({"task": "no_such"}, ["task"]),
+        ({"args": [1]}, []),
+        ({"task": "add", "args": ["1", 2]}, ["args", 0]),
+        ({"task": "xsum", "args": [[1, "2"]]}, ["args", 0, 1]),
+        ({"map": {"task": "add", "it": [1]}}, ["map", "it", 0]),
+        ({"map": {"task": "sleep", "it": [1, "x"]}}, ["map", "it", 1]),
+        ({"starmap": {"task": "add", "it": [[1]]}}, ["starmap", "it", 0]),
+        ({"chunks": {"task": "add", "it": [[1, 2], [3, "4"]], "n": 1}}, ["chunks", "it", 1, 1]),
+        ({"chunks": {"task": "add", "it": [[1, 2]]}}, ["chunks", "n"]),
+        ({"task": "echo", "args": [1], "link": {"task": "nope"}}, ["link", "task"]),
+        ({"task": "echo", "args": [1], "link": [{"task": "nope"}]}, ["link", 0, "task"]),
+        ({"task": "echo", "args": [1], "link_error": {"task": "echo", "args": {}}}, ["link_error", "args"]),
+        ({"task": "echo", "args": [1], "link_error": {"task": "add"}}, ["link_error", "task"]),
+        ({"task": "echo", "args": [1], "link": 7}, ["link"]),
     ],
 )
 def test_the_place_of_a_fault_is_the_one_in_the_canvas(client: httpx.Client, canvas: Any, place: list[Any]) -> None:
     answer = client.post("/canvas", json=canvas)
     assert assert_problem(answer, 422)["errors"][0]["loc"] == ["body", *place]
+
+
+def test_what_is_no_number_is_told_once_and_as_such(client: httpx.Client) -> None:
+    (error,) = assert_problem(client.post("/canvas", json={"task": "add", "args": ["1", 2]}), 422)["errors"]
+    assert (error["type"], error["msg"]) == ("float_type", "Input should be a valid number")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        (b'{"x": 1, "y": ', "json_invalid", "The body is not JSON: Expecting value, at character 14."),
+        (b'{"data": "\\u0000"}', "json_refused", "NUL character"),
+        (b'{"data": 1e999}', "json_refused", "not JSON compliant"),
+        (b'{"data": "\\ud800"}', "json_refused", "half of a surrogate pair"),
+        (b'{"data": %s}' % (b"[" * 100 + b"]" * 100), "json_depth", "nested deeper than the 64 levels"),
+        (b'{"data": %s}' % (b"[" * 100_000 + b"]" * 100_000), "json_depth", "nested deeper than the 64 levels"),
+    ],
+    ids=["cut", "nul", "infinite", "surrogate", "deep", "very-deep"],
+)
+def test_what_is_wrong_with_the_body_as_a_whole_is_said(
+    client: httpx.Client, body: bytes, code: str, said: str
+) -> None:
+    answer = client.post("/test-request-info", content=body, headers={"content-type": "application/json"})
+    refused = assert_problem(answer, 422)
+    assert said in refused["detail"]
+    assert refused["code"] == code
+    assert [(each["loc"], each["type"], each["msg"]) for each in refused["errors"]] == [
+        (["body"], code, refused["detail"])
+    ]
 
 
 @pytest.mark.parametrize("path", ["/documents/analyze", "/documents/report"])

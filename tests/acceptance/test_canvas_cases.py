@@ -297,6 +297,35 @@ def test_a_run_too_deep_to_be_shown_is_told_without_its_graph_and_hides_no_other
     client.delete(f"/result/{deep}").raise_for_status()
 
 
+# ------------------------------------------------------------------------------------------ ids
+
+
+def leads_to(client: httpx.Client, handed_out: str, outcome: Json) -> None:
+    """The id leads to the run, also once that is retried."""
+    assert client.get(f"/result/{handed_out}").json()["task_id"] == outcome["task_id"]
+
+
+def test_an_id_that_an_error_callback_is_given_leads_to_its_run(client: httpx.Client) -> None:
+    body = chain(ECHO, task("xsum"), link_error=ECHO)
+    outcome = run(client, chord([task("fail", "m")], body))
+    (given,) = [node["result"] for node in outcome["graph"]["nodes"] if node["result"] is not None]
+    leads_to(client, given, outcome)
+    assert client.post(f"/result/{given}/retry").status_code == 202
+    leads_to(client, given, finished(client, outcome["task_id"]))
+
+
+def test_the_ids_of_groups_that_tasks_are_told_lead_to_their_run(client: httpx.Client) -> None:
+    told = task("request_info", immutable=True, kwargs={"data": None})
+    inner = chord([told, chain(told, group(told, told))], group(told, chain(told, told)))
+    canvas = chain(told, group(told, told), group(told, chain(inner, told)))
+    outcome = run(client, canvas)
+    assert outcome["status"] == "SUCCESS"
+    groups = {node["result"]["group"] for node in outcome["graph"]["nodes"]} - {None}
+    assert len(groups) > 2
+    for each in groups:
+        leads_to(client, each, outcome)
+
+
 # ------------------------------------------------------------------------------------------ again
 
 

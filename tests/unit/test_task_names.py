@@ -35,7 +35,8 @@ def test_every_task_has_its_name() -> None:
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_model_and_function_agree(name: TaskName) -> None:
-    model = {field: info.annotation for field, info in CATALOGUE[name].model_fields.items()}
+    hints = get_type_hints(CATALOGUE[name])
+    model = {field: hints[field] for field in CATALOGUE[name].model_fields}
     assert list(parameters_of(name)) == list(model)
     assert parameters_of(name) == model
 
