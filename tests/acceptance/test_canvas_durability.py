@@ -78,6 +78,9 @@ def test_a_task_that_always_loses_its_process_ends(client: httpx.Client, tmp_pat
         outcome = finished(client, run)
     assert (outcome["status"], outcome["error"]["type"]) == ("FAILURE", "WorkerLost")
     assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
+    # The fourth time its message came it was given up.
+    assert (outcome["graph"]["nodes"][0]["starts"], outcome["reason"]["tries"]) == (3, 3)
+    assert outcome["verdict"].startswith("sleep failed after 3 tries: WorkerLost: Begun 3 times;")
 
 
 def test_a_message_that_comes_twice_runs_once(client: httpx.Client, tmp_path: Path) -> None:
