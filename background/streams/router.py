@@ -30,7 +30,14 @@ LARGEST = Position(2**64 - 1, MAX_ID, 2**31 - 1)
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events; `data` is the JSON of a job or run",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+                }
+            }
+        },
     }
 }
 ENDED: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, and this was its last event"}}
