@@ -29,6 +29,11 @@ BROKEN = {
     "only the last to claim a job works on its steps": [*STEPS[:-1], "SET SESSION AUTHORIZATION postgres",
                                                         STEPS[-1], WHOLE[-1]],
     "FAILED means that the limit was reached": [*STEPS[:2], f"{END} 'FAILED'"],
+    "a step is run by the function of its name": [
+        *WHOLE, """UPDATE job_steps SET output = '{"ran": "another"}' WHERE step_number = 1"""],
+    "a deploy costs no failure": [
+        *WHOLE, "UPDATE jobs SET pipeline = 'same'", """INSERT INTO job_events (job_id, number, kind, attempt)
+                                                        SELECT id, 9, 'step_failed', 1 FROM jobs"""],
     "nothing is CANCELLED unasked": [*STEPS[:2], f"{END} 'CANCELLED'"],
 }  # fmt: skip
 

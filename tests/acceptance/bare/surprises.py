@@ -57,7 +57,7 @@ SURPRISES = [
         "A header member that ends in a group, beside one that comes later: is that waited for?",
         {
             "chord": {
-                "header": [{"chain": [ONE, {"group": [ECHO, ECHO]}]}, {"task": "sleep", "args": [0.6]}],
+                "header": [{"chain": [ONE, {"group": [ECHO, ECHO]}]}, {"task": "sleep", "args": [3]}],
                 "body": ECHO,
             }
         },

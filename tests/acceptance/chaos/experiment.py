@@ -48,6 +48,7 @@ def run(
         load = Load(base_url=stack.add_api().base_url, rate=rate, seed=seed, step_seconds=step_seconds)
         stack.add_workers(*(name for name in POOLS if name != WRONG_CLOCK))
         stack.add_workers(WRONG_CLOCK, seams=[clock])
+        stack.nodes[WRONG_CLOCK].deploy(SECOND)
         storm = Storm(stack, pace=pace)
         storm.counts[f"a worker's {clock.replace('_', ' an hour ')}"] = 1
         load.start()

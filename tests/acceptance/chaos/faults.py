@@ -88,8 +88,10 @@ def freeze_valkey(stack: Stack, node: Node) -> Course:
 
 
 def deploy(stack: Stack, node: Node) -> Course:
-    """It is stopped as planned, and comes back as the other release."""
-    node.deploy()
+    """It is stopped as planned, and comes back as the other release; the last worker of a release stays."""
+    others = [worker for worker in stack.workers if worker is not node]
+    if node not in stack.workers or any(worker.release == node.release for worker in others):
+        node.deploy()
     yield 0
 
 

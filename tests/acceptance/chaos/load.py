@@ -111,9 +111,9 @@ RELEASED: tuple[tuple[str, dict[str, Any]], ...] = (
 def random_job(rng: random.Random, step_seconds: Sequence[float]) -> dict[str, Any]:
     """The body of a job: quick or slow, some failing at first, delayed, urgent, or soon out of attempts.
 
-    A third are of pipelines that another release has otherwise.
+    A quarter are of pipelines that another release has otherwise.
     """
-    if rng.random() < 1 / 3:
+    if rng.random() < 0.25:
         pipeline, wanted = rng.choice(RELEASED)
         params = {"seconds": rng.choice(step_seconds), **wanted}
         return {"pipeline": pipeline, "params": params, "max_attempts": HIGH_LIMIT}
