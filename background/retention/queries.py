@@ -18,22 +18,22 @@ _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
 _ENDED_RUN = "status IN ('SUCCESS', 'FAILURE', 'REVOKED')"
 # Whoever holds one now, to retry or delete it, is not waited for. A run has no column for its end, and an index on
-# `updated_at` would cost every change of a run. They end about in the order in which they were made: so one looks only
-# as far as the oldest of them reach.
+# `updated_at` would cost every change of a run. They end about in the order in which they were made: so one looks at
+# the oldest, and goes on behind those that have changed since.
 _PAST = {
     "jobs": text("""
-        SELECT id, finished_at AS place,
+        SELECT id, finished_at AS place, true AS past,
             coalesce((SELECT max(value::int) FROM jsonb_each_text(step_keys)), cardinality(step_names)) AS keys
         FROM jobs
         WHERE finished_at >= :place AND finished_at < now() - :days * interval '1 day'
         ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
     """),
     "runs": text(f"""
-        SELECT id, id AS place, 0 AS keys FROM runs JOIN (
+        SELECT id, id AS place, updated_at < now() - :days * interval '1 day' AS past, 0 AS keys FROM runs JOIN (
             SELECT id, sum(total) OVER (ORDER BY id) - total AS tasks_before FROM (
                 SELECT id, total FROM runs WHERE id > :place AND {_ENDED_RUN} ORDER BY id LIMIT :limit) AS oldest
         ) AS counted USING (id)
-        WHERE tasks_before < :limit AND {_ENDED_RUN} AND updated_at < now() - :days * interval '1 day'
+        WHERE tasks_before < :limit AND {_ENDED_RUN} AND created_at < now() - :days * interval '1 day'
         ORDER BY runs.id FOR UPDATE OF runs SKIP LOCKED
     """),
 }
@@ -71,7 +71,7 @@ def try_lock(connection: Connection) -> bool:
 
 
 def past(connection: Connection, table: str, *, days: float, place: Any, limit: int) -> Sequence[RowMapping]:
-    """The oldest `jobs` or `runs` that ended longer ago than `days`, from a place on; they are locked.
+    """The oldest `jobs` or `runs` that have ended and may be `past`, longer ago than `days`, from a place on; locked.
 
     At most `limit` jobs; or runs that have `limit` tasks together, the last of them counted whole. Of each `id`,
     `place`, and of a job up to which number its steps have `keys`.

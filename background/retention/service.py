@@ -1,9 +1,11 @@
 """One small batch after the other, so that nobody is disturbed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from sqlalchemy import Connection, RowMapping
 
 from background import database
 from background.documents import service as documents
@@ -41,7 +43,7 @@ class _Walk:
         with database.transaction() as connection:
             if not queries.try_lock(connection):
                 return 0
-            found = queries.past(connection, self.table, days=days, place=self.place, limit=self.limit)
+            found = self._find(connection, days)
             ids = [row["id"] for row in found]
             if self.table == "jobs":
                 reports = [step_key(row["id"], number) for row in found for number in range(1, row["keys"] + 1)]
@@ -57,6 +59,13 @@ class _Walk:
         elif not ids and time.monotonic() - self.begun_at > AGAIN_SECONDS:
             self.begin()
         return len(ids) if gone else 0
+
+    def _find(self, connection: Connection, days: float) -> Sequence[RowMapping]:
+        while found := queries.past(connection, self.table, days=days, place=self.place, limit=self.limit):
+            if past := [row for row in found if row["past"]]:
+                return past
+            self.place = found[-1]["place"]
+        return ()
 
     def _measure(self, seconds: float) -> None:
         if seconds > BATCH_SECONDS:

@@ -25,6 +25,8 @@ DAYS = 30
 @pytest.fixture(autouse=True)
 def _days(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Thirty days, and nothing that others left that is past them."""
+    with transaction() as connection:
+        connection.execute(text("DELETE FROM runs"))
     monkeypatch.setenv("RETENTION_DAYS", str(DAYS))
     get_settings.cache_clear()
     yield
@@ -59,7 +61,9 @@ def run_of(spec: Any, *, days: float) -> list[str]:
     with transaction() as connection:
         connection.execute(
             text("""
-                UPDATE runs SET status = 'SUCCESS', updated_at = now() - :days * interval '1 day' WHERE task_id = :id
+                UPDATE runs SET status = 'SUCCESS', created_at = now() - interval '1 year',
+                    updated_at = now() - :days * interval '1 day'
+                WHERE task_id = :id
             """),
             {"id": ids[0], "days": days},
         )
@@ -97,6 +101,13 @@ def test_old_jobs_go_with_steps_events_and_reports() -> None:
     assert [count("jobs", "id", job) for job in (waiting, again)] == [1, 1]
     assert not any(file.exists() for file in files)
     assert all(file.exists() for file in kept)
+
+
+def test_runs_that_were_tried_again_lately_do_not_keep_others() -> None:
+    kept = [run_of(task(TaskName.ECHO, 1), days=1)[0] for _ in range(25)]
+    old = run_of(task(TaskName.ECHO, 1), days=40)[0]
+    assert Retention().forget() == 1
+    assert [count("runs", "task_id", each) for each in (*kept, old)] == [1] * 25 + [0]
 
 
 def test_old_runs_go_with_tasks_events_and_reports() -> None:

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { h, icon, say, set, throttle } from "../dom.js";
 import { setSection, toast } from "../frame.js";
 import { t } from "../i18n.js";
-import { cancelling, ended, may, readPipelines } from "../job.js";
+import { cancelling, currentStep, ended, may, readPipelines } from "../job.js";
 import { badge, empty, failure, skeleton, stepBar, tabs, tell } from "../parts.js";
 import { go, href, replace } from "../router.js";
 import { connection, follow } from "../stream.js";
@@ -130,7 +130,8 @@ class JobView {
 
   // A waiting job's reason changes without an event; an ended one may have been retried elsewhere.
   async _recheck() {
-    if (document.visibilityState !== "visible" || !this.job || this.job.status === "IN_PROGRESS") return;
+    if (document.visibilityState !== "visible" || connection.state === "paused") return;
+    if (!this.job || this.job.status === "IN_PROGRESS") return;
     const was = ended(this.job);
     await this._read().catch(() => {});
     if (was && this.job && !ended(this.job)) this._follow();
@@ -230,7 +231,7 @@ class JobView {
     facts(this.parts.facts, this.job);
     if (!ended(this.job)) this.parts.panel.tick();
     // A report of progress is an event now and then; the step has all of them.
-    if (this.job.steps.at(-1)?.progress && this.job.status === "IN_PROGRESS" && connection.state === "live") this.read();
+    if (currentStep(this.job)?.progress && this.job.status === "IN_PROGRESS" && connection.state === "live") this.read();
   }
 
   // Events before those that are there; gives whether there were any.
