@@ -308,10 +308,13 @@ def leads_to(client: httpx.Client, handed_out: str, outcome: Json) -> None:
 def test_an_id_that_an_error_callback_is_given_leads_to_its_run(client: httpx.Client) -> None:
     body = chain(ECHO, task("xsum"), link_error=ECHO)
     outcome = run(client, chord([task("fail", "m")], body))
-    (given,) = [node["result"] for node in outcome["graph"]["nodes"] if node["result"] is not None]
-    leads_to(client, given, outcome)
-    assert client.post(f"/result/{given}/retry").status_code == 202
-    leads_to(client, given, finished(client, outcome["task_id"]))
+    # Celery 5.6 calls it once, 5.7 for each task of the chain.
+    handed_out = [node["result"] for node in outcome["graph"]["nodes"] if node["result"] is not None]
+    assert handed_out
+    for given in handed_out:
+        leads_to(client, given, outcome)
+    assert client.post(f"/result/{handed_out[0]}/retry").status_code == 202
+    leads_to(client, handed_out[0], finished(client, outcome["task_id"]))
 
 
 TOLD = task("request_info", immutable=True, kwargs={"data": None})
