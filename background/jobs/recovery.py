@@ -10,8 +10,9 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
 
 from celery.worker import state as celery_state
 from celery.worker.request import Request
@@ -24,7 +25,6 @@ from background.celery import QUEUE, queue_of
 from background.errors import Unavailable
 from background.jobs import dispatch, queries, recovery_queries, states, turned_away
 from background.jobs.states import EventKind
-from background.retention.service import Retention
 from background.settings import get_settings
 from background.task_names import JOB_TASKS
 from background.workers import queries as workers
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 PASS_SECONDS = 1.0
 BATCH = 500
+Chore = Callable[[Callable[[float], bool]], object]
 
 
 def active_jobs() -> dict[int, Request]:
@@ -197,14 +198,18 @@ def end_child(request: Request | None) -> None:
 
 
 class Recovery:
-    """The threads. `start` once the worker is ready, `leave` and `stop` when it ends."""
+    """The threads. `start` once the worker is ready, `leave` and `stop` when it ends.
 
-    def __init__(self, *, worker_id: str) -> None:
+    `chores` are what else the worker does, each in a thread of its own under its name, again and again. It is given
+    what waits so many seconds, and says whether to stop.
+    """
+
+    def __init__(self, *, worker_id: str, chores: Mapping[str, Chore] | None = None) -> None:
         self.worker_id = worker_id
+        self._chores = chores or {}
         self._identity: Identity | None = None
         self._present = threading.Lock()
         self._steadiness = Steadiness()
-        self._retention = Retention()
         self._ending = threading.Event()
 
     def start(self, identity: Identity) -> None:
@@ -214,7 +219,7 @@ class Recovery:
         for name, action, pause in (
             ("lease", self._renew, min(lease / 3, 5.0)),
             ("recovery", self._recover, PASS_SECONDS),
-            ("retention", lambda: self._retention.work_off(self._ending.wait), PASS_SECONDS),
+            *((name, partial(chore, self._ending.wait), PASS_SECONDS) for name, chore in self._chores.items()),
         ):
             threading.Thread(target=self._repeat, args=(action, pause), name=name, daemon=True).start()
 

@@ -200,44 +200,34 @@ class Attempt:
         )
         message = stored(": ".join(filter(None, (type(error).__name__, str(error)))), MESSAGE_CHARACTERS)
         logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
-        persist(
-            lambda connection: queries.stop(
-                connection,
-                job_id=self.job_id,
-                attempt=self.number,
-                status=decision.status,
-                delay=decision.delay,
-                kind=EventKind.STEP_FAILED,
-                message=message,
-                error=stored("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
-                failed=True,
-            )
+        self._stop(
+            decision.status,
+            EventKind.STEP_FAILED,
+            message,
+            delay=decision.delay,
+            error=stored("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
+            failed=True,
         )
 
     def hand_back(self, error: Exception) -> None:
         """Give the job back without a failure: whatever stops this worker may have stopped what the step relied on."""
         logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
-        persist(
-            lambda connection: queries.stop(
-                connection,
-                job_id=self.job_id,
-                attempt=self.number,
-                status=JobStatus.PENDING,
-                kind=EventKind.HANDED_BACK,
-                message="Handed back: the worker was stopped",
-            )
-        )
+        self._stop(JobStatus.PENDING, EventKind.HANDED_BACK, "Handed back: the worker was stopped")
 
     def cancel(self) -> None:
         """Write that the job was cancelled in the middle of its step."""
+        self._stop(JobStatus.CANCELLED, EventKind.CANCELLED, "Cancelled during the step")
+
+    def _stop(self, status: JobStatus, kind: EventKind, message: str, **more: Any) -> None:
         persist(
             lambda connection: queries.stop(
                 connection,
                 job_id=self.job_id,
                 attempt=self.number,
-                status=JobStatus.CANCELLED,
-                kind=EventKind.CANCELLED,
-                message="Cancelled during the step",
+                status=status,
+                kind=kind,
+                message=message,
+                **more,
             )
         )
 

@@ -172,8 +172,10 @@ def lacking(
 ) -> dict[str, Any] | None:
     """What none of the live workers has, with these `abilities` (see `registry`), for the next step of a job.
 
-    `turned_away` says which releases refused its parameters.
+    `turned_away` says which releases refused its parameters. A release that does not say what it has may have it.
     """
+    if not abilities:
+        return None
     having = [each[pipeline] for each in abilities if pipeline in each]
     if not having:
         return {"code": WaitingCode.NO_WORKER_HAS_PIPELINE, "pipeline": pipeline}

@@ -17,11 +17,12 @@ from background.celery import celery_app, queue_of
 from background.errors import Unavailable
 from background.jobs import recovery, registry, runner
 from background.jobs.planned_stop import PlannedStop
+from background.retention.service import Retention
 from background.task_names import END_TASKS, JOB_TASKS
 from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
 
-_recovery = recovery.Recovery(worker_id=WORKER_ID)
+_recovery = recovery.Recovery(worker_id=WORKER_ID, chores={"retention": Retention().work_off})
 _planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_recovery.leave)
 
 

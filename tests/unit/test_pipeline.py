@@ -116,6 +116,7 @@ def test_what_none_of_the_workers_has_is_said() -> None:
         turned_away = None if refused_by is None else {"refused_by": refused_by, "error": "no"}
         return states.lacking("pay", step, turned_away=turned_away, abilities=abilities)
 
+    assert lacking("charge") is None, "workers of a release that does not say what it has"
     assert lacking("charge", {}) == {"code": "no_worker_has_pipeline", "pipeline": "pay"}
     assert lacking("send", one) == {"code": "no_worker_has_step", "pipeline": "pay", "step": "send"}
     assert lacking("send", one, two) is None
