@@ -39,6 +39,8 @@ LAST_SECONDS = 7.3
 """When the process ends at the latest, whatever does not answer; 8 s are promised."""
 TOLD_SECONDS = 1.0
 """How soon the main process, signalled together with its children, has said that all are to end."""
+TURN = signal.SIGURG
+"""What a thread sends to the main one, to be told of what came before; ignored by default, and used by nobody here."""
 
 
 class PlannedStop:
@@ -49,16 +51,33 @@ class PlannedStop:
         self._leave = leave
         self._end_child: Callable[[int, FrameType | None], object]
         self._flag = mmap.mmap(-1, 1)
+        self._turn = threading.Lock()
+        self._turned = threading.Event()
 
     @property
     def asked(self) -> bool:
         """Whether this worker is to end, so that nothing new may be claimed."""
         return self._flag[0] == 1
 
+    def asked_by_now(self) -> bool:
+        """`asked`, for a step that has just failed, maybe of the same signal: its own process got it, too.
+
+        Signal handlers run in the main thread. Where the step is another one, it waits until the main thread has
+        run the handlers of whatever this process was sent by now.
+        """
+        main = threading.main_thread()
+        if threading.current_thread() is not main and main.ident is not None:
+            with self._turn:
+                self._turned.clear()
+                signal.pthread_kill(main.ident, TURN)
+                self._turned.wait(TOLD_SECONDS)
+        return self.asked
+
     def install(self) -> None:
         """Take SIGTERM and SIGINT over; to be called in the main thread of the main process."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(TURN, lambda *_: self._turned.set())
 
     def protect_child(self) -> None:
         """Let a task of a prefork child go on when SIGTERM went to all; to be called when one begins there.

@@ -84,7 +84,7 @@ def run_job(self: "Task[Any, Any]", job_id: int) -> None:
         raise TypeError(f"A job's id is a number, not {job_id!r}.")
     if _planned_stop.asked:
         return  # its message is spent; another worker's recovery publishes it again
-    runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=lambda: _planned_stop.asked)
+    runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=_planned_stop.asked_by_now)
     if terminate_handler_fired():
         raise SystemExit  # this child was told to end, which the step has failed of
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2 as httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.canvases import expect_ended, node, start, task
 from tests.browser.watch import Watch
@@ -111,6 +111,19 @@ def test_what_is_no_json_keeps_the_last_outline(page: Page, client: httpx.Client
     text(page).fill("chord([add.s(1, 2), echo.si('x')], finalize.s())")
     expect(page.locator("#canvas-trouble")).to_be_hidden()
     assert shown(page)["chord"]["header"][1] == {"task": "echo", "args": ["x"], "immutable": True}
+
+
+def test_an_answer_about_an_earlier_text_lets_nothing_run(page: Page, client: httpx.Client) -> None:
+    held: list[Route] = []
+    page.route("**/canvas/preview", lambda route: held.append(route))  # noqa: PLW0108  (it must be a function of Python)
+    page.goto("/ui/#/canvas")
+    wait_for(lambda: page.evaluate("1") and held, what="the question about the first text")
+    text(page).press("End")
+    text(page).press_sequentially(" {")
+    expect(page.locator('[data-action="run"]')).to_be_disabled()
+    held[0].continue_()
+    page.evaluate("fetch('/ready').then(() => new Promise(done => setTimeout(done, 500)))")
+    expect(page.locator('[data-action="run"]')).to_be_disabled()
 
 
 def test_an_error_leads_to_its_part(page: Page, watch: Watch, client: httpx.Client) -> None:

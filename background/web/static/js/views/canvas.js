@@ -121,6 +121,7 @@ class Builder {
     if (error) {
       say(this.trouble, t("canvas.lastGood", { error }));
       this.tree.locked(true);
+      this.drop();
       this.run.disabled = true;
       return;
     }
@@ -145,12 +146,18 @@ class Builder {
       this.examples.value = "";
       replace(href("canvas", { draft: this.draft }));
     }
-    clearTimeout(this.timer);
+    this.drop();
     this.timer = setTimeout(() => this.ask(), keep ? 0 : PREVIEW_MS);
   }
 
-  async ask() {
+  /** No answer about an earlier text may decide whether this one runs. */
+  drop() {
+    clearTimeout(this.timer);
     this.asked?.abort();
+    this.asked = null;
+  }
+
+  async ask() {
     const mine = (this.asked = new AbortController());
     try {
       const found = await post("canvas/preview", this.canvas, undefined, { signal: mine.signal });
