@@ -1,6 +1,8 @@
 """The FastAPI application: `uvicorn main:app`."""
 
-import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -10,9 +12,15 @@ from background.documents import router as documents
 from background.jobs import registry
 from background.jobs import router as jobs
 from background.requests import BodyLimit
+from background.serving import connections
+from background.serving.answers import Answers
+from background.serving.limits import RateLimit
+from background.serving.options import option
+from background.serving.origins import OwnOrigin, names_of
+from background.serving.proxies import ForwardedPrefix, trusted_proxies
 from background.settings import get_settings
 from background.streams import router as streams
-from background.web.router import page
+from background.web import router as web
 from background.workers import router as workers
 
 logs.configure()
@@ -20,14 +28,30 @@ logs.configure()
 registry.pipelines()
 broker.limit_publisher()
 
+
+@asynccontextmanager
+async def lifespan(application: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+    """What lives as long as the application does."""
+    async with connections.watched(), streams.lifespan(application) as state:
+        yield state
+
+
 app = FastAPI(
     title="Celery Playground",
     version="0.1.0",
     description="A durable job pipeline and a canvas playground on FastAPI, Celery, Redis and PostgreSQL.",
-    lifespan=streams.lifespan,
+    lifespan=lifespan,
+    docs_url=None,
+    redoc_url=None,
 )
-app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
-app.add_middleware(access.RequireKey, keys=get_settings().known_keys)
+settings = get_settings()
+# Each stands before the ones above it.
+app.add_middleware(BodyLimit, max_upload_bytes=settings.max_upload_bytes)
+app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
+app.add_middleware(access.RequireKey, keys=settings.known_keys)
+app.add_middleware(OwnOrigin, names=names_of(settings, listens_on=option("--host")))
+app.add_middleware(Answers)
+app.add_middleware(ForwardedPrefix, trusted=trusted_proxies())
 routers = (
     system.router,
     jobs.router,
@@ -36,10 +60,11 @@ routers = (
     sample_app.router,
     documents.router,
     documents.reports,
+    web.router,
 )
 for part in routers:
     app.include_router(part)
-app.mount("/ui", page, name="page")
+app.mount("/ui", web.page, name="page")
 problems.install(app)
 access.describe(app)
-access.warn_if_open(get_settings().known_keys, sys.argv)
+access.warn_if_open(settings.known_keys)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from background.canvas import outcomes, service
 from background.canvas.schemas import (
@@ -26,10 +26,13 @@ from background.canvas.spec import group as group_of
 from background.canvas.states import RunStatus, RunType
 from background.jobs.router import link_next
 from background.problems import responses
-from background.requests import NO_NUL, StorableJSONRoute
+from background.requests import NO_NUL, StorableJSONRoute, Whole
+from background.serving.limits import slow_work
 from background.task_names import TaskName
 
 router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)
+
+SLOW = [Depends(slow_work, scope="function")]
 
 
 @router.post("/add", status_code=202, responses=responses(413))
@@ -68,13 +71,13 @@ def chord(body: Annotated[DefaultOperands | None, Body()] = None) -> ChordRun:
     return service.submit_chord(chord_of(_both(body or DefaultOperands()), task(TaskName.FINALIZE)))
 
 
-@router.post("/canvas", status_code=202, responses=responses(413))
+@router.post("/canvas", status_code=202, responses=responses(413), dependencies=SLOW)
 def canvas(body: BoundedCanvas) -> Run:
     """Any canvas of tasks, chains, groups and chords, nested as one likes."""
     return service.submit_any(body)
 
 
-@router.post("/canvas/preview", responses=responses(413))
+@router.post("/canvas/preview", responses=responses(413), dependencies=SLOW)
 def preview_canvas(body: BoundedCanvas) -> Preview:
     """What Celery would really build from it, and what may surprise; nothing runs."""
     return service.preview(body)
@@ -95,7 +98,7 @@ def list_runs(
     status: Annotated[list[RunStatus] | None, Query()] = None,
     task: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
     graph: bool = False,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[Whole, Query(ge=1, le=1000)] = 100,
     before: UUID | None = None,
 ) -> list[Run]:
     """Recorded runs, newest first, without their graphs unless asked for.

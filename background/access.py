@@ -1,7 +1,6 @@
 """API keys: who may ask, and who may change something. Without `API_KEYS` everybody may."""
 
 import logging
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -9,11 +8,13 @@ from ipaddress import ip_address
 from typing import Any
 
 from fastapi import FastAPI
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from background.problems import problem, responses
-from background.requests import drain
+from background.requests import refuse
+from background.serving.options import option
 from background.settings import ApiKey
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class RequireKey:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed, answer the rest with a problem."""
         refusal = None
-        if self.keys and scope["type"] == "http" and not is_public(scope["path"]):
+        path = get_route_path(scope)
+        if self.keys and scope["type"] == "http" and not is_public(path):
             key = self._find(_given(Headers(scope=scope)))
             if key is None:
                 refusal = problem(
@@ -51,11 +53,14 @@ class RequireKey:
                     "This needs an API key: as X-API-Key, or as a Bearer token.",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
-            elif key.role == "read" and scope["method"] not in SAFE_METHODS and scope["path"] not in CHANGES_NOTHING:
+            elif key.role == "read" and scope["method"] not in SAFE_METHODS and path not in CHANGES_NOTHING:
                 refusal = problem(HTTPStatus.FORBIDDEN, f"The key {key.name!r} may only read.")
-        if refusal is not None:
-            await drain(receive)
-        await (refusal or self.app)(scope, receive, send)
+            else:
+                scope.setdefault("state", {})["actor"] = key.name
+        if refusal is None:
+            await self.app(scope, receive, send)
+        else:
+            await refuse(refusal, receive, send)
 
     def _find(self, given: bytes) -> ApiKey | None:
         """Every key is compared, and each in constant time, so that no duration tells how close a guess was."""
@@ -79,22 +84,11 @@ def _given(headers: Headers) -> bytes:
     return key.encode("latin-1")
 
 
-def warn_if_open(keys: Sequence[ApiKey], argv: Sequence[str]) -> None:
-    """Say so where uvicorn's command line `argv` lets other machines in, and there are no keys."""
-    host = _host_of(argv)
+def warn_if_open(keys: Sequence[ApiKey]) -> None:
+    """Say so where uvicorn lets other machines in, and there are no keys."""
+    host = option("--host") or LOOPBACK_NAMES[0]
     if not keys and not _is_loopback(host):
         logger.warning("The API is open to everybody who reaches %s: API_KEYS is not set.", host)
-
-
-def _host_of(argv: Sequence[str]) -> str:
-    words = iter(argv)
-    found = os.environ.get("UVICORN_HOST") or LOOPBACK_NAMES[0]
-    for word in words:
-        if word == "--host":
-            found = next(words, found)
-        elif word.startswith("--host="):
-            found = word.partition("=")[2]
-    return found
 
 
 def _is_loopback(host: str) -> bool:

@@ -104,3 +104,9 @@ class Unavailable(PlaygroundError):
     """PostgreSQL or the broker cannot be reached right now; trying again later may help."""
 
     code = "unavailable"
+
+
+class TooMany(PlaygroundError):
+    """More at once than one client may have."""
+
+    code = "too_many"

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from background.errors import (
     Conflict,
@@ -20,6 +21,7 @@ from background.errors import (
     NotFound,
     PlaygroundError,
     TooLarge,
+    TooMany,
     Unavailable,
     UnsupportedType,
     plain,
@@ -37,8 +39,12 @@ STATUS_OF: dict[type[PlaygroundError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+COME_AGAIN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class ProblemField(BaseModel):
@@ -105,7 +111,7 @@ def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
         code=error.code,
         values=error.values,
         errors=error.errors if isinstance(error, Invalid) else (),
-        headers={"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None,
+        headers={"Retry-After": "1"} if status in COME_AGAIN else None,
     )
 
 
@@ -138,9 +144,25 @@ def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", code=Invalid.code, errors=found[:100])
 
 
-def _http(_: Request, error: HTTPException) -> JSONResponse:
-    headers = dict(error.headers) if error.headers else None
+def _http(request: Request, error: HTTPException) -> JSONResponse:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_of(request)):
+        headers["Allow"] = ", ".join(methods)
     return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All that the path takes: each route knows only its own. None for what is mounted, which decides by itself."""
+    found = [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+            if not isinstance(route, Mount)
+        )
+    ]
+    return [*found, "HEAD"] if "GET" in found else found
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -1,11 +1,17 @@
 """What every request body has to pass before a route sees it: a size limit, and JSON that can be stored."""
 
+import asyncio
+import contextlib
 import json
+import re
+import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,8 +24,22 @@ MAX_JSON_BYTES = 4 * 1024 * 1024
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 NO_NUL = r"^[^\x00]*$"
 """Pattern of a text parameter in a path or query: PostgreSQL's `text` holds no NUL character."""
-DRAIN_BYTES = 64 * 1024 * 1024
-"""How much of a refused body is still read, so that a client that sends before it listens gets its answer."""
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+
+
+def _as_written(value: object) -> object:
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise ValueError("a whole number is written in digits alone")
+    return value
+
+
+Whole: TypeAlias = Annotated[int, BeforeValidator(_as_written)]
+"""A whole number in a path or query; one thing has one address, so `01`, `+1` and `1.0` are none."""
+BODY_SECONDS = 10.0
+BODY_RATE = 500
+LINGER_BYTES = 1024 * 1024
+LINGER_SECONDS = 2.0
+CLOSE = {"Connection": "close"}
 
 
 class StorableRequest(Request):
@@ -70,48 +90,69 @@ class StorableJSONRoute(APIRoute):
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body of more than `MAX_JSON_BYTES`, or `max_upload_bytes` of a multipart one."""
+    """ASGI middleware that bounds a body, and how long it may take.
+
+    413 for more than `MAX_JSON_BYTES`, or `max_upload_bytes` of a multipart one; 408 for one of which nothing came for
+    `BODY_SECONDS`, beyond the second that each `BODY_RATE` bytes may take.
+    """
 
     def __init__(self, app: ASGIApp, *, max_upload_bytes: int) -> None:
         self.app = app
         self.max_upload_bytes = max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; a body that is too large ends in a problem."""
+        """Pass the request on; a body that is too large or too slow ends in a problem."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         limit = MAX_JSON_BYTES
-        if headers.get("content-type", "").startswith("multipart/form-data"):
+        if headers.get("content-type", "").lower().startswith("multipart/form-data"):
             limit = self.max_upload_bytes + MULTIPART_OVERHEAD_BYTES
         detail = f"The body is larger than the {limit} bytes allowed here."
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
-            await drain(receive)
-            await problem(STATUS_OF[TooLarge], detail, code="body_too_large", values={"bytes": limit})(
-                scope, receive, send
-            )
+            answer = problem(STATUS_OF[TooLarge], detail, code="body_too_large", values={"bytes": limit})
+            await refuse(answer, receive, send)
             return
         total = 0
+        waited = 0.0
+        more = True
 
         async def limited() -> Message:
-            nonlocal total
-            message = await receive()
+            nonlocal total, waited, more
+            if not more:  # whoever asks now waits for the client to go
+                return await receive()
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(BODY_SECONDS + total / BODY_RATE - waited):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time.", CLOSE) from None
+            waited += time.monotonic() - began
             total += len(message.get("body", b""))
+            more = message.get("more_body", False)
             if total > limit:
-                await drain(receive)
-                raise HTTPException(STATUS_OF[TooLarge], detail)
+                raise HTTPException(STATUS_OF[TooLarge], detail, CLOSE)
             return message
 
         await self.app(scope, limited, send)
 
 
-async def drain(receive: Receive) -> None:
-    """Read, and throw away, what is left of a body."""
+async def refuse(answer: Response, receive: Receive, send: Send) -> None:
+    """Give the answer at once, and then read on for a moment, throwing away: not the body to its end.
+
+    A client that sends before it listens would otherwise meet a reset connection instead of the answer.
+    """
+    answer.headers["Connection"] = "close"
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     read = 0
-    more = True
-    while more and read < DRAIN_BYTES:
-        message = await receive()
-        read += len(message.get("body", b""))
-        more = message.get("more_body", False)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while read < LINGER_BYTES:
+                message = await receive()
+                read += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    break
+    await send({"type": "http.response.body", "body": b""})

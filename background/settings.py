@@ -1,6 +1,7 @@
 """Everything that can be configured, and the only place that reads the environment (or `.env`)."""
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from background import redis_url
+
+_HOST = re.compile(r"[A-Za-z0-9._*-]+|\[?[0-9A-Fa-f:.]+\]?")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=1, le=65535)
     flower_basic_auth: SecretStr | None = None
     api_keys: SecretStr | None = None
+    allowed_hosts: str | None = None
+    requests_per_minute: PositiveInt = 120_000
+    max_streams: PositiveInt = 2_000
     flower_url: AnyHttpUrl | None = None
 
     data_dir: Path = Path("data")
@@ -104,6 +110,13 @@ class Settings(BaseSettings):
     def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parse_api_keys(value.get_secret_value())
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str | None) -> str | None:
+        if value is not None and not all(_HOST.fullmatch(name.strip()) for name in value.split(",")):
+            raise ValueError("must be names of hosts without scheme or port, e.g. jobs.example.com,*.example.com")
         return value
 
     @field_validator("celery_broker_url")

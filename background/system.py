@@ -1,5 +1,6 @@
 """`GET /` and `GET /ready`: does the process live, and does what it needs answer?"""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
@@ -29,20 +30,41 @@ class Readiness(BaseModel):
 
 
 @router.get("/")
-def alive() -> Alive:
+async def alive() -> Alive:
     """The process lives."""
     return Alive()
 
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "A part does not answer"}})
-def ready(response: Response) -> Readiness:
+async def ready(response: Response) -> Readiness:
     """200 when PostgreSQL (with its schema) and the broker answer and take what is written, else 503."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        database_state, broker_state = pool.map(_state_of, (database.require_database, broker.require_broker))
+    database_state, broker_state = await _asking.states()
     good = database_state == broker_state == "ok"
     if not good:
         response.status_code = 503
     return Readiness(status="ok" if good else "unavailable", database=database_state, broker=broker_state)
+
+
+class Asking:
+    """The question to PostgreSQL and the broker, in threads of its own; all who ask meanwhile get the same answer."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ready")
+        self._running: asyncio.Task[list[str]] | None = None
+
+    async def states(self) -> list[str]:
+        """What is wrong with each, or `ok`."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._running)
+
+    async def _ask(self) -> list[str]:
+        run = asyncio.get_running_loop().run_in_executor
+        questions = (database.require_database, broker.require_broker)
+        return await asyncio.gather(*(run(self._threads, _state_of, each) for each in questions))
+
+
+_asking = Asking()
 
 
 def _state_of(ask: Callable[[], None]) -> str:

@@ -19,6 +19,7 @@ from background.canvas.trees import Tree, edges
 from background.canvas.wording import verdict
 from background.celery import RESULTS_KEPT_SECONDS
 from background.jsontext import deeper_than
+from background.strict import Strict
 from background.workers.queries import Snapshot
 
 SHOWN_LEVELS = 200
@@ -28,27 +29,21 @@ RESULTS_KEPT = timedelta(seconds=RESULTS_KEPT_SECONDS)
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 
-class Body(BaseModel):
-    """Base of the request bodies: no unknown field, no number given as a string, no NaN or Infinity."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Operands(Body):
+class Operands(Strict):
     """The body of `/add`: both are needed."""
 
     x: Integer
     y: Integer
 
 
-class DefaultOperands(Body):
+class DefaultOperands(Strict):
     """The body of `/chain`, `/group` and `/chord`."""
 
     x: Integer = 2
     y: Integer = 3
 
 
-class InfoBody(Body):
+class InfoBody(Strict):
     """The body of `/test-request-info`."""
 
     data: Any = None

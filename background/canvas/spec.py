@@ -7,9 +7,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from background.strict import Strict
 from background.task_names import CATALOGUE, TaskName
 
 MAX_DEPTH = 8
@@ -30,15 +29,11 @@ SHORT_NAMES = {name.short: name for name in CATALOGUE}
 KINDS = ("task", "chain", "group", "chord", "map", "starmap", "chunks")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Linked(_Part):
+class Linked(Strict):
     """Callbacks, as Celery's `link` and `link_error` take them: one task or several."""
 
-    link: "Callbacks" = []
-    link_error: "Callbacks" = []
+    link: "Callbacks" = Field(default_factory=list)
+    link_error: "Callbacks" = Field(default_factory=list)
 
 
 def _text(value: Any) -> Any:
@@ -69,8 +64,8 @@ class TaskSpec(Linked):
     """
 
     task: str = Field(examples=["add"])
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
     immutable: bool = False
     countdown: float | None = Field(None, ge=0, le=MAX_SECONDS)
     eta: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_text), AfterValidator(_in_range)] = None
@@ -98,7 +93,7 @@ class GroupSpec(Linked):
     group: list["CanvasSpec"] = Field(min_length=1)
 
 
-class ChordParts(_Part):
+class ChordParts(Strict):
     """A header, side by side, and a body that is given the list of its results."""
 
     header: list["CanvasSpec"] = Field(min_length=1)
@@ -111,20 +106,20 @@ class ChordSpec(Linked):
     chord: ChordParts
 
 
-class Items(_Part):
+class Items(Strict):
     """A task of the catalogue and what it is called with, once for each item of `it`."""
 
     task: str
     it: list[Any] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
-class MapSpec(_Part):
+class MapSpec(Strict):
     """`task.map(it)`: one task that calls it with each item, one after the other."""
 
     map: Items
 
 
-class StarmapSpec(_Part):
+class StarmapSpec(Strict):
     """`task.starmap(it)`: the same, each item being the list of its arguments."""
 
     starmap: Items
@@ -136,7 +131,7 @@ class Chunked(Items):
     n: int = Field(ge=1, le=MAX_ITEMS)
 
 
-class ChunksSpec(_Part):
+class ChunksSpec(Strict):
     """`task.chunks(it, n).group()`: a group of `starmap`s of `n` items each."""
 
     chunks: Chunked
@@ -144,7 +139,7 @@ class ChunksSpec(_Part):
 
 def kind_of(value: Any) -> str | None:
     """Which of `KINDS` a part of a canvas is, as JSON or as model; `None` for what is none."""
-    keys = value if isinstance(value, dict) else vars(value) if isinstance(value, _Part) else ()
+    keys = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else ()
     return next((kind for kind in KINDS if kind in keys), None)
 
 

@@ -1,27 +1,35 @@
 """The document endpoints: the store, and the canvases that work on it."""
 
-from typing import Annotated
-from urllib.parse import quote
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, File, Path, UploadFile
+from fastapi import APIRouter, Body, Depends, File, Path, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from background.canvas import service as canvases
-from background.canvas.schemas import Body as StrictBody
 from background.canvas.schemas import ChordRun, GroupRun, Run
 from background.canvas.spec import ChainSpec, chain, chord, group, task
 from background.documents import service
 from background.documents.report import report_path
-from background.errors import Invalid
+from background.documents.store import missing
+from background.errors import Invalid, NotFound
 from background.problems import responses
 from background.requests import StorableJSONRoute
+from background.serving.downloads import Download
+from background.serving.limits import slow_work
+from background.strict import Strict
 from background.task_names import TaskName
 
 router = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
 reports = APIRouter(prefix="/reports", tags=["documents"])
 
-ATTACHED = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+DOWNLOAD: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The ranges that were asked for"},
+    304: {"description": "The client has it already (`If-None-Match`)"},
+    **responses(400, 404, 416),
+}
+
+SLOW = [Depends(slow_work, scope="function")]
 
 Name = Annotated[str, Path(description="The name under which the document was uploaded")]
 
@@ -34,13 +42,13 @@ class DocumentInfo(BaseModel):
     type: str
 
 
-class Selection(StrictBody):
+class Selection(Strict):
     """Which documents: all stored ones where omitted."""
 
     documents: Annotated[list[str], Field(min_length=1, max_length=500)] | None = None
 
 
-@router.post("", status_code=201, responses=responses(400, 409, 413, 415))
+@router.post("", status_code=201, responses=responses(400, 409, 413, 415), dependencies=SLOW)
 def upload(file: Annotated[UploadFile, File()]) -> DocumentInfo:
     """Store a plain text, Markdown, HTML, PDF or DOCX file under its own name."""
     document = service.get_store().add(file.filename or "", file.file)
@@ -53,13 +61,13 @@ def list_documents() -> list[DocumentInfo]:
     return [DocumentInfo(name=each.name, size=each.size, type=each.type) for each in service.get_store().list()]
 
 
-@router.post("/analyze", status_code=202, responses=responses(413))
+@router.post("/analyze", status_code=202, responses=responses(413), dependencies=SLOW)
 def analyze_many(body: Annotated[Selection | None, Body()] = None) -> GroupRun:
     """A group: each document extracted and analyzed, side by side."""
     return canvases.submit_group(group(_analyses(body)))
 
 
-@router.post("/report", status_code=202, responses=responses(413))
+@router.post("/report", status_code=202, responses=responses(413), dependencies=SLOW)
 def report_on_many(body: Annotated[Selection | None, Body()] = None) -> ChordRun:
     """A chord: each document extracted and analyzed, then one report on them all."""
     return canvases.submit_chord(chord(_analyses(body), task(TaskName.MERGE)))
@@ -72,13 +80,15 @@ def analyze_one(name: Name) -> Run:
     return canvases.submit(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE), task(TaskName.REPORT)))
 
 
-@router.get("/{name}", response_class=FileResponse, responses=responses(404))
-def download(name: Name) -> FileResponse:
+@router.get("/{name}", response_class=FileResponse, responses=DOWNLOAD)
+def download(name: Name) -> Download:
     """The document as it was uploaded; always as an attachment, so that no browser runs it."""
     store = service.get_store()
     document = store.get(name)
-    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(document.name, safe='')}", **ATTACHED}
-    return FileResponse(store.path_of(document), media_type=document.type, headers=headers)
+    try:
+        return Download(store.path_of(document), media_type=document.type, filename=document.name)
+    except FileNotFoundError:
+        raise missing(name) from None
 
 
 @router.delete("/{name}", status_code=204, responses=responses(404))
@@ -87,12 +97,15 @@ def delete(name: Name) -> None:
     service.get_store().delete(name)
 
 
-@reports.get("/{name}", response_class=FileResponse, responses=responses(404))
-def download_report(name: Annotated[str, Path(description="`<report id>.md` or `.json`")]) -> FileResponse:
+@reports.get("/{name}", response_class=FileResponse, responses=DOWNLOAD)
+def download_report(name: Annotated[str, Path(description="`<report id>.md` or `.json`")]) -> Download:
     """A report, under the path that the result of its task names."""
     path = report_path(service.get_store().root, name)
     media_type = "application/json" if path.suffix == ".json" else "text/markdown; charset=utf-8"
-    return FileResponse(path, media_type=media_type, filename=name, headers=ATTACHED)
+    try:
+        return Download(path, media_type=media_type, filename=name)
+    except FileNotFoundError:
+        raise NotFound(f"There is no report {name!r}.", what="report", id=name) from None
 
 
 def _analyses(body: Selection | None) -> tuple[ChainSpec, ...]:

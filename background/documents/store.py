@@ -78,7 +78,7 @@ class DocumentStore:
         """The document of that name. Raises `NotFound`, also for a name that none can have."""
         document = _read_meta(self._folder(name))
         if document is None:
-            raise _missing(name)
+            raise missing(name)
         return document
 
     def path_of(self, document: Document) -> Path:
@@ -96,7 +96,7 @@ class DocumentStore:
             try:
                 text = extract_apart(self.path_of(document), document.type)
             except FileNotFoundError:  # deleted meanwhile
-                raise _missing(name) from None
+                raise missing(name) from None
             self.texts.write(document.text_key, text)
         return document, text
 
@@ -131,7 +131,7 @@ class DocumentStore:
             try:
                 self._folder(name).rename(folder / "deleted")
             except FileNotFoundError:
-                raise _missing(name) from None
+                raise missing(name) from None
         self.texts.drop(document.text_key)
 
     def _folder(self, name: str) -> Path:
@@ -140,7 +140,7 @@ class DocumentStore:
         try:
             return self._documents / document_id(clean_name(name))
         except Invalid:
-            raise _missing(name) from None
+            raise missing(name) from None
 
     @contextlib.contextmanager
     def _workspace(self) -> Iterator[Path]:
@@ -230,7 +230,8 @@ def _read_meta(folder: Path) -> Document | None:
         return None
 
 
-def _missing(name: str) -> NotFound:
+def missing(name: str) -> NotFound:
+    """What is raised where no document has that name."""
     return NotFound(f"There is no document {_shown(name)}.", what="document", id=_shown(name))
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
+
+from background.strict import Strict
 
 
-class Params(BaseModel):
+class Params(Strict):
     """Base of a pipeline's parameters: no unknown field, no number given as a string, no NaN or Infinity.
 
     Override `check` for what only the outside world can tell, e.g. whether a document exists.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     def check(self) -> None:
         """Raise `background.errors.Invalid` when a job with these parameters could not succeed."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 
 from background.jobs import service
 from background.jobs.schemas import (
@@ -17,13 +17,14 @@ from background.jobs.schemas import (
 )
 from background.jobs.states import JobStatus
 from background.problems import responses
-from background.requests import NO_NUL, StorableJSONRoute
+from background.requests import NO_NUL, StorableJSONRoute, Whole
+from background.serving.limits import slow_work
 
 router = APIRouter(tags=["jobs"], route_class=StorableJSONRoute)
 
 MAX_ID = 2**63 - 1
 MAX_EVENT = 2**31 - 1
-JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
+JobId = Annotated[Whole, Path(ge=1, le=MAX_ID)]
 
 
 @router.post(
@@ -32,6 +33,7 @@ JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
     responses={200: {"model": JobCreated, "description": "Made before with this key"}, **responses(409, 413)},
 )
 def create_job(
+    http: Request,
     response: Response,
     request: Annotated[JobRequest | None, Body()] = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] = None,
@@ -39,11 +41,13 @@ def create_job(
     """Store a job and hand it to a worker. It is safe once this answers, even with the broker down."""
     job, new = service.create_job(request or JobRequest(), key=idempotency_key)
     response.status_code = 201 if new else 200
-    response.headers["Location"] = f"/jobs/{job['id']}"
+    response.headers["Location"] = f"{http.scope['root_path']}/jobs/{job['id']}"
     return JobCreated(job_id=job["id"], task_id=job["task_id"], status=job["status"])
 
 
-@router.post("/jobs/batch", status_code=201, responses=responses(413))
+@router.post(
+    "/jobs/batch", status_code=201, responses=responses(413), dependencies=[Depends(slow_work, scope="function")]
+)
 def create_jobs(request: BatchRequest) -> list[JobCreated]:
     """Store up to 1,000 jobs, all or none."""
     made = service.create_jobs(request.jobs)
@@ -57,8 +61,8 @@ def list_jobs(
     *,
     status: JobStatus | None = None,
     pipeline: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    limit: Annotated[Whole, Query(ge=1, le=1000)] = 100,
+    before: Annotated[Whole | None, Query(ge=1, le=MAX_ID)] = None,
 ) -> list[Job]:
     """Jobs, newest first; the `Link` header leads to the next page while there is more.
 
@@ -77,7 +81,7 @@ def get_statistics() -> Statistics:
 
 
 @router.get("/jobs/{job_id}", responses=responses(404))
-def get_job(job_id: JobId, events_before: Annotated[int | None, Query(ge=1, le=MAX_EVENT)] = None) -> JobWithHistory:
+def get_job(job_id: JobId, events_before: Annotated[Whole | None, Query(ge=1, le=MAX_EVENT)] = None) -> JobWithHistory:
     """One job with its steps and its newest 1,000 events; `events_before`, a number of an event, gives older ones."""
     return service.get_job(job_id, events_before=events_before)
 

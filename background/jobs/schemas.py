@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, Field, PlainSerializer, ValidationError
 from sqlalchemy import RowMapping
 
 from background import jsontext
@@ -13,6 +13,7 @@ from background.jobs import registry, states
 from background.jobs.pipeline import Params, Pipeline, Refused
 from background.jobs.states import EventKind, JobStatus, StepStatus
 from background.settings import get_settings
+from background.strict import Strict
 from background.workers.queries import Snapshot
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
@@ -20,10 +21,8 @@ MAX_PARAMS_BYTES = 256 * 1024
 """How large a job's params may be, as JSON: they are read with every claim and every look at the job."""
 
 
-class JobRequest(BaseModel):
+class JobRequest(Strict):
     """The body of `POST /jobs`; every field has a default. Of two waiting jobs, priority 9 comes before 0."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     pipeline: str = "demo"
     params: dict[str, Any] = Field(default_factory=dict)
@@ -65,21 +64,17 @@ def still_accepted(pipeline: Pipeline, params: dict[str, Any]) -> None:
         raise Invalid(str(error), where=("body", "params"), code="params_refused", error=str(error)) from error
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Strict):
     """The body of `POST /jobs/batch`: all of them, or none."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     jobs: list[JobRequest] = Field(min_length=1, max_length=1000)
 
 
-class RetryRequest(BaseModel):
+class RetryRequest(Strict):
     """The body of `POST /jobs/{id}/retry`. `params` replace the old ones entirely.
 
     `replan` gives the job the steps of today's release; what is COMPLETED of them stays so.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     from_step: int | None = Field(None, ge=1, le=100)
     params: dict[str, Any] | None = None

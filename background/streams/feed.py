@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from background import database
 from background.errors import Invalid, Unavailable
+from background.serving.limits import Shares
 from background.streams import documents, queries
 from background.streams.documents import Document, Subject
 from background.streams.listener import listening
@@ -42,7 +43,9 @@ T = TypeVar("T")
 class Feed:
     """The subscriptions of this process, and the task that serves them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_streams: int) -> None:
+        """`max_streams`: how many one client may have at once."""
+        self._shares = Shares(max_streams)
         self._id = str(uuid4())
         self._subscriptions: set[Subscription] = set()
         # Up to where the log of all jobs is read, while somebody wants it.
@@ -51,26 +54,30 @@ class Feed:
         self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def follow(self, subject: Subject, number: int | None) -> Subscription | None:
+    async def follow(self, subject: Subject, number: int | None, *, client: str) -> Subscription | None:
         """The subject as it is now, or with `number` all that follows this event of it; and then what happens to it.
 
-        `None`: it has ended, and that was its last event. Raises `NotFound` and `Unavailable`.
+        `None`: it has ended, and that was its last event. Raises `NotFound`, `TooMany`
+        and `Unavailable`.
         """
         events, document = await in_time(documents.since, subject, number)
         if number is not None and document.ended and number >= document.number:
             return None
         # A number that there is not yet is as good as the newest: nothing follows so far, and what comes then does.
-        subscription = Subscription(subject, number=min(number or 0, document.number))
+        subscription = Subscription(subject, client=client, number=min(number or 0, document.number))
         subscription.put_numbered(events, document)
         self._add(subscription)
         return subscription
 
-    async def follow_all(self, after: Position | None) -> Subscription:
-        """What happens to all jobs from now on, or has happened since `after`. Raises `Invalid` and `Unavailable`."""
+    async def follow_all(self, after: Position | None, *, client: str) -> Subscription:
+        """What happens to all jobs from now on, or has happened since `after`.
+
+        Raises `Invalid`, `TooMany` and `Unavailable`.
+        """
         now, following = await in_time(_horizon)
         if after is not None and after.xid >= following:
             raise Invalid("Last-Event-ID is of another database.", where=("header", "last-event-id"))
-        subscription = Subscription(None, position=after or now, behind=after is not None)
+        subscription = Subscription(None, client=client, position=after or now, behind=after is not None)
         self._add(subscription)
         self._position = self._position or now
         return subscription
@@ -89,6 +96,7 @@ class Feed:
     def unsubscribe(self, subscription: Subscription) -> None:
         """The client has gone."""
         self._subscriptions.discard(subscription)
+        self._shares.give_back(subscription.client)
 
     def close(self) -> None:
         """End all streams; nobody can subscribe any more."""
@@ -100,6 +108,7 @@ class Feed:
     def _add(self, subscription: Subscription) -> None:
         if self._closed:
             raise Unavailable("This process is stopping.")
+        self._shares.take(subscription.client)
         self._subscriptions.add(subscription)
         # Something may have happened since its state was read.
         self._woken.set()

@@ -27,7 +27,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, feed: Feed, subscription: Subscription) -> None:
-        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._feed = feed
         self._subscription = subscription

@@ -15,6 +15,8 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from background.errors import Invalid
 from background.jobs.router import MAX_ID, JobId
 from background.problems import responses
+from background.serving import limits
+from background.settings import get_settings
 from background.streams import documents
 from background.streams.documents import Subject
 from background.streams.feed import Feed, in_time
@@ -50,7 +52,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Feed]]:
     uvicorn waits for open responses when it is told to stop, and streams have no end: so they hear of it first. A
     client that does not read would still keep it waiting; a second signal, as by an impatient Ctrl-C, ends that.
     """
-    feed = Feed()
+    feed = Feed(max_streams=get_settings().max_streams)
     loop = asyncio.get_running_loop()
     handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
     if threading.current_thread() is threading.main_thread():
@@ -74,13 +76,13 @@ async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Feed]]:
         feed.close()
 
 
-def feed_of(request: Request) -> Feed:
+async def feed_of(request: Request) -> Feed:
     """The feed that `lifespan` made."""
     feed: Feed = request.state.feed
     return feed
 
 
-def last_seen(
+async def last_seen(
     last_event_id: Annotated[str | None, Header()] = None,
     last_event_id_query: Annotated[str | None, Query(alias="last_event_id")] = None,
 ) -> str | None:
@@ -88,30 +90,36 @@ def last_seen(
     return last_event_id or last_event_id_query or None
 
 
+async def client_of(request: Request) -> str:
+    """Whose stream it is."""
+    return limits.client_of(request.scope)
+
+
 FeedOfProcess = Annotated[Feed, Depends(feed_of)]
+Client = Annotated[str, Depends(client_of)]
 LastSeen = Annotated[str | None, Depends(last_seen)]
 
 
 @router.get("/jobs/{job_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
-async def job_events(job_id: JobId, feed: FeedOfProcess, last: LastSeen) -> Response:
+async def job_events(job_id: JobId, feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
     """What happens to one job: its present state, or all that follows `Last-Event-ID`; ends with the job."""
-    return await _follow(documents.job(job_id), feed, last)
+    return await _follow(documents.job(job_id), feed, client, last)
 
 
 @router.get("/result/{task_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
-async def result_events(task_id: UUID, feed: FeedOfProcess, last: LastSeen) -> Response:
+async def result_events(task_id: UUID, feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
     """The same for what `GET /result/{task_id}` tells; it ends with the run or job that the id belongs to."""
-    return await _follow(await in_time(documents.outcome, task_id), feed, last)
+    return await _follow(await in_time(documents.outcome, task_id), feed, client, last)
 
 
 @router.get("/events", response_class=Response, responses={**STREAM, **responses()})
-async def all_events(feed: FeedOfProcess, last: LastSeen) -> Response:
+async def all_events(feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
     """What happens to all jobs, from now on or from what follows the cursor `Last-Event-ID`; without end."""
-    return EventStream(feed, await feed.follow_all(None if last is None else _position_of(last)))
+    return EventStream(feed, await feed.follow_all(None if last is None else _position_of(last), client=client))
 
 
-async def _follow(subject: Subject, feed: Feed, last: str | None) -> Response:
-    subscription = await feed.follow(subject, None if last is None else _number_of(last))
+async def _follow(subject: Subject, feed: Feed, client: str, last: str | None) -> Response:
+    subscription = await feed.follow(subject, None if last is None else _number_of(last), client=client)
     return Response(status_code=204) if subscription is None else EventStream(feed, subscription)
 
 

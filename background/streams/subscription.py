@@ -12,23 +12,30 @@ from background.streams.queries import RUNS, Event, Position
 SLOW_BYTES = 1_000_000
 SLOW_SECONDS = 5.0
 """A client is dropped when so much waits for it, and it has taken nothing for so long."""
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 32 * 1024
 """As soon as it has taken so much, it is given the next: the rest waits here, where it is counted."""
 LARGE_BYTES = 50_000
 """Of a larger run only the newest state is sent, not a copy for each event of its many tasks."""
 
 
 class Subscription:
-    """Lives in the event loop. `subject` is `None` for all jobs.
+    """Lives in the event loop. `subject` is `None` for all jobs; `client` says whose it is (`limits.client_of`).
 
     The client has seen what goes up to `number` of its subject, or up to `position` of all jobs. With `behind` it has
     not seen all that was written since: the pages of that come first.
     """
 
     def __init__(
-        self, subject: Subject | None, *, number: int = 0, position: Position | None = None, behind: bool = False
+        self,
+        subject: Subject | None,
+        *,
+        client: str,
+        number: int = 0,
+        position: Position | None = None,
+        behind: bool = False,
     ) -> None:
         self.subject = subject
+        self.client = client
         self.number = number
         self.position = position or Position(0, 0, 0)
         self.behind = behind

@@ -1,16 +1,21 @@
-"""`/ui/`: the files of the web page, as they lie in `static`."""
+"""`/ui/`: the files of the web page, as they lie in `static`; and `/docs`, the API's own page."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 
-from starlette.responses import JSONResponse, Response
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from background.settings import get_settings
 
 STATIC = Path(__file__).parent / "static"
+DOCS = Path(__file__).parent / "docs.html"
 CONFIG = "config.json"
+METHODS = ("GET", "HEAD")
 
 # Nothing from another host, no script or style within the markup, no plug-in, no frame around it.
 POLICY = (
@@ -34,6 +39,8 @@ class Page(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, or a redirect to a directory's `/`. Raises `HTTPException` 404 or 405."""
+        if scope["method"] not in METHODS:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(METHODS)})
         response = config() if path == CONFIG else await super().get_response(path, scope)
         response.headers.update(HEADERS)
         return response
@@ -43,6 +50,17 @@ def config() -> Response:
     """What the page cannot know by itself: where Flower is, `null` when nobody has said."""
     flower = get_settings().flower_url
     return JSONResponse({"flower": str(flower) if flower else None})
+
+
+router = APIRouter()
+
+
+@router.get("/docs", include_in_schema=False)
+def docs() -> FileResponse:
+    """Swagger UI, from files of our own."""
+    # Its icons lie in its style sheet.
+    policy = POLICY.replace("img-src 'self'", "img-src 'self' data:")
+    return FileResponse(DOCS, headers={**HEADERS, "Content-Security-Policy": policy})
 
 
 page = Page()
