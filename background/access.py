@@ -44,8 +44,8 @@ class RequireKey:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed, answer the rest with a problem."""
         refusal = None
-        path = get_route_path(scope)
-        if self.keys and scope["type"] == "http" and not is_public(path):
+        path = get_route_path(scope) if scope["type"] == "http" else PUBLIC_PATHS[0]
+        if self.keys and not is_public(path):
             key = self._find(_given(Headers(scope=scope)))
             if key is None:
                 refusal = problem(

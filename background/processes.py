@@ -54,7 +54,8 @@ def api(context: typer.Context) -> None:
 
     settings = get_settings()
     address = ["--host", settings.api_host, "--port", str(settings.api_port)]
-    _become([*PYTHON, "uvicorn", "main:app", *address, "--timeout-graceful-shutdown", "3", *context.args])
+    options = ["--lifespan", "on", "--timeout-graceful-shutdown", "3"]
+    _become([*PYTHON, "uvicorn", "main:app", *address, *options, *context.args])
 
 
 def worker(context: typer.Context) -> None:

@@ -23,7 +23,7 @@ STUCK_SECONDS = 15.0
 """How long a client may take nothing of what waits for it."""
 WAITING_BYTES = 64 * 1024 * 1024
 """How much may wait for all clients together; then those go that have taken nothing for longest."""
-BUFFER_BYTES = 32 * 1024
+BUFFER_BYTES = 16 * 1024
 """How much is written ahead to one client."""
 BACKLOG = 128
 """How many connections are accepted at once, and so may come before one is counted."""

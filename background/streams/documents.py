@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,15 @@ class Document:
     data: bytes
     number: int
     ended: bool
+    _messages: dict[tuple[str, str], bytes] = field(default_factory=dict, compare=False, repr=False)
+
+    def message(self, identifier: str, kind: str) -> bytes:
+        """It as the data of an event, in the words of a stream; the same bytes for all who get it."""
+        found = self._messages.get((identifier, kind))
+        if found is None:
+            found = b"id: %b\nevent: %b\ndata: %b\n\n" % (identifier.encode(), kind.encode(), self.data)
+            self._messages[identifier, kind] = found
+        return found
 
 
 def job(job_id: int) -> Subject:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 PAGE = 200
 PAUSE_SECONDS = 0.05
 """Between two readings, so that many small transactions are read together."""
+TURN = 50
+"""How many clients are given what is new before requests have their turn."""
 FALLBACK_SECONDS = 5.0
 """It looks this often even without a notification."""
 POLL_SECONDS = 1.0
@@ -77,7 +79,9 @@ class Feed:
         now, following = await in_time(_horizon)
         if after is not None and after.xid >= following:
             raise Invalid("Last-Event-ID is of another database.", where=("header", "last-event-id"))
-        subscription = Subscription(None, client=client, position=after or now, behind=after is not None)
+        # What was read since `now` has been handed on without this one.
+        missed = self._position is not None and self._position > now
+        subscription = Subscription(None, client=client, position=after or now, behind=after is not None or missed)
         self._add(subscription)
         self._position = self._position or now
         return subscription
@@ -87,7 +91,7 @@ class Feed:
         while subscription.behind and subscription.is_empty and not subscription.ended:
             reached = self._position
             news = await asyncio.to_thread(_read, subscription.position, {})
-            _put(subscription, news)
+            _put(subscription, news.told)
             if not news.is_full and reached is not None:
                 subscription.position = max(subscription.position, reached)
                 # What was handed on to others meanwhile is on the next page.
@@ -162,18 +166,22 @@ class Feed:
         for subscription, subject in watching.items():
             seen[subject] = min(subscription.number, seen.get(subject, subscription.number))
         news = await asyncio.to_thread(_read, self._position, seen)
+        current = [each for each in self._subscriptions if each.subject is None and not each.behind]
+        if news.events:
+            # Whoever comes or has caught up from now on goes on behind these.
+            self._position = news.events[-1].position
         # One that came meanwhile may not have seen what this reading began with.
-        for subscription, subject in watching.items():
+        for turn, (subscription, subject) in enumerate(watching.items()):
+            await _let_others_run(turn)
             events, document = news.numbered.get((subject.log, subject.owner), []), news.found.get(subject)
             if events and document is not None:
                 subscription.put_numbered(events, document)
             elif events != []:
                 subscription.end()
-        for subscription in self._subscriptions:
-            if subscription.subject is None and not subscription.behind:
-                _put(subscription, news)
-        if news.events:
-            self._position = news.events[-1].position
+        told = news.told
+        for turn, subscription in enumerate(current):
+            await _let_others_run(turn)
+            _put(subscription, told)
         return news.is_full or news.is_held_back
 
 
@@ -194,11 +202,20 @@ class News:
         """Whether there may be more events of all jobs already."""
         return len(self.events) == PAGE
 
+    @property
+    def told(self) -> list[tuple[Event, Document | None]]:
+        """The events with their documents; a job that was deleted meanwhile has none."""
+        return [(event, self.found.get(documents.job(event.position.owner))) for event in self.events]
 
-def _put(subscription: Subscription, news: News) -> None:
-    for event in news.events:
-        # A job that was deleted meanwhile has no document.
-        if document := news.found.get(documents.job(event.position.owner)):
+
+async def _let_others_run(turn: int) -> None:
+    if turn % TURN == 0:
+        await asyncio.sleep(0)
+
+
+def _put(subscription: Subscription, told: Sequence[tuple[Event, Document | None]]) -> None:
+    for event, document in told:
+        if document is not None:
             subscription.put_event(event, document)
         subscription.position = max(subscription.position, event.position)
 

@@ -12,7 +12,7 @@ from background.streams.queries import RUNS, Event, Position
 SLOW_BYTES = 1_000_000
 SLOW_SECONDS = 5.0
 """A client is dropped when so much waits for it, and it has taken nothing for so long."""
-CHUNK_BYTES = 32 * 1024
+CHUNK_BYTES = 8 * 1024
 """As soon as it has taken so much, it is given the next: the rest waits here, where it is counted."""
 LARGE_BYTES = 50_000
 """Of a larger run only the newest state is sent, not a copy for each event of its many tasks."""
@@ -41,8 +41,9 @@ class Subscription:
         self.behind = behind
         self.ended = False
         self.dropped = asyncio.Event()
-        # The head of a message, and its document, which all clients share.
-        self._messages: deque[tuple[bytes, bytes]] = deque()
+        # Shared with all clients that get the same.
+        self._messages: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self._ready = asyncio.Event()
         self._sending_since: float | None = None
 
@@ -80,8 +81,8 @@ class Subscription:
             return None
         found = bytearray()
         while self._messages and len(found) < CHUNK_BYTES:
-            head, data = self._messages.popleft()
-            found += b"%bdata: %b\n\n" % (head, data)
+            found += self._messages.popleft()
+        self._waiting_bytes -= len(found)
         if not self._messages and not self.ended:
             self._ready.clear()
         self._sending_since = time.monotonic()
@@ -94,10 +95,12 @@ class Subscription:
     def _put(self, identifier: str, kind: str, document: Document) -> None:
         if self.ended:
             return
-        self._messages.append((f"id: {identifier}\nevent: {kind}\n".encode(), document.data))
+        message = document.message(identifier, kind)
+        self._messages.append(message)
+        self._waiting_bytes += len(message)
         self._ready.set()
         stuck = self._sending_since is not None and time.monotonic() - self._sending_since > SLOW_SECONDS
-        if stuck and sum(len(head) + len(data) for head, data in self._messages) > SLOW_BYTES:
+        if stuck and self._waiting_bytes > SLOW_BYTES:
             self.end()
             self._messages.clear()
             self.dropped.set()
