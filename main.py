@@ -9,6 +9,7 @@ from background import access, broker, logs, problems, system
 from background.documents import router as documents
 from background.jobs import registry
 from background.jobs import router as jobs
+from background.request_id import RequestId
 from background.requests import BodyLimit
 from background.settings import get_settings
 from background.streams import router as streams
@@ -28,6 +29,8 @@ app = FastAPI(
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
 app.add_middleware(access.RequireKey, keys=get_settings().known_keys)
+# The last one added is the outermost: a refusal has an id, too.
+app.add_middleware(RequestId)
 routers = (
     system.router,
     jobs.router,

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from background import log_context
 from background.problems import problem, responses
 from background.requests import drain
 from background.settings import ApiKey
@@ -45,6 +46,8 @@ class RequireKey:
         refusal = None
         if self.keys and scope["type"] == "http" and not is_public(scope["path"]):
             key = self._find(_given(Headers(scope=scope)))
+            if key is not None:
+                log_context.bind(actor=key.name)
             if key is None:
                 refusal = problem(
                     HTTPStatus.UNAUTHORIZED,

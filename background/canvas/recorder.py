@@ -28,7 +28,7 @@ from celery.signals import (
 )
 from celery.worker.request import Request
 
-from background import exact
+from background import exact, log_context
 from background.canvas import judge, results, task_queries
 from background.canvas.recording import changes, describe, find_call, note_sent, record, settle, told
 from background.canvas.states import TaskState
@@ -72,7 +72,8 @@ class RecordedRequest(Request):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Celery calls this after it has killed the task's process."""
-        super().on_timeout(soft, timeout)
+        with log_context.bound(task_id=self.id):
+            super().on_timeout(soft, timeout)
         if not soft:
             settle(
                 str(self.id),

@@ -13,6 +13,8 @@ from typing import IO, Self
 
 import psutil
 
+from background.escapes import indented
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 GUARD = Path(__file__).with_name("guard.py")
 GONE_SECONDS = 5.0
@@ -210,9 +212,9 @@ def passed_on(*, without: str | None = None, **extra: str) -> dict[str, str]:
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented; empty where there is none."""
+    """The last lines of a log, indented and with escapes; empty where there is none."""
     try:
         text = path.read_bytes()[-16_384:].decode(errors="replace")
     except OSError:
         return ""
-    return "".join(f"\n    {line}" for line in text.splitlines()[-lines:])
+    return indented("\n".join(text.splitlines()[-lines:]))
