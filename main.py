@@ -1,6 +1,8 @@
 """The FastAPI application: `uvicorn main:app`."""
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -13,6 +15,7 @@ from background.request_id import RequestId
 from background.requests import BodyLimit
 from background.settings import get_settings
 from background.streams import router as streams
+from background.streams.feed import Feed
 from background.web.router import page
 from background.workers import router as workers
 
@@ -20,15 +23,25 @@ logs.configure()
 # One that is declared wrong ends the process here.
 registry.pipelines()
 broker.limit_publisher()
+keys = access.Keys()
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Feed]]:
+    """What the process does for as long as it serves."""
+    keys.read_again_on_hangup()
+    async with streams.lifespan(app) as state:
+        yield state
+
 
 app = FastAPI(
     title="Celery Playground",
     version="0.1.0",
     description="A durable job pipeline and a canvas playground on FastAPI, Celery, Redis and PostgreSQL.",
-    lifespan=streams.lifespan,
+    lifespan=lifespan,
 )
 app.add_middleware(BodyLimit, max_upload_bytes=get_settings().max_upload_bytes)
-app.add_middleware(access.RequireKey, keys=get_settings().known_keys)
+app.add_middleware(access.RequireKey, keys=keys)
 # The last one added is the outermost: a refusal has an id, too.
 app.add_middleware(RequestId)
 routers = (
@@ -45,4 +58,4 @@ for part in routers:
 app.mount("/ui", page, name="page")
 problems.install(app)
 access.describe(app)
-access.warn_if_open(get_settings().known_keys, sys.argv)
+access.warn_if_open(keys, sys.argv)

@@ -17,6 +17,7 @@ LAYERS = [
         "background.redis_url",
         "background.settings",
         "background.jsontext",
+        "background.api_keys",
         "background.escapes",
         "background.log_context",
         "background.exact",
