@@ -17,7 +17,7 @@ from background import settings
 from background.api_keys import digest_of
 from background.settings import get_key_settings
 from tests.acceptance.test_bad_input import assert_problem
-from tests.support import ROOT, Process, free_port, running_api, wait_for
+from tests.support import ROOT, Process, free_port, running_api, running_worker, wait_for
 
 WRITE_KEY, READ_KEY = "w-secret-of-a-test", "r:with:colons:of-a-test"
 HASHED_KEY = "h-secret-of-a-test"
@@ -121,6 +121,54 @@ def test_a_stream_carries_the_key(guarded: httpx.Client) -> None:
     guarded.post(f"/jobs/{job}/cancel", headers=WRITE)
     assert_problem(guarded.get(f"/jobs/{job}/events"), 401)
     assert "event: cancelled" in guarded.get(f"/jobs/{job}/events", headers=READ).text
+
+
+def history(api: httpx.Client, job_id: int) -> list[tuple[str, str | None]]:
+    """What happened to a job, and who asked for it."""
+    events = api.get(f"/jobs/{job_id}", headers=READ).json()["events"]
+    return [(event["kind"], event["actor"]) for event in events]
+
+
+def test_the_history_says_who_asked(guarded: httpx.Client, tmp_path: Path) -> None:
+    other = {"X-API-Key": HASHED_KEY}
+    job = guarded.post("/jobs", json={"delay_seconds": 3600}, headers=WRITE).json()["job_id"]
+    guarded.post(f"/jobs/{job}/cancel", headers=other)
+    assert history(guarded, job) == [("created", "ops"), ("cancelled", "hashed")]
+    two = [{"params": {"step_seconds": 60}}, {"params": {"step_seconds": 0}}]
+    running, quick = (each["job_id"] for each in guarded.post("/jobs/batch", json={"jobs": two}, headers=other).json())
+    with running_worker(tmp_path / "worker.log"):
+        wait_for(lambda: guarded.get(f"/jobs/{running}", headers=READ).json()["steps"], what="the first step")
+        guarded.post(f"/jobs/{running}/cancel", headers=WRITE)
+        for each in (running, quick):
+            wait_for(lambda each=each: guarded.get(f"/jobs/{each}", headers=READ).json()["finished_at"])  # type: ignore[misc]
+        guarded.post(f"/jobs/{quick}/retry", json={"from_step": 3}, headers=WRITE)
+        wait_for(lambda: guarded.get(f"/jobs/{quick}", headers=READ).json()["status"] == "COMPLETED")
+    cancelled = [each for each in history(guarded, running) if each[0] != "progress"]
+    assert cancelled == [("created", "hashed"), ("started", None), ("cancel_requested", "ops"), ("cancelled", None)]
+    asked = [each for each in history(guarded, quick) if each[1] is not None]
+    assert asked == [("created", "hashed"), ("retried", "ops")]
+
+
+def test_the_command_line_shows_who_asked(guarded: httpx.Client) -> None:
+    job = guarded.post("/jobs", json={"delay_seconds": 3600}, headers=WRITE).json()["job_id"]
+    guarded.post(f"/jobs/{job}/cancel", headers={"X-API-Key": HASHED_KEY})
+    done = subprocess.run(
+        [sys.executable, "-m", "background", "job", str(job), "--url", str(guarded.base_url)],
+        cwd=ROOT,
+        env={**os.environ, "PLAYGROUND_API_KEY": READ_KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[-1] for line in lines if "created" in line and line[0] == "1"] == ["ops"]
+    assert [line[-1] for line in lines if "cancelled" in line] == ["hashed"]
+
+
+def test_without_keys_nobody_is_named(client: httpx.Client) -> None:
+    job = client.post("/jobs", json={"delay_seconds": 3600}).json()["job_id"]
+    client.post(f"/jobs/{job}/cancel")
+    assert history(client, job) == [("created", None), ("cancelled", None)]
 
 
 def test_a_large_body_is_refused_politely(guarded: httpx.Client) -> None:
