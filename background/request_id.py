@@ -24,7 +24,7 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if TOKEN.fullmatch(given) else uuid4().hex
+        request_id = given if TOKEN.fullmatch(given) else str(uuid4())
         # Until the request's own task ends: what the server says of an error comes after us.
         log_context.bind(request_id=request_id)
 

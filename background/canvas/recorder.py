@@ -67,13 +67,26 @@ class Trace:
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class RecordedRequest(Request):
+class NamedRequest(Request):
+    """A request whose id is in what the worker's main process logs when the process that ran it has died."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """The task took too long."""
+        with log_context.bound(task_id=self.id):
+            super().on_timeout(soft, timeout)
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """The task failed, or its process did."""
+        with log_context.bound(task_id=self.id):
+            super().on_failure(exc_info, send_failed_event, return_ok)
+
+
+class RecordedRequest(NamedRequest):
     """A request whose hard time limit is recorded by the worker's main process: the task itself is dead by then."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Celery calls this after it has killed the task's process."""
-        with log_context.bound(task_id=self.id):
-            super().on_timeout(soft, timeout)
+        super().on_timeout(soft, timeout)
         if not soft:
             settle(
                 str(self.id),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import psutil
 import pytest
 
 from tests.acceptance.test_canvas import finished
@@ -171,6 +172,28 @@ def test_what_a_task_says_stays_one_line_with_its_ids(
     assert asked_for["task_id"] == info
     for record in records(log, run):
         assert record["task_id"] == run
+
+
+@pytest.mark.parametrize("kind", ["job", "canvas"])
+def test_what_is_said_of_a_killed_process_has_the_id_of_its_task(
+    client: httpx.Client, tmp_path: Path, kind: str
+) -> None:
+    log = tmp_path / "worker.log"
+    with running_worker(log, "--pool=prefork", "--concurrency=1", env={"LOG_FORMAT": "json"}) as worker:
+        if kind == "job":
+            asked = client.post("/jobs", json={"params": {"step_seconds": 60}}).json()
+            wait_for(lambda: client.get(f"/jobs/{asked['job_id']}").json()["steps"])
+        else:
+            asked = client.post("/canvas", json={"task": "sleep", "args": [30]}).json()
+            wait_for(lambda: client.get(f"/result/{asked['task_id']}").json()["status"] == "STARTED")
+        for child in psutil.Process(worker.popen.pid).children():
+            child.kill()
+        said = wait_for(lambda: records(log, "Task handler raised error"))
+        assert said[0]["task_id"] == asked["task_id"]
+    if kind == "job":
+        client.post(f"/jobs/{asked['job_id']}/cancel")
+    else:
+        client.post(f"/result/{asked['task_id']}/cancel")
 
 
 def test_flower_logs_as_all_do(client: httpx.Client, tmp_path: Path) -> None:
