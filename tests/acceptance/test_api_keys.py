@@ -263,6 +263,15 @@ def test_an_api_with_unusable_keys_does_not_start(tmp_path: Path) -> None:
         assert "secret" not in done.stderr
 
 
+def test_a_worker_has_nothing_to_do_with_keys() -> None:
+    code = "import background.task.job_tasks; from background.settings import get_settings as get; print(get())"
+    env = {**os.environ, "API_KEYS": f"ops:write:{LONG}", "API_KEYS_FILE": "/nothing/here"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "api_keys" not in done.stdout
+
+
 def test_a_file_is_read_again_on_hangup(client: httpx.Client, tmp_path: Path) -> None:
     file, port = tmp_path / "keys", free_port()
     first, second = {"X-API-Key": f"{LONG}-1"}, {"X-API-Key": f"{LONG}-2"}
