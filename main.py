@@ -1,8 +1,7 @@
 """The FastAPI application: `uvicorn main:app`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -11,6 +10,7 @@ from background import access, broker, logs, problems, system
 from background.documents import router as documents
 from background.jobs import registry
 from background.jobs import router as jobs
+from background.request_id import RequestId
 from background.requests import BodyLimit
 from background.serving import connections
 from background.serving.answers import Answers
@@ -20,6 +20,7 @@ from background.serving.origins import OwnOrigin, names_of
 from background.serving.proxies import ForwardedPrefix, trusted_proxies
 from background.settings import get_settings
 from background.streams import router as streams
+from background.streams.feed import Feed
 from background.web import router as web
 from background.workers import router as workers
 
@@ -27,12 +28,14 @@ logs.configure()
 # One that is declared wrong ends the process here.
 registry.pipelines()
 broker.limit_publisher()
+keys = access.Keys()
 
 
 @asynccontextmanager
-async def lifespan(application: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-    """What lives as long as the application does."""
-    async with connections.watched(), streams.lifespan(application) as state:
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Feed]]:
+    """What the process does for as long as it serves."""
+    keys.read_again_on_hangup()
+    async with connections.watched(), streams.lifespan(app) as state:
         yield state
 
 
@@ -48,10 +51,11 @@ settings = get_settings()
 # Each stands before the ones above it.
 app.add_middleware(BodyLimit, max_upload_bytes=settings.max_upload_bytes)
 app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
-app.add_middleware(access.RequireKey, keys=settings.known_keys)
-app.add_middleware(OwnOrigin, names=names_of(settings, listens_on=option("--host")))
+app.add_middleware(access.RequireKey, keys=keys)
+app.add_middleware(OwnOrigin, names=names_of(settings, has_keys=bool(keys.known), listens_on=option("--host")))
 app.add_middleware(Answers)
 app.add_middleware(ForwardedPrefix, trusted=trusted_proxies())
+app.add_middleware(RequestId)
 routers = (
     system.router,
     jobs.router,
@@ -67,4 +71,4 @@ for part in routers:
 app.mount("/ui", web.page, name="page")
 problems.install(app)
 access.describe(app)
-access.warn_if_open(settings.known_keys)
+access.warn_if_open(keys)

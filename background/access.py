@@ -1,8 +1,10 @@
-"""API keys: who may ask, and who may change something. Without `API_KEYS` everybody may."""
+"""API keys: who may ask, and who may change something. Without `API_KEYS` and `API_KEYS_FILE` everybody may."""
 
+import asyncio
 import logging
-import secrets
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+from collections.abc import Iterator
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -12,10 +14,12 @@ from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from background import log_context
+from background.api_keys import ApiKey, digest_of
 from background.problems import problem, responses
 from background.requests import refuse
 from background.serving.options import option
-from background.settings import ApiKey
+from background.settings import get_key_settings, read_api_keys
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +35,37 @@ SCHEMES = {
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
+class Keys:
+    """The keys of this process: those it was started with, or what SIGHUP had it read from `API_KEYS_FILE` since."""
+
+    def __init__(self) -> None:
+        self.known = read_api_keys()
+
+    def read_again_on_hangup(self) -> None:
+        """From now on SIGHUP reads the file again, and never ends the process. To be called in its event loop."""
+        if threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.read_again)
+
+    def read_again(self) -> None:
+        """Take what the file has now; of one that cannot be used nothing. Says on one line what was done."""
+        if get_key_settings().api_keys_file is None:
+            logger.info("SIGHUP: API_KEYS_FILE is not set, so there are no keys to read again.")
+            return
+        try:
+            self.known = read_api_keys()
+        except SystemExit as error:
+            logger.error("SIGHUP: %s. The keys stay as they were.", error)
+        else:
+            logger.info("SIGHUP: API_KEYS_FILE has %s keys now.", len(self.known))
+
+
 class RequireKey:
     """ASGI middleware: 401 without a key of `keys`, 403 for one that may only read and wants to write.
 
     The key comes as `X-API-Key`, or as a Bearer token.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Sequence[ApiKey]) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Keys) -> None:
         self.app = app
         self.keys = keys
 
@@ -45,8 +73,10 @@ class RequireKey:
         """Pass on what is allowed, answer the rest with a problem."""
         refusal = None
         path = get_route_path(scope) if scope["type"] == "http" else PUBLIC_PATHS[0]
-        if self.keys and not is_public(path):
+        if self.keys.known and not is_public(path):
             key = self._find(_given(Headers(scope=scope)))
+            if key is not None:
+                log_context.bind(actor=key.name)
             if key is None:
                 refusal = problem(
                     HTTPStatus.UNAUTHORIZED,
@@ -55,8 +85,6 @@ class RequireKey:
                 )
             elif key.role == "read" and scope["method"] not in SAFE_METHODS and path not in CHANGES_NOTHING:
                 refusal = problem(HTTPStatus.FORBIDDEN, f"The key {key.name!r} may only read.")
-            else:
-                scope.setdefault("state", {})["actor"] = key.name
         if refusal is None:
             await self.app(scope, receive, send)
         else:
@@ -64,9 +92,9 @@ class RequireKey:
 
     def _find(self, given: bytes) -> ApiKey | None:
         """Every key is compared, and each in constant time, so that no duration tells how close a guess was."""
-        found = None
-        for key in self.keys:
-            if secrets.compare_digest(key.key.get_secret_value().encode(), given):
+        found, digest = None, digest_of(given)
+        for key in self.keys.known:
+            if key.is_that_of(digest):
                 found = key
         return found
 
@@ -84,10 +112,10 @@ def _given(headers: Headers) -> bytes:
     return key.encode("latin-1")
 
 
-def warn_if_open(keys: Sequence[ApiKey]) -> None:
+def warn_if_open(keys: Keys) -> None:
     """Say so where uvicorn lets other machines in, and there are no keys."""
     host = option("--host") or LOOPBACK_NAMES[0]
-    if not keys and not _is_loopback(host):
+    if not keys.known and not _is_loopback(host):
         logger.warning("The API is open to everybody who reaches %s: API_KEYS is not set.", host)
 
 
@@ -108,7 +136,7 @@ def describe(app: FastAPI) -> None:
         document.setdefault("components", {})["securitySchemes"] = SCHEMES
         for path, method, operation in _operations(document):
             if not is_public(path):
-                # An empty requirement: none is needed where API_KEYS is not set.
+                # An empty requirement: none is needed where there are no keys.
                 operation["security"] = [{name: []} for name in SCHEMES] + [{}]
                 writes = method.upper() not in SAFE_METHODS and path not in CHANGES_NOTHING
                 operation["responses"] |= {name: refusals[name] for name in (("401", "403") if writes else ("401",))}

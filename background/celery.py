@@ -10,7 +10,7 @@ from celery import Celery
 from celery.app.backends import by_url
 from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[attr-defined]
 from celery.exceptions import ImproperlyConfigured
-from celery.signals import setup_logging, worker_init
+from celery.signals import import_modules, setup_logging, worker_init
 from kombu import Exchange, Queue
 from sqlalchemy.exc import ArgumentError
 
@@ -121,6 +121,12 @@ def require_result_backend(value: str) -> None:
 
 if get_settings().celery_result_backend is not None:
     require_result_backend(get_settings().result_backend)
+
+
+@import_modules.connect
+def _log_as_all_do(**_: Any) -> None:
+    """Every `celery` command logs as all processes here do; Flower, which asks for none, would as Tornado does."""
+    logs.configure()
 
 
 @setup_logging.connect

@@ -1,4 +1,8 @@
-"""Logging of every process: one line a record, as text or as JSON (`LOG_FORMAT`)."""
+"""Logging of every process: one line a record, as text or as JSON (`LOG_FORMAT`).
+
+What comes from outside (names, errors, paths, headers) cannot begin a line or give orders to a terminal: such
+characters are written as escapes. Only a traceback goes over several lines, and all but the first are indented.
+"""
 
 import json
 import logging
@@ -9,13 +13,49 @@ from typing import Any
 from celery import Task
 from celery._state import get_current_task
 
+from background import log_context
+from background.escapes import escaped, indented
 from background.settings import get_settings
 
-TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+# The ids stand before the message: behind it, a message could end in ids of its own.
+TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s%(ids)s: %(message)s"
+
+
+def add_ids(record: logging.LogRecord) -> bool:
+    """A filter that lets all pass: gives the record, as `context`, the ids of what is being worked on."""
+    found: dict[str, int | str] = {}
+    task: Task[Any, Any] | None = get_current_task()
+    # Celery's main process runs no task, but logs what becomes of them.
+    told = getattr(record, "data", None)
+    if task is not None and task.request.id:
+        found = {"task_id": task.request.id, "task_name": task.name}
+    elif isinstance(told, dict) and "id" in told:
+        found = {"task_id": str(told["id"]), "task_name": str(told.get("name"))}
+    record.__dict__["context"] = {**log_context.current(), **found}
+    return True
+
+
+class TextFormatter(logging.Formatter):
+    """One line a record, its ids in brackets; of an exception the traceback, indented."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        context = getattr(record, "context", {})
+        ids = " ".join(f"{name}={value}" for name, value in context.items() if name != "task_name")
+        record.__dict__["ids"] = f" [{ids}]" if ids else ""
+        record.asctime = self.formatTime(record)
+        record.message = record.getMessage()
+        line = escaped(self.formatMessage(record))
+        if record.exc_info:
+            line += indented(self.formatException(record.exc_info))
+        return line + indented(record.stack_info or "")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record; inside a task also its `task_id` and `task_name`."""
+    """One JSON object a record, with its ids as fields; inside a task also the `task_name`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
@@ -24,22 +64,19 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "context", {}),
         }
-        task: Task[Any, Any] | None = get_current_task()
-        if task is not None and task.request.id:
-            entry |= {"task_id": task.request.id, "task_name": task.name}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        # JSON itself lets some line ends and control characters pass.
+        return escaped(json.dumps(entry, ensure_ascii=False, default=str), escape=lambda each: json.dumps(each)[1:-1])
 
 
 def configure(level: int | str = logging.INFO) -> None:
     """Send everything from `level` up to standard error, uvicorn's and Celery's records included."""
     handler = logging.StreamHandler(sys.stderr)
-    if get_settings().log_format == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        handler.setFormatter(logging.Formatter(TEXT_FORMAT))
+    handler.addFilter(add_ids)
+    handler.setFormatter(JsonFormatter() if get_settings().log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -26,6 +26,7 @@ from background.errors import (
     UnsupportedType,
     plain,
 )
+from background.request_id import of_answer
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +168,8 @@ def _methods_of(request: Request) -> list[str]:
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed here; the log has the details.")
+    detail = "Something failed here; the log has the details."
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, headers=of_answer())
 
 
 def install(app: FastAPI) -> None:

@@ -33,9 +33,10 @@ def migrate() -> None:
 def doctor() -> None:
     """Look at all that the processes need, and say what is wrong and what to do; exit code 1 if anything is."""
     try:
-        from background.settings import get_settings
+        from background.settings import get_settings, read_api_keys
 
         settings = get_settings()
+        read_api_keys()
         from background.doctor import examine
     except SystemExit as error:
         print(f"wrong  settings: {error}")
@@ -50,9 +51,10 @@ def doctor() -> None:
 
 def api(context: typer.Context) -> None:
     """Serve the API. Further options go to uvicorn."""
-    from background.settings import get_settings
+    from background.settings import get_settings, read_api_keys
 
     settings = get_settings()
+    read_api_keys()
     address = ["--host", settings.api_host, "--port", str(settings.api_port)]
     options = ["--lifespan", "on", "--timeout-graceful-shutdown", "3"]
     _become([*PYTHON, "uvicorn", "main:app", *address, *options, *context.args])

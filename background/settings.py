@@ -2,58 +2,39 @@
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from background import redis_url
+from background import api_keys, redis_url
+from background.api_keys import ApiKey
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 _HOST = re.compile(r"[A-Za-z0-9._*-]+|\[?[0-9A-Fa-f:.]+\]?")
 
 
-@dataclass(frozen=True)
-class ApiKey:
-    """One entry of `API_KEYS`: who it is for, what it may do, and the secret itself."""
-
-    name: str
-    role: Literal["read", "write"]
-    key: SecretStr
-
-
-def parse_api_keys(value: str) -> tuple[ApiKey, ...]:
-    """The entries of `name:role:key,…`. Raises `ValueError`, whose text shows no secret."""
-    found: list[ApiKey] = []
-    for number, entry in enumerate(value.split(","), start=1):
-        name, role, key = [*map(str.strip, entry.split(":", 2)), "", ""][:3]
-        if not name or not key or not (key.isascii() and key.isprintable()):
-            raise ValueError(f"entry {number} is not name:role:key")
-        if role not in ("read", "write"):
-            raise ValueError(f"the role of {name!r} must be read or write")
-        if any(name == each.name or key == each.key.get_secret_value() for each in found):
-            raise ValueError(f"the name or the key of {name!r} is there twice")
-        found.append(ApiKey(name, "write" if role == "write" else "read", SecretStr(key)))
-    return tuple(found)
+CONFIG = SettingsConfigDict(
+    env_file=".env",
+    # Some editors begin a file with a byte order mark.
+    env_file_encoding="utf-8-sig",
+    extra="ignore",
+    allow_inf_nan=False,
+    hide_input_in_errors=True,
+    env_ignore_empty=True,
+)
 
 
 class Settings(BaseSettings):
     """One field per variable; the variable's name is the field's in capitals."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        # Some editors begin a file with a byte order mark.
-        env_file_encoding="utf-8-sig",
-        extra="ignore",
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        env_ignore_empty=True,
-    )
+    model_config = CONFIG
 
     postgres_host: str = "localhost"
     postgres_port: int = Field(5432, ge=1, le=65535)
@@ -73,7 +54,6 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535)
     flower_port: int = Field(5555, ge=1, le=65535)
     flower_basic_auth: SecretStr | None = None
-    api_keys: SecretStr | None = None
     allowed_hosts: str | None = None
     requests_per_minute: PositiveInt = 120_000
     max_streams: PositiveInt = 2_000
@@ -103,13 +83,6 @@ class Settings(BaseSettings):
                 backend = ""
             if backend not in ("postgresql", "postgres"):
                 raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
-        return value
-
-    @field_validator("api_keys")
-    @classmethod
-    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parse_api_keys(value.get_secret_value())
         return value
 
     @field_validator("allowed_hosts")
@@ -198,16 +171,40 @@ class Settings(BaseSettings):
         return f"redis://{login}{host}:{self.redis_port}/0"
 
     @property
-    def known_keys(self) -> tuple[ApiKey, ...]:
-        """The keys of which every request needs one; none if everybody may ask."""
-        return parse_api_keys(self.api_keys.get_secret_value()) if self.api_keys else ()
-
-    @property
     def result_backend(self) -> str:
         """Where Celery keeps the results of canvas tasks; the broker unless told otherwise."""
         if self.celery_result_backend is not None:
             return self.celery_result_backend.get_secret_value()
         return self.broker_url
+
+
+class KeySettings(BaseSettings):
+    """The API's keys, or where they are. Apart from the others: no process but the API has any use for them."""
+
+    model_config = CONFIG
+
+    api_keys: SecretStr | None = None
+    api_keys_file: Path | None = None
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            api_keys.parse(value.get_secret_value())
+        return value
+
+    @field_validator("api_keys_file")
+    @classmethod
+    def _is_the_only_one(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("api_keys") is not None:
+            raise ValueError("API_KEYS is set as well; only one of the two can be")
+        return value
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What gives another process the same keys."""
+        given = {"API_KEYS": self.api_keys and self.api_keys.get_secret_value(), "API_KEYS_FILE": self.api_keys_file}
+        return {name: str(value) for name, value in given.items() if value is not None}
 
 
 @cache
@@ -216,8 +213,37 @@ def get_settings() -> Settings:
 
     Raises `SystemExit` with one line that names the variable when a value cannot be used.
     """
+    return _read(Settings)
+
+
+@cache
+def get_key_settings() -> KeySettings:
+    """Where the API's keys are, read once. Raises `SystemExit` as `get_settings` does."""
+    return _read(KeySettings)
+
+
+def read_api_keys() -> tuple[ApiKey, ...]:
+    """The keys of which every request needs one; none if everybody may ask. A file is read now, and each time.
+
+    Raises `SystemExit` with one line that names the variable.
+    """
+    settings = get_key_settings()
+    if settings.api_keys_file is None:
+        return api_keys.parse(settings.api_keys.get_secret_value()) if settings.api_keys else ()
     try:
-        return Settings()
+        return api_keys.parse(settings.api_keys_file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+    except UnicodeDecodeError:
+        reason = "is not UTF-8 text"
+    except ValueError as error:
+        reason = str(error)
+    raise SystemExit(f"API_KEYS_FILE: {settings.api_keys_file}: {reason}")
+
+
+def _read(kind: type[SettingsT]) -> SettingsT:
+    try:
+        return kind()
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")

@@ -28,7 +28,7 @@ from celery.signals import (
 )
 from celery.worker.request import Request
 
-from background import exact
+from background import exact, log_context
 from background.canvas import judge, results, task_queries
 from background.canvas.recording import changes, describe, find_call, note_sent, record, settle, told
 from background.canvas.states import TaskState
@@ -67,7 +67,21 @@ class Trace:
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class RecordedRequest(Request):
+class NamedRequest(Request):
+    """A request whose id is in what the worker's main process logs when the process that ran it has died."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """The task took too long."""
+        with log_context.bound(task_id=self.id):
+            super().on_timeout(soft, timeout)
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """The task failed, or its process did."""
+        with log_context.bound(task_id=self.id):
+            super().on_failure(exc_info, send_failed_event, return_ok)
+
+
+class RecordedRequest(NamedRequest):
     """A request whose hard time limit is recorded by the worker's main process: the task itself is dead by then."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import RowMapping
 
-from background import broker, database, exact
+from background import broker, database, exact, log_context
 from background.canvas import judge, recovery_queries, results, task_queries
 from background.canvas.recording import describe
 from background.canvas.states import LOST, TaskState
@@ -86,7 +86,8 @@ def _why_lost(run: RowMapping, task: RowMapping) -> tuple[str, str] | None:
 
 
 def _lose(task_id: str, message: str, *, how: str) -> None:
-    logger.warning("Task %s: %s.", task_id, message)
+    with log_context.bound(task_id=task_id):
+        logger.warning("Task %s: %s.", task_id, message)
     _settle(task_id, TaskState.FAILURE, error=json.dumps({"type": LOST, "message": message, "how": how}))
 
 

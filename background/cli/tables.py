@@ -85,7 +85,7 @@ def job_details(job: Json) -> RenderableType:
         ),
     )
     history = _table(
-        ["event", "at", "what", "step", "attempt", "message"],
+        ["event", "at", "what", "step", "attempt", "by", "message"],
         (
             [
                 event["number"],
@@ -93,6 +93,7 @@ def job_details(job: Json) -> RenderableType:
                 event["kind"],
                 event["step"],
                 event["attempt"],
+                event.get("actor") or event["worker"],
                 event["error"] or event["message"],
             ]
             for event in job.get("events", [])

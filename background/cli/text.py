@@ -1,12 +1,10 @@
 """Text from elsewhere, as a terminal may be given it."""
 
 import json
-import unicodedata
 from datetime import datetime
 from typing import Any
 
-NOT_SHOWN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Control characters, invisible format characters (text that runs backwards), half surrogates, odd line ends."""
+from background.escapes import escaped
 
 
 def clean(text: str, *, lines: bool = False) -> str:
@@ -14,11 +12,7 @@ def clean(text: str, *, lines: bool = False) -> str:
 
     With `lines`, line ends and tabs stay.
     """
-    kept = "\n\t" if lines else ""
-    return "".join(
-        each if each in kept or unicodedata.category(each) not in NOT_SHOWN else ascii(each)[1:-1]
-        for each in (text.expandtabs() if lines else text)
-    )
+    return escaped(text.expandtabs(), keep="\n\t") if lines else escaped(text)
 
 
 def short(value: Any, length: int = 60) -> str:

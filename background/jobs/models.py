@@ -137,6 +137,8 @@ job_events = Table(
     Column("worker", Text),
     Column("message", Text),
     Column("error", Text),
+    # Of what a client asked for: the name of its API key.
+    Column("actor", Text),
     # The transaction that wrote it: the order in which rows become visible.
     Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
     Index("ix_job_events_xid", "xid", "job_id", "number"),

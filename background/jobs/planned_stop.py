@@ -23,7 +23,7 @@ from celery.worker import state as celery_state
 from kombu.exceptions import KombuError
 from redis import RedisError
 
-from background import database
+from background import database, log_context
 from background.canvas import task_queries
 from background.canvas.batch import GATHER_SECONDS
 from background.errors import Unavailable
@@ -155,7 +155,8 @@ class PlannedStop:
                 if not request.acknowledged and not request.message.acknowledged:
                     request.message.reject(requeue=True)
             except (KombuError, RedisError, OSError) as error:
-                logger.warning("The message of %s could not be given back: %s", request.id, error)
+                with log_context.bound(task_id=request.id):
+                    logger.warning("The message of %s could not be given back: %s", request.id, error)
 
     @staticmethod
     def _others_run() -> bool:

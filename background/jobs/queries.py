@@ -18,6 +18,8 @@ from sqlalchemy import Connection, RowMapping, text
 from background import jsontext
 
 _EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error)"
+_ASKED = "INSERT INTO job_events (job_id, number, kind, step, attempt, actor)"
+"""An event that a client asked for; `actor` is the name of its key."""
 
 _STEP_BEGINS = """
     INSERT INTO job_steps (job_id, step_number, name, status, message, attempt)
@@ -58,7 +60,7 @@ WITH job AS (
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id, task_id, status, priority, run_at <= now() AS due
 ), event AS (
-    {_EVENT} SELECT id, 1, 'created', NULL, 0, NULL, NULL, NULL FROM job
+    {_ASKED} SELECT id, 1, 'created', NULL, 0, :actor FROM job
 )
 SELECT * FROM job ORDER BY id
 """)
@@ -76,9 +78,9 @@ WITH own AS (
     WHERE id = :job_id AND status IN ('PENDING', 'IN_PROGRESS')
     RETURNING *
 ), event AS (
-    {_EVENT}
+    {_ASKED}
     SELECT id, event_count, CASE status WHEN 'CANCELLED' THEN 'cancelled' ELSE 'cancel_requested' END,
-           NULL, attempt, NULL, NULL, NULL
+           NULL, attempt, :actor
     FROM own
 )
 SELECT status FROM own
@@ -103,7 +105,7 @@ WITH own AS (
 ), removed AS (
     DELETE FROM job_steps USING own WHERE job_steps.job_id = own.id AND job_steps.step_number >= :from_step
 ), event AS (
-    {_EVENT} SELECT id, event_count, 'retried', :from_step, attempt, NULL, NULL, NULL FROM own
+    {_ASKED} SELECT id, event_count, 'retried', :from_step, attempt, :actor FROM own
 )
 SELECT id, task_id, status, priority FROM own
 """)
@@ -286,15 +288,15 @@ SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND 
 """)
 
 
-def create(connection: Connection, jobs: Sequence[dict[str, Any]]) -> Sequence[RowMapping]:
+def create(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> Sequence[RowMapping]:
     """Insert PENDING jobs with their first events, in order; gives `id`, `task_id`, `status`, `priority` and `due`.
 
     Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `params_digest`, `priority`,
     `delay_seconds`, `max_attempts` and, if any, `idempotency_key` with `request_digest`. One whose key is taken is left
-    out.
+    out. `actor` is the name of the API key that asks, here and below.
     """
     numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
-    return connection.execute(_CREATE, {"jobs": jsontext.dumps(numbered)}).mappings().all()
+    return connection.execute(_CREATE, {"jobs": jsontext.dumps(numbered), "actor": actor}).mappings().all()
 
 
 def by_key(connection: Connection, key: str) -> RowMapping | None:
@@ -302,9 +304,9 @@ def by_key(connection: Connection, key: str) -> RowMapping | None:
     return connection.execute(_BY_KEY, {"key": key}).mappings().one_or_none()
 
 
-def cancel(connection: Connection, job_id: int) -> str | None:
+def cancel(connection: Connection, job_id: int, *, actor: str | None) -> str | None:
     """End a waiting job, or ask a running one to end; gives its status then, `None` when it has ended before."""
-    return connection.execute(_CANCEL, {"job_id": job_id}).scalar_one_or_none()
+    return connection.execute(_CANCEL, {"job_id": job_id, "actor": actor}).scalar_one_or_none()
 
 
 def lock(connection: Connection, job_id: int) -> RowMapping | None:
@@ -313,10 +315,17 @@ def lock(connection: Connection, job_id: int) -> RowMapping | None:
 
 
 def retry(
-    connection: Connection, *, job_id: int, from_step: int | None, params: str | None, params_digest: str | None
+    connection: Connection,
+    *,
+    job_id: int,
+    from_step: int | None,
+    params: str | None,
+    params_digest: str | None,
+    actor: str | None,
 ) -> RowMapping:
     """Make an ended job PENDING again, without its steps from `from_step` on; `params` is JSON text."""
     values = {"job_id": job_id, "from_step": from_step, "params": params, "params_digest": params_digest}
+    values["actor"] = actor
     return connection.execute(_RETRY, values).mappings().one()
 
 

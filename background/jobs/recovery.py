@@ -18,7 +18,7 @@ from celery.worker import state as celery_state
 from celery.worker.request import Request
 from sqlalchemy import Connection, RowMapping
 
-from background import broker, database
+from background import broker, database, log_context
 from background.broker import queue_length
 from background.canvas import recovery as canvas_recovery
 from background.celery import QUEUE, queue_of
@@ -146,7 +146,8 @@ def reap(steadiness: Steadiness) -> int:
                 failed=True,
             )
     for row in rows:
-        logger.warning("Job %s attempt %s: its worker was lost.", row["id"], row["attempt"])
+        with log_context.bound(job_id=row["id"], attempt=row["attempt"]):
+            logger.warning("Job %s attempt %s: its worker was lost.", row["id"], row["attempt"])
     return len(rows)
 
 
@@ -250,7 +251,8 @@ class Recovery:
         # A step that ended in time during an outage of PostgreSQL must be able to say so first.
         undisturbed = self._steadiness.undisturbed_for(get_settings().lease_seconds)
         for job_id in time_out(worker_id=self.worker_id) if active and undisturbed else ():
-            logger.warning("Job %s: its step timed out.", job_id)
+            with log_context.bound(job_id=job_id):
+                logger.warning("Job %s: its step timed out.", job_id)
             end_child(active.get(job_id))
 
     def _beat(self) -> None:

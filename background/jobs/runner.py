@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
-from background import database, jsontext
+from background import database, jsontext, log_context
 from background.errors import Unavailable
 from background.jobs import queries, registry, states, turned_away
 from background.jobs.deadline import Deadline
@@ -185,6 +185,7 @@ class Attempt:
             logger.info("Job %s attempt %s: %s", self.job_id, self.number, row["status"] if row else "no longer ours")
             return False
         self.step, self.step_failures = row["current_step"], row["step_failures"]
+        log_context.bind(step=self.step)
         self.step_seconds = row["step_seconds"]
         self.reported_at, self.told_at = time.monotonic(), None
         return True
@@ -290,10 +291,16 @@ def run(job_id: int, *, worker: str, worker_id: str, stopping: Callable[[], bool
     `worker` is the name people see; `worker_id` is a UUID that is new at each start of a worker; `stopping` says
     whether the worker is being stopped, so that a step's error is held against nobody.
     """
-    attempt = claim(job_id, worker=worker, worker_id=worker_id)
-    if attempt is None:
-        logger.info("Job %s: nothing to claim.", job_id)
-        return
+    with log_context.bound(job_id=job_id):
+        attempt = claim(job_id, worker=worker, worker_id=worker_id)
+        if attempt is None:
+            logger.info("Job %s: nothing to claim.", job_id)
+        else:
+            _run(attempt, stopping)
+
+
+def _run(attempt: Attempt, stopping: Callable[[], bool]) -> None:
+    log_context.bind(attempt=attempt.number, step=attempt.step)
     logger.info("Job %s attempt %s begins at step %s.", attempt.job_id, attempt.number, attempt.step)
     try:
         while attempt.advance(attempt.run_step()):

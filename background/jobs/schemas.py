@@ -107,7 +107,7 @@ class Step(BaseModel):
 
 
 class Event(BaseModel):
-    """One entry of a job's history."""
+    """One entry of a job's history. `actor` is the name of the API key that asked for it, if one did."""
 
     number: int
     kind: EventKind
@@ -117,6 +117,7 @@ class Event(BaseModel):
     worker: str | None
     message: str | None
     error: str | None
+    actor: str | None
 
 
 class WaitingFacts(BaseModel):

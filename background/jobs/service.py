@@ -24,6 +24,7 @@ from background.jobs.schemas import (
     still_accepted,
 )
 from background.jobs.states import JobStatus
+from background.log_context import actor
 from background.settings import get_settings
 from background.workers import queries as workers
 
@@ -40,7 +41,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMappi
     while True:
         since = time.monotonic()
         with database.transaction() as connection:
-            if made := queries.create(connection, [{**job, "task_id": str(uuid4())}]):
+            if made := queries.create(connection, [{**job, "task_id": str(uuid4())}], actor=actor()):
                 break
             before = queries.by_key(connection, str(key))
         # It may have been deleted between the two statements; then the key is free again.
@@ -61,7 +62,7 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[RowMapping]:
     ]
     since = time.monotonic()
     with database.transaction() as connection:
-        made = queries.create(connection, jobs)
+        made = queries.create(connection, jobs, actor=actor())
     dispatch.publish([job for job in made if job["due"]], since=since)
     return made
 
@@ -69,7 +70,7 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[RowMapping]:
 def cancel_job(job_id: int) -> None:
     """End a waiting job; ask a running one to end. Raises `NotFound`, or `Conflict` when it has ended."""
     with database.transaction() as connection:
-        if queries.cancel(connection, job_id) is None:
+        if queries.cancel(connection, job_id, actor=actor()) is None:
             raise _why_not(queries.lock(connection, job_id), job_id, "it cannot be cancelled any more", "job_ended")
 
 
@@ -101,7 +102,7 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         if pipeline and request.replan:
             keys = states.replanned(row["step_names"], row["step_keys"], step_names)
             queries.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **_plan(pipeline))
-        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, **params)
+        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, actor=actor(), **params)
     dispatch.publish([job], since=since)
 
 

@@ -9,11 +9,14 @@ from typing import IO
 
 from rich.console import Console as Terminal
 
+from background.escapes import escaped
 from background.local.processes import Child
 
 COLOURS = (36, 33, 35, 32, 34, 31)
 WIDTH = 8
 LINE_LIMIT = 64 * 1024
+CONTINUED = "    "
+"""Stands before the rest of a line that was longer: no part of a line looks like one."""
 BACKLOG = 10_000
 
 
@@ -55,9 +58,12 @@ class Console:
             written.wait(timeout)
 
     def _follow(self, name: str, output: IO[bytes]) -> None:
+        before = ""
         with output:
             while line := output.readline(LINE_LIMIT):
-                self.say(line.decode(errors="replace").rstrip("\r\n"), name=name)
+                text = line.decode(errors="backslashreplace").rstrip("\r\n").expandtabs()
+                self.say(before + escaped(text), name=name)
+                before = "" if line.endswith(b"\n") else CONTINUED
 
     def _prefix(self, name: str) -> str:
         if name not in self._names:

@@ -20,7 +20,7 @@ from background.local.plan import Plan, make_plan
 from background.local.processes import LocalError, tail
 from background.local.supervisor import Interrupts, Stopped, Supervisor
 from background.local.up import api, migration, worker
-from background.settings import Settings, get_settings
+from background.settings import KeySettings, Settings, get_key_settings, get_settings, read_api_keys
 
 START_SECONDS = 120.0
 RUN_SECONDS = 90.0
@@ -45,13 +45,13 @@ def demo(home: Path, interrupts: Interrupts) -> int:
     """
     with only_one(home / "lock") as lock:
         settings = get_settings()
-        key = secrets.token_urlsafe() if settings.api_keys else None
-        plan = make_plan(settings, home, **_changes(settings, key))
+        key, keys = _with_a_key_of_ours(get_key_settings(), home)
+        plan = make_plan(settings, home, **_changes(settings))
         logs = home / "logs"
         supervisor = Supervisor(
             servers=plan.servers,
             preparations=[migration(plan, log=logs / "migrate.log")],
-            services=[api(plan, log=logs / "api.log"), worker(plan, log=logs / "worker.log")],
+            services=[api(plan, keys=keys, log=logs / "api.log"), worker(plan, log=logs / "worker.log")],
             console=Console(),
             interrupts=interrupts,
             restart=False,
@@ -60,13 +60,26 @@ def demo(home: Path, interrupts: Interrupts) -> int:
         return _perform(supervisor, Play(plan, supervisor, logs, key=key))
 
 
-def _changes(settings: Settings, key: str | None) -> dict[str, object]:
-    """What differs from `up`: nobody has to know the port, and nobody wants to wait long. `key` is known, too."""
+def _with_a_key_of_ours(settings: KeySettings, home: Path) -> tuple[str | None, dict[str, str]]:
+    """Where the API wants keys: one for us, and what the API is given so that it takes ours."""
+    read_api_keys()
+    if not settings.environment:
+        return None, {}
+    key = secrets.token_urlsafe()
+    entry = f"demo-{secrets.token_hex(4)}:write:{key}"
+    if settings.api_keys is not None:
+        return key, {"API_KEYS": f"{settings.api_keys.get_secret_value()},{entry}"}
+    file = home / "demo-keys"
+    file.touch(mode=0o600)
+    file.write_text(entry)
+    return key, {"API_KEYS_FILE": str(file)}
+
+
+def _changes(settings: Settings) -> dict[str, object]:
+    """What differs from `up`: nobody has to know the port, and nobody wants to wait long."""
     changes: dict[str, object] = {"api_port": free_port(reachable(settings.api_host), settings.api_port)}
     if "step_seconds" not in settings.model_fields_set:
         changes["step_seconds"] = 1.0
-    if settings.api_keys and key:
-        changes["api_keys"] = f"{settings.api_keys.get_secret_value()},{key}:write:{key}"
     return changes
 
 

@@ -13,9 +13,13 @@ from typing import IO, Self
 
 import psutil
 
+from background.escapes import indented
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 GUARD = Path(__file__).with_name("guard.py")
 GONE_SECONDS = 5.0
+KEYS = "API_KEYS"
+"""So begin the names of the variables that have the API's keys."""
 
 
 class LocalError(Exception):
@@ -137,7 +141,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-I", "-S", str(GUARD)], env=passed_on(), stdin=subprocess.PIPE, start_new_session=True
         )
 
     def add(self, child: Child) -> None:
@@ -203,16 +207,18 @@ def end(processes: Sequence[psutil.Process], *, number: signal.Signals, patience
 def passed_on(*, without: str | None = None, **extra: str) -> dict[str, str]:
     """The environment that a child inherits, with `extra` on top; nothing is read from it here.
 
-    `without` leaves out the names that begin so: PostgreSQL takes PGPORT, PGDATESTYLE and others for settings.
+    `without` leaves out the names that begin so: PostgreSQL takes PGPORT, PGDATESTYLE and others for settings. The
+    API's keys are never inherited: only the API is given them.
     """
-    kept = {name: value for name, value in os.environ.items() if without is None or not name.startswith(without)}
+    dropped = (KEYS, without) if without else (KEYS,)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, **extra}
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented; empty where there is none."""
+    """The last lines of a log, indented and with escapes; empty where there is none."""
     try:
         text = path.read_bytes()[-16_384:].decode(errors="replace")
     except OSError:
         return ""
-    return "".join(f"\n    {line}" for line in text.splitlines()[-lines:])
+    return indented("\n".join(text.splitlines()[-lines:]))

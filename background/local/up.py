@@ -1,5 +1,6 @@
 """`run.py up`: the whole system until Ctrl-C."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from background.local.checks import answers, works
@@ -9,7 +10,7 @@ from background.local.plan import Plan, make_plan, require_ports
 from background.local.processes import LocalError
 from background.local.server import HOST
 from background.local.supervisor import Interrupts, Service, Stopped, Supervisor, python_module
-from background.settings import get_settings
+from background.settings import get_key_settings, get_settings, read_api_keys
 
 
 def up(home: Path, interrupts: Interrupts) -> int:
@@ -19,13 +20,15 @@ def up(home: Path, interrupts: Interrupts) -> int:
     """
     with only_one(home / "lock") as lock:
         settings = get_settings()
+        read_api_keys()
+        keys = get_key_settings().environment
         require_ports(settings)
         plan = make_plan(settings, home, flower_url=settings.flower_url or f"http://{HOST}:{settings.flower_port}")
         console = Console()
         supervisor = Supervisor(
             servers=plan.servers,
             preparations=[migration(plan)],
-            services=[api(plan), worker(plan), flower(plan)],
+            services=[api(plan, keys=keys), worker(plan), flower(plan)],
             console=console,
             interrupts=interrupts,
             keep=[lock],
@@ -72,10 +75,10 @@ def migration(plan: Plan, *, log: Path | None = None) -> Service:
     return Service(name="migrate", argv=python_module("background", "migrate"), env=plan.env, log=log)
 
 
-def api(plan: Plan, *, log: Path | None = None) -> Service:
-    """Ready when database and broker answer through it."""
+def api(plan: Plan, *, keys: Mapping[str, str], log: Path | None = None) -> Service:
+    """Ready when database and broker answer through it. It alone is given `keys`, as its environment has them."""
     ready = answers(plan.settings.api_host, plan.settings.api_port, "/ready")
-    return Service(name="api", argv=python_module("background", "api"), env=plan.env, ready=ready, log=log)
+    return Service(name="api", argv=python_module("background", "api"), env={**plan.env, **keys}, ready=ready, log=log)
 
 
 def worker(plan: Plan, *, log: Path | None = None) -> Service:

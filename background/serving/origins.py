@@ -33,9 +33,9 @@ class Refusal:
     detail: str
 
 
-def names_of(settings: Settings, *, listens_on: str | None = None) -> Sequence[str] | None:
+def names_of(settings: Settings, *, has_keys: bool, listens_on: str | None = None) -> Sequence[str] | None:
     """The names that are answered, in lower case; `None` for any. `listens_on` is where uvicorn was told to listen."""
-    if settings.allowed_hosts is None and settings.known_keys:
+    if settings.allowed_hosts is None and has_keys:
         return None
     own = settings.allowed_hosts.split(",") if settings.allowed_hosts else [settings.api_host, listens_on or ""]
     return (*LOOPBACK_NAMES, *(name.strip().strip("[]").lower() for name in own))

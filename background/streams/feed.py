@@ -5,6 +5,7 @@ It works only while somebody listens, and lives in the event loop; what blocks r
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +118,8 @@ class Feed:
         # Something may have happened since its state was read.
         self._woken.set()
         if self._reading is None:
-            self._reading = asyncio.create_task(self._keep_reading())
+            # It works for all streams: not in the context of the request that came first.
+            self._reading = asyncio.create_task(self._keep_reading(), context=contextvars.Context())
 
     def _end_all(self) -> None:
         for subscription in self._subscriptions:

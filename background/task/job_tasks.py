@@ -13,6 +13,7 @@ from celery.signals import celeryd_after_setup, task_prerun, worker_ready, worke
 from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
+from background.canvas.recorder import NamedRequest
 from background.celery import celery_app, queue_of
 from background.errors import Unavailable
 from background.jobs import recovery, registry, runner
@@ -78,6 +79,13 @@ def end_tasks(state: Any, task_ids: list[str]) -> None:
                 request.terminate(pool, signal="SIGTERM")
 
 
+class JobTask(Task):  # type: ignore[type-arg]
+    """What the task that runs jobs is for Celery."""
+
+    abstract = True
+    Request = NamedRequest  # type: ignore[assignment]  # a class is as good as its name
+
+
 def run_job(self: "Task[Any, Any]", job_id: int) -> None:
     """Claim the job and run its steps, if there is anything to claim."""
     if not isinstance(job_id, int):  # it comes from anywhere
@@ -90,4 +98,4 @@ def run_job(self: "Task[Any, Any]", job_id: int) -> None:
 
 
 for _name in JOB_TASKS:
-    celery_app.task(name=_name, base=Task, bind=True, ignore_result=True)(run_job)
+    celery_app.task(name=_name, base=JobTask, bind=True, ignore_result=True)(run_job)

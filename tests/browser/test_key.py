@@ -77,3 +77,21 @@ def test_a_refusal_from_before_the_key_asks_for_no_other(visitor: BrowserContext
     expect(page.get_by_role("dialog")).to_have_count(0)
     held[0].continue_()
     expect_live(page)
+
+
+@pytest.mark.parametrize(("language", "head"), [("en", "By"), ("ko", "누가")])
+def test_the_history_shows_whose_key_asked(
+    new_context: Callable[..., BrowserContext], watch: Watch, guarded: str, language: str, head: str
+) -> None:
+    watch.allow("status of 40[13]")
+    with httpx.Client(base_url=guarded, headers={"X-API-Key": WRITE}) as editor:
+        job = editor.post("/jobs", json={"delay_seconds": 3600}).json()["job_id"]
+        assert editor.post(f"/jobs/{job}/cancel").status_code == 202
+    for width in (1280, 360):
+        page = new_context(base_url=guarded, locale=language, viewport={"width": width, "height": 800}).new_page()
+        page.goto(f"/ui/#/jobs/{job}?tab=events")
+        page.locator('input[name="api-key"]').fill(READ)
+        page.keyboard.press("Enter")
+        line = page.locator('tr[data-event="cancelled"]')
+        expect(line.get_by_text("editor", exact=True)).to_be_visible()
+        expect(page.locator(".history th", has_text=head)).to_have_count(1)

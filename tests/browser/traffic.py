@@ -137,7 +137,7 @@ def begin() -> Moving:
         "max_attempts": 3,
     }
     with transaction() as connection:
-        job_id = queries.create(connection, [job])[0]["id"]
+        job_id = queries.create(connection, [job], actor=None)[0]["id"]
         row = queries.claim(
             connection,
             job_id=job_id,

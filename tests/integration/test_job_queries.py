@@ -29,7 +29,7 @@ def create(connection: Connection, *, pipeline: str = "demo") -> int:
         "delay_seconds": 0,
         "max_attempts": 3,
     }
-    return int(queries.create(connection, [job])[0]["id"])
+    return int(queries.create(connection, [job], actor=None)[0]["id"])
 
 
 @pytest.fixture

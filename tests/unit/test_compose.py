@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from background.settings import Settings
+from background.settings import KeySettings, Settings
 from tests.support import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -73,7 +73,13 @@ def test_every_setting_reaches_the_application() -> None:
     given = set(SERVICES["api"]["environment"])
     fixed_inside = {"POSTGRES_PORT", "REDIS_PORT", "API_PORT", "FLOWER_PORT", "DATA_DIR"}
     replaced = {"DATABASE_URL", "DATABASE_LISTEN_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}
-    assert given == {name.upper() for name in Settings.model_fields} - fixed_inside - replaced
+    known = {*Settings.model_fields, *KeySettings.model_fields}
+    assert given == {name.upper() for name in known} - fixed_inside - replaced
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "api"])
+def test_only_the_api_gets_the_keys(name: str) -> None:
+    assert not [each for each in SERVICES[name].get("environment", {}) if each.startswith("API_KEYS")]
 
 
 def test_the_image_is_slim_locked_and_runs_as_an_ordinary_user() -> None:

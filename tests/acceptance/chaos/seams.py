@@ -75,8 +75,8 @@ def publish_before_commit() -> None:
 
     create, publish = queries.create, dispatch.publish
 
-    def create_and_publish(connection: Any, jobs: Any) -> Any:
-        made = create(connection, jobs)
+    def create_and_publish(connection: Any, jobs: Any, **asked: Any) -> Any:
+        made = create(connection, jobs, **asked)
         publish([job for job in made if job["due"]], since=time.monotonic())
         return made
 

@@ -21,14 +21,14 @@ from background.local.lock import only_one
 from background.local.plan import make_plan, require_ports
 from background.local.processes import LocalError, lives
 from background.local.supervisor import Interrupts
-from background.settings import Settings
+from background.settings import KeySettings, Settings
 from tests.support import Process, free_port, wait_for
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server is named, whatever the other tests use."""
-    for name in Settings.model_fields:
+    for name in (*Settings.model_fields, *KeySettings.model_fields):
         monkeypatch.delenv(name.upper(), raising=False)
 
 
@@ -209,6 +209,14 @@ def completed(api: str, number: int) -> bool:
     return bool(httpx.get(f"{api}/jobs/{number}").json()["status"] == "COMPLETED")
 
 
+def key_holders(command: Command) -> set[str]:
+    """Which of the processes that `up` has started have a key in their environment."""
+    children = [each for each in command.remaining() if "background.local" not in each.cmdline()]
+    assert len(children) > 5
+    holders = [each for each in children if any(name.startswith("API_KEYS") for name in each.environ())]
+    return {word for each in holders for word in each.cmdline() if word in ("uvicorn", "celery", "worker", "flower")}
+
+
 def test_up_serves_keeps_its_data_and_leaves_nothing(command: Command) -> None:
     first = command.start("up")
     first.wait_for_line("Ready.", seconds=60)
@@ -225,9 +233,13 @@ def test_up_serves_keeps_its_data_and_leaves_nothing(command: Command) -> None:
     assert first.popen.wait(20) == 0
     assert command.remaining() == []
 
+    command.env["API_KEYS"] = "ops:write:a-key-for-this-test"
     third = command.start("up")
     third.wait_for_line("Ready.", seconds=60)
-    assert completed(command.api, number)
+    assert httpx.get(f"{command.api}/jobs").status_code == 401
+    assert key_holders(command) == {"uvicorn"}
+    job = httpx.get(f"{command.api}/jobs/{number}", headers={"X-API-Key": "a-key-for-this-test"}).json()
+    assert job["status"] == "COMPLETED"
     assert third.stop() == 0
     assert command.remaining() == []
 
@@ -262,8 +274,13 @@ def test_an_unusable_value_is_named(command: Command) -> None:
     assert re.fullmatch(r"API_PORT: .*\n", process.output)
 
 
-def test_the_demo_succeeds_even_where_the_api_port_is_taken(command: Command, taken: int) -> None:
+@pytest.mark.parametrize("keys", ["none", "API_KEYS", "API_KEYS_FILE"])
+def test_the_demo_succeeds_even_where_the_api_port_is_taken(command: Command, taken: int, keys: str) -> None:
     command.env["API_PORT"] = str(taken)
+    (command.home / "keys").write_text("ops:read:a-key-for-this-test\n")
+    if keys != "none":
+        given = {"API_KEYS": "ops:read:a-key-for-this-test", "API_KEYS_FILE": str(command.home / "keys")}
+        command.env[keys] = given[keys]
     process = command.start("demo")
     assert process.popen.wait(90) == 0, process.output
     for expected in ("COMPLETED", "Final result: 50", "[5, 6]", "Final result: [5, 6]", "Report: "):

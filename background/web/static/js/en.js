@@ -253,6 +253,7 @@ export default {
   "facts.number": "No.",
   "facts.time": "Time",
   "facts.event": "Event",
+  "facts.by": "By",
   "facts.message": "Message",
   "events.older": "Older events",
   "event.created": "Created",

@@ -247,6 +247,7 @@ export default {
   "facts.number": "번호",
   "facts.time": "시각",
   "facts.event": "이벤트",
+  "facts.by": "누가",
   "facts.message": "메시지",
   "events.older": "이전 기록",
   "event.created": "생성됨",

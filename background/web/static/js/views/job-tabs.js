@@ -204,7 +204,7 @@ function olderButton(older) {
 
 const eventTable = (job) =>
   plainTable(
-    ["number", "time", "event", "step", "attempt", "worker", "message"].map((name) => t(`facts.${name}`)),
+    ["number", "time", "event", "step", "attempt", "by", "message"].map((name) => t(`facts.${name}`)),
     job.events.map(eventRow),
     "history",
   );
@@ -224,12 +224,12 @@ function eventRow(event) {
     h("span", { title: event.kind }, eventWord(event.kind)),
     event.step ? number(event.step) : "",
     event.attempt ? number(event.attempt) : "",
-    event.worker ?? "",
+    event.actor ?? event.worker ?? "",
     message,
   ];
   return h(
     "tr",
-    { "data-event": event.kind },
+    { "data-event": event.kind, "data-actor": event.actor },
     cells.map((cell) => h("td", {}, cell)),
   );
 }

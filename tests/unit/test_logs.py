@@ -1,0 +1,161 @@
+"""A log line is one line, and no text from elsewhere looks like another one."""
+
+import asyncio
+import io
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from background import log_context
+from background.local.console import LINE_LIMIT, Console
+from background.logs import JsonFormatter, TextFormatter, add_ids
+
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ +[\w.]+( \[[^\]]+\])?: ")
+FORGED = "2026-01-01 00:00:00,000 INFO    background.access: ops may write"
+NASTY = [
+    f"x{end}{FORGED}" for end in ("\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
+] + ["\x1b[2J\x1b[31mred", "\x9b2J", "\x07\x08\x7f", "\u202eback\u202c", "\u2066x\u2069", "\u200b", "\udc80"]
+
+
+class Log:
+    """A logger of its own, with what it has written."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        self.stream = io.StringIO()
+        handler = logging.StreamHandler(self.stream)
+        handler.setFormatter(formatter)
+        handler.addFilter(add_ids)
+        self.logger = logging.Logger("background.test")  # noqa: LOG001  (one that nobody else has)
+        self.logger.addHandler(handler)
+
+    @property
+    def text(self) -> str:
+        """What it has written, without the last line end."""
+        return self.stream.getvalue().removesuffix("\n")
+
+
+@pytest.fixture
+def plain() -> Log:
+    """A log as text."""
+    return Log(TextFormatter())
+
+
+@pytest.fixture
+def as_json() -> Log:
+    """A log as JSON."""
+    return Log(JsonFormatter())
+
+
+@pytest.fixture(autouse=True)
+def no_context() -> Iterator[None]:
+    """What a test binds is gone after it."""
+    with log_context.bound():
+        yield
+
+
+def is_harmless(line: str) -> bool:
+    """Whether no terminal and no reader sees more in this than one line of characters."""
+    return line.isprintable()
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_message_is_one_line(plain: Log, text: str) -> None:
+    plain.logger.info("failed: %s", text)
+    assert is_harmless(plain.text)
+    assert LINE.match(plain.text)
+    assert len(plain.text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_line_of_an_error_looks_like_one_of_the_log(plain: Log, text: str) -> None:
+    try:
+        try:
+            raise KeyError(text)
+        except KeyError as error:
+            raise RuntimeError(text) from error
+    except RuntimeError:
+        plain.logger.exception("failed")
+    first, *rest = plain.text.split("\n")
+    assert LINE.match(first)
+    assert [line for line in rest if "Traceback (most recent call last)" in line]
+    assert all(is_harmless(line) and line.startswith("    ") for line in rest)
+    assert plain.text.splitlines() == [first, *rest]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_json_is_an_object_a_line(as_json: Log, text: str) -> None:
+    try:
+        raise RuntimeError(text)
+    except RuntimeError:
+        as_json.logger.exception("failed: %s 한국어", text)
+    assert is_harmless(as_json.text)
+    assert "한국어" in as_json.text
+    found = json.loads(as_json.text)
+    assert found["message"] == f"failed: {text} 한국어"
+    assert text in found["exception"]
+
+
+def test_the_ids_stand_where_no_message_can_forge_them(plain: Log) -> None:
+    with log_context.bound(request_id="r-1", actor="ops]: x\n"):
+        plain.logger.info("[actor=other]: hello")
+    assert plain.text.endswith(r"background.test [request_id=r-1 actor=ops]: x\n]: [actor=other]: hello")
+
+
+def test_json_has_the_ids_as_fields(as_json: Log) -> None:
+    with log_context.bound(job_id=7):
+        log_context.bind(attempt=2, step=1)
+        as_json.logger.info("hello")
+    as_json.logger.info("later")
+    inside, outside = map(json.loads, as_json.text.splitlines())
+    assert (inside["job_id"], inside["attempt"], inside["step"]) == (7, 2, 1)
+    assert not {"job_id", "attempt", "step"} & set(outside)
+
+
+def test_what_celery_says_of_a_task_has_its_id(as_json: Log) -> None:
+    as_json.logger.info("Task %(name)s[%(id)s] received", {"name": "add", "id": "t-1"}, extra={"data": {"id": "t-1"}})
+    assert json.loads(as_json.text)["task_id"] == "t-1"
+
+
+def test_requests_do_not_see_each_others_ids() -> None:
+    async def one(number: int) -> object:
+        log_context.bind(request_id=str(number))
+        await asyncio.sleep(0)
+        return await asyncio.to_thread(lambda: log_context.current()["request_id"])
+
+    async def many() -> list[object]:
+        return await asyncio.gather(*map(one, range(20)))
+
+    assert asyncio.run(many()) == [str(number) for number in range(20)]
+    assert log_context.current() == {}
+
+
+def shown(written: bytes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines on the terminal after a program has written this."""
+    monkeypatch.setattr(sys, "stdout", sys.__stdout__)
+    console = Console()
+    thread = threading.Thread(target=console._follow, args=("worker", io.BytesIO(written)))
+    thread.start()
+    thread.join()
+    console.flush()
+    return capfd.readouterr().out.removesuffix("\n").split("\n")
+
+
+@pytest.mark.parametrize("text", [text for text in NASTY if "\n" not in text])
+def test_the_console_obeys_no_program(
+    text: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = shown(f"{text}\n".encode(errors="surrogateescape"), monkeypatch, capfd)
+    assert line.startswith("worker  | ")
+    assert is_harmless(line)
+
+
+def test_the_rest_of_a_long_line_does_not_look_like_one(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = shown(b"x" * LINE_LIMIT + FORGED.encode() + b"\nnext\n", monkeypatch, capfd)
+    assert lines == ["worker  | " + "x" * LINE_LIMIT, f"worker  |     {FORGED}", "worker  | next"]
