@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     flower_basic_auth: SecretStr | None = None
     allowed_hosts: str | None = None
     requests_per_minute: PositiveInt = 120_000
-    max_streams: PositiveInt = 2_000
+    max_streams: PositiveInt = 500
     flower_url: AnyHttpUrl | None = None
 
     data_dir: Path = Path("data")

@@ -7,6 +7,7 @@ and looks at all of them every second.
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import time
@@ -30,6 +31,7 @@ BACKLOG = 128
 SPARE_DESCRIPTORS = 256
 """For databases, files and children, beside those that `BACKLOG` may take."""
 MOST_DESCRIPTORS = 65_536
+CROWD = 200
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 60.0
 
@@ -42,6 +44,7 @@ class Watch:
         self._connections: dict[Any, Connection] = {}
         self._closed = 0
         self._told = -TELL_SECONDS
+        self._peak = 0
 
     def came(self, protocol: Any) -> None:
         """A new connection. Beyond the most, the one that has been silent for longest makes room, or it goes itself."""
@@ -64,6 +67,7 @@ class Watch:
                     self._close(each)
             self._make_room()
             self._tell()
+            self._give_back_memory()
 
     def _make_room(self) -> None:
         waiting = sum(each.waiting for each in self._connections.values())
@@ -72,6 +76,15 @@ class Watch:
                 break
             waiting -= each.waiting
             self._close(each)
+
+    def _give_back_memory(self) -> None:
+        """After a crowd has gone; Python and the C library would keep what it took."""
+        self._peak = max(self._peak, len(self._connections))
+        if self._peak >= CROWD and len(self._connections) < self._peak / 4:
+            self._peak = 0
+            gc.collect()
+            with contextlib.suppress(AttributeError, OSError):  # another C library
+                ctypes.CDLL(None).malloc_trim(0)
 
     def _close(self, connection: "Connection") -> None:
         transport = connection.protocol.transport

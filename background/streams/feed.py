@@ -150,7 +150,8 @@ class Feed:
                     await asyncio.to_thread(_sign_in, self._id)
                     signed_in = time.monotonic()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), look_seconds)
+                    async with asyncio.timeout(look_seconds):
+                        await self._woken.wait()
                 if lost is not None and lost.is_set():
                     raise Unavailable("the connection that tells of events was lost.")
                 self._woken.clear()

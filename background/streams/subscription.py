@@ -76,7 +76,9 @@ class Subscription:
     async def take(self, *, seconds: float) -> bytes | None:
         """The next of what waits, or `b""` when nothing came for so many seconds; `None` at the end."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), seconds)
+            # Not wait_for: until Python 3.12 it may swallow being cancelled, and a client that went would stay here.
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
         if not self._messages and self.ended:
             return None
         found = bytearray()
