@@ -14,9 +14,10 @@ from background.request_id import RequestId
 from background.requests import BodyLimit
 from background.serving import connections
 from background.serving.answers import Answers
+from background.serving.gate import OwnOrigin
 from background.serving.limits import RateLimit
 from background.serving.options import option
-from background.serving.origins import OwnOrigin, names_of
+from background.serving.origins import names_of
 from background.serving.proxies import ForwardedPrefix, trusted_proxies
 from background.settings import get_settings
 from background.streams import router as streams

@@ -35,13 +35,13 @@ router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)
 SLOW = [Depends(slow_work, scope="function")]
 
 
-@router.post("/add", status_code=202, responses=responses(413))
+@router.post("/add", status_code=202, responses=responses())
 def add(body: Operands) -> Run:
     """One task: x + y."""
     return service.submit(task(TaskName.ADD, body.x, body.y))
 
 
-@router.post("/test-request-info", status_code=202, responses=responses(413))
+@router.post("/test-request-info", status_code=202, responses=responses())
 def test_request_info(
     message: Annotated[str | None, Query(max_length=10_000, pattern=NO_NUL)] = None,
     body: Annotated[InfoBody | None, Body()] = None,
@@ -51,7 +51,7 @@ def test_request_info(
     return service.submit(task(TaskName.REQUEST_INFO, data))
 
 
-@router.post("/chain", status_code=202, responses=responses(413))
+@router.post("/chain", status_code=202, responses=responses())
 def chain(body: Annotated[DefaultOperands | None, Body()] = None) -> Run:
     """add(x, y), its result times 10, then finalize."""
     operands = body or DefaultOperands()
@@ -59,25 +59,25 @@ def chain(body: Annotated[DefaultOperands | None, Body()] = None) -> Run:
     return service.submit(chain_of(*parts))
 
 
-@router.post("/group", status_code=202, responses=responses(413))
+@router.post("/group", status_code=202, responses=responses())
 def group(body: Annotated[DefaultOperands | None, Body()] = None) -> GroupRun:
     """add(x, y) and multiply(x, y) in parallel."""
     return service.submit_group(group_of(_both(body or DefaultOperands())))
 
 
-@router.post("/chord", status_code=202, responses=responses(413))
+@router.post("/chord", status_code=202, responses=responses())
 def chord(body: Annotated[DefaultOperands | None, Body()] = None) -> ChordRun:
     """add(x, y) and multiply(x, y) in parallel, then finalize with the list of their results."""
     return service.submit_chord(chord_of(_both(body or DefaultOperands()), task(TaskName.FINALIZE)))
 
 
-@router.post("/canvas", status_code=202, responses=responses(413), dependencies=SLOW)
+@router.post("/canvas", status_code=202, responses=responses(), dependencies=SLOW)
 def canvas(body: BoundedCanvas) -> Run:
     """Any canvas of tasks, chains, groups and chords, nested as one likes."""
     return service.submit_any(body)
 
 
-@router.post("/canvas/preview", responses=responses(413), dependencies=SLOW)
+@router.post("/canvas/preview", responses=responses(), dependencies=SLOW)
 def preview_canvas(body: BoundedCanvas) -> Preview:
     """What Celery would really build from it, and what may surprise; nothing runs."""
     return service.preview(body)

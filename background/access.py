@@ -127,19 +127,22 @@ def _is_loopback(host: str) -> bool:
 
 
 def describe(app: FastAPI) -> None:
-    """Put the keys, and the two ways to be refused, into the OpenAPI document."""
+    """Put the keys, and what stands before the routes and may refuse, into the OpenAPI document."""
     generate = app.openapi
-    refusals = {str(status): responses(status)[status] for status in (401, 403)}
+    refusals = {str(status): responses(status)[status] for status in (400, 401, 403, 408, 413, 429)}
 
     def openapi() -> dict[str, Any]:
         document = generate()
         document.setdefault("components", {})["securitySchemes"] = SCHEMES
         for path, method, operation in _operations(document):
+            before = {"400", "429"}
+            if method.upper() not in SAFE_METHODS:
+                before |= {"403", "408", "413"}
             if not is_public(path):
+                before.add("401")
                 # An empty requirement: none is needed where there are no keys.
                 operation["security"] = [{name: []} for name in SCHEMES] + [{}]
-                writes = method.upper() not in SAFE_METHODS and path not in CHANGES_NOTHING
-                operation["responses"] |= {name: refusals[name] for name in (("401", "403") if writes else ("401",))}
+            operation["responses"] |= {name: refusals[name] for name in sorted(before)}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -3,6 +3,7 @@
 import os
 import re
 from functools import cache
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from background.api_keys import ApiKey
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-_HOST = re.compile(r"[A-Za-z0-9._*-]+|\[?[0-9A-Fa-f:.]+\]?")
+_HOST = re.compile(r"[A-Za-z0-9._*-]+")
 
 
 CONFIG = SettingsConfigDict(
@@ -29,6 +30,14 @@ CONFIG = SettingsConfigDict(
     hide_input_in_errors=True,
     env_ignore_empty=True,
 )
+
+
+def _is_host(text: str) -> bool:
+    name = text.strip().removeprefix("[").removesuffix("]")
+    try:
+        return bool(_HOST.fullmatch(name)) or bool(IPv6Address(name))
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -88,7 +97,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _are_hosts(cls, value: str | None) -> str | None:
-        if value is not None and not all(_HOST.fullmatch(name.strip()) for name in value.split(",")):
+        if value is not None and not all(map(_is_host, value.split(","))):
             raise ValueError("must be names of hosts without scheme or port, e.g. jobs.example.com,*.example.com")
         return value
 

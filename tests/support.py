@@ -25,6 +25,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_served(port: int) -> bool:
+    """Whether somebody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_for(probe: Callable[[], Found | None], *, seconds: float = 30, what: str = "it") -> Found:
     """Poll until `probe` gives something true, which is returned; fails after `seconds`."""
     deadline = time.monotonic() + seconds

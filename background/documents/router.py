@@ -26,7 +26,7 @@ reports = APIRouter(prefix="/reports", tags=["documents"])
 DOWNLOAD: dict[int | str, dict[str, Any]] = {
     206: {"description": "The ranges that were asked for"},
     304: {"description": "The client has it already (`If-None-Match`)"},
-    **responses(400, 404, 416),
+    **responses(404, 416),
 }
 
 SLOW = [Depends(slow_work, scope="function")]
@@ -48,7 +48,7 @@ class Selection(Strict):
     documents: Annotated[list[str], Field(min_length=1, max_length=500)] | None = None
 
 
-@router.post("", status_code=201, responses=responses(400, 409, 413, 415), dependencies=SLOW)
+@router.post("", status_code=201, responses=responses(409, 415), dependencies=SLOW)
 def upload(file: Annotated[UploadFile, File()]) -> DocumentInfo:
     """Store a plain text, Markdown, HTML, PDF or DOCX file under its own name."""
     document = service.get_store().add(file.filename or "", file.file)
@@ -61,13 +61,13 @@ def list_documents() -> list[DocumentInfo]:
     return [DocumentInfo(name=each.name, size=each.size, type=each.type) for each in service.get_store().list()]
 
 
-@router.post("/analyze", status_code=202, responses=responses(413), dependencies=SLOW)
+@router.post("/analyze", status_code=202, responses=responses(), dependencies=SLOW)
 def analyze_many(body: Annotated[Selection | None, Body()] = None) -> GroupRun:
     """A group: each document extracted and analyzed, side by side."""
     return canvases.submit_group(group(_analyses(body)))
 
 
-@router.post("/report", status_code=202, responses=responses(413), dependencies=SLOW)
+@router.post("/report", status_code=202, responses=responses(), dependencies=SLOW)
 def report_on_many(body: Annotated[Selection | None, Body()] = None) -> ChordRun:
     """A chord: each document extracted and analyzed, then one report on them all."""
     return canvases.submit_chord(chord(_analyses(body), task(TaskName.MERGE)))

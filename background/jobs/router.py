@@ -30,7 +30,7 @@ JobId = Annotated[Whole, Path(ge=1, le=MAX_ID)]
 @router.post(
     "/jobs",
     status_code=201,
-    responses={200: {"model": JobCreated, "description": "Made before with this key"}, **responses(409, 413)},
+    responses={200: {"model": JobCreated, "description": "Made before with this key"}, **responses(409)},
 )
 def create_job(
     http: Request,
@@ -45,9 +45,7 @@ def create_job(
     return JobCreated(job_id=job["id"], task_id=job["task_id"], status=job["status"])
 
 
-@router.post(
-    "/jobs/batch", status_code=201, responses=responses(413), dependencies=[Depends(slow_work, scope="function")]
-)
+@router.post("/jobs/batch", status_code=201, responses=responses(), dependencies=[Depends(slow_work, scope="function")])
 def create_jobs(request: BatchRequest) -> list[JobCreated]:
     """Store up to 1,000 jobs, all or none."""
     made = service.create_jobs(request.jobs)
@@ -93,7 +91,7 @@ def cancel_job(job_id: JobId) -> Job:
     return service.get_job(job_id)
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202, responses=responses(404, 409, 413))
+@router.post("/jobs/{job_id}/retry", status_code=202, responses=responses(404, 409))
 def retry_job(job_id: JobId, request: Annotated[RetryRequest | None, Body()] = None) -> Job:
     """Let an ended job go on at its first step that is not COMPLETED, or at `from_step`."""
     service.retry_job(job_id, request or RetryRequest())

@@ -11,11 +11,6 @@ from fnmatch import fnmatchcase
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from background.problems import problem
-from background.requests import refuse
 from background.settings import Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -38,7 +33,7 @@ def names_of(settings: Settings, *, has_keys: bool, listens_on: str | None = Non
     if settings.allowed_hosts is None and has_keys:
         return None
     own = settings.allowed_hosts.split(",") if settings.allowed_hosts else [settings.api_host, listens_on or ""]
-    return (*LOOPBACK_NAMES, *(name.strip().strip("[]").lower() for name in own))
+    return (*LOOPBACK_NAMES, *(name.strip().strip("[]").lower() for name in own if name))
 
 
 def refusal(method: str, headers: Mapping[str, str], names: Sequence[str] | None) -> Refusal | None:
@@ -71,19 +66,3 @@ def _parts(url: str) -> tuple[str | None, int | None]:
         return parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None, None
-
-
-class OwnOrigin:
-    """ASGI middleware: 400 for a name that is not ours, 403 for a write from a page of another origin."""
-
-    def __init__(self, app: ASGIApp, *, names: Sequence[str] | None) -> None:
-        self.app = app
-        self.names = names
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what comes from our own page, or from no page."""
-        found = refusal(scope["method"], Headers(scope=scope), self.names) if scope["type"] == "http" else None
-        if found is None:
-            await self.app(scope, receive, send)
-        else:
-            await refuse(problem(found.status, found.detail, code=found.code), receive, send)

@@ -3,6 +3,7 @@
 How long an answer may take is the client's timeout.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -119,3 +120,21 @@ def test_a_task_runs_though_it_cannot_be_recorded(
         wait_for(result.ready, what="the task")
         assert result.result == 5
     wait_for(lambda: is_ready(client), what="readiness")
+
+
+def test_it_lives_while_every_thread_waits(client: httpx.Client, postgres: EmbeddedPostgres) -> None:
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(httpx.get(f"{client.base_url}/jobs", timeout=60).status_code)
+
+    waiting = [threading.Thread(target=ask) for _ in range(60)]
+    with frozen(postgres):
+        for each in waiting:
+            each.start()
+        for _ in range(10):
+            assert httpx.get(f"{client.base_url}/", timeout=2).json() == {"status": "ok"}
+        for each in waiting:
+            each.join()
+    assert set(answers) == {503}
+    wait_for(lambda: is_ready(client), what="PostgreSQL")

@@ -61,7 +61,7 @@ def becomes(*words: str, **env: str) -> tuple[list[str], list[str], str | None]:
             ["api", "--workers", "2"],
             [
                 *["-m", "uvicorn", "main:app", "--host", "127.0.0.9", "--port", "8123"],
-                *["--timeout-graceful-shutdown", "3", "--workers", "2"],
+                *["--lifespan", "on", "--timeout-graceful-shutdown", "3", "--workers", "2"],
             ],
         ),
         (

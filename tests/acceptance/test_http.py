@@ -1,0 +1,125 @@
+"""HTTP as its rules say: methods, ids, ranges, what a client has already."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.acceptance.test_bad_input import assert_problem
+from tests.support import running_api
+
+
+@pytest.fixture(scope="module")
+def files(postgres: object, valkey: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """An API with a data directory of its own, in it the samples and `large.txt`."""
+    directory = tmp_path_factory.mktemp("files")
+    with running_api(directory / "api.log", env={"DATA_DIR": str(directory / "data")}) as client:
+        text = "word " * 2_000_000
+        assert client.post("/documents", files={"file": ("large.txt", text.encode())}).status_code == 201
+        yield client
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/ready", "/jobs", "/jobs/stats", "/pipelines", "/workers", "/runs", "/canvas/tasks", "/documents",
+     "/documents/why-queues.txt", "/ui/", "/docs", "/openapi.json", "/jobs/999999999", "/nothing"],
+)  # fmt: skip
+def test_head_is_get_without_its_body(client: httpx.Client, path: str) -> None:
+    got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+def test_head_of_a_stream_ends(client: httpx.Client) -> None:
+    answer = client.head("/events")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/jobs", {"GET", "HEAD", "POST"}),
+        ("PATCH", "/jobs/1", {"GET", "HEAD", "DELETE"}),
+        ("GET", "/jobs/1/cancel", {"POST"}),
+        ("PUT", "/documents/a.txt", {"GET", "HEAD", "DELETE"}),
+        ("POST", "/result/00000000-0000-0000-0000-000000000000", {"GET", "HEAD", "DELETE"}),
+        ("DELETE", "/", {"GET", "HEAD"}),
+        ("POST", "/ui/", {"GET", "HEAD"}),
+    ],
+)
+def test_all_methods_are_named(client: httpx.Client, method: str, path: str, allowed: set[str]) -> None:
+    answer = client.request(method, path)
+    assert_problem(answer, 405)
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize("text", ["01", "+1", "1.0", "1e0", "%201", "1_0", "-0", "0x1", "\u0661"])
+def test_one_thing_has_one_address(client: httpx.Client, text: str) -> None:
+    for path in (f"/jobs/{text}", f"/jobs/{text}/events", f"/jobs?limit={text}", f"/jobs?before={text}"):
+        assert_problem(client.get(path), 422)
+
+
+def test_integers_as_json_schema_has_them(client: httpx.Client) -> None:
+    request = {"priority": 3.0, "max_attempts": 2.0, "delay_seconds": 3600, "params": {"fail_at_step": 2.0}}
+    made = client.post("/jobs", json=request)
+    assert made.status_code == 201
+    job = client.get(made.headers["location"]).json()
+    assert (job["priority"], job["max_attempts"], job["params"]["fail_at_step"]) == (3, 2, 2)
+    client.post(f"{made.headers['location']}/cancel")
+    same = {"jobs": [request | {"priority": 9.0}]}
+    made_too = client.post("/jobs/batch", json=same).json()[0]["job_id"]
+    client.post(f"/jobs/{made_too}/cancel")
+    for wrong in (3.5, "3", True, 1e300, None):
+        assert_problem(client.post("/jobs", json={"priority": wrong}), 422)
+        assert_problem(client.post("/jobs", json={"params": {"fail_at_step": wrong}} if wrong else {"params": 1}), 422)
+    assert client.post("/canvas/preview", json={"task": "add", "args": [1, 2], "retries": 1.0}).status_code == 200
+
+
+def test_ranges(files: httpx.Client) -> None:
+    url = "/documents/large.txt"
+    assert files.get(url, headers={"Range": "bytes=0-3"}).text == "word"
+    for given, status in (("bytes=99999999-", 416), ("bytes=5-2", 400), ("lines=1-2", 400), ("bytes", 400)):
+        answer = files.get(url, headers={"Range": given})
+        assert_problem(answer, status)
+        assert status == 400 or answer.headers["content-range"] == "bytes */10000000"
+
+
+def test_what_the_client_has_is_not_sent_again(files: httpx.Client) -> None:
+    for url in ("/documents/large.txt", "/ui/index.html"):
+        tag = files.get(url).headers["etag"]
+        for given in (tag, f'"other", W/{tag}', "*"):
+            if given == "*" and url.startswith("/ui"):
+                continue
+            answer = files.get(url, headers={"If-None-Match": given})
+            assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+        assert files.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_document_that_is_deleted_while_it_is_read(files: httpx.Client) -> None:
+    text = b"going " * 2_000_000
+    files.post("/documents", files={"file": ("going.txt", text)})
+    with files.stream("GET", "/documents/going.txt") as answer:
+        parts = answer.iter_bytes()
+        found = next(parts)
+        assert files.delete("/documents/going.txt").status_code == 204
+        assert found + b"".join(parts) == text
+    assert_problem(files.get("/documents/going.txt"), 404)
+
+
+def test_the_name_of_a_media_type_has_no_case(files: httpx.Client) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="case.txt"\r\n\r\n' + b"a " * 3_000_000
+    kind = {"Content-Type": "Multipart/Form-Data; boundary=x"}
+    assert files.post("/documents", content=body + b"\r\n--x--\r\n", headers=kind).status_code == 201
+
+
+def test_a_file_that_went_just_now_is_not_found(files: httpx.Client, tmp_path: Path) -> None:
+    files.post("/documents", files={"file": ("torn.txt", b"some text")})
+    (content,) = [
+        each
+        for each in (tmp_path.parent / "files0" / "data" / "documents").glob("*/content")
+        if each.read_bytes() == b"some text"
+    ]
+    content.unlink()
+    assert_problem(files.get("/documents/torn.txt"), 404)
