@@ -56,6 +56,9 @@ def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch, hos
         ("rediss://h:1/2?ssl_cert_reqs=optional", "rediss://h:1/2?ssl_cert_reqs=optional"),
         ("redis://me:p%40@h", "redis://me:p%40@h"),
         ("redis+socket://:p@/run/redis.sock?virtual_host=3", "redis+socket://:p@/run/redis.sock?virtual_host=3"),
+        ("redis+socket:///run/redis.sock?virtual_host=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+        ("redis+socket:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("redis:///1", "redis:///1"),
     ],
 )
 def test_a_redis_url_gets_one_spelling(monkeypatch: pytest.MonkeyPatch, given: str, normal: str) -> None:
@@ -124,6 +127,9 @@ def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CELERY_BROKER_URL", "redis://:secret@x:6379/0?ssl_cert_reqs=none"),
         ("CELERY_BROKER_URL", "redis+socket://:secret@/?virtual_host=1"),
         ("CELERY_BROKER_URL", "redis+socket:///run/redis.sock?virtual_host=secret"),
+        ("CELERY_BROKER_URL", "redis+socket://run/redis.sock"),
+        ("CELERY_BROKER_URL", "redis://:secret@a b:6379/0"),
+        ("CELERY_BROKER_URL", "redis://me:123#secret@x:6379/0"),
         ("CELERY_RESULT_BACKEND", "redis://:secret@x:6379/name"),
         ("REDIS_HOST", "redis://secret@x"),
         ("REDIS_HOST", "me:secret@x"),
