@@ -12,6 +12,7 @@ from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[a
 from celery.exceptions import ImproperlyConfigured
 from celery.signals import setup_logging, worker_init
 from kombu import Exchange, Queue
+from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError
 
 from background import exact, logs, redis_url
@@ -92,6 +93,8 @@ CONFIGURATION: dict[str, Any] = {
     # Flower shows what workers report.
     "worker_send_task_events": True,
     "result_expires": RESULTS_KEPT_SECONDS,
+    # A database as result backend may be away when a process starts: it makes its tables when it first needs them.
+    "database_create_tables_at_setup": False,
 }
 """What decides what Celery builds and how it behaves, the same wherever a canvas is asked about or run."""
 
@@ -110,13 +113,24 @@ celery_app.conf.broker_use_ssl = redis_url.tls_options(get_settings().broker_url
 
 def require_result_backend(value: str) -> None:
     """Raise `SystemExit`, with one line that names the variable, for a result backend that Celery cannot use."""
+    from celery.backends.database import DatabaseBackend
+
+    unusable = (ImproperlyConfigured, ImportError, AttributeError, TypeError, ValueError, ArgumentError)
     try:
         found: Any = by_url(value, celery_app.loader)
-        backend, url = found
-        backend(app=celery_app, url=url)
-    except (ImproperlyConfigured, ImportError, TypeError, ValueError, ArgumentError) as error:
+    except unusable:
+        raise SystemExit(
+            "CELERY_RESULT_BACKEND: names no result backend of Celery; it takes a URL such as redis://localhost:6379/0"
+            " or db+postgresql+psycopg2://user:password@host:5432/name"
+        ) from None
+    backend, url = found
+    try:
+        made = backend(app=celery_app, url=url)
+        if isinstance(made, DatabaseBackend):
+            create_engine(made.url)  # type: ignore[attr-defined]  # finds out whether its driver is there
+    except unusable as error:
         reason = " ".join(str(error).replace(value, "it").split())
-        raise SystemExit(f"CELERY_RESULT_BACKEND: {reason}") from None
+        raise SystemExit(f"CELERY_RESULT_BACKEND: Celery cannot use it: {reason}") from None
 
 
 if get_settings().celery_result_backend is not None:

@@ -4,6 +4,7 @@
 a login `redis+socket://user:password@/path`).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -37,18 +38,25 @@ def normalized(value: str) -> str:
         raise ValueError("the database of Redis must be a number, as in redis://localhost:6379/0")
     if url.scheme == "redis+socket" and (url.hostname is not None or not url.path.strip("/")):
         raise ValueError("has no path of a socket, as in redis+socket:///run/redis.sock")
-    if url.scheme == "rediss":
-        query["ssl_cert_reqs"] = query.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
-        if query["ssl_cert_reqs"] not in REQUIREMENTS:
-            raise ValueError(f"ssl_cert_reqs must be one of {', '.join(REQUIREMENTS)}")
-        for name in _FILES:
-            if name in query and not Path(query[name]).is_file():
-                raise ValueError(f"{name} names no file: {query[name]}")
-    elif any(name.startswith("ssl_") for name in query):
-        raise ValueError("has ssl_ options, which go with rediss://")
+    query |= _checked_tls(url.scheme, query)
     # Not geturl: it leaves out the // of a socket's URL without a login.
     options = f"?{urlencode(query, safe='/')}" if query else ""
     return f"{url.scheme}://{url.netloc}{url.path}{options}"
+
+
+def _checked_tls(scheme: str, query: Mapping[str, str]) -> dict[str, str]:
+    """What the query says of TLS, in one spelling. Raises `ValueError`."""
+    if scheme != "rediss":
+        if any(name.startswith("ssl_") for name in query):
+            raise ValueError("has ssl_ options, which go with rediss://")
+        return {}
+    requirement = query.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
+    if requirement not in REQUIREMENTS:
+        raise ValueError(f"ssl_cert_reqs must be one of {', '.join(REQUIREMENTS)}")
+    for name in _FILES:
+        if name in query and not Path(query[name]).is_file():
+            raise ValueError(f"{name} names no file: {query[name]}")
+    return {"ssl_cert_reqs": requirement}
 
 
 def tls_options(url: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Everything that can be configured, and the only place that reads the environment (or `.env`)."""
 
-import os
+import errno
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from background import redis_url
+from background.hosts import host
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk may have room again later: no reason not to start."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ def parse_api_keys(value: str) -> tuple[ApiKey, ...]:
             raise ValueError(f"the name or the key of {name!r} is there twice")
         found.append(ApiKey(name, "write" if role == "write" else "read", SecretStr(key)))
     return tuple(found)
+
+
+def _libpq_hosts(value: str) -> str:
+    """What libpq takes: hosts with commas between them, or directories of Unix sockets. Raises `ValueError`."""
+    return ",".join(each if each.startswith("/") else host(each) for each in value.split(",")) if value else value
 
 
 class Settings(BaseSettings):
@@ -92,11 +102,12 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
-                backend = make_url(value.get_secret_value()).get_backend_name()
+                url = make_url(value.get_secret_value())
             except (ArgumentError, ValueError):
-                backend = ""
-            if backend not in ("postgresql", "postgres"):
+                url = make_url("unreadable://")
+            if url.get_backend_name() not in ("postgresql", "postgres"):
                 raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
+            _libpq_hosts(url.host or "")
         return value
 
     @field_validator("api_keys")
@@ -119,13 +130,16 @@ class Settings(BaseSettings):
             return SecretStr(redis_url.normalized(value.get_secret_value()))
         return value
 
-    @field_validator("redis_host")
+    @field_validator("api_host", "redis_host")
     @classmethod
     def _is_host(cls, value: str) -> str:
         """An IPv6 address with or without brackets."""
-        if not value.isprintable() or set(value) & set("/@?# "):
-            raise ValueError("must be the name or address of a host; CELERY_BROKER_URL takes a URL")
-        return value.strip("[]")
+        return host(value)
+
+    @field_validator("postgres_host")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        return _libpq_hosts(value)
 
     @field_validator("flower_basic_auth")
     @classmethod
@@ -140,7 +154,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _can_be_written(cls, value: Path) -> Path:
-        """It, or where it would be made."""
+        """It, or where it would be made. A file without a name is tried: of /proc the rights alone say nothing."""
         found = value.absolute()
         try:
             while not found.exists():
@@ -149,8 +163,11 @@ class Settings(BaseSettings):
             raise ValueError(f"{found}: {error.strerror}") from None
         if not found.is_dir():
             raise ValueError(f"{found} is not a directory")
-        if not os.access(found, os.W_OK | os.X_OK):
-            raise ValueError(f"{found} cannot be written to")
+        try:
+            tempfile.TemporaryFile(dir=found).close()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise ValueError(f"{found} cannot be written to") from None
         return value
 
     @property
