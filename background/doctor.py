@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import celery
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -25,10 +24,11 @@ OLDEST_POSTGRESQL = 160000
 LARGEST_CLOCK_SECONDS = 5.0
 LOCK = Path(__file__).parent.parent / "requirements.lock"
 POOLER_TRIES = 20
+MIGRATE = "python -m background migrate"
 TO_DO = {
     "25006": "name the primary in POSTGRES_HOST or DATABASE_URL, or let it take writes (default_transaction_read_only)",
     "53100": "make room on the disk of PostgreSQL",
-    "3D000": "python -m background migrate",
+    "3D000": MIGRATE,
 }
 """By PostgreSQL's SQLSTATE."""
 _SERVER = text("""
@@ -156,16 +156,14 @@ def _listening(started: Any) -> Finding:
 
 
 def _schema() -> Finding:
-    known = ScriptDirectory.from_config(migrations.config())
-    head = known.get_current_head()
     with database.transaction() as connection:
-        exists = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one()
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() if exists else None
-    if found == head:
-        return Finding("schema", f"{head}, the newest")
-    if found is not None and found not in {script.revision for script in known.walk_revisions()}:
-        return Finding("schema", f"{found}, which is newer than this release.", "start the release that made it")
-    return Finding("schema", f"{found or 'none'}; the newest is {head}.", "python -m background migrate")
+        found = migrations.schema(connection)
+    if found.is_newer:
+        what = f"{found.found}, newer than this release's {found.newest}; releases may run side by side"
+        return Finding("schema", what)
+    if found.found != found.newest:
+        return Finding("schema", f"{found.found or 'none'}; the newest is {found.newest}.", MIGRATE)
+    return Finding("schema", f"{found.found}, the newest")
 
 
 def _redis() -> Iterator[Finding]:
