@@ -68,7 +68,8 @@ class Feed:
     async def follow_all(self, after: Position | None) -> Subscription:
         """What happens to all jobs from now on, or has happened since `after`. Raises `Invalid` and `Unavailable`."""
         now, following = await in_time(_horizon)
-        if after is not None and after.xid >= following:
+        # Where nothing has been written since, the cursor that a stream begins with is that of the next transaction.
+        if after is not None and after.xid > following:
             raise Invalid("Last-Event-ID is of another database.", where=("header", "last-event-id"))
         subscription = Subscription(None, position=after or now, behind=after is not None)
         self._add(subscription)
