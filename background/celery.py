@@ -25,6 +25,9 @@ catalogue may run."""
 RESULTS_KEPT_SECONDS = 24 * 3600
 """How long Celery keeps the results of canvas tasks; what is recorded in PostgreSQL stays."""
 
+RELEASE_SECONDS = 24 * 3600
+"""How long a release's own queue stays in Redis after the last message for it."""
+
 QUEUE = "celery"
 PRIORITIES = range(10)
 """Redis has no priorities; kombu keeps one list for each and serves the lowest first."""
@@ -36,10 +39,21 @@ DEFAULT_PRIORITY = 9
 def queue_of(release: str | None) -> Queue:
     """The queue that only the workers of this release serve, for jobs that others turned away; or the usual one.
 
-    Without an exchange: its bindings would stay in Redis for ever.
+    Without an exchange: its bindings would stay in Redis for ever. That of a release goes by itself `RELEASE_SECONDS`
+    after the last message: those are spare, and recovery publishes again what still waits.
     """
     name = f"{QUEUE}.{release}" if release else QUEUE
-    return Queue(name, Exchange(""), routing_key=name)
+    return Queue(name, Exchange(""), routing_key=name, expires=RELEASE_SECONDS if release else None)
+
+
+def serve(queues: Any, queue: Queue) -> None:
+    """Let a worker with these `queues` (`app.amqp.queues`) consume this one, too.
+
+    Celery gives a queue without an exchange its default one, and a worker binds that.
+    """
+    exchange = queue.exchange
+    queues.select_add(queue)
+    queue.exchange = exchange
 
 
 class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
