@@ -29,7 +29,9 @@ ANSWER_SECONDS = 1.0
 _PUSH = """
 local now = redis.call('TIME')
 if now[1] + now[2] / 1e6 > tonumber(ARGV[1]) then return 0 end
-for position, list in ipairs(KEYS) do redis.call('LPUSH', list, ARGV[position + 1]) end
+local messages = tonumber(ARGV[2])
+for position = 1, messages do redis.call('LPUSH', KEYS[position], ARGV[position + 2]) end
+for position = messages + 1, #KEYS do redis.call('PEXPIRE', KEYS[position], ARGV[position + 2]) end
 return 1
 """
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
@@ -178,6 +180,7 @@ class _Pushes:
         self._until = until
         self._lists: list[str] = []
         self._messages: list[str] = []
+        self._lifetimes: dict[str, int] = {}
         self.late = False
 
     def lpush(self, name: str, message: str) -> None:
@@ -185,13 +188,19 @@ class _Pushes:
         self._lists.append(name)
         self._messages.append(message)
 
+    def pexpire(self, name: str, milliseconds: int) -> None:
+        """Keep for how long a list that is pushed to may live; kombu says it of all of an expiring queue."""
+        self._lifetimes[name] = milliseconds
+
     def execute(self) -> None:
         """Push what was kept, or find that it is too late."""
-        self.late = not _client().eval(_PUSH, len(self._lists), *self._lists, self._until, *self._messages)
+        keys = [*self._lists, *self._lifetimes]
+        values: list[float | str] = [self._until, len(self._lists), *self._messages, *self._lifetimes.values()]
+        self.late = not _client().eval(_PUSH, len(keys), *keys, *values)
 
     def reset(self) -> None:
         """Forget what was kept."""
-        self._lists, self._messages = [], []
+        self._lists, self._messages, self._lifetimes = [], [], {}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[a
 from celery.exceptions import ImproperlyConfigured
 from celery.signals import import_modules, setup_logging, worker_init
 from kombu import Exchange, Queue
+from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError
 
 from background import exact, logs, redis_url
@@ -24,6 +25,9 @@ catalogue may run."""
 RESULTS_KEPT_SECONDS = 24 * 3600
 """How long Celery keeps the results of canvas tasks; what is recorded in PostgreSQL stays."""
 
+RELEASE_SECONDS = 24 * 3600
+"""How long a release's own queue stays in Redis after the last message for it."""
+
 QUEUE = "celery"
 PRIORITIES = range(10)
 """Redis has no priorities; kombu keeps one list for each and serves the lowest first."""
@@ -35,10 +39,21 @@ DEFAULT_PRIORITY = 9
 def queue_of(release: str | None) -> Queue:
     """The queue that only the workers of this release serve, for jobs that others turned away; or the usual one.
 
-    Without an exchange: its bindings would stay in Redis for ever.
+    Without an exchange: its bindings would stay in Redis for ever. That of a release goes by itself `RELEASE_SECONDS`
+    after the last message: those are spare, and recovery publishes again what still waits.
     """
     name = f"{QUEUE}.{release}" if release else QUEUE
-    return Queue(name, Exchange(""), routing_key=name)
+    return Queue(name, Exchange(""), routing_key=name, expires=RELEASE_SECONDS if release else None)
+
+
+def serve(queues: Any, queue: Queue) -> None:
+    """Let a worker with these `queues` (`app.amqp.queues`) consume this one, too.
+
+    Celery gives a queue without an exchange its default one, and a worker binds that.
+    """
+    exchange = queue.exchange
+    queues.select_add(queue)
+    queue.exchange = exchange
 
 
 class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
@@ -92,6 +107,8 @@ CONFIGURATION: dict[str, Any] = {
     # Flower shows what workers report.
     "worker_send_task_events": True,
     "result_expires": RESULTS_KEPT_SECONDS,
+    # A database as result backend may be away when a process starts: it makes its tables when it first needs them.
+    "database_create_tables_at_setup": False,
 }
 """What decides what Celery builds and how it behaves, the same wherever a canvas is asked about or run."""
 
@@ -110,13 +127,24 @@ celery_app.conf.broker_use_ssl = redis_url.tls_options(get_settings().broker_url
 
 def require_result_backend(value: str) -> None:
     """Raise `SystemExit`, with one line that names the variable, for a result backend that Celery cannot use."""
+    from celery.backends.database import DatabaseBackend
+
+    unusable = (ImproperlyConfigured, ImportError, AttributeError, TypeError, ValueError, ArgumentError)
     try:
         found: Any = by_url(value, celery_app.loader)
-        backend, url = found
-        backend(app=celery_app, url=url)
-    except (ImproperlyConfigured, ImportError, TypeError, ValueError, ArgumentError) as error:
+    except unusable:
+        raise SystemExit(
+            "CELERY_RESULT_BACKEND: names no result backend of Celery; it takes a URL such as redis://localhost:6379/0"
+            " or db+postgresql+psycopg2://user:password@host:5432/name"
+        ) from None
+    backend, url = found
+    try:
+        made = backend(app=celery_app, url=url)
+        if isinstance(made, DatabaseBackend):
+            create_engine(made.url)  # type: ignore[attr-defined]  # finds out whether its driver is there
+    except unusable as error:
         reason = " ".join(str(error).replace(value, "it").split())
-        raise SystemExit(f"CELERY_RESULT_BACKEND: {reason}") from None
+        raise SystemExit(f"CELERY_RESULT_BACKEND: Celery cannot use it: {reason}") from None
 
 
 if get_settings().celery_result_backend is not None:

@@ -3,21 +3,23 @@
 import platform
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
 import celery
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from background import broker, database, migrations
+from background import advice, broker, database, migrations
 from background.canvas import results
 from background.errors import Unavailable
+from background.jobs import registry
 from background.settings import Settings
 from background.streams import queries
 
@@ -25,12 +27,8 @@ OLDEST_POSTGRESQL = 160000
 LARGEST_CLOCK_SECONDS = 5.0
 LOCK = Path(__file__).parent.parent / "requirements.lock"
 POOLER_TRIES = 20
-TO_DO = {
-    "25006": "name the primary in POSTGRES_HOST or DATABASE_URL, or let it take writes (default_transaction_read_only)",
-    "53100": "make room on the disk of PostgreSQL",
-    "3D000": "python -m background migrate",
-}
-"""By PostgreSQL's SQLSTATE."""
+LOOK_SECONDS = 6.0
+"""How long the next finding of a look may take: longer than any wait that has a limit of its own."""
 _SERVER = text("""
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
        extract(epoch FROM clock_timestamp())::float AS clock, pg_postmaster_start_time() AS started
@@ -57,15 +55,33 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Python", platform.python_version())
     yield _celery()
     for subject, look in (
+        ("pipelines", _pipelines),
         ("PostgreSQL", lambda: _postgresql(settings)),
         ("Redis", _redis),
         ("result backend", lambda: _result_backend(settings)),
+        ("DATA_DIR", lambda: _data_dir(settings)),
     ):
-        yield from _asked(subject, look)
-    yield _data_dir(settings)
+        yield from _in_time(subject, look)
+
+
+def _in_time(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a look finds, in a thread that is left behind where it hangs: not every wait has a limit of its own."""
+    findings = SimpleQueue[Finding | None]()
+
+    def look_on() -> None:
+        for finding in _asked(subject, look):
+            findings.put(finding)
+        findings.put(None)
+
+    threading.Thread(target=look_on, daemon=True).start()
+    try:
+        yield from iter(lambda: findings.get(timeout=LOOK_SECONDS), None)
+    except Empty:
+        yield Finding(subject, f"no answer within {LOOK_SECONDS:g} s.", advice.unreachable(subject))
 
 
 def _asked(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a look finds, and any error as a finding, too."""
     try:
         yield from look()
     except Unavailable as error:
@@ -74,20 +90,19 @@ def _asked(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Find
         words = str(error)
         if error.code in ("database_down", "broker_down", "result_backend_down") and found is not None:
             # Whoever asks here may know which host it is.
-            words += f" ({(str(found).strip() or type(found).__name__).splitlines()[0]})"
-        variables = {
-            "PostgreSQL": "POSTGRES_HOST … POSTGRES_DB or DATABASE_URL",
-            "Redis": "REDIS_HOST … REDIS_PASSWORD or CELERY_BROKER_URL",
-            "result backend": "CELERY_RESULT_BACKEND",
-        }
-        to_do = TO_DO.get(getattr(found, "pgcode", None) or "", f"start it, or set {variables[subject]} right")
-        if error.code == "broker_refuses":
-            to_do = "see what Redis says; a replica needs its primary named, OOM more maxmemory, MISCONF a free disk"
-        if "does not exist" in words:
-            to_do = TO_DO["3D000"]
-        if "statement pooling" in words:
-            to_do = "set pool_mode = transaction in PgBouncer"
-        yield Finding(subject, words, to_do)
+            words += f" ({_first_line(found)})"
+        yield Finding(subject, words, advice.of(subject, words, getattr(found, "pgcode", None)))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is, the other looks go on)
+        words = _first_line(error.orig if isinstance(error, DBAPIError) and error.orig else error)
+        yield Finding(subject, words, advice.of(subject, words))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _pipelines() -> Iterator[Finding]:
+    yield Finding("pipelines", ", ".join(registry.pipelines()) or "none")
 
 
 def _celery() -> Finding:
@@ -156,16 +171,14 @@ def _listening(started: Any) -> Finding:
 
 
 def _schema() -> Finding:
-    known = ScriptDirectory.from_config(migrations.config())
-    head = known.get_current_head()
     with database.transaction() as connection:
-        exists = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one()
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() if exists else None
-    if found == head:
-        return Finding("schema", f"{head}, the newest")
-    if found is not None and found not in {script.revision for script in known.walk_revisions()}:
-        return Finding("schema", f"{found}, which is newer than this release.", "start the release that made it")
-    return Finding("schema", f"{found or 'none'}; the newest is {head}.", "python -m background migrate")
+        found = migrations.schema(connection)
+    if found.is_newer:
+        what = f"{found.found}, newer than this release's {found.newest}; releases may run side by side"
+        return Finding("schema", what)
+    if found.found != found.newest:
+        return Finding("schema", f"{found.found or 'none'}; the newest is {found.newest}.", advice.MIGRATE)
+    return Finding("schema", f"{found.found}, the newest")
 
 
 def _redis() -> Iterator[Finding]:
@@ -191,12 +204,13 @@ def _result_backend(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _data_dir(settings: Settings) -> Finding:
+def _data_dir(settings: Settings) -> Iterator[Finding]:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.data_dir) as file:
             file.write(bytes(1024 * 1024))
     except OSError as error:
         wrong = f"{settings.data_dir.absolute()}: {error.strerror}."
-        return Finding("DATA_DIR", wrong, "make it writable for this user, make room, or name another directory")
-    return Finding("DATA_DIR", f"{settings.data_dir.absolute()} can be written to")
+        yield Finding("DATA_DIR", wrong, advice.unreachable("DATA_DIR"))
+        return
+    yield Finding("DATA_DIR", f"{settings.data_dir.absolute()} can be written to")

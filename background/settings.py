@@ -1,9 +1,8 @@
 """Everything that can be configured, and the only place that reads the environment (or `.env`)."""
 
-import os
-import re
+import errno
+import tempfile
 from functools import cache
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
@@ -15,10 +14,12 @@ from sqlalchemy.exc import ArgumentError
 
 from background import api_keys, redis_url
 from background.api_keys import ApiKey
+from background.hosts import host
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-_HOST = re.compile(r"[A-Za-z0-9._*-]+")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk may have room again later: no reason not to start."""
 
 
 CONFIG = SettingsConfigDict(
@@ -32,12 +33,13 @@ CONFIG = SettingsConfigDict(
 )
 
 
-def _is_host(text: str) -> bool:
-    name = text.strip().removeprefix("[").removesuffix("]")
-    try:
-        return bool(_HOST.fullmatch(name)) or bool(IPv6Address(name))
-    except ValueError:
-        return False
+def _listed(value: str) -> list[str]:
+    return [each.strip() for each in value.split(",")]
+
+
+def _libpq_hosts(value: str) -> str:
+    """What libpq takes: hosts with commas between them, or directories of Unix sockets. Raises `ValueError`."""
+    return ",".join(each if each.startswith("/") else host(each) for each in value.split(",")) if value else value
 
 
 class Settings(BaseSettings):
@@ -87,19 +89,23 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
-                backend = make_url(value.get_secret_value()).get_backend_name()
+                url = make_url(value.get_secret_value())
             except (ArgumentError, ValueError):
-                backend = ""
-            if backend not in ("postgresql", "postgres"):
+                url = make_url("unreadable://")
+            if url.get_backend_name() not in ("postgresql", "postgres"):
                 raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
+            _libpq_hosts(url.host or "")
         return value
 
     @field_validator("allowed_hosts")
     @classmethod
     def _are_hosts(cls, value: str | None) -> str | None:
-        if value is not None and not all(map(_is_host, value.split(","))):
-            raise ValueError("must be names of hosts without scheme or port, e.g. jobs.example.com,*.example.com")
-        return value
+        if value is None or value == "*":
+            return value
+        try:
+            return ",".join(f"{'*.' * each.startswith('*.')}{host(each.removeprefix('*.'))}" for each in _listed(value))
+        except ValueError:
+            raise ValueError("must be names of hosts, e.g. jobs.example.com,*.example.com, or * for any") from None
 
     @field_validator("celery_broker_url")
     @classmethod
@@ -114,13 +120,16 @@ class Settings(BaseSettings):
             return SecretStr(redis_url.normalized(value.get_secret_value()))
         return value
 
-    @field_validator("redis_host")
+    @field_validator("api_host", "redis_host")
     @classmethod
     def _is_host(cls, value: str) -> str:
         """An IPv6 address with or without brackets."""
-        if not value.isprintable() or set(value) & set("/@?# "):
-            raise ValueError("must be the name or address of a host; CELERY_BROKER_URL takes a URL")
-        return value.strip("[]")
+        return host(value)
+
+    @field_validator("postgres_host")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        return _libpq_hosts(value)
 
     @field_validator("flower_basic_auth")
     @classmethod
@@ -135,7 +144,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _can_be_written(cls, value: Path) -> Path:
-        """It, or where it would be made."""
+        """It, or where it would be made. A file without a name is tried: of /proc the rights alone say nothing."""
         found = value.absolute()
         try:
             while not found.exists():
@@ -144,8 +153,11 @@ class Settings(BaseSettings):
             raise ValueError(f"{found}: {error.strerror}") from None
         if not found.is_dir():
             raise ValueError(f"{found} is not a directory")
-        if not os.access(found, os.W_OK | os.X_OK):
-            raise ValueError(f"{found} cannot be written to")
+        try:
+            tempfile.TemporaryFile(dir=found).close()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise ValueError(f"{found} cannot be written to") from None
         return value
 
     @property

@@ -67,8 +67,9 @@ def follow(
                 connected, told, down_since = True, False, None
                 for event in parse(lines):
                     last = event.id or last
-                    pauses = _pauses()
                     if event.data:
+                        # A place alone is no progress: who gets no further than that does not try without a pause.
+                        pauses = _pauses()
                         yield event
             reason = "The stream was cut."
         except CommandFailed as error:

@@ -9,11 +9,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2.errors
 from alembic import command, op
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -30,6 +33,18 @@ RETRY_SECONDS = 1.0
 BATCH_SECONDS = 0.05
 """The pause behind a batch, in which others have the server to themselves."""
 TELL_SECONDS = 5.0
+HELD_UP_SECONDS = 10.0
+"""What waits for a lock says so at once, and then this often."""
+APPLICATION = "celery-playground-migration"
+# Any lock on a table may be in the way of a change of its shape, also that of a SELECT.
+_OLDEST_HOLDER = text("""
+SELECT format('process %s (%s, user %s), for %s s', pid, coalesce(nullif(application_name, ''), 'no name'), usename,
+    extract(epoch FROM now() - xact_start)::int)
+FROM pg_stat_activity
+WHERE datname = current_database() AND application_name <> :ours
+  AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'relation' AND granted AND relation >= 16384)
+ORDER BY xact_start LIMIT 1
+""")
 _ENDLESS = 10 * 24 * 3600.0
 _HELD_UP = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
@@ -41,8 +56,26 @@ def config() -> Config:
     return settings
 
 
+@dataclass(frozen=True)
+class Schema:
+    """The revision that a database has, `None` without any, and the newest one of this release."""
+
+    found: str | None
+    newest: str
+    is_newer: bool
+    """This release does not know `found`: another one has been here, which may run beside it."""
+
+
+def schema(connection: Connection) -> Schema:
+    """How the schema of this database stands to this release."""
+    known = ScriptDirectory.from_config(config())
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    newer = found - {script.revision for script in known.walk_revisions()}
+    return Schema(", ".join(sorted(found)) or None, str(known.get_current_head()), bool(newer))
+
+
 def upgrade(revision: str = "head") -> None:
-    """Bring the database to `revision`; safe to run from many places at once.
+    """Bring the database to `revision`, unless a newer release has been here; safe to run from many places at once.
 
     Waits up to `WAIT_SECONDS` for PostgreSQL and creates the database when the server has none of that name.
     Raises `SystemExit` with one line when PostgreSQL cannot be reached.
@@ -52,7 +85,7 @@ def upgrade(revision: str = "head") -> None:
 
 
 def downgrade(revision: str) -> None:
-    """Take the schema back to `revision`; `base` is an empty database."""
+    """Take the schema back to `revision`; `base` is an empty database. Does nothing to that of a newer release."""
     _run(command.downgrade, revision)
 
 
@@ -76,9 +109,24 @@ def in_batches(statement: str, *, what: str, size: int = 1000) -> int:
 
 def _run(action: Callable[[Config, str], None], revision: str) -> None:
     engine = _engine()
+    told = -HELD_UP_SECONDS
     try:
-        with time_limit(_ENDLESS), _alone(engine), engine.connect() as connection:
-            while not _try(action, revision, connection):
+        with time_limit(_ENDLESS), _alone(engine), _steps_said_once(), engine.connect() as connection:
+            with connection.begin():
+                present = schema(connection)
+            if present.is_newer:
+                logger.info(
+                    "The schema is newer than this release; nothing to do. It is at %s, this release knows up to %s.",
+                    present.found,
+                    present.newest,
+                )
+                return
+            while reason := _try(action, revision, connection):
+                if time.monotonic() - told >= HELD_UP_SECONDS:
+                    with connection.begin():
+                        holder = connection.scalar(_OLDEST_HOLDER, {"ours": APPLICATION}) or "none any more"
+                    logger.info("Held up by a lock of others, trying again: %s. Held longest by %s.", reason, holder)
+                    told = time.monotonic()
                 time.sleep(RETRY_SECONDS)
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -94,7 +142,7 @@ def _engine() -> Engine:
     engine = create_engine(
         get_settings().sqlalchemy_url,
         poolclass=NullPool,
-        connect_args={"application_name": "celery-playground-migration", **alive},
+        connect_args={"application_name": APPLICATION, **alive},
     )
 
     @event.listens_for(engine, "begin")
@@ -120,8 +168,26 @@ def _alone(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _try(action: Callable[[Config, str], None], revision: str, connection: Connection) -> bool:
-    """Go on from the first revision that is missing; gives false when one was held up by a lock."""
+@contextmanager
+def _steps_said_once() -> Iterator[None]:
+    """Alembic says which revision it runs, and that once, however often it is begun anew."""
+    said = set[str]()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        before = len(said)
+        said.add(record.getMessage())
+        return record.msg.startswith("Running") and len(said) > before
+
+    talker = logging.getLogger("alembic.runtime.migration")
+    talker.addFilter(is_new)
+    try:
+        yield
+    finally:
+        talker.removeFilter(is_new)
+
+
+def _try(action: Callable[[Config, str], None], revision: str, connection: Connection) -> str | None:
+    """Go on from the first revision that is missing; gives PostgreSQL's words when one was held up by a lock."""
     settings = config()
     settings.attributes["connection"] = connection
     try:
@@ -130,9 +196,8 @@ def _try(action: Callable[[Config, str], None], revision: str, connection: Conne
         connection.rollback()
         if not isinstance(error.orig, _HELD_UP):
             raise
-        logger.info("Held up by a lock of others; trying again: %s", _first_line(error))
-        return False
-    return True
+        return _first_line(error)
+    return None
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -78,7 +78,8 @@ class Feed:
         Raises `Invalid`, `TooMany` and `Unavailable`.
         """
         now, following = await in_time(_horizon)
-        if after is not None and after.xid >= following:
+        # Where nothing has been written since, the cursor that a stream begins with is that of the next transaction.
+        if after is not None and after.xid > following:
             raise Invalid("Last-Event-ID is of another database.", where=("header", "last-event-id"))
         # What was read since `now` has been handed on without this one.
         missed = self._position is not None and self._position > now

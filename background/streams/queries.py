@@ -41,6 +41,10 @@ class Position(NamedTuple):
     owner: int
     number: int
 
+    def __str__(self) -> str:
+        """The cursor that a client sees."""
+        return "-".join(map(str, self))
+
 
 class Event(NamedTuple):
     """One event of a job, with its place in the log."""

@@ -53,6 +53,7 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self._subscription.greeting, "more_body": True})
         with contextlib.suppress(Unavailable):
             await self._feed.catch_up(self._subscription)
             while (messages := await self._subscription.take(seconds=COMMENT_SECONDS)) is not None:

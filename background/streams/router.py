@@ -114,7 +114,10 @@ async def result_events(task_id: UUID, feed: FeedOfProcess, client: Client, last
 
 @router.get("/events", response_class=Response, responses={**STREAM, **responses()})
 async def all_events(feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
-    """What happens to all jobs, from now on or from what follows the cursor `Last-Event-ID`; without end."""
+    """What happens to all jobs, from now on or from what follows the cursor `Last-Event-ID`; without end.
+
+    It begins with a block that only has an `id`: the cursor of its beginning.
+    """
     return EventStream(feed, await feed.follow_all(None if last is None else _position_of(last), client=client))
 
 

@@ -22,7 +22,8 @@ class Subscription:
     """Lives in the event loop. `subject` is `None` for all jobs; `client` says whose it is (`limits.client_of`).
 
     The client has seen what goes up to `number` of its subject, or up to `position` of all jobs. With `behind` it has
-    not seen all that was written since: the pages of that come first.
+    not seen all that was written since: the pages of that come first. `greeting` comes before all: from there a client
+    of all jobs goes on that was cut off before it heard of any.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Subscription:
         self.number = number
         self.position = position or Position(0, 0, 0)
         self.behind = behind
+        # A block with an id alone sets what a client goes on from, and is no event to it (WHATWG HTML, 9.2.6).
+        self.greeting = b"" if subject else f"id: {self.position}\n\n".encode()
         self.ended = False
         self.dropped = asyncio.Event()
         # Shared with all clients that get the same.
@@ -56,7 +59,7 @@ class Subscription:
         """An event of all jobs, unless the client has it."""
         if event.position > self.position:
             self.position = event.position
-            self._put("-".join(map(str, event.position)), event.kind, document)
+            self._put(str(event.position), event.kind, document)
 
     def put_numbered(self, events: Sequence[tuple[int, str]], document: Document) -> None:
         """Events of the one subject, unless the client has them; the last one of an ended subject ends the stream."""

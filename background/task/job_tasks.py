@@ -14,7 +14,7 @@ from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
 from background.canvas.recorder import NamedRequest
-from background.celery import celery_app, queue_of
+from background.celery import celery_app, queue_of, serve
 from background.errors import Unavailable
 from background.jobs import recovery, registry, runner
 from background.jobs.planned_stop import PlannedStop
@@ -35,7 +35,7 @@ def pool_name(pool: Any) -> str:
 
 @celeryd_after_setup.connect
 def _serve_release(instance: Any, **_: Any) -> None:
-    instance.app.amqp.queues.select_add(queue_of(registry.release()))
+    serve(instance.app.amqp.queues, queue_of(registry.release()))
 
 
 @worker_ready.connect

@@ -17,17 +17,27 @@ from sqlalchemy import text
 from tests.support import Process, free_port, transaction, wait_for
 
 
-def events_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The events of a stream as the standard reads them (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+def blocks_of(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    """The blocks of a stream as the standard reads them (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    One that has an `id` alone only says where a client goes on from.
+    """
     fields: dict[str, str] = {}
     for line in lines:
         if not line:
-            if "data" in fields:
-                yield {"id": fields.get("id"), "kind": fields.get("event"), "data": json.loads(fields["data"])}
+            if fields:
+                yield fields
             fields = {}
         elif not line.startswith(":"):
             name, _, value = line.partition(": ")
             fields[name] = value
+
+
+def events_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """The events of a stream, that is its blocks with data."""
+    for block in blocks_of(lines):
+        if "data" in block:
+            yield {"id": block.get("id"), "kind": block.get("event"), "data": json.loads(block["data"])}
 
 
 def read(client: httpx.Client, path: str, *, last: str | None = None) -> list[dict[str, Any]]:
@@ -65,13 +75,14 @@ class Api:
 
 
 class Reader(threading.Thread):
-    """Follows a stream: cut off at random, it goes on behind the last id that it got."""
+    """Follows a stream: cut off at random, it goes on behind `last`, the id that it got last, of an event or alone."""
 
     def __init__(self, apis: list[Api], *, cuts: int = 0, path: str = "/events") -> None:
         super().__init__(daemon=True)
         self.apis = apis
         self.path = path
         self.cuts = cuts
+        self.last: str | None = None
         self.ids: list[str] = []
         self.done = threading.Event()
         self.random = random.Random(7)
@@ -84,11 +95,13 @@ class Reader(threading.Thread):
         """Read until told that all is done."""
         while not self.done.is_set():
             url = f"http://127.0.0.1:{self.random.choice(self.apis).port}{self.path}"
-            headers = {"Last-Event-ID": self.ids[-1]} if self.ids else {}
+            headers = {} if self.last is None else {"Last-Event-ID": self.last}
             patience = self.random.randrange(5, 40) if self.cuts else 0
             with contextlib.suppress(httpx.HTTPError), httpx.stream("GET", url, headers=headers, timeout=20) as stream:
-                for number, event in enumerate(events_of(stream.iter_lines()), start=1):
-                    self.ids.append(str(event["id"]))
+                for number, block in enumerate(blocks_of(stream.iter_lines()), start=1):
+                    self.last = block["id"]
+                    if "data" in block:
+                        self.ids.append(self.last)
                     if self.done.is_set():
                         return
                     if number == patience:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,9 +49,19 @@ def test_all_is_well() -> None:
     assert (code, wrong(lines)) == (0, [])
     subjects = {line.split(maxsplit=1)[1].partition(":")[0] for line in lines}
     assert subjects >= {
-        "settings", "Python", "Celery", "PostgreSQL", "PostgreSQL's clock", "pooler", "schema", "PostgreSQL's disk",
+        "settings", "Python", "Celery", "pipelines", "PostgreSQL", "PostgreSQL's clock", "pooler", "schema",
+        "PostgreSQL's disk",
         "Redis", "Redis' clock", "Redis' eviction policy", "Redis' memory and disk", "result backend", "DATA_DIR",
     }  # fmt: skip
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> str:
+    """A directory with modules of pipelines that are wrong."""
+    twin = "from background.jobs.pipeline import Params, Pipeline\n\ndemo = Pipeline('demo', Params)\n"
+    (tmp_path / "declared_twice.py").write_text(twin)
+    (tmp_path / "broken.py").write_text("raise RuntimeError('this cannot be\\nat all')\n")
+    return str(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -59,16 +70,23 @@ def test_all_is_well() -> None:
         ({"API_PORT": "eighty"}, "settings: API_PORT: "),
         ({"CELERY_RESULT_BACKEND": "nothing://here"}, "settings: CELERY_RESULT_BACKEND: "),
         ({"POSTGRES_PORT": "{free}"}, r"PostgreSQL: .*Connection refused.* To do: .*POSTGRES_HOST"),
-        ({"POSTGRES_PASSWORD": "not this"}, "PostgreSQL: .*password authentication failed"),
+        ({"POSTGRES_PASSWORD": "not this"}, "PostgreSQL: .*password authentication failed.* To do: set POSTGRES_USER"),
+        ({"POSTGRES_USER": "nobody"}, "PostgreSQL: .* To do: set POSTGRES_USER and POSTGRES_PASSWORD"),
         ({"POSTGRES_DB": "missing"}, 'PostgreSQL: .*"missing" does not exist.* To do: python -m background migrate'),
         ({"POSTGRES_DB": "postgres"}, "schema: none.* To do: python -m background migrate"),
         ({"REDIS_PORT": "{free}"}, r"Redis: .*Connection refused.* To do: .*REDIS_HOST"),
-        ({"REDIS_PASSWORD": "not this"}, "Redis: .*WRONGPASS"),
+        ({"REDIS_PASSWORD": "not this"}, "Redis: .*WRONGPASS.* To do: set REDIS_PASSWORD"),
+        ({"REDIS_PASSWORD": ""}, "Redis: .*NOAUTH.* To do: set REDIS_PASSWORD"),
+        ({"CELERY_RESULT_BACKEND": "redis://127.0.0.1:{redis}"}, "result backend: .* To do: set the login"),
+        ({"PIPELINES": "nothing.here"}, "pipelines: .*No module named 'nothing'.* To do: name modules in PIPELINES"),
+        ({"PIPELINES": "background.pipelines,declared_twice"}, "pipelines: .*two pipelines 'demo'"),
+        ({"PIPELINES": "broken"}, "pipelines: this cannot be. To do: "),
         ({"DATA_DIR": "/proc/nothing"}, "(settings: )?DATA_DIR: .*/proc"),
     ],
 )
-def test_what_is_wrong_and_what_to_do(environment: dict[str, str], line: str) -> None:
-    code, lines = doctor(**{name: value.format(free=free_port()) for name, value in environment.items()})
+def test_what_is_wrong_and_what_to_do(environment: dict[str, str], line: str, modules: str) -> None:
+    ports = {"free": free_port(), "redis": os.environ["REDIS_PORT"]}
+    code, lines = doctor(PYTHONPATH=modules, **{name: value.format(**ports) for name, value in environment.items()})
     assert code == 1
     assert any(re.match(f"wrong  {line}", each) for each in lines), lines
 
@@ -84,14 +102,47 @@ def test_a_postgresql_that_only_reads() -> None:
 
 
 def test_a_schema_of_another_release() -> None:
-    for revision, words in (("0001", "To do: python -m background migrate"), ("9999", "newer than this release")):
+    for revision, line in (
+        ("0001", "wrong  schema: 0001; .*To do: python -m background migrate"),
+        ("9999", "ok     schema: 9999, newer than this release"),
+    ):
         execute("CREATE DATABASE other")
         try:
             execute(f"CREATE TABLE alembic_version AS SELECT '{revision}' AS version_num", database="other")
             _, lines = doctor(POSTGRES_DB="other")
         finally:
             execute("DROP DATABASE other WITH (FORCE)")
-        assert any(words in line for line in wrong(lines)), lines
+        assert any(re.match(line, each) for each in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("subject", "variable", "url"),
+    [
+        ("PostgreSQL", "DATABASE_URL", "postgresql://me@127.0.0.1:{port}/d"),
+        ("Redis", "CELERY_BROKER_URL", "redis://127.0.0.1:{port}/0"),
+        ("result backend", "CELERY_RESULT_BACKEND", "redis://127.0.0.1:{port}/0"),
+    ],
+)
+def test_a_server_that_never_answers_holds_nothing_up(subject: str, variable: str, url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code, lines = doctor(**{variable: url.format(port=silent.getsockname()[1])})
+    assert code == 1
+    assert any(line.startswith(f"wrong  {subject}: ") for line in lines), lines
+    assert "ok     DATA_DIR" in lines[-1]
+
+
+@pytest.fixture
+def stranger(valkey: EmbeddedValkey) -> Iterator[str]:
+    """The URL of a user of Redis who may do next to nothing."""
+    with redis.Redis(port=valkey.port, password=PASSWORD) as client:
+        client.execute_command("ACL", "SETUSER", "stranger", "on", ">secret", "+ping")
+        yield f"redis://stranger:secret@127.0.0.1:{valkey.port}/0"
+        client.execute_command("ACL", "DELUSER", "stranger")
+
+
+def test_a_user_of_redis_without_rights(stranger: str) -> None:
+    _, lines = doctor(CELERY_BROKER_URL=stranger)
+    assert any(re.match("wrong  Redis: .*NOPERM.* To do: give this user its rights", line) for line in lines), lines
 
 
 @contextmanager

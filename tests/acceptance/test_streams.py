@@ -1,6 +1,7 @@
 """Event streams as a client sees them, from real processes."""
 
 import functools
+import itertools
 import random
 import signal
 import threading
@@ -13,7 +14,7 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
-from tests.acceptance.event_streams import Api, Reader, events_of, make_job, read, write_event, written
+from tests.acceptance.event_streams import Api, Reader, blocks_of, events_of, make_job, read, write_event, written
 from tests.support import Process, transaction, wait_for
 
 DEMO = {"params": {"step_seconds": 0}}
@@ -120,6 +121,27 @@ def test_an_id_that_is_none_is_refused(client: httpx.Client, job: int, last: str
 )
 def test_a_cursor_that_is_none_is_refused(client: httpx.Client, last: str) -> None:
     assert client.get("/events", params={"last_event_id": last}).status_code == 422
+
+
+def test_who_was_cut_off_before_the_first_event_misses_none(client: httpx.Client) -> None:
+    for _ in range(5):  # also where nobody has written anything in between
+        start = beginning(client)
+        assert beginning(client, last=start) == start
+    job = client.post("/jobs", json={"delay_seconds": 3600}).json()["job_id"]
+    client.post(f"/jobs/{job}/cancel").raise_for_status()
+    with client.stream("GET", "/events", headers={"Last-Event-ID": start}) as response:
+        of_job = (event for event in events_of(response.iter_lines()) if event["data"]["id"] == job)
+        assert [event["kind"] for event in itertools.islice(of_job, 2)] == ["created", "cancelled"]
+
+
+def beginning(client: httpx.Client, *, last: str | None = None) -> str:
+    """The cursor that the stream of all jobs begins with."""
+    headers = {} if last is None else {"Last-Event-ID": last}
+    with client.stream("GET", "/events", headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        block = next(blocks_of(response.iter_lines()))
+    assert list(block) == ["id"]
+    return block["id"]
 
 
 def test_what_does_not_exist_has_no_stream(client: httpx.Client) -> None:

@@ -37,6 +37,30 @@ def api_at(port: int, log: Path) -> Iterator[None]:
         process.stop()
 
 
+LISTEN = """() => {
+  window.heard = [];
+  const source = new EventSource("/events");
+  source.onmessage = () => window.heard.push("a message");
+  source.addEventListener("created", (event) => window.heard.push(JSON.parse(event.data).id));
+  return new Promise((done) => (source.onopen = () => done()));
+}"""
+
+
+def test_an_event_source_that_heard_nothing_goes_on_from_where_it_began(
+    new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client, tmp_path: Path
+) -> None:
+    watch.allow_unreachable()
+    watch.allow("503")  # the page itself may ask an API that is stopping
+    port = free_port()
+    page = new_context(base_url=f"http://127.0.0.1:{port}").new_page()
+    with api_at(port, tmp_path / "first.log"):
+        page.goto("/ui/")
+        page.evaluate(LISTEN)
+    job = submit(client)
+    with api_at(port, tmp_path / "second.log"):
+        assert wait_for(lambda: page.evaluate("window.heard"), seconds=45, what="the event") == [job]
+
+
 def test_after_a_restart_of_the_api_the_state_is_exact(
     new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client, tmp_path: Path
 ) -> None:

@@ -30,6 +30,18 @@ def streams(*numbers: int, cut: bool = False) -> Answer:
     return answer
 
 
+def place(cursor: str) -> Answer:
+    """An answer that only says where it goes on from."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        handler.wfile.write(f"id: {cursor}\n\n".encode())
+
+    return answer
+
+
 def status(number: int) -> Answer:
     """An answer with nothing but a status."""
 
@@ -91,6 +103,14 @@ def test_every_event_comes_once_and_the_end_is_the_end() -> None:
         assert len(opened) == 4
         assert reasons
         assert "503" in reasons[0]
+
+
+def test_a_place_alone_is_gone_on_from_and_is_no_progress() -> None:
+    with server(place("a"), place("b"), status(204)) as (client, asked):
+        reasons: list[str] = []
+        assert list(follow(client, "/events", interrupted=reasons.append)) == []
+        assert asked == [None, "a", "b"]
+        assert reasons == ["The stream was cut."]
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,15 @@ from uuid import UUID
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, NullPool, create_engine, inspect, text
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, text
 
 from background import database, migrations
 from background.canvas import outcomes
 from background.canvas.built import Built
 from background.canvas.spec import from_text
 from background.settings import get_settings
-from tests.support import ROOT
+from tests.support import ROOT, wait_for
 
 
 @pytest.fixture
@@ -125,28 +126,68 @@ def test_many_at_once(empty: Engine) -> None:
     assert "jobs" in tables(empty)
 
 
-def test_one_that_waits_or_is_cut_off_says_so(empty: Engine) -> None:
-    """Behind a lock that somebody holds; the next one goes on where it was."""
+def test_one_that_waits_or_is_cut_off_says_so(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a lock that somebody holds, and who that is; the next one goes on where it was."""
     migrations.upgrade("0005")
+    monkeypatch.setenv("LOG_FORMAT", "text")
     argv = [sys.executable, "-m", "background", "migrate"]
-    holder = create_engine(get_settings().sqlalchemy_url, poolclass=NullPool)
+    holder = create_engine(
+        get_settings().sqlalchemy_url, poolclass=NullPool, connect_args={"application_name": "a report"}
+    )
     with holder.connect() as holding, subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        holding.execute(text("LOCK TABLE runs"))
+        pid = holding.execute(text("LOCK TABLE runs; SELECT pg_backend_pid()")).scalar_one()
         assert process.stderr is not None
         said = next(line for line in process.stderr if "Held up" in line)
         assert "lock timeout" in said
+        assert f"process {pid} (a report, user playground), for " in said
         with holder.connect() as other:
+            for _ in range(3):
+                wait_for_another_try(other)
             other.execute(
                 text("""
                     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                     WHERE application_name = 'celery-playground-migration'
                 """)
             )
-        last = process.stderr.read().splitlines()[-1]
+        *between, last = process.stderr.read().splitlines()
         assert process.wait(30) == 1
         assert last.startswith("The migration was cut off; run it again: ")
+        assert all("Held up" in line for line in between), between
+        assert len(between) < 3, "what is tried again is said again only now and then"
     migrations.upgrade()
     assert "run_aliases" in tables(empty)
+
+
+def wait_for_another_try(connection: Connection) -> None:
+    """Until a migration waits for a lock that it did not wait for when it was asked first."""
+    statement = text("""
+        SELECT max(query_start) FROM pg_stat_activity, pg_stat_clear_snapshot()
+        WHERE application_name = 'celery-playground-migration' AND wait_event_type = 'Lock'
+    """)
+    with connection.begin_nested():
+        first = wait_for(lambda: connection.execute(statement).scalar(), what="a migration that waits")
+        wait_for(lambda: connection.execute(statement).scalar() not in (None, first), what="another try")
+
+
+@pytest.mark.parametrize("revision", ["9999", "what is this"])
+def test_a_newer_schema_is_left_alone(empty: Engine, revision: str) -> None:
+    """As when an older release comes back: old and new may run side by side."""
+    migrations.upgrade()
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    argv = [sys.executable, "-m", "background", "migrate"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.count("\n") == 1, done.stderr
+    line = done.stderr
+    assert "The schema is newer than this release; nothing to do" in line
+    assert revision in line
+    assert max(str(script.revision) for script in scripts()) in line
+    assert done.returncode == 0
+
+
+def scripts() -> list[Script]:
+    """All revisions of this release."""
+    return list(ScriptDirectory.from_config(migrations.config()).walk_revisions())
 
 
 def test_unreachable_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

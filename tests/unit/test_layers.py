@@ -14,6 +14,8 @@ from tests.support import ROOT
 LAYERS = [
     [
         "background.errors",
+        "background.advice",
+        "background.hosts",
         "background.redis_url",
         "background.settings",
         "background.jsontext",

@@ -1,12 +1,14 @@
 """What can be configured, and what an unusable value does."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from background.celery import require_result_backend
 from background.settings import Settings, get_settings
 from tests.support import ROOT
 
@@ -56,6 +58,9 @@ def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch, hos
         ("rediss://h:1/2?ssl_cert_reqs=optional", "rediss://h:1/2?ssl_cert_reqs=optional"),
         ("redis://me:p%40@h", "redis://me:p%40@h"),
         ("redis+socket://:p@/run/redis.sock?virtual_host=3", "redis+socket://:p@/run/redis.sock?virtual_host=3"),
+        ("redis+socket:///run/redis.sock?virtual_host=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+        ("redis+socket:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("redis:///1", "redis:///1"),
     ],
 )
 def test_a_redis_url_gets_one_spelling(monkeypatch: pytest.MonkeyPatch, given: str, normal: str) -> None:
@@ -124,9 +129,18 @@ def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CELERY_BROKER_URL", "redis://:secret@x:6379/0?ssl_cert_reqs=none"),
         ("CELERY_BROKER_URL", "redis+socket://:secret@/?virtual_host=1"),
         ("CELERY_BROKER_URL", "redis+socket:///run/redis.sock?virtual_host=secret"),
+        ("CELERY_BROKER_URL", "redis+socket://run/redis.sock"),
+        ("CELERY_BROKER_URL", "redis://:secret@a b:6379/0"),
+        ("CELERY_BROKER_URL", "redis://me:123#secret@x:6379/0"),
         ("CELERY_RESULT_BACKEND", "redis://:secret@x:6379/name"),
         ("REDIS_HOST", "redis://secret@x"),
         ("REDIS_HOST", "me:secret@x"),
+        ("REDIS_HOST", "300.1.1.1"),
+        ("POSTGRES_HOST", "a secret"),
+        ("POSTGRES_HOST", "db:5432"),
+        ("DATABASE_URL", "postgresql://me:secret@a b/d"),
+        ("API_HOST", "not a host"),
+        ("API_HOST", "http://127.0.0.1"),
         ("FLOWER_BASIC_AUTH", "secret"),
         ("FLOWER_BASIC_AUTH", "me:secret,you"),
         ("RETENTION_DAYS", "0"),
@@ -135,6 +149,7 @@ def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RETENTION_DAYS", "1e300"),
         ("DATA_DIR", __file__),
         ("DATA_DIR", f"{__file__}/below"),
+        ("DATA_DIR", "/dev/fd/nothing"),
     ],
 )
 def test_an_unusable_value_is_one_line_that_names_the_variable(
@@ -144,6 +159,43 @@ def test_an_unusable_value_is_one_line_that_names_the_variable(
     with pytest.raises(SystemExit, match=rf"^{name}: [^\n]+$") as stop:
         get_settings.__wrapped__()
     assert "secret" not in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_HOST", "db.example.org."),
+        ("POSTGRES_HOST", "my_db-1,10.0.0.1"),
+        ("POSTGRES_HOST", "/var/run/postgresql"),
+        ("POSTGRES_HOST", "fe80::1%eth0"),
+        ("REDIS_HOST", "127.1"),
+        ("API_HOST", "::"),
+        ("API_HOST", "[::1]"),
+        ("API_HOST", "0.0.0.0"),  # noqa: S104  (it may be asked for)
+    ],
+)
+def test_what_may_be_a_host(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert getattr(settings(monkeypatch, **{name: value}), name.lower()) == value.strip("[]")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("foo://bar", "names no result backend of Celery; it takes a URL such as redis://"),
+        ("xyz", "names no result backend of Celery; it takes a URL such as redis://"),
+        ("os.path.nothing://", "names no result backend of Celery; it takes a URL such as redis://"),
+        ("db", "Celery cannot use it: Missing connection string!"),
+        ("db+nothing://me:secret@x/y", "Celery cannot use it: Can't load plugin"),
+    ],
+)
+def test_a_result_backend_that_celery_does_not_know(value: str, reason: str) -> None:
+    with pytest.raises(SystemExit, match=rf"^CELERY_RESULT_BACKEND: {re.escape(reason)}[^\n]*$") as stop:
+        require_result_backend(value)
+    assert "secret" not in str(stop.value)
+
+
+def test_a_result_backend_that_is_away_keeps_nobody_from_starting() -> None:
+    require_result_backend("db+postgresql+psycopg2://me:secret@127.0.0.1:1/none")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ export function follow(path, { open, event, retry, end }) {
     const parse = parser((id, kind, text) => {
       lastId = id ?? lastId;
       lostAt = Date.now();
+      if (text === "") return; // Only where it goes on from.
       const data = JSON.parse(text);
       if (ready) event(kind, data, { early: false });
       else waiting.push({ kind, data });
@@ -199,10 +200,14 @@ export function poll(read, ms) {
   return { now, stop };
 }
 
-/** Feed it pieces of text; calls `found(id, kind, data)` for each event (HTML standard, "Interpreting an event stream"). */
+/**
+ * Feed it pieces of text; calls `found(id, kind, data)` for each event, and with empty data where an id came alone (HTML
+ * standard, "Interpreting an event stream").
+ */
 export function parser(found) {
   let rest = "";
   let id = null;
+  let told = false;
   let kind = "message";
   let data = [];
   return (piece) => {
@@ -210,14 +215,17 @@ export function parser(found) {
     rest = lines.pop();
     for (const line of lines) {
       if (line === "") {
-        if (data.length) found(id, kind, data.join("\n"));
+        if (data.length || told) found(id, kind, data.join("\n"));
+        told = false;
         kind = "message";
         data = [];
         continue;
       }
       const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
-      if (name === "id") id = value;
-      else if (name === "event") kind = value;
+      if (name === "id") {
+        id = value;
+        told = true;
+      } else if (name === "event") kind = value;
       else if (name === "data") data.push(value);
     }
   };
