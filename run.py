@@ -236,7 +236,7 @@ def write_stamp(lock: str) -> None:
 def only_one_setup() -> Iterator[None]:
     """Two set-ups at once would spoil each other: the second waits until the first is done."""
     folder = ROOT / ".local"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with (folder / "setup.lock").open("a") as handle:
         if not _take(handle.fileno()):
             progress = Progress("Waiting for another set-up of this checkout")

@@ -4,6 +4,8 @@ It has a module of its own because a worker, Flower and the API each need it and
 task modules are named, not imported: a worker imports them when it starts (`include`), the API never does.
 """
 
+import os
+import sys
 from typing import Any
 
 from celery import Celery
@@ -106,6 +108,10 @@ celery_app = Celery(
 celery_app.conf.update(CONFIGURATION)
 # Flower does not read it in the URL.
 celery_app.conf.broker_use_ssl = redis_url.tls_options(get_settings().broker_url) or False
+_logins = get_settings().flower_basic_auth
+if _logins is not None and "flower" in sys.argv:
+    # Flower reads the environment alone, after this. A command line would show it to everybody on the machine.
+    os.environ["FLOWER_BASIC_AUTH"] = _logins.get_secret_value()
 
 
 def require_result_backend(value: str) -> None:

@@ -70,9 +70,6 @@ def flower(context: typer.Context) -> None:
     from background.settings import get_settings
 
     settings = get_settings()
-    if settings.flower_basic_auth is not None:
-        # Through the environment, so that no process listing shows it.
-        os.environ["FLOWER_BASIC_AUTH"] = settings.flower_basic_auth.get_secret_value()
     _become([*CELERY, "flower", "--address=127.0.0.1", f"--port={settings.flower_port}", *context.args])
 
 

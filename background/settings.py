@@ -4,11 +4,12 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -39,8 +40,58 @@ def parse_api_keys(value: str) -> tuple[ApiKey, ...]:
     return tuple(found)
 
 
+class UnusableSecret(Exception):
+    """A secret cannot be had from its file; the text is one line that names the variable."""
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Every secret may come from a file: `POSTGRES_PASSWORD_FILE` names one that holds `POSTGRES_PASSWORD`.
+
+    A field of type `SecretStr` is a secret. The line end at the end of the file is no part of it.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], *given: PydanticBaseSettingsSource) -> None:
+        """`given`: where variables are looked for, the one that wins first."""
+        super().__init__(settings_cls)
+        self._variables: dict[str, str | None] = {}
+        for source in reversed(given):
+            if isinstance(source, EnvSettingsSource):
+                self._variables |= source.env_vars
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The secret, or `None` where no file is named. Raises `UnusableSecret`."""
+        path = self._variables.get(f"{field_name}_file")
+        if path is None or "SecretStr" not in str(field.annotation):
+            return None, field_name, False
+        name = f"{field_name}_file".upper()
+        if self._variables.get(field_name) is not None:
+            raise UnusableSecret(f"{name}: {field_name.upper()} is set as well, and only one of them can be meant")
+        return _read_secret(name, path), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All secrets that come from files, by the names of their fields. Raises `UnusableSecret`."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        text = Path(path).read_bytes().decode()
+    except OSError as error:
+        raise UnusableSecret(f"{name}: {path}: {error.strerror}") from None
+    except ValueError:
+        raise UnusableSecret(f"{name}: {path} is not UTF-8 text") from None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise UnusableSecret(f"{name}: {path} is empty")
+    return secret
+
+
 class Settings(BaseSettings):
-    """One field per variable; the variable's name is the field's in capitals."""
+    """One field per variable; the variable's name is the field's in capitals.
+
+    A secret, that is a `SecretStr`, may be read from a file instead: its name with `_FILE` at the end names it.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -86,6 +137,19 @@ class Settings(BaseSettings):
     pipelines: str = "background.pipelines"
 
     log_format: Literal["text", "json"] = "text"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - what calls this decides what it hands over
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over `.env`; in either a secret may be named by its file."""
+        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
+        return init_settings, files, env_settings, dotenv_settings
 
     @field_validator("database_url", "database_listen_url")
     @classmethod
@@ -209,5 +273,7 @@ def get_settings() -> Settings:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
         raise SystemExit(f"{str(first['loc'][0]).upper()}: {message}") from None
+    except UnusableSecret as error:
+        raise SystemExit(str(error)) from None
     except UnicodeDecodeError as error:
         raise SystemExit(f".env: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None

@@ -80,6 +80,7 @@ LIBRARIES_ONLY_IN = {
     "os": {
         "background.settings",
         "background.access",
+        "background.celery",
         "background.processes",
         "background.jobs.planned_stop",
         "background.jobs.recovery",
