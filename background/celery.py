@@ -17,6 +17,7 @@ from kombu import Exchange, Queue
 from sqlalchemy.exc import ArgumentError
 
 from background import exact, logs, redis_url
+from background.intake import results, transport
 from background.settings import get_settings
 
 VISIBILITY_SECONDS = 120
@@ -63,6 +64,8 @@ class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
 RedisBackend.ResultConsumer = WaitersConsumer
 
 exact.register()
+transport.register()
+results.register()
 
 CONFIGURATION: dict[str, Any] = {
     "task_serializer": "json",
@@ -71,6 +74,7 @@ CONFIGURATION: dict[str, Any] = {
     "enable_utc": True,
     "timezone": "UTC",
     "worker_prefetch_multiplier": 1,
+    "worker_consumer": "background.intake.consumer:Consumer",
     # A worker starts, and stays, while the broker is away.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,

@@ -21,6 +21,7 @@ LAYERS = [
         "background.task_names",
         "background.canvas.batch",
         "background.canvas.values",
+        "background.intake",
     ],
     ["background.jobs.states", "background.canvas.states", "background.canvas.trees", "background.logs"],
     ["background.celery", "background.database", "background.documents", "background.canvas.facts"],
