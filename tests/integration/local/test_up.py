@@ -267,7 +267,11 @@ def test_another_user_of_the_machine_gets_nothing_and_a_process_by_hand_works(co
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(port=int(command.env["REDIS_PORT"]), password=password).ping()
         for user in ("postgres", SUPERUSER):
-            address: dict[str, Any] = {"host": "127.0.0.1", "port": command.env["POSTGRES_PORT"], "dbname": "celery_jobs"}
+            address: dict[str, Any] = {
+                "host": "127.0.0.1",
+                "port": command.env["POSTGRES_PORT"],
+                "dbname": "celery_jobs",
+            }
             with pytest.raises(psycopg2.OperationalError, match="password"):
                 psycopg2.connect(**address, user=user, password=password)
     # Of what lies there, a program that is not the user's passes through `.local` at most, for PostgreSQL's account.
