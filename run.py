@@ -236,7 +236,7 @@ def write_stamp(lock: str) -> None:
 def only_one_setup() -> Iterator[None]:
     """Two set-ups at once would spoil each other: the second waits until the first is done."""
     folder = ROOT / ".local"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with (folder / "setup.lock").open("a") as handle:
         if not _take(handle.fileno()):
             progress = Progress("Waiting for another set-up of this checkout")
@@ -309,10 +309,10 @@ def install(lock: str) -> None:
 
 
 class Command(NamedTuple):
-    """What `run.py NAME` is for, which lock it needs, and what it starts with the arguments that follow."""
+    """What `run.py NAME` is for, which lock it needs if any, and what it starts with the arguments that follow."""
 
     summary: str
-    lock: str
+    lock: Optional[str]
     start: Callable[[List[str]], int]
     takes_arguments: bool = True
 
@@ -373,7 +373,7 @@ def test(more: List[str]) -> int:
 def lint() -> int:
     """ruff and mypy, all of them even when the first complains; returns the worst exit code."""
     python = str(VENV_PYTHON)
-    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks", "docs"]
+    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks", "docs", ".ci"]
     typed = [name for name in targets if (ROOT / name).is_file() or any((ROOT / name).rglob("*.py"))]
     return max(
         call(python, "-m", "ruff", "check", "."),
@@ -412,6 +412,11 @@ COMMANDS = {
     "lint": Command("ruff and the type check", DEV, lambda _: lint(), takes_arguments=False),
     "bench": Command("the benchmarks", DEV, lambda more: become_module("benchmarks", more)),
     "chaos": Command("the long fault run", DEV, lambda more: become_module("tests.acceptance.chaos", more)),
+    "audit": Command(
+        "an SBOM of the locks, and what is known against their packages",
+        None,
+        lambda more: call(base_python(), str(ROOT / ".ci" / "audit.py"), *more),
+    ),
     "lock": Command("make the *.lock files anew; --upgrade for the newest versions", DEV, lock_requirements),
 }
 
@@ -444,7 +449,8 @@ def main(arguments: List[str]) -> int:
             return 0
         raise CannotRun(f"{name} takes no arguments, but was given: {' '.join(more)}")
     os.chdir(str(ROOT))
-    set_up(command.lock)
+    if command.lock:
+        set_up(command.lock)
     return command.start(more)
 
 

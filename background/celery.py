@@ -4,6 +4,8 @@ It has a module of its own because a worker, Flower and the API each need it and
 task modules are named, not imported: a worker imports them when it starts (`include`), the API never does.
 """
 
+import os
+import sys
 from typing import Any
 
 from celery import Celery
@@ -16,6 +18,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError
 
 from background import exact, logs, redis_url
+from background.intake import results, transport
 from background.settings import get_settings
 
 VISIBILITY_SECONDS = 120
@@ -76,6 +79,8 @@ class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
 RedisBackend.ResultConsumer = WaitersConsumer
 
 exact.register()
+transport.register()
+results.register()
 
 CONFIGURATION: dict[str, Any] = {
     "task_serializer": "json",
@@ -84,6 +89,7 @@ CONFIGURATION: dict[str, Any] = {
     "enable_utc": True,
     "timezone": "UTC",
     "worker_prefetch_multiplier": 1,
+    "worker_consumer": "background.intake.consumer:Consumer",
     # A worker starts, and stays, while the broker is away.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
@@ -123,6 +129,10 @@ celery_app = Celery(
 celery_app.conf.update(CONFIGURATION)
 # Flower does not read it in the URL.
 celery_app.conf.broker_use_ssl = redis_url.tls_options(get_settings().broker_url) or False
+_logins = get_settings().flower_basic_auth
+if _logins is not None and "flower" in sys.argv:
+    # Flower reads the environment alone, after this. A command line would show it to everybody on the machine.
+    os.environ["FLOWER_BASIC_AUTH"] = _logins.get_secret_value()
 
 
 def require_result_backend(value: str) -> None:

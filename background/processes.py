@@ -73,11 +73,6 @@ def flower(context: typer.Context) -> None:
     from background.settings import get_settings
 
     settings = get_settings()
-    # An empty one would be a login for Flower, which nobody has.
-    os.environ.pop("FLOWER_BASIC_AUTH", None)
-    if settings.flower_basic_auth is not None:
-        # Through the environment, so that no process listing shows it.
-        os.environ["FLOWER_BASIC_AUTH"] = settings.flower_basic_auth.get_secret_value()
     _become([*CELERY, "flower", "--address=127.0.0.1", f"--port={settings.flower_port}", *context.args])
 
 

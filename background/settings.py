@@ -4,11 +4,12 @@ import errno
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -42,8 +43,58 @@ def _libpq_hosts(value: str) -> str:
     return ",".join(each if each.startswith("/") else host(each) for each in value.split(",")) if value else value
 
 
+class UnusableSecret(Exception):
+    """A secret cannot be had from its file; the text is one line that names the variable."""
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Every secret may come from a file: `POSTGRES_PASSWORD_FILE` names one that holds `POSTGRES_PASSWORD`.
+
+    A field of type `SecretStr` is a secret. The line end at the end of the file is no part of it.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], *given: PydanticBaseSettingsSource) -> None:
+        """`given`: where variables are looked for, the one that wins first."""
+        super().__init__(settings_cls)
+        self._variables: dict[str, str | None] = {}
+        for source in reversed(given):
+            if isinstance(source, EnvSettingsSource):
+                self._variables |= source.env_vars
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The secret, or `None` where no file is named. Raises `UnusableSecret`."""
+        path = self._variables.get(f"{field_name}_file")
+        if path is None or "SecretStr" not in str(field.annotation):
+            return None, field_name, False
+        name = f"{field_name}_file".upper()
+        if self._variables.get(field_name) is not None:
+            raise UnusableSecret(f"{name}: {field_name.upper()} is set as well, and only one of them can be meant")
+        return _read_secret(name, path), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All secrets that come from files, by the names of their fields. Raises `UnusableSecret`."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        text = Path(path).read_bytes().decode()
+    except OSError as error:
+        raise UnusableSecret(f"{name}: {path}: {error.strerror}") from None
+    except ValueError:
+        raise UnusableSecret(f"{name}: {path} is not UTF-8 text") from None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise UnusableSecret(f"{name}: {path} is empty")
+    return secret
+
+
 class Settings(BaseSettings):
-    """One field per variable; the variable's name is the field's in capitals."""
+    """One field per variable; the variable's name is the field's in capitals.
+
+    A secret, that is a `SecretStr`, may be read from a file instead: its name with `_FILE` at the end names it.
+    """
 
     model_config = CONFIG
 
@@ -84,6 +135,19 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = "text"
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - what calls this decides what it hands over
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over `.env`; in either a secret may be named by its file."""
+        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
+        return init_settings, files, env_settings, dotenv_settings
+
     @field_validator("database_url", "database_listen_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
@@ -99,7 +163,7 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _are_hosts(cls, value: str | None) -> str | None:
+    def _are_names(cls, value: str | None) -> str | None:
         if value is None or value == "*":
             return value
         try:
@@ -269,5 +333,7 @@ def _read(kind: type[SettingsT]) -> SettingsT:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
         raise SystemExit(f"{str(first['loc'][0]).upper()}: {message}") from None
+    except UnusableSecret as error:
+        raise SystemExit(str(error)) from None
     except UnicodeDecodeError as error:
         raise SystemExit(f".env: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None

@@ -67,6 +67,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         password=PASSWORD,
         database=os.environ["POSTGRES_DB"],
         flush=False,
+        superuser=True,
     )
     with server:
         migrations.upgrade()

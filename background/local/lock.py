@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from background.local.permissions import close_off
 from background.local.processes import LocalError
 
 LEFTOVER_SECONDS = 15
@@ -21,7 +22,7 @@ def only_one(path: Path) -> Iterator[int]:
     A lock is free when the last process that inherited it has ended. So after a `kill -9` of the supervisor the
     next one waits here until what was left behind is gone. Raises `LocalError` when another run is under way.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    close_off(path.parent, keep_way=True)
     with path.open("a+") as handle:
         deadline = time.monotonic() + LEFTOVER_SECONDS
         while not _take(handle.fileno()):

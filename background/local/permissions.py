@@ -1,7 +1,8 @@
-"""What another system user needs in order to run PostgreSQL for root, which it refuses to run as."""
+"""Who may read what of local mode: nobody but its user, and the account that PostgreSQL has to run as for root."""
 
 import os
 import pwd
+import secrets
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,27 @@ def make_private(directory: Path, account: Account | None) -> None:
     directory.mkdir(mode=0o700)
     if account:
         os.chown(directory, account.uid, account.gid)
+
+
+def close_off(directory: Path, *, keep_way: bool = False) -> None:
+    """Makes `directory` where it is not there, and closes it to everybody but its owner.
+
+    With `keep_way`, what `open_way` opened for PostgreSQL's account stays so: passing through, without a look.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    way = stat.S_IXOTH if keep_way and os.geteuid() == 0 else 0
+    directory.chmod(0o700 | (stat.S_IMODE(directory.stat().st_mode) & way))
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in `path`, which is made at random where it is not there yet; only its owner may read it."""
+    close_off(path.parent)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{secrets.token_urlsafe(24)}\n")
+    except FileExistsError:
+        path.chmod(0o600)
+    return path.read_text().rstrip()
 
 
 def open_way(account: Account | None, *, to: Sequence[Path], programs: Sequence[Path]) -> None:

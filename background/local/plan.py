@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from background.local.checks import free_port, reachable, require_free
+from background.local.permissions import close_off, kept_secret
 from background.local.postgres import EmbeddedPostgres
 from background.local.processes import LocalError
 from background.local.server import HOST, Server
@@ -16,11 +18,15 @@ from background.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`settings` are those of the children, `env` what makes them so, `servers` what runs here for them."""
+    """`settings` are those of the children, `env` what makes them so, `servers` what runs here for them.
+
+    `secrets` are the files of the passwords that these servers were given, by the names of the settings.
+    """
 
     settings: Settings
     env: dict[str, str]
     servers: list[Server]
+    secrets: dict[str, Path]
 
     @property
     def api(self) -> str:
@@ -50,40 +56,49 @@ class Plan:
 def make_plan(settings: Settings, home: Path, **changes: object) -> Plan:
     """Embedded servers, with their data below `home`, for those that `settings` name no other for.
 
-    `changes` are further settings for the children. Raises `LocalError` where a port that was asked for is taken.
+    They have passwords of their own, made once and kept in `home`, unless `settings` have some. `changes` are further
+    settings for the children. Raises `LocalError` where a port that was asked for is taken.
     """
+    close_off(home / "logs")
     chosen = settings.model_fields_set
     servers: list[Server] = []
+    secrets: dict[str, Path] = {}
     if not chosen & {"postgres_host", "database_url"}:
         port = _port(settings, "postgres_port", what="PostgreSQL")
         changes |= {"postgres_host": HOST, "postgres_port": port}
-        servers.append(
-            EmbeddedPostgres(
-                home / "postgres",
-                port,
-                user=settings.postgres_user,
-                password=settings.postgres_password.get_secret_value(),
-                database=settings.postgres_db,
-                log=home / "logs" / "postgres.log",
-            )
-        )
+        if "postgres_password" not in chosen:
+            secrets["postgres_password"] = home / "secrets" / "postgres-password"
     if not chosen & {"redis_host", "celery_broker_url"}:
         port = _port(settings, "redis_port", what="Valkey")
         changes |= {"redis_host": HOST, "redis_port": port}
-        password = settings.redis_password
+        if "redis_password" not in chosen:
+            secrets["redis_password"] = home / "secrets" / "redis-password"
+    passwords = {name: SecretStr(kept_secret(path)) for name, path in secrets.items()}
+    final = settings.model_copy(update=changes | passwords)
+    if "postgres_host" in changes:
+        servers.append(
+            EmbeddedPostgres(
+                home / "postgres",
+                final.postgres_port,
+                user=final.postgres_user,
+                password=final.postgres_password.get_secret_value(),
+                database=final.postgres_db,
+                log=home / "logs" / "postgres.log",
+            )
+        )
+    if "redis_host" in changes:
+        password = final.redis_password
         servers.append(
             EmbeddedValkey(
                 home / "valkey",
-                port,
+                final.redis_port,
                 password=password.get_secret_value() if password else None,
                 log=home / "logs" / "valkey.log",
             )
         )
-    return Plan(
-        settings=settings.model_copy(update=changes),
-        env={name.upper(): str(value) for name, value in changes.items()},
-        servers=servers,
-    )
+    env = {name.upper(): str(value) for name, value in changes.items()}
+    env |= {f"{name.upper()}_FILE": str(path) for name, path in secrets.items()}
+    return Plan(settings=final, env=env, servers=servers, secrets=secrets)
 
 
 def require_ports(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from background.local.processes import Child, LocalError, Program, passed_on, ta
 from background.local.server import HOST, Server, open_log, stop_leftover
 
 MAKING_SECONDS = 120
+SUPERUSER = "cluster_superuser"
 POSTGRES_OPTIONS = {
     "listen_addresses": HOST,
     # Long directory names do not fit into a socket's address, and TCP is what everyone here uses.
@@ -29,6 +30,39 @@ POSTGRES_OPTIONS = {
 }
 # Nothing waits for the disk: what is written survives the death of the server, not that of the machine.
 WITHOUT_FLUSH = {"fsync": "off", "full_page_writes": "off"}
+# An earlier version made clusters whose superuser was the application's role, often with a known password. PostgreSQL
+# does not take that attribute from the role that a cluster was made with (oid 10), but it can be renamed, by another
+# one: then its name is free for an ordinary role. Nobody else keeps the attribute either.
+DEMOTION = (
+    f"""DO $$ DECLARE first text := (SELECT rolname FROM pg_roles WHERE oid = 10); BEGIN
+        IF first <> '{SUPERUSER}' THEN
+            CREATE ROLE renaming SUPERUSER;
+            SET SESSION AUTHORIZATION renaming;
+            EXECUTE format('ALTER ROLE %I RENAME TO {SUPERUSER}', first);
+            SET SESSION AUTHORIZATION {SUPERUSER};
+            DROP ROLE renaming;
+            EXECUTE format('CREATE ROLE %I', first);
+        END IF;
+    END $$""",  # noqa: S608 - a constant
+    f"ALTER ROLE {SUPERUSER} PASSWORD NULL",
+    """DO $$ DECLARE other text; BEGIN
+        FOR other IN SELECT rolname FROM pg_roles WHERE rolsuper AND oid <> 10 LOOP
+            EXECUTE format('ALTER ROLE %I NOSUPERUSER', other);
+        END LOOP;
+    END $$""",
+)
+# What the superuser of such a cluster had made for the application belongs to the application's role from now on.
+HANDING_OVER = """DO $$ DECLARE owned record; BEGIN
+    FOR owned IN
+        SELECT 'TABLE' AS kind, oid::regclass::text AS name FROM pg_class
+        WHERE relowner = 10 AND relkind IN ('r', 'p', 'v', 'm') AND relnamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT 'ROUTINE', oid::regprocedure::text FROM pg_proc
+        WHERE proowner = 10 AND pronamespace = 'public'::regnamespace
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO %I', owned.kind, owned.name, {owner});
+    END LOOP;
+END $$"""
 SHUTDOWN = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
@@ -48,10 +82,12 @@ def postgres_files() -> list[Path]:
 
 
 class EmbeddedPostgres(Server):
-    """A PostgreSQL server, made in `directory` on its first start; `user` may do everything in it.
+    """A PostgreSQL server, made in `directory` on its first start; `user` owns `database`, and has nothing else.
 
-    A later start with another user, password or database makes those valid as well. As root it runs as the
-    owner of `directory`, or as `nobody`, because PostgreSQL refuses to run as root.
+    Its superuser has another name (`SUPERUSER`) and no password, so that nobody can log in as it; `superuser` makes
+    `user` one as well, for tests that break the server from within. A later start with another user, password or
+    database makes those valid as well. As root it runs as the owner of `directory`, or as `nobody`, because
+    PostgreSQL refuses to run as root.
     """
 
     name = "postgres"
@@ -66,11 +102,13 @@ class EmbeddedPostgres(Server):
         database: str,
         log: Path | None = None,
         flush: bool = True,
+        superuser: bool = False,
     ) -> None:
         super().__init__(directory, port, log=log, flush=flush)
         self.user = user
         self.database = database
         self._password = password
+        self._superuser = superuser
         self._account = account_for(self.directory)
 
     def start(self) -> None:
@@ -139,8 +177,8 @@ class EmbeddedPostgres(Server):
             return False
         return self._child is not None and lines[:1] == [str(self._child.pid)] and lines[-1] == "ready"
 
-    def _make(self) -> None:
-        """Makes the data beside its final place and moves it there when it is complete."""
+    def _make(self, *, user: str = SUPERUSER) -> None:
+        """Makes the data beside its final place, for this superuser, and moves it there when it is complete."""
         if self.directory.exists() and any(self.directory.iterdir()):
             raise LocalError(f"{self.directory} is neither empty nor a PostgreSQL data directory.")
         fresh = self.directory.with_name(f"{self.directory.name}.new")
@@ -148,7 +186,7 @@ class EmbeddedPostgres(Server):
         shutil.rmtree(fresh, ignore_errors=True)
         make_private(fresh, self._account)
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        initdb = ["-D", str(fresh), "-U", "postgres", "--auth=reject", *locale]
+        initdb = ["-D", str(fresh), "-U", user, "--auth=reject", *locale]
         initdb += [] if self._flush else ["--no-sync"]
         self._finish(self._run("initdb", *initdb, cwd=fresh), f"make {self.directory}")
         fresh.replace(self.directory)
@@ -158,23 +196,30 @@ class EmbeddedPostgres(Server):
         rule = f"host all all {HOST}/32 scram-sha-256\n"
         (self.directory / "pg_hba.conf").write_text(rule)
         done = self.directory / "admitted"
-        wanted = hashlib.sha256("\0".join([self.user, self._password, self.database]).encode()).hexdigest()
+        parts = [self.user, self._password, self.database, str(self._superuser), SUPERUSER]
+        wanted = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         if done.exists() and done.read_text() == wanted:
             return
         user, database = _quoted(self.user), _quoted(self.database)
+        # What is there already is an error in the log, and the next statement is run all the same.
         self._alone(
-            f"CREATE ROLE {user}",  # it may be there already, and so may the database
-            f"ALTER ROLE {user} SUPERUSER LOGIN PASSWORD {_literal(self._password)}",
+            "postgres",
+            *DEMOTION,
+            f"CREATE ROLE {user}",
+            f"ALTER ROLE {user} {'SUPERUSER' if self._superuser else 'NOSUPERUSER'} LOGIN"
+            f" PASSWORD {_literal(self._password)}",
             f"CREATE DATABASE {database} OWNER {user}",
+            f"ALTER DATABASE {database} OWNER TO {user}",
         )
+        self._alone(self.database, HANDING_OVER.format(owner=_literal(self.user)))
         done.write_text(wanted)
 
-    def _alone(self, *statements: str) -> None:
+    def _alone(self, database: str, *statements: str) -> None:
         """Runs statements, one a line, in PostgreSQL's single-user mode, which asks for no password."""
         with tempfile.TemporaryFile() as script:
-            script.write("\n".join([*statements, ""]).encode())
+            script.write("\n".join([*(" ".join(each.split()) for each in statements), ""]).encode())
             script.seek(0)
-            arguments = ["--single", "-D", str(self.directory), *self._options(), "postgres"]
+            arguments = ["--single", "-D", str(self.directory), *self._options(), database]
             self._finish(self._run("postgres", *arguments, stdin=script), "add its user")
 
 

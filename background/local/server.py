@@ -110,7 +110,7 @@ def stop_leftover(directory: Path, executable: str, number: signal.Signals) -> N
 
 def open_log(path: Path) -> IO[bytes]:
     """Opens a log for appending, after putting an overlong one aside as `.1`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_name(f"{path.name}.1"))
     return path.open("ab")

@@ -64,6 +64,7 @@ def addresses(plan: Plan) -> list[str]:
         f"  Flower      {plan.flower}",
         f"  PostgreSQL  {plan.postgres}",
         f"  Redis       {plan.broker}",
+        *(f"  {name.upper()}_FILE={path}" for name, path in plan.secrets.items()),
         "",
         "  Ready. Ctrl-C stops everything; the data stays in .local and data.",
         "",

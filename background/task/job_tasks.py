@@ -14,8 +14,9 @@ from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
 from background.canvas.recorder import NamedRequest
-from background.celery import celery_app, queue_of, serve
+from background.celery import QUEUE, celery_app, queue_of, serve
 from background.errors import Unavailable
+from background.intake.messages import dropped
 from background.jobs import recovery, registry, runner
 from background.jobs.planned_stop import PlannedStop
 from background.retention.service import Retention
@@ -23,6 +24,7 @@ from background.task_names import END_TASKS, JOB_TASKS
 from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
 
+LARGEST_ID = 2**63 - 1
 _recovery = recovery.Recovery(worker_id=WORKER_ID, chores={"retention": Retention().work_off})
 _planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_recovery.leave)
 
@@ -86,10 +88,11 @@ class JobTask(Task):  # type: ignore[type-arg]
     Request = NamedRequest  # type: ignore[assignment]  # a class is as good as its name
 
 
-def run_job(self: "Task[Any, Any]", job_id: int) -> None:
-    """Claim the job and run its steps, if there is anything to claim."""
-    if not isinstance(job_id, int):  # it comes from anywhere
-        raise TypeError(f"A job's id is a number, not {job_id!r}.")
+def run_job(self: "Task[Any, Any]", job_id: Any = None, *more: Any, **others: Any) -> None:
+    """Claim the job and run its steps, if there is anything to claim. The arguments come from anywhere."""
+    if more or others or type(job_id) is not int or not 0 < job_id <= LARGEST_ID:
+        dropped(QUEUE, f"A job's id is a number, not {(job_id, *more)} {others or ''}")
+        return
     if _planned_stop.asked:
         return  # its message is spent; another worker's recovery publishes it again
     runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=_planned_stop.asked_by_now)

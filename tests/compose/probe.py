@@ -7,6 +7,9 @@ Standard library only, because it runs on the host.
 
 import json
 import os
+import socket
+import struct
+import subprocess
 import sys
 import time
 import urllib.request
@@ -71,8 +74,78 @@ def run_canvas(path: str, body: object = None) -> Any:
     return run["result"]
 
 
+def exchange(port: str, default: int, sent: bytes) -> bytes:
+    """What a server on this machine answers to whoever says this first."""
+    with socket.create_connection(("127.0.0.1", int(os.environ.get(port) or default)), timeout=10) as connection:
+        connection.sendall(sent)
+        return connection.recv(1000)
+
+
+def refuse_strangers() -> None:
+    """Neither server does anything for somebody without the password."""
+    assert exchange("REDIS_PORT", 6379, b"PING\r\n").startswith(b"-NOAUTH")
+    user = os.environ.get("POSTGRES_USER") or "postgres"
+    words = b"".join(word.encode() + b"\0" for word in ("user", user, "database", user, ""))
+    answer = exchange("POSTGRES_PORT", 5432, struct.pack("!II", len(words) + 8, 196608) + words)
+    # https://www.postgresql.org/docs/current/protocol-message-formats.html: 10 asks for SCRAM, 0 would be a welcome.
+    assert answer[:1] == b"R", answer
+    assert struct.unpack("!I", answer[5:9])[0] == 10, answer
+
+
+def inside(service: str, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a container of this service."""
+    return subprocess.run(
+        ["docker", "compose", "exec", "-T", service, *command],  # noqa: S607 - as a user would call it
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def be_confined(service: str) -> None:
+    """A process in there has no privileges, writes nowhere, and shows no secret in its environment."""
+    status = dict(line.split(":", 1) for line in inside(service, "cat", "/proc/1/status").stdout.splitlines())
+    capabilities = {name: int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")}
+    assert not any(capabilities.values()), capabilities
+    assert status["NoNewPrivs"].strip() == "1"
+    assert int(status["Uid"].split()[1]) != 0
+    refused = inside(service, "sh", "-c", "echo > /written")
+    assert refused.returncode != 0, refused
+    assert "Read-only file system" in refused.stderr, refused
+    names = {line.partition("=")[0] for line in inside(service, "env").stdout.splitlines()}
+    assert not names & {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "REDISCLI_AUTH", "API_KEYS", "FLOWER_BASIC_AUTH"}, names
+
+
+def reaches(service: str, host: str, port: int) -> bool:
+    """Whether that service can connect there."""
+    code = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
+    return inside(service, "python", "-c", code).returncode == 0
+
+
+def be_apart() -> None:
+    """Each reaches what it needs, and has the secrets that it needs."""
+    assert reaches("worker", "postgres", 5432)
+    assert reaches("flower", "redis", 6379)
+    assert not reaches("flower", "postgres", 5432)
+    assert not reaches("flower", "api", 8000)
+    secrets = {
+        name: set(inside(name, "ls", "/secrets").stdout.split()) for name in ("api", "worker", "flower", "redis")
+    }
+    assert secrets == {
+        "api": {"api", "postgres", "redis"},
+        "worker": {"postgres", "redis"},
+        "flower": {"flower", "redis"},
+        "redis": {"redis"},
+    }, secrets
+
+
 def main() -> None:
     """Everything, one line each."""
+    for service in ("api", "worker", "flower", "redis", "postgres"):
+        be_confined(service)
+    print("containers           without capabilities, file systems read-only, no secret in an environment")
+    refuse_strangers()
+    print("strangers            refused by PostgreSQL and Redis")
+    be_apart()
+    print("networks, secrets    apart")
     until(lambda: call("GET", f"{API}/ready")["status"] == "ok", "readiness")
     print("jobs                ", run_jobs())
     for path, body, expected in (

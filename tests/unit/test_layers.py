@@ -28,6 +28,7 @@ LAYERS = [
         "background.task_names",
         "background.canvas.batch",
         "background.canvas.values",
+        "background.intake",
     ],
     ["background.serving.origins"],
     ["background.serving.flower"],
@@ -90,6 +91,7 @@ LIBRARIES_ONLY_IN = {
     "os": {
         "background.settings",
         "background.access",
+        "background.celery",
         "background.processes",
         "background.serving",
         "background.jobs.planned_stop",

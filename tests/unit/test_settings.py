@@ -105,6 +105,66 @@ def test_no_secret_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hush" not in repr(found)
 
 
+SECRETS = [name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+USABLE = {
+    "DATABASE_URL": "postgresql://u:hush@h/d",
+    "DATABASE_LISTEN_URL": "postgresql://u:hush@h/d",
+    "CELERY_BROKER_URL": "redis://:hush@h/0",
+    "CELERY_RESULT_BACKEND": "redis://:hush@h/0",
+    "FLOWER_BASIC_AUTH": "me:hush",
+    "API_KEYS": "me:read:hush",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_every_secret_may_come_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, end: str
+) -> None:
+    secret = USABLE.get(name, " hush: é ")
+    (tmp_path / "secret").write_text(secret + end, encoding="utf-8", newline="")
+    found = getattr(settings(monkeypatch, **{f"{name}_FILE": str(tmp_path / "secret")}), name.lower())
+    assert found.get_secret_value() == secret
+
+
+def test_the_secrets_that_are_known() -> None:
+    assert {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"} <= set(SECRETS)
+
+
+def test_one_line_end_alone_is_no_part_of_a_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hush\n\n")
+    found = settings(monkeypatch, REDIS_PASSWORD_FILE=str(tmp_path / "secret"))
+    assert found.redis_password is not None
+    assert found.redis_password.get_secret_value() == "hush\n"
+
+
+def test_an_env_file_may_name_the_file_of_a_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_PASSWORD", "REDIS_PASSWORD_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("REDIS_PASSWORD_FILE=secret\n")
+    (tmp_path / "secret").write_text("hush")
+    found = get_settings.__wrapped__()
+    assert found.redis_password is not None
+    assert found.redis_password.get_secret_value() == "hush"
+    monkeypatch.setenv("REDIS_PASSWORD", "other")
+    with pytest.raises(SystemExit, match=r"^REDIS_PASSWORD_FILE: REDIS_PASSWORD is set as well[^\n]*$"):
+        get_settings.__wrapped__()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff"])
+def test_a_secret_that_cannot_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.delenv("REDIS_PASSWORD", raising=False)
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(path))
+    with pytest.raises(SystemExit, match=rf"^REDIS_PASSWORD_FILE: {path}[^\n]+$"):
+        get_settings.__wrapped__()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -64,7 +64,13 @@ class Stack:
         self.nodes: dict[str, Node] = {}
         self.lease_seconds = LEASE_SECONDS
         self.postgres = EmbeddedPostgres(
-            directory / "postgres", free_port(), user=OWNER, password=PASSWORD, database=DATABASE, flush=False
+            directory / "postgres",
+            free_port(),
+            user=OWNER,
+            password=PASSWORD,
+            database=DATABASE,
+            flush=False,
+            superuser=True,
         )
         self.valkey = EmbeddedValkey(directory / "valkey", free_port(), password=PASSWORD, flush=False)
         self._api_port = free_port()

@@ -15,8 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from background.local.permissions import account_for, open_way
-from background.local.postgres import EmbeddedPostgres
+from background.local.permissions import account_for, kept_secret, open_way
+from background.local.postgres import SUPERUSER, EmbeddedPostgres, postgres_files
 from background.local.processes import Account, Child, LocalError, Program, descendants, lives, passed_on, working_in
 from background.local.server import open_log
 from background.local.valkey import EmbeddedValkey
@@ -89,6 +89,44 @@ def still_running(pids: list[int]) -> list[int]:
     return [pid for pid in pids if lives(pid)]
 
 
+def test_its_user_owns_the_database_and_is_no_superuser(postgres: EmbeddedPostgres) -> None:
+    rights = "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+    assert query(postgres, rights) == [(False, False, False)]
+    owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+    assert query(postgres, owner) == [(postgres.user,)]
+    for forbidden in ("COPY (SELECT 1) TO PROGRAM 'cat'", "SELECT pg_read_file('/etc/passwd')", "CREATE ROLE more"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            query(postgres, forbidden)
+
+
+def test_nobody_can_log_in_as_its_superuser(postgres: EmbeddedPostgres) -> None:
+    for password in ("", "postgres", ODD_PASSWORD):
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            psycopg2.connect(host="127.0.0.1", port=postgres.port, user=SUPERUSER, password=password, dbname="my db")
+
+
+def test_a_cluster_of_an_earlier_version_loses_its_superusers_and_keeps_its_data(tmp_path: Path) -> None:
+    """It was made for `postgres`, with a password that everybody knows, and further users became superusers as well."""
+    server = make_postgres(tmp_path, user="postgres", password="new", database="celery_jobs")
+    old = server.directory
+    old.parent.mkdir(parents=True)
+    open_way(account_for(old), to=[old.parent], programs=postgres_files())
+    server._make(user="postgres")
+    server._alone("postgres", "ALTER ROLE postgres PASSWORD 'postgres'", "CREATE DATABASE celery_jobs OWNER postgres")
+    server._alone("postgres", "CREATE ROLE other SUPERUSER LOGIN PASSWORD 'postgres'")
+    server._alone(
+        "celery_jobs", "CREATE TABLE kept (id serial PRIMARY KEY, one int)", "INSERT INTO kept (one) VALUES (1)"
+    )
+    server._alone("celery_jobs", "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    with server:
+        assert query(server, "SELECT rolname FROM pg_roles WHERE rolsuper", password="new") == [(SUPERUSER,)]
+        query(server, "INSERT INTO kept (one) VALUES (2); ALTER TABLE kept ADD two int", password="new")
+        assert query(server, "SELECT one FROM kept ORDER BY id", password="new") == [(1,), (2,)]
+        query(server, "DROP FUNCTION one(); DROP TABLE kept", password="new")
+        with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+            query(server, "SELECT 1", password="postgres")
+
+
 @pytest.mark.parametrize("end", ["fast", "immediate", "kill"])
 def test_postgres_keeps_its_data_whatever_ends_it(postgres: EmbeddedPostgres, end: str) -> None:
     port, processes = postgres.port, family(postgres.child)
@@ -132,8 +170,8 @@ def waits_for_the_disk(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> li
 def test_postgres_wants_a_password_and_offers_no_socket_file(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         query(postgres, "SELECT 1", password="wrong")
-    assert query(postgres, "SHOW unix_socket_directories") == [("",)]
-    assert query(postgres, "SHOW listen_addresses") == [("127.0.0.1",)]
+    sockets, addresses = (postgres.directory / "postmaster.pid").read_text().splitlines()[4:6]
+    assert (sockets, addresses) == ("", "127.0.0.1")
 
 
 def test_no_password_is_left_in_a_log_or_in_the_arguments(postgres: EmbeddedPostgres) -> None:
@@ -315,6 +353,19 @@ def test_an_ordinary_user_needs_no_other_account(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.stdout == "True\n", ended.stderr
+
+
+def test_a_secret_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    path = tmp_path / "secrets" / "one"
+    first = kept_secret(path)
+    assert len(first) >= 32
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path)] == [0o700, 0o600]
+    path.chmod(0o644)
+    path.parent.chmod(0o755)
+    assert kept_secret(path) == first
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path)] == [0o700, 0o600]
+    assert kept_secret(path.with_name("other")) != first
 
 
 def test_an_overlong_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,24 +5,32 @@ import os
 import re
 import signal
 import socket
+import stat
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import psutil
+import psycopg2
 import pytest
+import redis
 
 from background.local.checks import free_port as port_for
 from background.local.checks import is_free
 from background.local.lock import only_one
 from background.local.plan import make_plan, require_ports
+from background.local.postgres import SUPERUSER
 from background.local.processes import LocalError, lives
 from background.local.supervisor import Interrupts
 from background.settings import KeySettings, Settings
-from tests.support import Process, free_port, wait_for
+from tests.support import ROOT, Process, free_port, wait_for
+
+PASSWORDS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD")
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +38,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server is named, whatever the other tests use."""
     for name in (*Settings.model_fields, *KeySettings.model_fields):
         monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
 
 
 @pytest.fixture
@@ -51,7 +60,17 @@ def test_without_a_word_both_servers_are_started(tmp_path: Path) -> None:
     assert [server.name for server in plan.servers] == ["postgres", "valkey"]
     assert plan.env["POSTGRES_HOST"] == plan.env["REDIS_HOST"] == "127.0.0.1"
     assert plan.env["POSTGRES_PORT"] == str(plan.servers[0].port)
-    assert plan.settings.broker_url == f"redis://127.0.0.1:{plan.servers[1].port}/0"
+    secret = (tmp_path / "secrets" / "redis-password").read_text().strip()
+    assert plan.settings.broker_url == f"redis://:{secret}@127.0.0.1:{plan.servers[1].port}/0"
+    assert {name for name in plan.env if "PASSWORD" in name} == {"POSTGRES_PASSWORD_FILE", "REDIS_PASSWORD_FILE"}
+    assert secret not in str(plan.env)
+
+
+def test_a_password_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
+    plan = make_plan(settings(postgres_password="mine", redis_password="mine too"), tmp_path)
+    assert plan.settings.postgres_password.get_secret_value() == "mine"
+    assert plan.secrets == {}
+    assert not (tmp_path / "secrets").exists()
 
 
 @pytest.mark.parametrize(
@@ -242,6 +261,48 @@ def test_up_serves_keeps_its_data_and_leaves_nothing(command: Command) -> None:
     assert job["status"] == "COMPLETED"
     assert third.stop() == 0
     assert command.remaining() == []
+
+
+def test_another_user_of_the_machine_gets_nothing_and_a_process_by_hand_works(command: Command) -> None:
+    home = command.home / ".local"
+    home.mkdir(mode=0o755)
+    command.env |= {"POSTGRES_PORT": str(free_port()), "REDIS_PORT": str(free_port())}
+    up = command.start("up")
+    up.wait_for_line("Ready.", seconds=60)
+    files = {name: home / "secrets" / f"{name.split('_')[0].lower()}-password" for name in PASSWORDS}
+    secrets = [path.read_text().strip() for path in files.values()]
+    for name, path in files.items():
+        assert f"{name}_FILE={path}" in up.output
+
+    # Neither without the password, nor with one that everybody knows.
+    for password in (None, "postgres"):
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=int(command.env["REDIS_PORT"]), password=password).ping()
+        for user in ("postgres", SUPERUSER):
+            address: dict[str, Any] = {
+                "host": "127.0.0.1",
+                "port": command.env["POSTGRES_PORT"],
+                "dbname": "celery_jobs",
+            }
+            with pytest.raises(psycopg2.OperationalError, match="password"):
+                psycopg2.connect(**address, user=user, password=password)
+    # Of what lies there, a program that is not the user's passes through `.local` at most, for PostgreSQL's account.
+    assert stat.S_IMODE(home.stat().st_mode) == (0o701 if os.geteuid() == 0 else 0o700)
+    for path in home.iterdir():
+        assert not path.is_dir() or stat.S_IMODE(path.stat().st_mode) == 0o700, path
+        assert path.is_dir() or path.name == "lock", path
+    for process in command.remaining():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            assert not any(secret in " ".join(process.cmdline()) for secret in secrets)
+    assert not any(secret in up.output for secret in secrets)
+
+    named = {**command.env, **{f"{name}_FILE": str(path) for name, path in files.items()}}
+    done = subprocess.run(
+        [sys.executable, "-m", "background", "doctor"],
+        cwd=ROOT, env={**os.environ, **named}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert up.stop() == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")

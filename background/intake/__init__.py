@@ -1,0 +1,1 @@
+"""What comes in from the broker, which may hold anything: a message that cannot be used is dropped with one line."""
