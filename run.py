@@ -412,6 +412,7 @@ COMMANDS = {
     "lint": Command("ruff and the type check", DEV, lambda _: lint(), takes_arguments=False),
     "bench": Command("the benchmarks", DEV, lambda more: become_module("benchmarks", more)),
     "chaos": Command("the long fault run", DEV, lambda more: become_module("tests.acceptance.chaos", more)),
+    "fuzz": Command("generated requests", DEV, lambda more: become_module("tests.acceptance.fuzz", more)),
     "audit": Command(
         "an SBOM of the locks, and what is known against their packages",
         None,

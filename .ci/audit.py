@@ -40,28 +40,29 @@ class Package:
         return f"pkg:pypi/{self.name}@{self.version}"
 
 
-def locked(root: Path = ROOT) -> dict[str, Package]:
-    """All packages of the locks by name."""
-    found: dict[str, Package] = {}
+def locked(root: Path = ROOT) -> list[Package]:
+    """All packages of the locks; one may be there in several versions, each for other Pythons."""
+    found: dict[tuple[str, str], Package] = {}
     for lock, scope in LOCKS.items():
         package = None
         for line in (root / lock).read_text(encoding="utf-8").splitlines():
             if start := re.match(r"([\w.-]+)==([^\s;\\]+)", line):
-                package = found.setdefault(start[1], Package(start[1], start[2], scope))
+                package = found.setdefault((start[1], start[2]), Package(start[1], start[2], scope))
             elif package and (sha256 := re.search(r"--hash=sha256:(\w+)", line)):
                 package.hashes += [] if sha256[1] in package.hashes else [sha256[1]]
             elif package and (via := re.match(r" +# +(?:via )?([\w.-]+)$", line)):
                 package.via |= {via[1]} - {"via"}
-    return found
+    return list(found.values())
 
 
-def sbom(packages: dict[str, Package], root: Path = ROOT) -> dict[str, Any]:
+def sbom(packages: list[Package], root: Path = ROOT) -> dict[str, Any]:
     """The document: every package with its hashes, and who needs whom. The same locks give the same document."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     own = f"pkg:pypi/{project['name']}@{project['version']}"
-    needs: dict[str, list[str]] = {own: [each.purl for each in packages.values() if not each.via & packages.keys()]}
-    for package in packages.values():
-        needs[package.purl] = [each.purl for each in packages.values() if package.name in each.via]
+    names = {package.name for package in packages}
+    needs: dict[str, list[str]] = {own: [each.purl for each in packages if not each.via & names]}
+    for package in packages:
+        needs[package.purl] = [each.purl for each in packages if package.name in each.via]
     component = {"type": "application", "name": project["name"], "version": project["version"], "bom-ref": own}
     return {
         "bomFormat": "CycloneDX",
@@ -78,7 +79,7 @@ def sbom(packages: dict[str, Package], root: Path = ROOT) -> dict[str, Any]:
                 "purl": package.purl,
                 "hashes": [{"alg": "SHA-256", "content": content} for content in package.hashes],
             }
-            for package in packages.values()
+            for package in packages
         ],
         "dependencies": [{"ref": ref, "dependsOn": needed} for ref, needed in needs.items()],
     }
@@ -108,12 +109,12 @@ def main() -> int:
     arguments.output.write_text(json.dumps(sbom(packages), indent=1) + "\n", encoding="utf-8")
     print(f"{len(packages)} packages: {arguments.output}")
     try:
-        found = known_against(list(packages.values()), arguments.service)
+        found = known_against(packages, arguments.service)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
         print(f"Nobody could be asked for known vulnerabilities ({arguments.service}: {reason}).", file=sys.stderr)
         return NOT_ASKED
-    for package, ids in zip(packages.values(), found, strict=True):
+    for package, ids in zip(packages, found, strict=True):
         for each in ids:
             print(
                 f"{package.name} {package.version} ({package.scope}): {each}, see https://osv.dev/vulnerability/{each}"

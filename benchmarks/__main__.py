@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.throwaway import throwaway_servers
 
-BENCHMARKS = ("recording", "streams", "page", "layout", "retention")
+BENCHMARKS = ("recording", "streams", "page", "layout", "retention", "hostile")
 
 
 def main() -> None:

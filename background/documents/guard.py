@@ -8,6 +8,7 @@ parser busy for minutes, a crafted PDF keeps a PDF parser. Run as a module it is
 import contextlib
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -22,19 +23,24 @@ CPU_SECONDS: Final = 30
 WALL_SECONDS: Final = 60.0
 MEMORY_BYTES: Final = 1536 * 1024 * 1024
 
+SMALL_BYTES: Final = 256 * 1024
+
 _PROJECT: Final = Path(__file__).resolve().parents[2]
+_LAUNCHER: Final = _PROJECT / "background" / "local" / "launcher.py"
 _TOO_MUCH: Final = "The file takes too much time or memory to read."
 
 
 def extract_apart(path: Path, media_type: str, *, cpu_seconds: int = CPU_SECONDS) -> ExtractedText:
     """`extraction.extract` with bounds: `cpu_seconds` of processor time, 60 s in all, 1.5 GiB of memory.
 
-    Plain text is read in this process, where it is safe and quicker. Where the system has no resource limits
-    (Windows) only the 60 s hold. Raises what `extract` raises, `Invalid` where a bound is passed.
+    Little plain text is read in this process, where it is safe and quicker. The other one ends with this one (Linux).
+    Where the system has no resource limits (Windows) only the 60 s hold. Raises what `extract` raises, `Invalid` where
+    a bound is passed.
     """
-    if media_type == PLAIN:
+    if media_type == PLAIN and path.stat().st_size <= SMALL_BYTES:
         return extract(path, media_type)
-    command = [sys.executable, "-m", __name__, media_type, str(path.absolute()), str(cpu_seconds)]
+    ending_with_us = [sys.executable, str(_LAUNCHER), str(os.getpid()), str(signal.SIGKILL.value), "-"]
+    command = [*ending_with_us, sys.executable, "-m", __name__, media_type, str(path.absolute()), str(cpu_seconds)]
     try:
         # A session of its own: Ctrl-C in a terminal must not look like a file that crashes its reader.
         done = subprocess.run(

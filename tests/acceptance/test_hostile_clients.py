@@ -153,3 +153,29 @@ def test_streams_of_one_client(tmp_path: Path) -> None:
                 return stream.status_code == 200
 
         wait_for(again, what="a free share")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells the child")
+@pytest.mark.usefixtures("postgres", "valkey")
+def test_a_document_that_is_being_read_ends_with_its_reader(tmp_path: Path) -> None:
+    port = free_port()
+    env = {"DATA_DIR": str(tmp_path / "data")}
+    words = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
+    process = Process(words, log=tmp_path / "api.log", env=env)
+    try:
+        wait_for(lambda: is_served(port), what="the API")
+        api = psutil.Process(process.popen.pid)
+        slow = b"<p>" + b"<b><i><table>" * 600_000
+        part = (
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="slow.html"\r\n\r\n'
+            + slow
+            + b"\r\n--x--\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", port), 60) as upload:
+            head = "POST /documents HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            upload.sendall(f"{head}Content-Length: {len(part)}\r\n\r\n".encode() + part)
+            (reader,) = wait_for(api.children, what="the reading process")
+            api.kill()
+            wait_for(lambda: not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE, what="its end")
+    finally:
+        process.stop()
