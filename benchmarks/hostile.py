@@ -48,9 +48,8 @@ def _row(name: str, api: psutil.Process, port: int, crowd: Callable[[int], "_Cro
         meanwhile = _megabytes(api)
     time.sleep(AFTER_SECONDS if crowd is not nobody else 0)
     after = _megabytes(api)
-    print(
-        f"{name:8} {median * 1000:6.1f} ms {before:6.0f} MB {meanwhile:6.0f} MB {after:6.0f} MB ({after / before:.2f} ×)"
-    )
+    memory = f"{before:6.0f} MB {meanwhile:6.0f} MB {after:6.0f} MB ({after / before:.2f} times)"
+    print(f"{name:8} {median * 1000:6.1f} ms {memory}")
 
 
 def _use(port: int) -> None:
