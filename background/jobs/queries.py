@@ -45,14 +45,14 @@ HAS_STEP = "(CAST(:abilities AS jsonb) #> ARRAY[pipeline, 'steps'] @> to_jsonb(s
 # shortfall.
 _CREATE = text(f"""
 WITH job AS (
-    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, params_digest, priority, max_attempts,
-                      run_at, published_at, idempotency_key, request_digest)
-    SELECT task_id, pipeline, step_names, step_timeouts, params, params_digest, priority, max_attempts,
+    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at,
+                      published_at, idempotency_key, request_digest)
+    SELECT task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts,
            now() + delay_seconds * interval '1 second',
            CASE WHEN delay_seconds = 0 THEN now() END, idempotency_key, request_digest
     FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS asked(
         position int, task_id uuid, pipeline text, step_names text[], step_timeouts float8[], params jsonb,
-        params_digest text, priority smallint, delay_seconds float8, max_attempts smallint,
+        priority smallint, delay_seconds float8, max_attempts smallint,
         idempotency_key text, request_digest text)
     ORDER BY position
     ON CONFLICT (idempotency_key) DO NOTHING
@@ -94,7 +94,6 @@ _RETRY = text(f"""
 WITH own AS (
     UPDATE jobs
     SET status = 'PENDING', params = coalesce(CAST(:params AS jsonb), params),
-        params_digest = CASE WHEN :params IS NULL THEN params_digest ELSE :params_digest END,
         failures = 0, run_at = now(), published_at = now(), turned_away = NULL, sent_to = NULL,
         cancel_requested = false, claim_token = NULL, result = NULL, error = NULL, finished_at = NULL,
         event_count = event_count + 1, updated_at = now()
@@ -128,8 +127,9 @@ _UNPUBLISHED = text("""
 UPDATE jobs SET published_at = NULL WHERE id = ANY(:job_ids) AND status = 'PENDING'
 """)
 
-# The token is the claimer's own: a claim whose answer was lost is asked again and recognised. `step` is empty
-# when a step was completed under this statement's snapshot; the claim is then asked again, too.
+# The token is the claimer's own: a claim whose answer was lost is asked again and recognised. A job that has changed
+# since it was seen is not claimed: it may have other parameters or steps. `step` is empty when a step was completed
+# under this statement's snapshot; the claim is then asked again, too.
 _CLAIM = text(f"""
 WITH own AS (
     UPDATE jobs
@@ -142,16 +142,15 @@ WITH own AS (
         claimed_at = CASE WHEN claim_token = :token THEN claimed_at ELSE now() END,
         started_at = coalesce(started_at, now()), updated_at = now()
     FROM (SELECT jobs.id AS job_id, {FIRST_STEP} AS step FROM jobs WHERE id = :job_id) AS first
-    WHERE id = first.job_id AND NOT cancel_requested AND run_at <= now() AND {HAS_STEP.format(step="first.step")}
-      AND (:accepted OR params_digest = CAST(:abilities AS jsonb) #>> ARRAY[pipeline, 'params'])
-      AND (status = 'PENDING' OR (status = 'IN_PROGRESS' AND claim_token = :token))
+    WHERE id = first.job_id AND NOT cancel_requested AND run_at <= now()
+      AND ((status = 'PENDING' AND event_count = :seen) OR (status = 'IN_PROGRESS' AND claim_token = :token))
     RETURNING jobs.*
 ), step AS ({_STEP_BEGINS.format(source="own")}
 ), event AS (
     {_EVENT} SELECT id, event_count, 'started', current_step, attempt, worker, NULL, NULL FROM own
     ON CONFLICT (job_id, number) DO NOTHING
 )
-SELECT own.id, own.task_id, own.pipeline, own.params, own.attempt, own.failures, own.max_attempts,
+SELECT own.id, own.task_id, own.attempt, own.failures, own.max_attempts,
        own.step_names, own.step_keys, own.current_step, step.failures AS step_failures,
        least(step_timeouts[current_step], :time_limit) AS step_seconds,
        (SELECT coalesce(jsonb_object_agg(name, output), '{{}}') FROM job_steps
@@ -289,9 +288,8 @@ SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND 
 def create(connection: Connection, jobs: Sequence[dict[str, Any]]) -> Sequence[RowMapping]:
     """Insert PENDING jobs with their first events, in order; gives `id`, `task_id`, `status`, `priority` and `due`.
 
-    Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `params_digest`, `priority`,
-    `delay_seconds`, `max_attempts` and, if any, `idempotency_key` with `request_digest`. One whose key is taken is left
-    out.
+    Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `priority`, `delay_seconds`, `max_attempts`
+    and, if any, `idempotency_key` with `request_digest`. One whose key is taken is left out.
     """
     numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
     return connection.execute(_CREATE, {"jobs": jsontext.dumps(numbered)}).mappings().all()
@@ -312,11 +310,9 @@ def lock(connection: Connection, job_id: int) -> RowMapping | None:
     return connection.execute(_LOCK, {"job_id": job_id}).mappings().one_or_none()
 
 
-def retry(
-    connection: Connection, *, job_id: int, from_step: int | None, params: str | None, params_digest: str | None
-) -> RowMapping:
+def retry(connection: Connection, *, job_id: int, from_step: int | None, params: str | None) -> RowMapping:
     """Make an ended job PENDING again, without its steps from `from_step` on; `params` is JSON text."""
-    values = {"job_id": job_id, "from_step": from_step, "params": params, "params_digest": params_digest}
+    values = {"job_id": job_id, "from_step": from_step, "params": params}
     return connection.execute(_RETRY, values).mappings().one()
 
 
@@ -357,15 +353,13 @@ def claim(
     worker_id: str,
     lease: float,
     time_limit: float,
-    abilities: str,
-    accepted: bool,
+    seen: int,
 ) -> RowMapping | None:
     """Make a due PENDING job this worker's for `lease` seconds and begin its first step that is not COMPLETED.
 
-    Only if the worker's `abilities` (JSON text, see `registry`) have that step and take the job's parameters, unless
-    these are `accepted` already. That step may take `time_limit` seconds, or `step_seconds` of the row given, which is
-    less where the step has a time-out of its own. `None` when there is nothing to claim. A row whose `step_failures` is
-    `None` says: ask again.
+    Only if nothing has happened to it since it had `seen` events. That step may take `time_limit` seconds, or
+    `step_seconds` of the row given, which is less where the step has a time-out of its own. `None` when there is
+    nothing to claim. A row whose `step_failures` is `None` says: ask again.
     """
     values = {
         "job_id": job_id,
@@ -374,8 +368,7 @@ def claim(
         "worker_id": worker_id,
         "lease": lease,
         "time_limit": time_limit,
-        "abilities": abilities,
-        "accepted": accepted,
+        "seen": seen,
     }
     return connection.execute(_CLAIM, values).mappings().one_or_none()
 
@@ -385,7 +378,7 @@ def finish_step(
 ) -> RowMapping | None:
     """End step `step` with `output` (JSON text) and begin the next, or end the job.
 
-    A next step that is not among `abilities` (see `claim`) waits for another worker.
+    A next step that is not among the worker's `abilities` (JSON text, see `registry`) waits for another worker.
 
     Gives the job's `status`, its `current_step`, and that step's `step_failures` and `step_seconds` (see `claim`);
     `None` when the job is no longer held by this attempt.

@@ -1,7 +1,9 @@
 """The one task that runs jobs. Its outcome lives in `jobs`, so its Celery result is ignored."""
 
 import json
+import logging
 import os
+import reprlib
 import socket
 from contextlib import suppress
 from typing import Any
@@ -21,6 +23,11 @@ from background.retention.service import Retention
 from background.task_names import END_TASKS, JOB_TASKS
 from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
+
+logger = logging.getLogger(__name__)
+
+# One that is declared wrong ends the process here, not in a handler below: Celery goes on after an error in those.
+registry.pipelines()
 
 _recovery = recovery.Recovery(worker_id=WORKER_ID, chores={"retention": Retention().work_off})
 _planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_recovery.leave)
@@ -80,8 +87,9 @@ def end_tasks(state: Any, task_ids: list[str]) -> None:
 
 def run_job(self: "Task[Any, Any]", job_id: int) -> None:
     """Claim the job and run its steps, if there is anything to claim."""
-    if not isinstance(job_id, int):  # it comes from anywhere
-        raise TypeError(f"A job's id is a number, not {job_id!r}.")
+    if not recovery.is_job_id(job_id):  # it comes from anywhere
+        logger.warning("%s is no job's id.", reprlib.repr(job_id))
+        return
     if _planned_stop.asked:
         return  # its message is spent; another worker's recovery publishes it again
     runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=_planned_stop.asked_by_now)

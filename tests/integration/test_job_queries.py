@@ -46,8 +46,16 @@ def connection() -> Iterator[Connection]:
         yield opened
 
 
-def claim(connection: Connection, job: int, *, token: str | None = None, worker: str = "w1") -> Any:
-    """Claim with a fresh token unless one is given."""
+def event_count(connection: Connection, job: int) -> int:
+    """How many events the job has had; 0 if there is none."""
+    statement = text("SELECT event_count FROM jobs WHERE id = :job")
+    return int(connection.execute(statement, {"job": job}).scalar() or 0)
+
+
+def claim(
+    connection: Connection, job: int, *, token: str | None = None, worker: str = "w1", seen: int | None = None
+) -> Any:
+    """Claim with a fresh token unless one is given, and as the job is now unless it was `seen` before."""
     token = token or str(uuid4())
     return queries.claim(
         connection,
@@ -57,8 +65,7 @@ def claim(connection: Connection, job: int, *, token: str | None = None, worker:
         worker_id=str(uuid4()),
         lease=15,
         time_limit=60,
-        abilities=ABILITIES,
-        accepted=True,
+        seen=seen or event_count(connection, job),
     )
 
 
