@@ -133,6 +133,8 @@ job_events = Table(
     Column("kind", Text, nullable=False),
     now_column("at"),
     Column("step", SmallInteger),
+    # What the step of this number was called, written when the job gets another plan; NULL: see the present one.
+    Column("step_name", Text),
     Column("attempt", Integer, nullable=False),
     Column("worker", Text),
     Column("message", Text),

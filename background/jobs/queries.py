@@ -107,6 +107,11 @@ WITH own AS (
 SELECT id, task_id, status, priority FROM own
 """)
 
+# From now on the numbers mean other steps.
+_NAME_EVENTS = text("""
+UPDATE job_events SET step_name = step_names[step] FROM jobs
+WHERE jobs.id = :job_id AND job_id = jobs.id AND step IS NOT NULL AND step_name IS NULL
+""")
 # Rows go where the new plan has them; by way of negative numbers, since each is unique in its job.
 _PLAN = text("""
 UPDATE jobs SET step_names = :step_names, step_timeouts = :step_timeouts, step_keys = CAST(:step_keys AS jsonb)
@@ -114,7 +119,8 @@ WHERE id = :job_id
 """)
 _UNPLACE = text("UPDATE job_steps SET step_number = -step_number WHERE job_id = :job_id")
 _PLACE = text("""
-UPDATE job_steps SET step_number = place FROM unnest(CAST(:step_names AS text[])) WITH ORDINALITY AS plan(step, place)
+UPDATE job_steps SET step_number = place, message = 'Step ' || place || ' completed successfully'
+FROM unnest(CAST(:step_names AS text[])) WITH ORDINALITY AS plan(step, place)
 WHERE job_id = :job_id AND name = step AND status = 'COMPLETED'
 """)
 _DROP_UNPLACED = text("DELETE FROM job_steps WHERE job_id = :job_id AND step_number < 0")
@@ -215,7 +221,7 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE :status END,
         failures = failures + :failed, error = CASE :failed WHEN 1 THEN :message ELSE error END,
         lease_until = NULL, step_until = NULL, claim_token = NULL, published_at = NULL,
-        running_seconds = extract(epoch FROM now() - claimed_at),
+        running_seconds = greatest(0, extract(epoch FROM now() - claimed_at) - :silent),
         run_at = CASE WHEN :status = 'PENDING' THEN now() + :delay * interval '1 second' ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR :status <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = now()
@@ -329,6 +335,7 @@ def plan(
     `step_keys` is a JSON object: the number of each step's key by its name.
     """
     values = {"job_id": job_id, "step_names": list(step_names), "step_timeouts": list(step_timeouts)}
+    connection.execute(_NAME_EVENTS, values)
     connection.execute(_PLAN, {**values, "step_keys": step_keys})
     for statement in (_UNPLACE, _PLACE, _DROP_UNPLACED):
         connection.execute(statement, values)
@@ -399,11 +406,12 @@ def stop(
     error: str | None = None,
     failed: bool = False,
     delay: float = 0,
+    silent: float = 0,
 ) -> str | None:
     """End an attempt in the middle of its step; the job becomes `status`, due again in `delay` seconds if PENDING.
 
-    `failed` counts it as a failure. Gives the status written (CANCELLED when that was asked for), or `None`
-    when the job is no longer held by this attempt.
+    `failed` counts it as a failure; in its last `silent` seconds it did not run. Gives the status written (CANCELLED
+    when that was asked for), or `None` when the job is no longer held by this attempt.
     """
     values = {
         "job_id": job_id,
@@ -414,6 +422,7 @@ def stop(
         "error": error,
         "failed": int(failed),
         "delay": delay,
+        "silent": silent,
     }
     return connection.execute(_STOP, values).scalar_one_or_none()
 

@@ -140,7 +140,7 @@ def reap(steadiness: Steadiness) -> int:
         steadiness.note(clock)
         if min(steadiness.seconds, age) < lease:
             return 0
-        rows = recovery_queries.lost(connection, limit=BATCH)
+        rows = recovery_queries.lost(connection, lease=lease, limit=BATCH)
         for row in rows:
             decision = states.after_loss(failures=row["failures"] + 1, max_attempts=row["max_attempts"])
             queries.stop(
@@ -151,6 +151,7 @@ def reap(steadiness: Steadiness) -> int:
                 kind=EventKind.LOST,
                 message="The worker was lost: its lease ran out",
                 failed=True,
+                silent=row["silent"],
             )
     for row in rows:
         logger.warning("Job %s attempt %s: its worker was lost.", row["id"], row["attempt"])

@@ -131,12 +131,13 @@ class Step(BaseModel):
 
 
 class Event(BaseModel):
-    """One entry of a job's history."""
+    """One entry of a job's history. `step` is the number that the step had then, `step_name` what it is called."""
 
     number: int
     kind: EventKind
     at: datetime
     step: int | None
+    step_name: str | None
     attempt: int
     worker: str | None
     message: str | None

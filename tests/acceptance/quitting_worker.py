@@ -1,5 +1,9 @@
-"""`python -m tests.acceptance.quitting_worker …` is `celery …` whose steps quit, or rely on another process."""
+"""`python -m tests.acceptance.quitting_worker …` is `celery …` whose steps quit, or rely on another process.
 
+With `PASS_ON` in its environment they end with the exit code of that process, as a shell script does.
+"""
+
+import os
 import subprocess
 import sys
 
@@ -14,7 +18,8 @@ def sleep(_: StepContext, seconds: float) -> None:
     """Let another process sleep; for no time at all, quit."""
     if not seconds:
         sys.exit(REASON)
-    subprocess.run(["/bin/sleep", str(seconds)], check=True)
+    done = subprocess.run(["/bin/sleep", str(seconds)], check="PASS_ON" not in os.environ)
+    sys.exit(done.returncode)
 
 
 if __name__ == "__main__":

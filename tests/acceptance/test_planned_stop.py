@@ -95,10 +95,12 @@ def test_an_idle_worker_ends(tmp_path: Path, valkey: object, postgres: object) -
 
 
 @POOLS
+@pytest.mark.parametrize("how", [{}, {"PASS_ON": "1"}], ids=["raises", "exits"])
 def test_a_step_whose_own_process_was_stopped_with_the_worker_is_handed_back(
-    client: httpx.Client, tmp_path: Path, pool: str
+    client: httpx.Client, tmp_path: Path, pool: str, how: dict[str, str]
 ) -> None:
-    with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2", module=QUITTING) as first:
+    options = (f"--pool={pool}", "--concurrency=2")
+    with running_worker(tmp_path / "first.log", *options, env=how, module=QUITTING) as first:
         job_id = submit(client, params={"step_seconds": 30}, max_attempts=1)
         wait_for(lambda: in_step(client, job_id, 1), what="step 1")
         wait_for(

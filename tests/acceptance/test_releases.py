@@ -224,6 +224,10 @@ def test_a_retry_may_take_the_plan_of_today(fleet: Fleet) -> None:
     assert (found["status"], ran(found)) == ("COMPLETED", [(each, each) for each in ("take", "check", "make", "send")])
     kept = {step["name"]: step["output"]["release"] for step in found["steps"]}
     assert kept == {name: "first" if name in done else "second" for name in kept}
+    assert [step["message"] for step in found["steps"]] == [f"Step {k} completed successfully" for k in range(1, 5)]
+    named = {(event["attempt"], event["step_name"]) for event in found["events"] if event["step"]}
+    assert {name for attempt, name in named if attempt == 1} == {"take", "make"}
+    assert {name for attempt, name in named if attempt == 2} >= {"check", "send"}
     keys = {step["name"]: step["output"]["key"] for step in found["steps"]}
     assert keys == {
         name: f"job-{job_id}-step-{at}" for name, at in zip(("take", "make", "send", "check"), range(1, 5), strict=True)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.jobs import queries, reads
+from background.jobs import queries, reads, recovery_queries
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
@@ -195,6 +195,35 @@ def test_a_job_that_is_not_due_or_not_there_cannot_be_claimed(connection: Connec
     connection.execute(text("UPDATE jobs SET run_at = now() + interval '1 hour' WHERE id = :id"), {"id": job})
     assert claim(connection, job) is None
     assert claim(connection, 2**40) is None
+
+
+def test_a_job_that_has_changed_since_it_was_seen_is_not_claimed(connection: Connection, job: int) -> None:
+    seen = event_count(connection, job)
+    assert queries.cancel(connection, job) == "CANCELLED"
+    queries.retry(connection, job_id=job, from_step=None, params='{"other": 1}')
+    assert claim(connection, job, seen=seen) is None
+    assert claim(connection, job)["attempt"] == 1
+
+
+def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connection, job: int) -> None:
+    claim(connection, job)
+    past = """
+        UPDATE jobs SET claimed_at = now() - interval '1000 s', updated_at = now() - interval '990 s',
+            lease_until = now() - interval '700 s' WHERE id = :job
+    """
+    connection.execute(text(past), {"job": job})
+    (lost,) = (row for row in recovery_queries.lost(connection, lease=200, limit=10_000) if row["id"] == job)
+    queries.stop(
+        connection,
+        job_id=job,
+        attempt=1,
+        status="PENDING",
+        kind="lost",
+        message="lost",
+        failed=True,
+        silent=lost["silent"],
+    )
+    assert 100 <= state(connection, job)["running_seconds"] < 700
 
 
 def test_pages_are_newest_first(connection: Connection) -> None:
