@@ -91,7 +91,7 @@ def job_details(job: Json) -> RenderableType:
                 event["number"],
                 clock(event["at"]),
                 event["kind"],
-                event["step"],
+                event["step_name"],
                 event["attempt"],
                 event.get("actor") or event["worker"],
                 event["error"] or event["message"],

@@ -51,7 +51,7 @@ jobs = Table(
     # After a change of plan: the numbers in the steps' keys, by name, of all steps that ever stood in it.
     Column("step_keys", JSONB),
     Column("params", JSONB, nullable=False),
-    # What the parameters were checked by (`Pipeline.params_digest`); workers with another one look again.
+    # Read by workers of earlier releases alone, which look at the parameters where it is NULL.
     Column("params_digest", Text),
     Column("status", Text, nullable=False, server_default=JobStatus.PENDING.value),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
@@ -64,8 +64,8 @@ jobs = Table(
     Column("current_step", SmallInteger, nullable=False, server_default=text("0")),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("published_at", DateTime(timezone=True)),
-    # Set once a worker that cannot run the job had its message: `refused_by` are the `params_digest`s of releases that
-    # refused its parameters, with the `error`.
+    # Set once a worker that cannot run the job had its message: `refused_by` are the crews (see `workers.queries.Crew`)
+    # that refused its parameters, with the `error`.
     Column("turned_away", JSONB),
     # The release to whose queue such a job was sent.
     Column("sent_to", Text),
@@ -133,6 +133,8 @@ job_events = Table(
     Column("kind", Text, nullable=False),
     now_column("at"),
     Column("step", SmallInteger),
+    # What the step of this number was called, written when the job gets another plan; NULL: see the present one.
+    Column("step_name", Text),
     Column("attempt", Integer, nullable=False),
     Column("worker", Text),
     Column("message", Text),

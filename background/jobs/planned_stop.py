@@ -35,6 +35,8 @@ FINISH_SECONDS = 3.0
 """How long a running step may go on."""
 END_SECONDS = 6.5
 """For how long canvas tasks may go on, and PostgreSQL is asked to take jobs back."""
+LEAVE_SECONDS = 1.5
+"""How long a step whose job was handed back has to notice (`context`), and to end what it has started."""
 LAST_SECONDS = 7.3
 """When the process ends at the latest, whatever does not answer; 8 s are promised."""
 TOLD_SECONDS = 1.0
@@ -114,7 +116,8 @@ class PlannedStop:
         while celery_state.active_requests and time.monotonic() - begun < FINISH_SECONDS:
             time.sleep(0.05)
         self._hand_back(until=begun + END_SECONDS)
-        while self._others_run() and time.monotonic() - begun < END_SECONDS:
+        leave = time.monotonic() + LEAVE_SECONDS
+        while time.monotonic() < begun + END_SECONDS and (self._others_run() or self._some_run(until=leave)):
             time.sleep(0.05)
         self._give_back_messages()
         # Only now: what a worker runs that is not there any more would count as lost.
@@ -157,6 +160,10 @@ class PlannedStop:
             except (KombuError, RedisError, OSError) as error:
                 with log_context.bound(task_id=request.id):
                     logger.warning("The message of %s could not be given back: %s", request.id, error)
+
+    @staticmethod
+    def _some_run(*, until: float) -> bool:
+        return bool(celery_state.active_requests) and time.monotonic() < until
 
     @staticmethod
     def _others_run() -> bool:

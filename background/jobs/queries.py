@@ -47,14 +47,14 @@ HAS_STEP = "(CAST(:abilities AS jsonb) #> ARRAY[pipeline, 'steps'] @> to_jsonb(s
 # shortfall.
 _CREATE = text(f"""
 WITH job AS (
-    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, params_digest, priority, max_attempts,
-                      run_at, published_at, idempotency_key, request_digest)
-    SELECT task_id, pipeline, step_names, step_timeouts, params, params_digest, priority, max_attempts,
+    INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at,
+                      published_at, idempotency_key, request_digest)
+    SELECT task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts,
            now() + delay_seconds * interval '1 second',
            CASE WHEN delay_seconds = 0 THEN now() END, idempotency_key, request_digest
     FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS asked(
         position int, task_id uuid, pipeline text, step_names text[], step_timeouts float8[], params jsonb,
-        params_digest text, priority smallint, delay_seconds float8, max_attempts smallint,
+        priority smallint, delay_seconds float8, max_attempts smallint,
         idempotency_key text, request_digest text)
     ORDER BY position
     ON CONFLICT (idempotency_key) DO NOTHING
@@ -96,7 +96,6 @@ _RETRY = text(f"""
 WITH own AS (
     UPDATE jobs
     SET status = 'PENDING', params = coalesce(CAST(:params AS jsonb), params),
-        params_digest = CASE WHEN :params IS NULL THEN params_digest ELSE :params_digest END,
         failures = 0, run_at = now(), published_at = now(), turned_away = NULL, sent_to = NULL,
         cancel_requested = false, claim_token = NULL, result = NULL, error = NULL, finished_at = NULL,
         event_count = event_count + 1, updated_at = now()
@@ -110,6 +109,11 @@ WITH own AS (
 SELECT id, task_id, status, priority FROM own
 """)
 
+# From now on the numbers mean other steps.
+_NAME_EVENTS = text("""
+UPDATE job_events SET step_name = step_names[step] FROM jobs
+WHERE jobs.id = :job_id AND job_id = jobs.id AND step IS NOT NULL AND step_name IS NULL
+""")
 # Rows go where the new plan has them; by way of negative numbers, since each is unique in its job.
 _PLAN = text("""
 UPDATE jobs SET step_names = :step_names, step_timeouts = :step_timeouts, step_keys = CAST(:step_keys AS jsonb)
@@ -117,7 +121,8 @@ WHERE id = :job_id
 """)
 _UNPLACE = text("UPDATE job_steps SET step_number = -step_number WHERE job_id = :job_id")
 _PLACE = text("""
-UPDATE job_steps SET step_number = place FROM unnest(CAST(:step_names AS text[])) WITH ORDINALITY AS plan(step, place)
+UPDATE job_steps SET step_number = place, message = 'Step ' || place || ' completed successfully'
+FROM unnest(CAST(:step_names AS text[])) WITH ORDINALITY AS plan(step, place)
 WHERE job_id = :job_id AND name = step AND status = 'COMPLETED'
 """)
 _DROP_UNPLACED = text("DELETE FROM job_steps WHERE job_id = :job_id AND step_number < 0")
@@ -130,8 +135,9 @@ _UNPUBLISHED = text("""
 UPDATE jobs SET published_at = NULL WHERE id = ANY(:job_ids) AND status = 'PENDING'
 """)
 
-# The token is the claimer's own: a claim whose answer was lost is asked again and recognised. `step` is empty
-# when a step was completed under this statement's snapshot; the claim is then asked again, too.
+# The token is the claimer's own: a claim whose answer was lost is asked again and recognised. A job that has changed
+# since it was seen is not claimed: it may have other parameters or steps. `step` is empty when a step was completed
+# under this statement's snapshot; the claim is then asked again, too.
 _CLAIM = text(f"""
 WITH own AS (
     UPDATE jobs
@@ -144,16 +150,15 @@ WITH own AS (
         claimed_at = CASE WHEN claim_token = :token THEN claimed_at ELSE now() END,
         started_at = coalesce(started_at, now()), updated_at = now()
     FROM (SELECT jobs.id AS job_id, {FIRST_STEP} AS step FROM jobs WHERE id = :job_id) AS first
-    WHERE id = first.job_id AND NOT cancel_requested AND run_at <= now() AND {HAS_STEP.format(step="first.step")}
-      AND (:accepted OR params_digest = CAST(:abilities AS jsonb) #>> ARRAY[pipeline, 'params'])
-      AND (status = 'PENDING' OR (status = 'IN_PROGRESS' AND claim_token = :token))
+    WHERE id = first.job_id AND NOT cancel_requested AND run_at <= now()
+      AND ((status = 'PENDING' AND event_count = :seen) OR (status = 'IN_PROGRESS' AND claim_token = :token))
     RETURNING jobs.*
 ), step AS ({_STEP_BEGINS.format(source="own")}
 ), event AS (
     {_EVENT} SELECT id, event_count, 'started', current_step, attempt, worker, NULL, NULL FROM own
     ON CONFLICT (job_id, number) DO NOTHING
 )
-SELECT own.id, own.task_id, own.pipeline, own.params, own.attempt, own.failures, own.max_attempts,
+SELECT own.id, own.task_id, own.attempt, own.failures, own.max_attempts,
        own.step_names, own.step_keys, own.current_step, step.failures AS step_failures,
        least(step_timeouts[current_step], :time_limit) AS step_seconds,
        (SELECT coalesce(jsonb_object_agg(name, output), '{{}}') FROM job_steps
@@ -218,7 +223,7 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE :status END,
         failures = failures + :failed, error = CASE :failed WHEN 1 THEN :message ELSE error END,
         lease_until = NULL, step_until = NULL, claim_token = NULL, published_at = NULL,
-        running_seconds = extract(epoch FROM now() - claimed_at),
+        running_seconds = greatest(0, extract(epoch FROM now() - claimed_at) - :silent),
         run_at = CASE WHEN :status = 'PENDING' THEN now() + :delay * interval '1 second' ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR :status <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = now()
@@ -291,9 +296,9 @@ SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND 
 def create(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> Sequence[RowMapping]:
     """Insert PENDING jobs with their first events, in order; gives `id`, `task_id`, `status`, `priority` and `due`.
 
-    Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `params_digest`, `priority`,
-    `delay_seconds`, `max_attempts` and, if any, `idempotency_key` with `request_digest`. One whose key is taken is left
-    out. `actor` is the name of the API key that asks, here and below.
+    Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `priority`, `delay_seconds`, `max_attempts`
+    and, if any, `idempotency_key` with `request_digest`. One whose key is taken is left out. `actor` is the name of the
+    API key that asks, here and below.
     """
     numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
     return connection.execute(_CREATE, {"jobs": jsontext.dumps(numbered), "actor": actor}).mappings().all()
@@ -315,17 +320,10 @@ def lock(connection: Connection, job_id: int) -> RowMapping | None:
 
 
 def retry(
-    connection: Connection,
-    *,
-    job_id: int,
-    from_step: int | None,
-    params: str | None,
-    params_digest: str | None,
-    actor: str | None,
+    connection: Connection, *, job_id: int, from_step: int | None, params: str | None, actor: str | None
 ) -> RowMapping:
     """Make an ended job PENDING again, without its steps from `from_step` on; `params` is JSON text."""
-    values = {"job_id": job_id, "from_step": from_step, "params": params, "params_digest": params_digest}
-    values["actor"] = actor
+    values = {"job_id": job_id, "from_step": from_step, "params": params, "actor": actor}
     return connection.execute(_RETRY, values).mappings().one()
 
 
@@ -342,6 +340,7 @@ def plan(
     `step_keys` is a JSON object: the number of each step's key by its name.
     """
     values = {"job_id": job_id, "step_names": list(step_names), "step_timeouts": list(step_timeouts)}
+    connection.execute(_NAME_EVENTS, values)
     connection.execute(_PLAN, {**values, "step_keys": step_keys})
     for statement in (_UNPLACE, _PLACE, _DROP_UNPLACED):
         connection.execute(statement, values)
@@ -366,15 +365,13 @@ def claim(
     worker_id: str,
     lease: float,
     time_limit: float,
-    abilities: str,
-    accepted: bool,
+    seen: int,
 ) -> RowMapping | None:
     """Make a due PENDING job this worker's for `lease` seconds and begin its first step that is not COMPLETED.
 
-    Only if the worker's `abilities` (JSON text, see `registry`) have that step and take the job's parameters, unless
-    these are `accepted` already. That step may take `time_limit` seconds, or `step_seconds` of the row given, which is
-    less where the step has a time-out of its own. `None` when there is nothing to claim. A row whose `step_failures` is
-    `None` says: ask again.
+    Only if nothing has happened to it since it had `seen` events. That step may take `time_limit` seconds, or
+    `step_seconds` of the row given, which is less where the step has a time-out of its own. `None` when there is
+    nothing to claim. A row whose `step_failures` is `None` says: ask again.
     """
     values = {
         "job_id": job_id,
@@ -383,8 +380,7 @@ def claim(
         "worker_id": worker_id,
         "lease": lease,
         "time_limit": time_limit,
-        "abilities": abilities,
-        "accepted": accepted,
+        "seen": seen,
     }
     return connection.execute(_CLAIM, values).mappings().one_or_none()
 
@@ -394,7 +390,7 @@ def finish_step(
 ) -> RowMapping | None:
     """End step `step` with `output` (JSON text) and begin the next, or end the job.
 
-    A next step that is not among `abilities` (see `claim`) waits for another worker.
+    A next step that is not among the worker's `abilities` (JSON text, see `registry`) waits for another worker.
 
     Gives the job's `status`, its `current_step`, and that step's `step_failures` and `step_seconds` (see `claim`);
     `None` when the job is no longer held by this attempt.
@@ -415,11 +411,12 @@ def stop(
     error: str | None = None,
     failed: bool = False,
     delay: float = 0,
+    silent: float = 0,
 ) -> str | None:
     """End an attempt in the middle of its step; the job becomes `status`, due again in `delay` seconds if PENDING.
 
-    `failed` counts it as a failure. Gives the status written (CANCELLED when that was asked for), or `None`
-    when the job is no longer held by this attempt.
+    `failed` counts it as a failure; in its last `silent` seconds it did not run. Gives the status written (CANCELLED
+    when that was asked for), or `None` when the job is no longer held by this attempt.
     """
     values = {
         "job_id": job_id,
@@ -430,6 +427,7 @@ def stop(
         "error": error,
         "failed": int(failed),
         "delay": delay,
+        "silent": silent,
     }
     return connection.execute(_STOP, values).scalar_one_or_none()
 

@@ -57,7 +57,9 @@ _BRIEF_STEPS = f"""
 # One statement, so one snapshot: a job and its steps always agree.
 _GET = text(f"""
 SELECT {_WHOLE},
-    (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'job_id' ORDER BY e.number), '[]')
+    (SELECT coalesce(jsonb_agg(
+            to_jsonb(e) - 'job_id' || jsonb_build_object('step_name', coalesce(step_name, step_names[step]))
+        ORDER BY e.number), '[]')
      FROM (SELECT * FROM job_events WHERE job_id = jobs.id AND number < :before ORDER BY number DESC LIMIT :events)
         AS e) AS events
 FROM jobs WHERE id = :job_id

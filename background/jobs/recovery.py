@@ -4,6 +4,7 @@ No beat and no extra process: each worker runs these in threads of its main proc
 a step holds the main thread (solo pool). PostgreSQL's clock is the only one that counts.
 """
 
+import json
 import logging
 import os
 import random
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import TypeGuard
 
 from celery.worker import state as celery_state
 from celery.worker.request import Request
@@ -37,13 +39,18 @@ BATCH = 500
 Chore = Callable[[Callable[[float], bool]], object]
 
 
+def is_job_id(value: object) -> TypeGuard[int]:
+    """Whether a job may have this id, which came in a message from anywhere."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
 def active_jobs() -> dict[int, Request]:
     """The jobs that this worker's pool is running now, as its main process knows, by id."""
     found: dict[int, Request] = {}
     for request in list(celery_state.active_requests):
         if request.name in JOB_TASKS:
             job_id = request.args[0] if request.args else request.kwargs.get("job_id")
-            if isinstance(job_id, int):
+            if is_job_id(job_id):
                 found[job_id] = request
     return found
 
@@ -133,7 +140,7 @@ def reap(steadiness: Steadiness) -> int:
         steadiness.note(clock)
         if min(steadiness.seconds, age) < lease:
             return 0
-        rows = recovery_queries.lost(connection, limit=BATCH)
+        rows = recovery_queries.lost(connection, lease=lease, limit=BATCH)
         for row in rows:
             decision = states.after_loss(failures=row["failures"] + 1, max_attempts=row["max_attempts"])
             queries.stop(
@@ -144,6 +151,7 @@ def reap(steadiness: Steadiness) -> int:
                 kind=EventKind.LOST,
                 message="The worker was lost: its lease ran out",
                 failed=True,
+                silent=row["silent"],
             )
     for row in rows:
         with log_context.bound(job_id=row["id"], attempt=row["attempt"]):
@@ -178,12 +186,13 @@ def send_on() -> Collection[str]:
     Raises `Unavailable`.
     """
     with database.transaction() as connection:
-        releases = workers.releases(connection, patience=get_settings().lease_seconds)
+        crews = workers.crews(connection, patience=get_settings().lease_seconds)
         if not recovery_queries.try_recovery_lock(connection):
             return ()
-        recalled = turned_away.recall(connection, releases)
-        for release, abilities in releases.items():
-            turned_away.send_to(connection, release, abilities)
+        recalled = turned_away.recall(connection, {crew.release for crew in crews})
+        for crew in crews:
+            abilities = json.dumps(crew.abilities)
+            turned_away.send_to(connection, release=crew.release, abilities=abilities, crew=crew.id)
         wanted = turned_away.sent_to(connection)
     if recalled:
         broker.empty(*(queue_of(release).name for release in recalled))

@@ -21,7 +21,9 @@ SELECT extract(epoch FROM now())::float, extract(epoch FROM now() - pg_postmaste
 """)
 
 _LOST = text("""
-SELECT id, attempt, failures, max_attempts FROM jobs
+SELECT id, attempt, failures, max_attempts,
+    extract(epoch FROM now() - greatest(updated_at, lease_until - :lease * interval '1 second'))::float AS silent
+FROM jobs
 WHERE status = 'IN_PROGRESS' AND lease_until < now()
 ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
@@ -78,9 +80,12 @@ def server_clock(connection: Connection) -> tuple[float, float]:
     return clock, age
 
 
-def lost(connection: Connection, *, limit: int) -> Sequence[RowMapping]:
-    """Lock at most `limit` running jobs whose lease has run out; gives what `states.after_loss` needs."""
-    return connection.execute(_LOST, {"limit": limit}).mappings().all()
+def lost(connection: Connection, *, lease: float, limit: int) -> Sequence[RowMapping]:
+    """Lock at most `limit` running jobs whose lease has run out; gives what `states.after_loss` needs.
+
+    And for how many seconds their workers have been `silent`: since they last wrote, or renewed for `lease` seconds.
+    """
+    return connection.execute(_LOST, {"lease": lease, "limit": limit}).mappings().all()
 
 
 def try_recovery_lock(connection: Connection) -> bool:

@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -20,12 +19,15 @@ from background import database, jsontext, log_context
 from background.errors import Unavailable
 from background.jobs import queries, registry, states, turned_away
 from background.jobs.deadline import Deadline
-from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Pipeline, Refused, StepContext
+from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Params, Pipeline, Refused, StepContext, TimedOut
 from background.jobs.states import EventKind, JobStatus
 from background.settings import get_settings
+from background.workers import queries as workers
 
 logger = logging.getLogger(__name__)
 
+ACCEPT_SECONDS = 10.0
+"""How long validators and `upgrade` may take."""
 REPORT_SECONDS = 0.5
 TELL_SECONDS = 5.0
 """At most so often is a step's progress an event of its job, too; the first time at once."""
@@ -69,7 +71,7 @@ class Attempt:
     failures: int
     max_attempts: int
     pipeline: Pipeline
-    params: dict[str, Any]
+    params: Params
     step_names: list[str]
     step_keys: dict[str, int]
     step: int
@@ -81,15 +83,15 @@ class Attempt:
     deadline: Deadline | None = None
 
     @classmethod
-    def from_claim(cls, row: RowMapping) -> "Attempt":
-        """The attempt that a claim has begun."""
+    def from_claim(cls, row: RowMapping, pipeline: Pipeline, params: Params) -> "Attempt":
+        """The attempt that a claim has begun, with the parameters that this release has accepted."""
         return cls(
             job_id=row["id"],
             number=row["attempt"],
             failures=row["failures"],
             max_attempts=row["max_attempts"],
-            pipeline=registry.pipelines()[row["pipeline"]],
-            params=row["params"],
+            pipeline=pipeline,
+            params=params,
             step_names=row["step_names"],
             step_keys=row["step_keys"] or {},
             step=row["current_step"],
@@ -154,7 +156,8 @@ class Attempt:
     def run_step(self) -> str:
         """Call the step's function; gives its output as JSON text."""
         function = self.pipeline.steps[self.step_name]
-        params = self.pipeline.accept(self.params)
+        # What a step changes in its parameters must not reach the next one, which may run elsewhere.
+        params = self.params.model_copy(deep=True)
         with Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline:
             output = function(self.context(), params)
         try:
@@ -178,7 +181,7 @@ class Attempt:
                 step=step,
                 output=output,
                 time_limit=get_settings().job_time_limit,
-                abilities=_abilities(),
+                abilities=json.dumps(registry.abilities()),
             )
         )
         if row is None or row["status"] != JobStatus.IN_PROGRESS:
@@ -210,7 +213,7 @@ class Attempt:
             failed=True,
         )
 
-    def hand_back(self, error: Exception) -> None:
+    def hand_back(self, error: BaseException) -> None:
         """Give the job back without a failure: whatever stops this worker may have stopped what the step relied on."""
         logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
         self._stop(JobStatus.PENDING, EventKind.HANDED_BACK, "Handed back: the worker was stopped")
@@ -233,20 +236,30 @@ class Attempt:
         )
 
 
-@cache
-def _abilities() -> str:
-    return json.dumps(registry.abilities())
-
-
 def claim(job_id: int, *, worker: str, worker_id: str) -> Attempt | None:
-    """Make the job this worker's. `None` when it is not there, not due, ended, somebody else's, or turned away."""
-    row = _claim(job_id, worker, worker_id, accepted=False)
-    if row is None and can_run(job_id):
-        row = _claim(job_id, worker, worker_id, accepted=True)
-    return None if row is None else Attempt.from_claim(row)
+    """Make the job this worker's. `None` when it is not there, not due, ended, somebody else's, or turned away.
+
+    Nothing that is stored tells whether this release takes the job's parameters: they are tried, here, before it counts
+    as an attempt.
+    """
+    row = persist(lambda connection: turned_away.look(connection, job_id))
+    if row is None:
+        return None
+    pipeline = registry.pipelines().get(row["pipeline"])
+    if pipeline is None or row["step"] not in pipeline.steps:
+        _turn_away(job_id)
+        return None
+    try:
+        with Deadline(ACCEPT_SECONDS, what="Looking at the params"):
+            params = pipeline.accept(row["params"])
+    except Refused as error:
+        _turn_away(job_id, error=stored(str(error), MESSAGE_CHARACTERS))
+        return None
+    claimed = _claim(job_id, worker, worker_id, seen=row["seen"])
+    return None if claimed is None else Attempt.from_claim(claimed, pipeline, params)
 
 
-def _claim(job_id: int, worker: str, worker_id: str, *, accepted: bool) -> RowMapping | None:
+def _claim(job_id: int, worker: str, worker_id: str, *, seen: int) -> RowMapping | None:
     token = str(uuid4())
     while True:
         row = persist(
@@ -258,31 +271,23 @@ def _claim(job_id: int, worker: str, worker_id: str, *, accepted: bool) -> RowMa
                 worker_id=worker_id,
                 lease=get_settings().lease_seconds,
                 time_limit=get_settings().job_time_limit,
-                abilities=_abilities(),
-                accepted=accepted,
+                seen=seen,
             )
         )
         if row is None or row["step_failures"] is not None:
             return row
 
 
-def can_run(job_id: int) -> bool:
-    """Whether a job that waits could be run here, by this release; if not, it is turned away."""
-    row = persist(lambda connection: turned_away.look(connection, job_id))
-    if row is None:
-        return False
-    pipeline = registry.pipelines().get(row["pipeline"])
-    refusal: dict[str, str] = {}
-    if pipeline is not None and row["step"] in pipeline.steps:
-        try:
-            pipeline.accept(row["params"])
-        except Refused as error:
-            refusal = {"error": jsontext.clean_text(str(error)), "digest": pipeline.params_digest}
-        else:
-            return True
-    logger.info("Job %s waits for a worker that can run it. %s", job_id, refusal.get("error", ""))
-    persist(lambda connection: turned_away.turn_away(connection, job_id=job_id, **refusal))
-    return False
+def _turn_away(job_id: int, *, error: str | None = None) -> None:
+    """Let the job wait for a worker that can run it; with an `error` this one's whole crew refuses its parameters."""
+    logger.info("Job %s waits for a worker that can run it. %s", job_id, error or "")
+
+    def write(connection: Connection) -> None:
+        crews = workers.crews(connection, patience=get_settings().lease_seconds)
+        ours = next((crew.id for crew in crews if error and crew.release == registry.release()), None)
+        turned_away.turn_away(connection, job_id=job_id, error=error, crews=[crew.id for crew in crews], refusing=ours)
+
+    persist(write)
 
 
 def run(job_id: int, *, worker: str, worker_id: str, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -310,7 +315,7 @@ def _run(attempt: Attempt, stopping: Callable[[], bool]) -> None:
     except Cancelled:
         attempt.cancel()
     except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure, `sys.exit()` too)
-        if stopping() and isinstance(error, Exception) and not isinstance(error, NoRetry):
+        if stopping() and not isinstance(error, NoRetry | TimedOut):
             attempt.hand_back(error)
         else:
             attempt.fail(error)

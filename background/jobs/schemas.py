@@ -1,5 +1,6 @@
 """What the job endpoints take and give."""
 
+import logging
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -8,13 +9,15 @@ from pydantic import BaseModel, Field, PlainSerializer, ValidationError
 from sqlalchemy import RowMapping
 
 from background import jsontext
-from background.errors import Invalid, TooLarge
+from background.errors import Invalid, PlaygroundError, TooLarge
 from background.jobs import registry, states
-from background.jobs.pipeline import Params, Pipeline, Refused
+from background.jobs.pipeline import Pipeline, Refused, one_line
 from background.jobs.states import EventKind, JobStatus, StepStatus
 from background.settings import get_settings
 from background.strict import Strict
 from background.workers.queries import Snapshot
+
+logger = logging.getLogger(__name__)
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
 MAX_PARAMS_BYTES = 256 * 1024
@@ -30,7 +33,7 @@ class JobRequest(Strict):
     delay_seconds: float = Field(0.0, ge=0, le=MAX_DELAY_SECONDS)
     max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)
 
-    def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, Params]:
+    def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, dict[str, Any]]:
         """The pipeline and its checked parameters. Raises `Invalid` or `TooLarge`: no worker ever meets bad ones."""
         known = registry.pipelines()
         pipeline = known.get(self.pipeline)
@@ -40,8 +43,12 @@ class JobRequest(Strict):
         return pipeline, checked(pipeline, self.params, where=(*where, "params"))
 
 
-def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | int, ...]) -> Params:
-    """The parameters as the pipeline's own model. Raises `Invalid` with `where` before each path, or `TooLarge`."""
+def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | int, ...]) -> dict[str, Any]:
+    """The parameters as the pipeline's own model has them, defaults included, as JSON.
+
+    Raises `Invalid` with `where` before each path, `TooLarge`, or what the model's own `check` raises of
+    `PlaygroundError`.
+    """
     if len(jsontext.dumps(params).encode()) > MAX_PARAMS_BYTES:
         path = ".".join(map(str, where[1:]))
         message = f"{path}: the params of a job may have {MAX_PARAMS_BYTES:,} bytes as JSON."
@@ -49,11 +56,18 @@ def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | in
     try:
         found = pipeline.params.model_validate(params)
         found.check()
+        as_json = found.model_dump(mode="json")
+        jsontext.dumps(as_json)
     except ValidationError as error:
         raise Invalid.from_pydantic(error, where=where) from None
     except Invalid as error:
         raise Invalid(str(error), errors=[each.below(where) for each in error.errors]) from None
-    return found
+    except PlaygroundError:
+        raise
+    except BaseException as error:  # whatever the pipeline's own code raises, `sys.exit()` too
+        logger.warning("The params of pipeline %s cannot be checked.", pipeline.name, exc_info=True)
+        raise _refused(one_line(error), where=where) from error
+    return as_json
 
 
 def still_accepted(pipeline: Pipeline, params: dict[str, Any]) -> None:
@@ -61,7 +75,12 @@ def still_accepted(pipeline: Pipeline, params: dict[str, Any]) -> None:
     try:
         pipeline.accept(params)
     except Refused as error:
-        raise Invalid(str(error), where=("body", "params"), code="params_refused", error=str(error)) from error
+        raise _refused(str(error), where=("body", "params")) from error
+
+
+def _refused(reason: str, *, where: tuple[str | int, ...]) -> Invalid:
+    reason = jsontext.clean_text(reason)
+    return Invalid(reason, where=where, code="params_refused", error=reason)
 
 
 class BatchRequest(Strict):
@@ -107,12 +126,16 @@ class Step(BaseModel):
 
 
 class Event(BaseModel):
-    """One entry of a job's history. `actor` is the name of the API key that asked for it, if one did."""
+    """One entry of a job's history. `step` is the number that the step had then, `step_name` what it is called.
+
+    `actor` is the name of the API key that asked for it, if one did.
+    """
 
     number: int
     kind: EventKind
     at: datetime
     step: int | None
+    step_name: str | None
     attempt: int
     worker: str | None
     message: str | None
@@ -181,7 +204,10 @@ class Job(BaseModel):
                 live_workers=workers.live,
                 queue_length=workers.queue_length,
                 lacking=states.lacking(
-                    row["pipeline"], row["next_step"], turned_away=row["turned_away"], abilities=workers.abilities
+                    row["pipeline"],
+                    row["next_step"],
+                    turned_away=row["turned_away"],
+                    crews={crew.id: crew.abilities for crew in workers.crews},
                 ),
             )
             facts = states.waiting(known)

@@ -93,16 +93,15 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         )
         if reason is not None:
             raise _no_retry(job_id, **reason)
-        params: dict[str, str | None] = {"params": None, "params_digest": None}
+        params: str | None = None
         if pipeline and request.params is not None:
-            found = checked(pipeline, request.params, where=("body", "params"))
-            params = {"params": jsontext.dumps(found.model_dump(mode="json")), "params_digest": pipeline.params_digest}
+            params = jsontext.dumps(checked(pipeline, request.params, where=("body", "params")))
         elif pipeline and request.replan:
             still_accepted(pipeline, row["params"])
         if pipeline and request.replan:
             keys = states.replanned(row["step_names"], row["step_keys"], step_names)
             queries.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **_plan(pipeline))
-        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, actor=actor(), **params)
+        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params, actor=actor())
     dispatch.publish([job], since=since)
 
 
@@ -184,7 +183,7 @@ def _pipeline_info(pipeline: Pipeline, alive: Sequence[RowMapping]) -> PipelineI
         name=pipeline.name,
         description=pipeline.description,
         steps=own["steps"],
-        params=pipeline.params.model_json_schema(),
+        params=pipeline.schema(),
         drift=any(each != own for _, each in theirs),
         workers=[
             WorkerSteps(worker=row["name"], release=row["release"], steps=each and each["steps"])
@@ -205,8 +204,7 @@ def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) ->
     return {
         "pipeline": pipeline.name,
         **_plan(pipeline),
-        "params": params.model_dump(mode="json"),
-        "params_digest": pipeline.params_digest,
+        "params": params,
         "priority": request.priority,
         "delay_seconds": request.delay_seconds,
         "max_attempts": request.max_attempts,
@@ -214,11 +212,7 @@ def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) ->
 
 
 def _digest(job: dict[str, Any]) -> str:
-    request = {
-        name: value
-        for name, value in sorted(job.items())
-        if name not in ("step_names", "step_timeouts", "params_digest")
-    }
+    request = {name: value for name, value in sorted(job.items()) if name not in ("step_names", "step_timeouts")}
     return hashlib.sha256(jsontext.dumps(request).encode()).hexdigest()
 
 

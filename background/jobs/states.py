@@ -168,22 +168,21 @@ def lacking(
     step: str | None,
     *,
     turned_away: Mapping[str, Any] | None,
-    abilities: Sequence[Mapping[str, Any]],
+    crews: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any] | None:
-    """What none of the live workers has, with these `abilities` (see `registry`), for the next step of a job.
+    """What none of the live workers has for the next step of a job; `crews` has the abilities (see `registry`) by crew.
 
-    `turned_away` says which releases refused its parameters. A release that does not say what it has may have it.
+    `turned_away` says which crews refused its parameters. A release that does not say what it has may have it.
     """
-    if not abilities:
+    if not crews:
         return None
-    having = [each[pipeline] for each in abilities if pipeline in each]
+    having = {crew: abilities[pipeline] for crew, abilities in crews.items() if pipeline in abilities}
     if not having:
         return {"code": WaitingCode.NO_WORKER_HAS_PIPELINE, "pipeline": pipeline}
-    able = [each for each in having if step in each["steps"]]
+    able = [crew for crew, each in having.items() if step in each["steps"]]
     if not able:
         return {"code": WaitingCode.NO_WORKER_HAS_STEP, "pipeline": pipeline, "step": step}
-    refused = turned_away["refused_by"] if turned_away else ()
-    if turned_away and all(each["params"] in refused for each in able):
+    if turned_away and set(able) <= set(turned_away["refused_by"]):
         return {"code": WaitingCode.PARAMS_REFUSED, "pipeline": pipeline, "error": turned_away["error"]}
     return None
 

@@ -24,7 +24,9 @@ from background.task_names import END_TASKS, JOB_TASKS
 from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
 
-LARGEST_ID = 2**63 - 1
+# One that is declared wrong ends the process here, not in a handler below: Celery goes on after an error in those.
+registry.pipelines()
+
 _recovery = recovery.Recovery(worker_id=WORKER_ID, chores={"retention": Retention().work_off})
 _planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_recovery.leave)
 
@@ -90,7 +92,7 @@ class JobTask(Task):  # type: ignore[type-arg]
 
 def run_job(self: "Task[Any, Any]", job_id: Any = None, *more: Any, **others: Any) -> None:
     """Claim the job and run its steps, if there is anything to claim. The arguments come from anywhere."""
-    if more or others or type(job_id) is not int or not 0 < job_id <= LARGEST_ID:
+    if more or others or not recovery.is_job_id(job_id):
         dropped(QUEUE, f"A job's id is a number, not {(job_id, *more)} {others or ''}")
         return
     if _planned_stop.asked:

@@ -28,15 +28,24 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What the live workers know together: `queue_length` is `None` while none of them reaches the broker.
+class Crew:
+    """The live workers of one release, which can run its `abilities` (see `jobs.registry`).
 
-    `abilities` has what each release of them can run.
+    `id` is another one as soon as one of them starts or ends: what a crew has refused, the next one is asked again.
     """
+
+    id: str
+    release: str
+    abilities: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the live workers know together: `queue_length` is `None` while none of them reaches the broker."""
 
     live: int
     queue_length: int | None
-    abilities: Sequence[Mapping[str, Any]]
+    crews: Sequence[Crew]
 
 
 _BEAT = text("""
@@ -50,14 +59,14 @@ _FORGET_OLD = text("DELETE FROM workers WHERE seen_at < now() - :kept * interval
 
 _SNAPSHOT = text("""
 SELECT count(*) AS live, (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1]
-    AS queue_length, coalesce(jsonb_agg(DISTINCT abilities) FILTER (WHERE abilities IS NOT NULL), '[]') AS abilities
+    AS queue_length
 FROM workers WHERE seen_at > now() - :patience * interval '1 second'
 """)
 
-_RELEASES = text("""
-SELECT release, abilities::text FROM workers
+_CREWS = text("""
+SELECT md5(string_agg(id::text, ',' ORDER BY id)) AS id, release, abilities FROM workers
 WHERE release IS NOT NULL AND seen_at > now() - :patience * interval '1 second'
-GROUP BY 1, 2 ORDER BY max(started_at) DESC
+GROUP BY release, abilities ORDER BY max(started_at) DESC
 """)
 
 _FIND = text("""
@@ -94,12 +103,13 @@ def forget_old(connection: Connection) -> None:
 
 def snapshot(connection: Connection, *, patience: float) -> Snapshot:
     """What the workers seen in the last `patience` seconds know."""
-    return Snapshot(**connection.execute(_SNAPSHOT, {"patience": patience}).mappings().one())
+    row = connection.execute(_SNAPSHOT, {"patience": patience}).mappings().one()
+    return Snapshot(**row, crews=crews(connection, patience=patience) if row["live"] else [])
 
 
-def releases(connection: Connection, *, patience: float) -> dict[str, str]:
-    """The releases of the live workers, the newest first, each with what it can run (JSON text)."""
-    return dict(connection.execute(_RELEASES, {"patience": patience}).tuples().all())
+def crews(connection: Connection, *, patience: float) -> list[Crew]:
+    """The crews of the workers seen in the last `patience` seconds, the newest first."""
+    return [Crew(**row) for row in connection.execute(_CREWS, {"patience": patience}).mappings()]
 
 
 def find(connection: Connection, *, patience: float) -> Sequence[RowMapping]:

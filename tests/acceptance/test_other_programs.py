@@ -27,11 +27,14 @@ def test_a_job_is_run_by_its_other_name(stack: Stack, pool: str) -> None:
     jobs = [submit(client, params=params), submit(client, params=params)]
     stack.flush()
     (worker,) = stack.add_workers("other", seams=["no_redispatch"], options=(f"--pool={pool}", "--concurrency=2"))
-    send(stack.valkey, args=["7; DROP TABLE jobs"])
+    nonsense = ["7; DROP TABLE jobs", 10**30, -1, True, None]
+    for job_id in nonsense:
+        send(stack.valkey, args=[job_id])
     send(stack.valkey, args=[jobs[0]])
     send(stack.valkey, kwargs={"job_id": jobs[1]})
     for job_id in jobs:
         job = ended(client, job_id)
         assert (job["status"], job["attempt"]) == ("COMPLETED", 1)
         assert kinds(job) == ["created", "started", "step_completed", "step_completed", "completed"]
-    wait_for(lambda: "A job's id is a number" in worker.log.read_text(), what="the error")
+    wait_for(lambda: worker.log.read_text().count(" is no job's id.") == len(nonsense), what="a line for each")
+    assert "Traceback" not in worker.log.read_text()

@@ -43,6 +43,16 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
+def started_by(worker: Process) -> psutil.Process:
+    """The process that a step has started."""
+
+    def find() -> list[psutil.Process]:
+        family = psutil.Process(worker.popen.pid).children(recursive=True)
+        return [child for child in family if lives(child) and child.name() == "sleep"]
+
+    return wait_for(find, what="the process of the step")[0]
+
+
 @POOLS
 @pytest.mark.parametrize(("stop", "remap"), [(to_main, ""), (to_all, ""), (interrupt_all, ""), (to_all, "SIGQUIT")])
 def test_a_long_step_is_handed_back(
@@ -95,20 +105,34 @@ def test_an_idle_worker_ends(tmp_path: Path, valkey: object, postgres: object) -
 
 
 @POOLS
+@pytest.mark.parametrize("steps", ["raise", "exit"])
 def test_a_step_whose_own_process_was_stopped_with_the_worker_is_handed_back(
-    client: httpx.Client, tmp_path: Path, pool: str
+    client: httpx.Client, tmp_path: Path, pool: str, steps: str
 ) -> None:
-    with running_worker(tmp_path / "first.log", f"--pool={pool}", "--concurrency=2", module=QUITTING) as first:
+    options = (f"--pool={pool}", "--concurrency=2")
+    with running_worker(tmp_path / "first.log", *options, env={"STEPS": steps}, module=QUITTING) as first:
         job_id = submit(client, params={"step_seconds": 30}, max_attempts=1)
         wait_for(lambda: in_step(client, job_id, 1), what="step 1")
-        wait_for(
-            lambda: "sleep" in {child.name() for child in psutil.Process(first.popen.pid).children(recursive=True)},
-            what="the process of the step",
-        )
+        started_by(first)
         to_all(first)
         assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
     job = client.get(f"/jobs/{job_id}").json()
     assert (job["status"], job["error"], kinds(job)[-1]) == ("PENDING", None, "handed_back")
+    assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
+
+
+@POOLS
+def test_a_step_that_looks_can_end_its_own_process_before_its_worker_ends(
+    client: httpx.Client, tmp_path: Path, pool: str
+) -> None:
+    options = (f"--pool={pool}", "--concurrency=2")
+    with running_worker(tmp_path / "first.log", *options, env={"STEPS": "look"}, module=QUITTING) as first:
+        job_id = submit(client, params={"step_seconds": 60}, max_attempts=1)
+        program = started_by(first)
+        to_main(first)
+        assert first.popen.wait(PROMISED_SECONDS) == os.EX_OK
+        assert not lives(program)
+    assert client.get(f"/jobs/{job_id}").json()["status"] == "PENDING"
     assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
 
 

@@ -14,7 +14,7 @@ from background.celery import queue_of
 from background.jobs import registry
 from background.local.postgres import EmbeddedPostgres
 from background.local.valkey import EmbeddedValkey
-from tests.acceptance.releases import FIRST, SECOND
+from tests.acceptance.releases import FIRST, SECOND, SHOP
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_jobs import ended, submit
 from tests.conftest import PASSWORD
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 FOR_EVER = -1
 """What Redis calls the time that a key without a limit has left."""
 LEASE = {"LEASE_SECONDS": "3"}
+ORDER = {"pipeline": "order", "params": {"amount": 50}}
 
 
 class Fleet:
@@ -41,17 +42,17 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._exit.close()
 
-    def api(self, release: str) -> httpx.Client:
-        """The API of this release."""
+    def api(self, release: str, **more: str) -> httpx.Client:
+        """The API of this release, with more in its environment."""
         self._starts += 1
         log = self._directory / f"api{self._starts}.log"
-        return self._exit.enter_context(running_api(log, env={**LEASE, "PIPELINES": release}))
+        return self._exit.enter_context(running_api(log, env={**LEASE, "PIPELINES": release, **more}))
 
-    def worker(self, release: str) -> Process:
-        """A worker of this release."""
+    def worker(self, release: str, *options: str, **more: str) -> Process:
+        """A worker of this release, with more in its environment."""
         self._starts += 1
         log = self._directory / f"worker{self._starts}.log"
-        return self._exit.enter_context(running_worker(log, env={**LEASE, "PIPELINES": release}))
+        return self._exit.enter_context(running_worker(log, *options, env={**LEASE, "PIPELINES": release, **more}))
 
 
 @pytest.fixture
@@ -141,6 +142,73 @@ def test_parameters_that_do_not_fit_any_more_wait_for_the_release_that_takes_the
         assert [step["output"]["release"] for step in ended(client, job_id)["steps"]] == ["first"] * 3
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_was_refused_is_tried_again_by_whoever_starts_though_its_code_is_the_same(
+    fleet: Fleet, beside: bool
+) -> None:
+    client = fleet.api(SHOP)
+    first = fleet.worker(SHOP, SHOP="10")
+    jobs = [submit(client, pipeline="order", params={"amount": 50}) for _ in range(3)]
+    for each in jobs:
+        assert_waits(client, each, code="params_refused", pipeline="order", error="amount: Value error, more than 10")
+    if beside:
+        fleet.worker(SHOP, SHOP="100")
+        first.stop()
+    else:
+        first.stop()
+        fleet.worker(SHOP, SHOP="100")
+    for each in jobs:
+        found = ended(client, each)
+        assert (found["status"], found["attempt"], found["result"]) == ("COMPLETED", 1, 50)
+
+
+def test_parameters_that_stop_fitting_in_the_middle_of_a_job_cost_nothing(fleet: Fleet) -> None:
+    client = fleet.api(SHOP)
+    first = fleet.worker(SHOP, SHOP="100")
+    job_id = submit(client, pipeline="order", params={"amount": 50, "seconds": 30}, max_attempts=1)
+    wait_for(lambda: job(client, job_id)["steps"], what="the first step")
+    fleet.worker(SHOP, SHOP="10")
+    first.stop()
+    wait_for(lambda: (job(client, job_id)["waiting"] or {}).get("code") == "params_refused", what="the refusal")
+    found = job(client, job_id)
+    assert (found["status"], found["attempt"], found["error"]) == ("PENDING", 1, None)
+    assert [event["kind"] for event in found["events"]] == ["created", "started", "handed_back"]
+
+
+def test_an_upgrade_is_made_once_for_all_steps(fleet: Fleet) -> None:
+    old = fleet.api(SHOP, SHOP="old")
+    job_id = submit(old, pipeline="payment", params={"item": {"price": 1}})
+    fleet.worker(SHOP)
+    found = ended(old, job_id)
+    assert [step["output"] for step in found["steps"]] == [100, 100, 100]
+    assert found["params"] == {"item": {"price": 1}}
+
+
+@pytest.mark.parametrize("error", ["KeyError", "SystemExit"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_validator_may_raise_anything(fleet: Fleet, pool: str, error: str) -> None:
+    client = fleet.api(SHOP)
+    worker = fleet.worker(SHOP, f"--pool={pool}", "--concurrency=1", SHOP=error)
+    job_id = submit(client, pipeline="order", params={"amount": 50})
+    said = f"{error}: " + ("'no luck'" if error == "KeyError" else "no luck")
+    assert_waits(client, job_id, code="params_refused", pipeline="order", error=said)
+    assert "Traceback" not in worker.output
+    assert worker.popen.poll() is None
+
+
+def test_a_validator_of_the_api_may_raise_anything(fleet: Fleet) -> None:
+    for error in ("KeyError", "SystemExit"):
+        client = fleet.api(SHOP, SHOP=error)
+        for path, body, where in (
+            ("/jobs", ORDER, ["body", "params"]),
+            ("/jobs/batch", {"jobs": [ORDER]}, ["body", "jobs", 0, "params"]),
+        ):
+            refused = assert_problem(client.post(path, json=body), 422)
+            assert (refused["code"], refused["errors"][0]["loc"]) == ("params_refused", where)
+            assert refused["values"]["error"].startswith(f"{error}: ")
+        assert client.get("/").status_code == 200
+
+
 def test_a_retry_may_take_the_plan_of_today(fleet: Fleet) -> None:
     old, new = fleet.api(FIRST), fleet.api(SECOND)
     first = fleet.worker(FIRST)
@@ -160,6 +228,10 @@ def test_a_retry_may_take_the_plan_of_today(fleet: Fleet) -> None:
     assert (found["status"], ran(found)) == ("COMPLETED", [(each, each) for each in ("take", "check", "make", "send")])
     kept = {step["name"]: step["output"]["release"] for step in found["steps"]}
     assert kept == {name: "first" if name in done else "second" for name in kept}
+    assert [step["message"] for step in found["steps"]] == [f"Step {k} completed successfully" for k in range(1, 5)]
+    named = {(event["attempt"], event["step_name"]) for event in found["events"] if event["step"]}
+    assert {name for attempt, name in named if attempt == 1} == {"take", "make"}
+    assert {name for attempt, name in named if attempt == 2} >= {"check", "send"}
     keys = {step["name"]: step["output"]["key"] for step in found["steps"]}
     assert keys == {
         name: f"job-{job_id}-step-{at}" for name, at in zip(("take", "make", "send", "check"), range(1, 5), strict=True)

@@ -146,8 +146,7 @@ def begin() -> Moving:
             worker_id=str(uuid4()),
             lease=3600,
             time_limit=3600,
-            abilities=json.dumps(registry.abilities()),
-            accepted=True,
+            seen=1,
         )
     assert row is not None
     return Moving(job_id, row["attempt"])

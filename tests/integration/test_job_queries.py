@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.jobs import queries, reads
+from background.jobs import queries, reads, recovery_queries
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
@@ -46,8 +46,16 @@ def connection() -> Iterator[Connection]:
         yield opened
 
 
-def claim(connection: Connection, job: int, *, token: str | None = None, worker: str = "w1") -> Any:
-    """Claim with a fresh token unless one is given."""
+def event_count(connection: Connection, job: int) -> int:
+    """How many events the job has had; 0 if there is none."""
+    statement = text("SELECT event_count FROM jobs WHERE id = :job")
+    return int(connection.execute(statement, {"job": job}).scalar() or 0)
+
+
+def claim(
+    connection: Connection, job: int, *, token: str | None = None, worker: str = "w1", seen: int | None = None
+) -> Any:
+    """Claim with a fresh token unless one is given, and as the job is now unless it was `seen` before."""
     token = token or str(uuid4())
     return queries.claim(
         connection,
@@ -57,8 +65,7 @@ def claim(connection: Connection, job: int, *, token: str | None = None, worker:
         worker_id=str(uuid4()),
         lease=15,
         time_limit=60,
-        abilities=ABILITIES,
-        accepted=True,
+        seen=seen or event_count(connection, job),
     )
 
 
@@ -188,6 +195,35 @@ def test_a_job_that_is_not_due_or_not_there_cannot_be_claimed(connection: Connec
     connection.execute(text("UPDATE jobs SET run_at = now() + interval '1 hour' WHERE id = :id"), {"id": job})
     assert claim(connection, job) is None
     assert claim(connection, 2**40) is None
+
+
+def test_a_job_that_has_changed_since_it_was_seen_is_not_claimed(connection: Connection, job: int) -> None:
+    seen = event_count(connection, job)
+    assert queries.cancel(connection, job, actor=None) == "CANCELLED"
+    queries.retry(connection, job_id=job, from_step=None, params='{"other": 1}', actor=None)
+    assert claim(connection, job, seen=seen) is None
+    assert claim(connection, job)["attempt"] == 1
+
+
+def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connection, job: int) -> None:
+    claim(connection, job)
+    past = """
+        UPDATE jobs SET claimed_at = now() - interval '1000 s', updated_at = now() - interval '990 s',
+            lease_until = now() - interval '700 s' WHERE id = :job
+    """
+    connection.execute(text(past), {"job": job})
+    (lost,) = (row for row in recovery_queries.lost(connection, lease=200, limit=10_000) if row["id"] == job)
+    queries.stop(
+        connection,
+        job_id=job,
+        attempt=1,
+        status="PENDING",
+        kind="lost",
+        message="lost",
+        failed=True,
+        silent=lost["silent"],
+    )
+    assert 100 <= state(connection, job)["running_seconds"] < 700
 
 
 def test_pages_are_newest_first(connection: Connection) -> None:

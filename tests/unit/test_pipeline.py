@@ -1,12 +1,15 @@
 """A pipeline that is declared wrong ends its process, with one line; and what a release makes of old parameters."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator, BaseModel
 
 from background.jobs import states
 from background.jobs.pipeline import DeclaredWrong, Params, Pipeline, Refused, StepContext
@@ -38,6 +41,41 @@ async def later(context: StepContext, params: Params) -> int:
     return 1
 
 
+def generated(context: StepContext, params: Params) -> Any:
+    """No step either."""
+    yield 1
+
+
+async def generated_later(context: StepContext, params: Params) -> Any:
+    """Nor this."""
+    yield 1
+
+
+class Later:
+    """An object that is called, and has a name."""
+
+    __name__ = "later"
+
+    async def __call__(self, context: StepContext, params: Params) -> int:
+        """As `later`."""
+        return await later(context, params)
+
+
+class Nameless:
+    """An object that is called."""
+
+    def __call__(self, context: StepContext, params: Params) -> int:
+        """As `plain`."""
+        return plain(context, params)
+
+
+def named(name: Any) -> Any:
+    """A step of this name."""
+    step = Nameless()
+    step.__name__ = name  # type: ignore[attr-defined]
+    return step
+
+
 def test_a_second_step_of_one_name_is_refused() -> None:
     pipeline = Pipeline("p", Params)
     pipeline.step(plain)
@@ -52,40 +90,172 @@ def test_a_second_step_of_one_name_is_refused() -> None:
     ("step", "why"),
     [
         (later, "is async"),
+        (generated, "is a generator"),
+        (generated_later, "is async"),
+        (Later(), "is async"),
+        (partial(later), "is async"),
+        ("plain", "must be a function"),
+        (Nameless, "must be a function"),
         (lambda _: 1, "two arguments"),
         (lambda context, params, more: (context, params, more), "two arguments"),
         (lambda context, params, *, more: (context, params, more), "two arguments"),
         (lambda: 1, "two arguments"),
+        (lambda *_: 1, "has no name of its own"),
+        (partial(plain), "has no name of its own"),
+        (Nameless(), "has no name of its own"),
     ],
 )
 def test_a_step_that_cannot_be_called_is_refused(step: Any, why: str) -> None:
-    with pytest.raises(DeclaredWrong, match=why):
+    with pytest.raises(DeclaredWrong, match=why) as caught:
         Pipeline("p", Params).step(step)
+    assert_names(caught.value, "pipeline 'p'")
+
+
+def assert_names(error: DeclaredWrong, what: str) -> None:
+    """It is one line that says where to look, and not a long one."""
+    text = str(error)
+    assert what in text
+    assert text.isprintable()
+    assert len(text) < 400
+
+
+def test_an_object_with_a_name_is_a_step() -> None:
+    pipeline = Pipeline("p", Params)
+    pipeline.step_within(2.5)(named("x" * 100))
+    assert (list(pipeline.steps), pipeline.timeouts) == (["x" * 100], {"x" * 100: 2.5})
 
 
 @pytest.mark.parametrize(
-    ("modules", "line"),
+    "seconds", [-1, 0, math.nan, math.inf, "60", None, True, plain, pytest.param(10**400, id="huge")]
+)
+def test_a_time_that_no_step_can_have_is_refused(seconds: Any) -> None:
+    with pytest.raises(DeclaredWrong, match=r"step_within\(60\)") as caught:
+        Pipeline("p", Params).step_within(seconds)
+    assert_names(caught.value, "Pipeline 'p'")
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 101, "a\0b", "a\nb", "\ud800", 7], ids=ascii)
+def test_a_name_that_nothing_can_have_is_refused(name: Any) -> None:
+    with pytest.raises(DeclaredWrong, match="1 to 100 printable characters") as caught:
+        Pipeline(name, Params)
+    assert_names(caught.value, "The name of a pipeline")
+    with pytest.raises(DeclaredWrong, match="1 to 100 printable characters") as caught:
+        Pipeline("p", Params).step(named(name))
+    assert_names(caught.value, "The name of a step of pipeline 'p'")
+
+
+async def upgrade_later(params: dict[str, Any]) -> dict[str, Any]:
+    """No upgrade."""
+    return params
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
     [
-        ("one,two", "There are two pipelines 'p'; the second is declared in two."),
-        ("nowhere", "PIPELINES: No module named 'nowhere'"),
+        ({"params": dict}, "derived from Params"),
+        ({"params": Params()}, "derived from Params"),
+        ({"params": BaseModel}, "derived from Params"),
+        ({"description": 7}, "must be text"),
+        ({"upgrade": {"a": 1}}, "must be a function"),
+        ({"upgrade": lambda *, more: more}, "must take one argument: the parameters"),
+        ({"upgrade": upgrade_later}, "is async"),
     ],
 )
-@pytest.mark.parametrize(
-    "program", [["-c", "import main"], ["-m", "celery", "-A", "background.celery.celery_app", "worker"]]
-)
-def test_a_process_that_imports_them_says_so_in_one_line(
-    tmp_path: Path, modules: str, line: str, program: list[str]
-) -> None:
-    for name in ("one", "two"):
-        text = "from background.jobs.pipeline import Params, Pipeline\np = Pipeline('p', Params)\n"
-        (tmp_path / f"{name}.py").write_text(text)
-    environment = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PIPELINES": modules, "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, *program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+def test_a_pipeline_that_is_declared_wrong_is_refused(declared: Any, why: str) -> None:
+    with pytest.raises(DeclaredWrong, match=why) as caught:
+        Pipeline(**{"name": "p", "params": Params, **declared})
+    assert_names(caught.value, "Pipeline 'p'")
+
+
+MODULES = {
+    "one": "p = Pipeline('p', Params)\np.step(plain)",
+    "two": "p = Pipeline('p', Params)\np.step(plain)",
+    "empty": "",
+    "stepless": "p = Pipeline('p', Params)",
+    "garbled": "p = = 1",
+    "lacking": "import nowhere",
+    "broken": "raise ValueError('no\\nluck')",
+    "quitting": "import sys\nsys.exit(0)",
+    "unresolved": "class P(Params):\n    at: 'Nowhere'\np = Pipeline('p', P)\np.step(plain)",
+    "shapeless": "class P(Params):\n    f: Callable[[], int]\np = Pipeline('p', P)\np.step(plain)",
+    "patient": "p = Pipeline('p', Params)\np.step_within(3601)(plain)",
+    "hidden": "p = Pipeline('p', Params)\np.step_within(plain)",
+    "sound": "class P(Params):\n    at: 'Later'\np = Pipeline('p', P)\np.step(plain)\nclass Later(Params): pass",
+}
+HEAD = """from typing import Callable
+from background.jobs.pipeline import Params, Pipeline
+def plain(context, params): pass
+"""
+LINE = HEAD.count("\n") + 1
+WRONG = {
+    "one,two": "There are two pipelines 'p'; the second is declared in two.",
+    ",": "PIPELINES: '' is not the name of a module.",
+    "one,": "PIPELINES: '' is not the name of a module.",
+    ".one": "PIPELINES: '.one' is not the name of a module.",
+    "one two": "PIPELINES: 'one two' is not the name of a module.",
+    "nowhere": "PIPELINES: nowhere: ModuleNotFoundError: No module named 'nowhere'",
+    "empty": "PIPELINES: empty has no pipeline.",
+    "stepless": "Pipeline 'p' has no steps.",
+    "garbled": f"PIPELINES: garbled: SyntaxError: invalid syntax ({{home}}/garbled.py:{LINE})",
+    "lacking": f"PIPELINES: lacking: ModuleNotFoundError: No module named 'nowhere' ({{home}}/lacking.py:{LINE})",
+    "broken": f"PIPELINES: broken: ValueError: no luck ({{home}}/broken.py:{LINE})",
+    "quitting": f"PIPELINES: quitting: SystemExit: 0 ({{home}}/quitting.py:{LINE + 1})",
+    "unresolved": "Pipeline 'p': no JSON Schema can be made of its params: "
+    "PydanticUndefinedAnnotation: name 'Nowhere' is not defined",
+    "shapeless": "Pipeline 'p': no JSON Schema can be made of its params: PydanticInvalidForJsonSchema: "
+    "Cannot generate a JsonSchema for core_schema.CallableSchema",
+    "patient": "Step 'plain' of pipeline 'p' is declared with step_within(3601), but JOB_TIME_LIMIT allows 3600 s.",
+    "hidden": "Pipeline 'p': step_within takes the seconds that the step may take, as in step_within(60); "
+    "it was given <function plain at",
+}
+WORKER = ["-m", "celery", "-A", "background.celery.celery_app", "worker"]
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """A directory with the modules."""
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(f"{HEAD}{text}\n")
+    return tmp_path
+
+
+def start(modules: Path, names: str, program: list[str]) -> subprocess.CompletedProcess[str]:
+    """What a process does whose PIPELINES are these modules."""
+    environment = {"PYTHONPATH": f"{ROOT}:{modules}", "PIPELINES": names, "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        [sys.executable, *program], cwd=modules, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "program"),
+    [
+        *((names, ["-c", "from background.jobs import registry; registry.pipelines()"]) for names in WRONG),
+        ("broken", ["-m", "uvicorn", "main:app"]),
+        *(("broken", [*WORKER, f"--pool={pool}"]) for pool in ("prefork", "threads", "solo")),
+        ("one,two", ["-m", "background", "worker"]),
+    ],
+)
+def test_a_process_that_imports_them_says_so_in_one_line(modules: Path, names: str, program: list[str]) -> None:
+    done = start(modules, names, program)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == line
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(WRONG[names].format(home=modules))
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_declared_later_may_be_named(modules: Path) -> None:
+    assert start(modules, "sound", ["-c", "import main"]).returncode == 0
+
+
+def test_a_release_is_told_by_all_code_that_is_no_library(modules: Path) -> None:
+    (modules / "helper.py").write_text("LIMIT = 1\n")
+    (modules / "shop.py").write_text(f"{HEAD}import helper\np = Pipeline('p', Params)\np.step(plain)\n")
+    program = ["-c", "from background.jobs import registry; print(registry.release())"]
+    releases = [start(modules, "shop", program).stdout for _ in range(2)]
+    (modules / "helper.py").write_text("LIMIT = 10\n")
+    releases.append(start(modules, "shop", program).stdout)
+    assert releases[0] == releases[1] != releases[2]
 
 
 def test_old_parameters_are_taken_upgraded_or_refused() -> None:
@@ -99,29 +269,71 @@ def test_old_parameters_are_taken_upgraded_or_refused() -> None:
         Pipeline("p", Wanted).accept({"amount": 5})
 
 
+@pytest.mark.parametrize("error", [KeyError("price"), SystemExit(3), RecursionError(), GeneratorExit("x")])
+@pytest.mark.parametrize("place", ["validator", "upgrade"])
+def test_whatever_the_code_of_a_pipeline_raises_is_a_refusal(error: BaseException, place: str) -> None:
+    def fail(_: Any) -> Any:
+        raise error
+
+    class Checked(Params):
+        cents: Annotated[int, AfterValidator(fail if place == "validator" else int)]
+
+    said = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+    with pytest.raises(Refused) as caught:
+        Pipeline("p", Checked, upgrade=fail).accept({"cents": 5} if place == "validator" else {})
+    assert str(caught.value) == (said if place == "validator" else f"upgrade: {said}")
+
+
+def test_an_upgrade_works_on_parameters_of_its_own() -> None:
+    def in_cents(params: dict[str, Any]) -> dict[str, Any]:
+        params["item"]["price"] *= 100
+        return {"cents": params["item"]["price"]}
+
+    stored = {"item": {"price": 3}}
+    pipeline = Pipeline("p", Wanted, upgrade=in_cents)
+    assert [pipeline.accept(stored) for _ in range(3)] == [Wanted(cents=300)] * 3
+    assert stored == {"item": {"price": 3}}
+
+
 def test_the_digest_of_parameters_changes_with_what_they_are() -> None:
     class More(Wanted):
         note: str = ""
 
-    digests = [Pipeline("p", model).params_digest for model in (Wanted, Wanted, More, Params)]
+    def upgrade(params: dict[str, Any]) -> dict[str, Any]:
+        return params
+
+    digests = [Pipeline("p", model).params_digest() for model in (Wanted, Wanted, More, Params)]
     assert digests[0] == digests[1]
-    assert len(set(digests)) == 3
+    assert len({*digests, Pipeline("p", Wanted, upgrade=upgrade).params_digest()}) == 4
 
 
 def test_what_none_of_the_workers_has_is_said() -> None:
-    one = {"pay": {"steps": ["charge"], "params": "a"}}
-    two = {"pay": {"steps": ["charge", "send"], "params": "b"}}
+    one = {"pay": {"steps": ["charge"]}}
+    two = {"pay": {"steps": ["charge", "send"]}}
 
-    def lacking(step: str, *abilities: Any, refused_by: list[str] | None = None) -> Any:
+    def lacking(step: str, refused_by: list[str] | None = None, **crews: Any) -> Any:
         turned_away = None if refused_by is None else {"refused_by": refused_by, "error": "no"}
-        return states.lacking("pay", step, turned_away=turned_away, abilities=abilities)
+        return states.lacking("pay", step, turned_away=turned_away, crews=crews)
 
     assert lacking("charge") is None, "workers of a release that does not say what it has"
-    assert lacking("charge", {}) == {"code": "no_worker_has_pipeline", "pipeline": "pay"}
-    assert lacking("send", one) == {"code": "no_worker_has_step", "pipeline": "pay", "step": "send"}
-    assert lacking("send", one, two) is None
-    assert lacking("charge", one, two, refused_by=["a"]) is None
-    assert lacking("send", one, two, refused_by=["b"]) == {"code": "params_refused", "pipeline": "pay", "error": "no"}
+    assert lacking("charge", a={}) == {"code": "no_worker_has_pipeline", "pipeline": "pay"}
+    assert lacking("send", a=one) == {"code": "no_worker_has_step", "pipeline": "pay", "step": "send"}
+    assert lacking("send", a=one, b=two) is None
+    assert lacking("charge", ["a"], a=one, b=two) is None
+    assert lacking("send", ["b"], a=one, b=two) == {"code": "params_refused", "pipeline": "pay", "error": "no"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reported"),
+    [((0.5, 12345), (0.5, "12345")), ((math.nan, None), (0.0, None)), ((True, ""), (1.0, "")), ((7, "x"), (1.0, "x"))],
+)
+def test_what_a_step_reports_is_made_what_can_be_shown(given: Any, reported: Any) -> None:
+    seen: list[Any] = []
+    context = StepContext(
+        job_id=1, step_number=1, attempt=1, report=lambda *report: seen.append(report), watch=lambda: None
+    )
+    context.progress(*given)
+    assert seen == [reported]
 
 
 def test_a_step_keeps_the_key_that_it_ever_had() -> None:

@@ -5,7 +5,9 @@ import { tries } from "../../background/web/static/js/timeline.js";
 const at = (second) => `2026-01-01T00:00:${String(second).padStart(2, "0")}Z`;
 
 function job(status, kinds, steps) {
-  const events = kinds.map(([kind, step, attempt], index) => ({ kind, step, attempt, at: at(index), worker: "w" }));
+  const events = kinds.map(([kind, step, attempt, name = null], index) => {
+    return { kind, step, step_name: name, attempt, at: at(index), worker: "w" };
+  });
   return { status, attempt: 1, created_at: at(0), step_names: ["a", "b"], steps, events };
 }
 
@@ -22,4 +24,34 @@ test("a step that the worker does not have waits for another one", () => {
   assert.deepEqual([runs.tries[0].from, runs.tries[0].wait], [Date.parse(at(2)), null]);
   const [, went] = tries(job("IN_PROGRESS", [...events, ["started", 2, 2]], done), ["a", "b"]);
   assert.deepEqual([went.tries[0].from, went.tries[0].wait], [Date.parse(at(3)), Date.parse(at(2))]);
+});
+
+test("after a change of plan each try stands at the step that it was of", () => {
+  const events = [
+    ["created", null, 0],
+    ["started", 1, 1, "a"],
+    ["step_completed", 1, 1, "a"],
+    ["step_failed", 2, 1, "gone"],
+    ["started", 2, 2, "gone"],
+    ["cancelled", 2, 2, "gone"],
+    ["retried", 1, 2, "new"],
+    ["started", 1, 3, "new"],
+    ["step_completed", 1, 3, "new"],
+    ["completed", 3, 3, "b"],
+  ];
+  const done = ["new", "a", "b"].map((name, index) => ({
+    step_number: index + 1,
+    name,
+    status: "COMPLETED",
+    attempt: name === "a" ? 1 : 3,
+  }));
+  const found = tries(job("COMPLETED", events, done), ["new", "a", "b"]);
+  assert.deepEqual(
+    found.map((step) => [step.name, step.tries.map((one) => [one.attempt, one.role])]),
+    [
+      ["new", [[3, "ok"]]],
+      ["a", [[1, "ok"]]],
+      ["b", [[3, "ok"]]],
+    ],
+  );
 });

@@ -104,8 +104,18 @@ def call_by_place() -> None:
 
 def claim_what_it_lacks() -> None:
     """A worker claims jobs without a look at what it can run, and fails at them."""
-    rewrite_sql(r"\(CAST\(:abilities AS jsonb\) #> ARRAY\[pipeline, 'steps'\].*?\]\)\)", "true", at_least=2)
-    rewrite_sql(r"\(:accepted OR [^)]*\) #>> ARRAY\[pipeline, 'params'\]\)", "(true OR :accepted)", at_least=1)
+    rewrite_sql(r"\(CAST\(:abilities AS jsonb\) #> ARRAY\[pipeline, 'steps'\].*?\]\)\)", "true", at_least=1)
+    from background.jobs import registry, runner, turned_away
+
+    def claim(job_id: int, *, worker: str, worker_id: str) -> runner.Attempt | None:
+        row = runner.persist(lambda connection: turned_away.look(connection, job_id))
+        claimed = row and runner._claim(job_id, worker, worker_id, seen=row["seen"])
+        if row is None or claimed is None:
+            return None
+        pipeline = registry.pipelines()[row["pipeline"]]
+        return runner.Attempt.from_claim(claimed, pipeline, pipeline.accept(row["params"]))
+
+    replace(runner, claim=claim)
 
 
 def strike_before_publish(number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ from pydantic import create_model
 
 from background.jobs.pipeline import Params, Pipeline, StepContext
 
-FIRST, SECOND = (f"tests.acceptance.releases.{name}" for name in ("first", "second"))
+FIRST, SECOND, SHOP = (f"tests.acceptance.releases.{name}" for name in ("first", "second", "shop"))
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 

@@ -10,6 +10,8 @@ const CLOSES = { step_failed: "retry", lost: "retry", handed_back: "retry", fail
 export function tries(job, names) {
   const steps = names.map((name, index) => ({ number: index + 1, name, tries: [] }));
   const at = (number) => (steps[number - 1] ??= { number, name: job.steps[number - 1]?.name ?? "", tries: [] });
+  // Where its step stands in the present plan; null where it does not: then it has no place in the picture.
+  const place = (event) => (event.step_name ? names.indexOf(event.step_name) + 1 || null : event.step);
   let open = null;
   // Of a long history only the newest events are there.
   let waiting = job.events[0]?.number > 1 ? null : Date.parse(job.created_at);
@@ -29,7 +31,7 @@ export function tries(job, names) {
       message: null,
       error: null,
     };
-    at(number).tries.push(open);
+    if (number) at(number).tries.push(open);
   };
   const end = (event, role) => {
     if (!open) return;
@@ -47,7 +49,7 @@ export function tries(job, names) {
     const time = Date.parse(event.at);
     switch (event.kind) {
       case "started":
-        begin(event, event.step, waiting);
+        begin(event, place(event), waiting);
         waiting = null;
         break;
       case "step_completed":
@@ -55,14 +57,18 @@ export function tries(job, names) {
         if (isHandedOn(job, index)) {
           waiting = time;
           reason = event.kind;
-        } else if (event.step < steps.length) begin(event, event.step + 1, null);
+        } else {
+          const next = job.events.slice(index + 1).find((one) => one.step_name);
+          const number = next ? place(next) : place(event) + 1;
+          if (number <= steps.length) begin(event, number, null);
+        }
         break;
       case "completed":
         end(event, "ok");
         break;
       case "cancelled":
         // Asked to stop, it ended after a step that did complete, or in the middle of one.
-        end(event, finished(job, event) ? "ok" : "stop");
+        end(event, finished(job, place(event), event) ? "ok" : "stop");
         waiting = null;
         break;
       case "retried":
@@ -99,9 +105,9 @@ export function tries(job, names) {
 const isHandedOn = (job, index) =>
   index + 1 < job.events.length ? job.events[index + 1].kind === "started" : job.status === "PENDING";
 
-const finished = (job, event) =>
+const finished = (job, number, event) =>
   job.steps.some(
-    (step) => step.step_number === event.step && step.attempt === event.attempt && step.status === "COMPLETED",
+    (step) => step.step_number === number && step.attempt === event.attempt && step.status === "COMPLETED",
   );
 
 /** `{ waited, ran }` of a try in ms. */

@@ -222,7 +222,7 @@ function eventRow(event) {
     number(event.number),
     h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, clock(Date.parse(event.at))),
     h("span", { title: event.kind }, eventWord(event.kind)),
-    event.step ? number(event.step) : "",
+    event.step_name ?? "",
     event.attempt ? number(event.attempt) : "",
     event.actor ?? event.worker ?? "",
     message,
