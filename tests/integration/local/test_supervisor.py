@@ -187,7 +187,7 @@ def test_odd_output_is_shown_line_by_line(run: Run) -> None:
     driver = run.start(services=[["odd", run.code(code)]])
     driver.wait_for_line("odd     | é한\n")
     assert "odd     | bad \\xff byte\n" in driver.output
-    assert sum(line.count("x") for line in driver.output.splitlines()) == 200_000
+    assert sum(line.count("x") for line in driver.output.splitlines() if "bad" not in line) == 200_000
     assert all(len(line) <= 64 * 1024 + 10 for line in driver.output.splitlines())
     assert driver.stop() == 0
     assert "odd     | no end\n" in driver.output
