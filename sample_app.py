@@ -26,7 +26,7 @@ from background.canvas.spec import group as group_of
 from background.canvas.states import RunStatus, RunType
 from background.jobs.router import link_next
 from background.problems import responses
-from background.requests import NO_NUL, StorableJSONRoute, Whole
+from background.requests import AS_WRITTEN, NO_NUL, StorableJSONRoute
 from background.serving.limits import slow_work
 from background.task_names import TaskName
 
@@ -98,7 +98,7 @@ def list_runs(
     status: Annotated[list[RunStatus] | None, Query()] = None,
     task: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
     graph: bool = False,
-    limit: Annotated[Whole, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000), AS_WRITTEN] = 100,
     before: UUID | None = None,
 ) -> list[Run]:
     """Recorded runs, newest first, without their graphs unless asked for.

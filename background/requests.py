@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -33,8 +33,8 @@ def _as_written(value: object) -> object:
     return value
 
 
-Whole: TypeAlias = Annotated[int, BeforeValidator(_as_written)]
-"""A whole number in a path or query; one thing has one address, so `01`, `+1` and `1.0` are none."""
+AS_WRITTEN = BeforeValidator(_as_written)
+"""Of a whole number in a path or query: one thing has one address, so `01`, `+1` and `1.0` are none."""
 BODY_SECONDS = 10.0
 BODY_RATE = 500
 LINGER_BYTES = 1024 * 1024

@@ -17,14 +17,15 @@ from background.jobs.schemas import (
 )
 from background.jobs.states import JobStatus
 from background.problems import responses
-from background.requests import NO_NUL, StorableJSONRoute, Whole
+from background.requests import AS_WRITTEN, NO_NUL, StorableJSONRoute
 from background.serving.limits import slow_work
 
 router = APIRouter(tags=["jobs"], route_class=StorableJSONRoute)
 
 MAX_ID = 2**63 - 1
 MAX_EVENT = 2**31 - 1
-JobId = Annotated[Whole, Path(ge=1, le=MAX_ID)]
+EventNumber = Annotated[int | None, Query(ge=1, le=MAX_EVENT), AS_WRITTEN]
+JobId = Annotated[int, Path(ge=1, le=MAX_ID), AS_WRITTEN]
 
 
 @router.post(
@@ -59,8 +60,8 @@ def list_jobs(
     *,
     status: JobStatus | None = None,
     pipeline: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
-    limit: Annotated[Whole, Query(ge=1, le=1000)] = 100,
-    before: Annotated[Whole | None, Query(ge=1, le=MAX_ID)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000), AS_WRITTEN] = 100,
+    before: Annotated[int | None, Query(ge=1, le=MAX_ID), AS_WRITTEN] = None,
 ) -> list[Job]:
     """Jobs, newest first; the `Link` header leads to the next page while there is more.
 
@@ -79,7 +80,9 @@ def get_statistics() -> Statistics:
 
 
 @router.get("/jobs/{job_id}", responses=responses(404))
-def get_job(job_id: JobId, events_before: Annotated[Whole | None, Query(ge=1, le=MAX_EVENT)] = None) -> JobWithHistory:
+def get_job(
+    job_id: JobId, events_before: Annotated[int | None, Query(ge=1, le=MAX_EVENT), AS_WRITTEN] = None
+) -> JobWithHistory:
     """One job with its steps and its newest 1,000 events; `events_before`, a number of an event, gives older ones."""
     return service.get_job(job_id, events_before=events_before)
 

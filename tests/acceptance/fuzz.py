@@ -17,11 +17,15 @@ KEYS = f"reader:read:{READ},writer:write:{WRITE}"
 ENDLESS = "events$"
 """Event streams have no end; tests of their own read them."""
 
+BEYOND_THE_SCHEMA = "positive_data_acceptance"
+"""No schema can say which tasks there are and what they take, or that a text has no NUL: such a request is refused."""
+
 
 def fuzz(url: str, key: str | None, *, examples: int, seed: int, phases: str) -> int:
     """One run of schemathesis with this key; gives its exit code."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--url", url]
     command += ["--max-examples", str(examples), "--seed", str(seed), "--phases", phases, "--continue-on-failure"]
+    command += ["--exclude-checks", BEYOND_THE_SCHEMA]
     command += ["--exclude-path-regex", ENDLESS, "--generation-database", "none", "--no-color"]
     command += ["--header", f"X-API-Key: {key}"] if key else []
     return subprocess.run(command, cwd=tempfile.gettempdir(), check=False).returncode
@@ -32,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="run.py fuzz", description=__doc__)
     parser.add_argument("--examples", type=int, default=3000, help="how many requests for each operation at most")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
+    parser.add_argument("--phases", default="examples,fuzzing,stateful", help="coverage takes an hour")
     given = parser.parse_args()
     with throwaway_servers() as scratch:
         logs = Path(scratch)

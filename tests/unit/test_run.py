@@ -239,7 +239,14 @@ def test_what_belongs_to_another_python_is_left_aside(monkeypatch: pytest.Monkey
 def test_each_command_installs_what_it_needs_and_no_more() -> None:
     needs = {name: command.lock for name, command in run.COMMANDS.items()}
     assert [name for name, lock in needs.items() if lock == run.LOCAL] == ["demo", "up", "setup"]
-    assert [name for name, lock in needs.items() if lock == run.DEV] == ["test", "lint", "bench", "chaos", "fuzz", "lock"]
+    assert [name for name, lock in needs.items() if lock == run.DEV] == [
+        "test",
+        "lint",
+        "bench",
+        "chaos",
+        "fuzz",
+        "lock",
+    ]
 
 
 def pins(lock: str) -> set[str]:
