@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +36,7 @@ def _as_written(value: object) -> object:
 
 AS_WRITTEN = BeforeValidator(_as_written)
 """Of a whole number in a path or query: one thing has one address, so `01`, `+1` and `1.0` are none."""
+LARGE_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
 BODY_RATE = 500
 LINGER_BYTES = 1024 * 1024
@@ -48,7 +50,10 @@ class StorableRequest(Request):
     async def json(self) -> Any:
         """The parsed body. Raises `Invalid`, which says what is wrong with it as a whole."""
         if not hasattr(self, "_json"):
-            self._json = _parsed(await self.body())
+            body = await self.body()
+            # A large one would keep everybody else waiting.
+            large = len(body) > LARGE_BYTES
+            self._json = await run_in_threadpool(_parsed, body) if large else _parsed(body)
         return self._json
 
 
