@@ -64,7 +64,7 @@ FROM workers WHERE seen_at > now() - :patience * interval '1 second'
 """)
 
 _CREWS = text("""
-SELECT md5(string_agg(id::text, ',' ORDER BY id)) AS id, release, abilities FROM workers
+SELECT md5(string_agg(id::text, ',' ORDER BY workers.id)) AS id, release, abilities FROM workers
 WHERE release IS NOT NULL AND seen_at > now() - :patience * interval '1 second'
 GROUP BY release, abilities ORDER BY max(started_at) DESC
 """)
