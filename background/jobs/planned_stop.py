@@ -35,7 +35,7 @@ FINISH_SECONDS = 3.0
 """How long a running step may go on."""
 END_SECONDS = 6.5
 """For how long canvas tasks may go on, and PostgreSQL is asked to take jobs back."""
-LEAVE_SECONDS = 1.5
+LEAVE_SECONDS = 2.0
 """How long a step whose job was handed back has to notice (`context`), and to end what it has started."""
 LAST_SECONDS = 7.3
 """When the process ends at the latest, whatever does not answer; 8 s are promised."""

@@ -33,6 +33,7 @@ def sleep(context: StepContext, seconds: float) -> None:
                 context.check_cancelled()
                 time.sleep(0.1)
         finally:
+            time.sleep(0.8)  # it takes a moment to end
             program.kill()
 
 
