@@ -2,6 +2,7 @@
 
 import pytest
 
+from background.local.postgres import SUPERUSER
 from tests.acceptance.chaos.audit import INVARIANTS
 from tests.acceptance.chaos.stack import Stack
 
@@ -26,7 +27,7 @@ BROKEN = {
     "COMPLETED means that all steps are": [*STEPS[:3], f"{END} 'COMPLETED'"],
     "a step begins after the one before it": [CLAIM, BEGIN.format(2), BEGIN.format(1), FINISH.format(1),
                                               FINISH.format(2), f"{END} 'COMPLETED'"],
-    "only the last to claim a job works on its steps": [*STEPS[:-1], "SET SESSION AUTHORIZATION postgres",
+    "only the last to claim a job works on its steps": [*STEPS[:-1], f"SET SESSION AUTHORIZATION {SUPERUSER}",
                                                         STEPS[-1], WHOLE[-1]],
     "FAILED means that the limit was reached": [*STEPS[:2], f"{END} 'FAILED'"],
     "a step is run by the function of its name": [
