@@ -12,6 +12,16 @@ MAX_DEPTH = 64
 """How deep arrays and objects may be nested in what a client sends or is sent."""
 
 
+def holds_more_than(most: int, value: Any) -> bool:
+    """Whether there are more values than that in it, itself and those in lists and dictionaries counted."""
+    count, level = 1, [value] if isinstance(value, dict | list) else []
+    while level and count <= most:
+        count += sum(map(len, level))
+        below = (each for part in level for each in (part.values() if isinstance(part, dict) else part))
+        level = [each for each in below if isinstance(each, dict | list)] if count <= most else []
+    return count > most
+
+
 def deeper_than(limit: int, value: Any) -> bool:
     """Whether lists and dictionaries are nested deeper than `limit` in it. Takes one level at a time: no recursion."""
     level = [value] if isinstance(value, dict | list) else []

@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -20,8 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from background import jsontext
 from background.errors import Invalid, TooLarge
 from background.problems import STATUS_OF, problem
+from background.serving.clients import client_of
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
+MAX_VALUES = 200_000
+"""How many values a JSON body may hold: what checks them is one step, in which nobody else is served."""
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 NO_NUL = r"^[^\x00]*$"
 """Pattern of a text parameter in a path or query: PostgreSQL's `text` holds no NUL character."""
@@ -38,7 +42,9 @@ AS_WRITTEN = BeforeValidator(_as_written)
 """Of a whole number in a path or query: one thing has one address, so `01`, `+1` and `1.0` are none."""
 LARGE_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-BODY_RATE = 500
+BODY_RATE = 8_000
+MAX_HELD_BYTES = 256 * 1024 * 1024
+"""How much of bodies that are not complete yet is taken from one client."""
 LINGER_BYTES = 1024 * 1024
 LINGER_SECONDS = 2.0
 CLOSE = {"Connection": "close"}
@@ -63,6 +69,9 @@ def _parsed(body: bytes) -> Any:
         value = json.loads(body)
         if jsontext.deeper_than(jsontext.MAX_DEPTH, value):
             raise RecursionError
+        if jsontext.holds_more_than(MAX_VALUES, value):
+            message = f"The body holds more than {MAX_VALUES:,} values."
+            raise TooLarge(message, code="body_too_many_values", limit=MAX_VALUES)
         jsontext.dumps(value)
     except json.JSONDecodeError as error:
         said = f"{error.msg}, at character {error.pos}"
@@ -87,7 +96,7 @@ class StorableJSONRoute(APIRoute):
                 return await handler(StorableRequest(request.scope, request.receive))
             except HTTPException as error:
                 # FastAPI says no more than that there was an error when it parsed the body.
-                if isinstance(error.__cause__, Invalid):
+                if isinstance(error.__cause__, Invalid | TooLarge):
                     raise error.__cause__ from None
                 raise
 
@@ -98,12 +107,13 @@ class BodyLimit:
     """ASGI middleware that bounds a body, and how long it may take.
 
     413 for more than `MAX_JSON_BYTES`, or `max_upload_bytes` of a multipart one; 408 for one of which nothing came for
-    `BODY_SECONDS`, beyond the second that each `BODY_RATE` bytes may take.
+    `BODY_SECONDS`, or that is slower than `BODY_RATE` bytes a second; 429 for more than `MAX_HELD_BYTES` of one client.
     """
 
     def __init__(self, app: ASGIApp, *, max_upload_bytes: int) -> None:
         self.app = app
         self.max_upload_bytes = max_upload_bytes
+        self._held: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; a body that is too large or too slow ends in a problem."""
@@ -120,6 +130,7 @@ class BodyLimit:
             answer = problem(STATUS_OF[TooLarge], detail, code="body_too_large", values={"bytes": limit})
             await refuse(answer, receive, send)
             return
+        client = client_of(scope)
         total = 0
         waited = 0.0
         more = True
@@ -130,18 +141,28 @@ class BodyLimit:
                 return await receive()
             began = time.monotonic()
             try:
-                async with asyncio.timeout(BODY_SECONDS + total / BODY_RATE - waited):
+                async with asyncio.timeout(min(BODY_SECONDS, BODY_SECONDS + total / BODY_RATE - waited)):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time.", CLOSE) from None
             waited += time.monotonic() - began
-            total += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            total += size
+            self._held[client] += size
             more = message.get("more_body", False)
+            if self._held[client] > MAX_HELD_BYTES:
+                detail_of_held = f"More than {MAX_HELD_BYTES} bytes of bodies at once."
+                raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, detail_of_held, CLOSE | {"Retry-After": "1"})
             if total > limit:
                 raise HTTPException(STATUS_OF[TooLarge], detail, CLOSE)
             return message
 
-        await self.app(scope, limited, send)
+        try:
+            await self.app(scope, limited, send)
+        finally:
+            self._held[client] -= total
+            if not self._held[client]:
+                del self._held[client]
 
 
 async def refuse(answer: Response, receive: Receive, send: Send) -> None:

@@ -4,6 +4,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
+MOST_UNKNOWN = 100
+"""Of more unknown fields only the first is named."""
+
 
 class Strict(BaseModel):
     """No unknown field, no number given as a string, no NaN or Infinity.
@@ -16,6 +19,10 @@ class Strict(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _take_integers(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, dict) and len(value) > len(cls.model_fields) + MOST_UNKNOWN:
+            # Each would be an error of its own, and take its time.
+            first = next(name for name in value if name not in cls.model_fields)
+            value = {name: each for name, each in value.items() if name in cls.model_fields or name == first}
         try:
             return handler(value)
         except ValidationError as error:

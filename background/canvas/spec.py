@@ -183,25 +183,26 @@ for model in PARTS:
 
 def _bounded(value: Any) -> Any:
     """Refuse what is too large before a model looks at it, which costs far more than counting."""
-    tasks, level, depth = 0, [value], 0
+    tasks, parts, level, depth = 0, 0, [value], 0
     while level:
+        parts += len(level)
         depth += 1
         if depth > MAX_DEPTH + 1:
             raise PydanticCustomError("canvas_depth", "is nested deeper than {limit}", {"limit": MAX_DEPTH})
-        tasks += sum(_raw_tasks(part) for part in level if isinstance(part, dict))
-        if tasks > MAX_TASKS:
+        tasks += sum(_raw_tasks(part) if isinstance(part, dict) else 1 for part in level)
+        if tasks > MAX_TASKS or parts > MAX_TASKS * MAX_DEPTH:
             raise PydanticCustomError("canvas_tasks", "has more than {limit} tasks", {"limit": MAX_TASKS})
         level = [below for part in level if isinstance(part, dict) for below in _raw_parts(part)]
     return value
 
 
 def _raw_tasks(part: dict[str, Any]) -> int:
-    """How many tasks it is itself; of what is no canvas a model tells later."""
+    """How many tasks it is itself; what is no canvas counts as one, and a model tells later."""
     match part:
         case {"chunks": {"it": list(items), "n": int(number)}} if number > 0:
             return -(-len(items) // number)
         case _:
-            return int("task" in part)
+            return int(not {"chain", "group", "chord"} & part.keys())
 
 
 def _raw_parts(part: dict[str, Any]) -> Iterator[Any]:

@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from background.documents.extraction import ExtractedText
 from background.documents.guard import extract_apart
 from background.documents.naming import FILE, clean_name, document_id, media_type_of
-from background.documents.texts import TextCache, text_key
+from background.documents.texts import TextCache, make_private, text_key
 from background.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedType
 
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -111,6 +111,7 @@ class DocumentStore:
         media_type = media_type_of(name)
         self._ensure_seeded()
         self._remove_leftovers()
+        make_private(self._documents)
         target = self._folder(name)
         if target.exists():
             raise _taken(name)
@@ -146,7 +147,8 @@ class DocumentStore:
     def _workspace(self) -> Iterator[Path]:
         """A new folder on the same file system; what is still in it at the end is removed."""
         folder = self._incoming / uuid.uuid4().hex
-        folder.mkdir(parents=True)
+        make_private(self._incoming)
+        folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:

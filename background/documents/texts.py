@@ -1,5 +1,6 @@
 """The cache of extracted texts: `DATA_DIR/texts/<key>.json`. Everything in it can be made again."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -48,9 +49,17 @@ class TextCache:
         return self._folder / f"{key}.json"
 
 
+def make_private(folder: Path) -> None:
+    """Make it where it is absent; in either case nobody but its owner may enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):  # it belongs to somebody else, who decides
+            folder.chmod(0o700)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whose folder is made when absent, so that no reader ever sees a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         beside.write_bytes(content)

@@ -28,7 +28,7 @@ class JobRequest(Strict):
     """The body of `POST /jobs`; every field has a default. Of two waiting jobs, priority 9 comes before 0."""
 
     pipeline: str = "demo"
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict, examples=[{}])
     priority: int = Field(0, ge=0, le=9)
     delay_seconds: float = Field(0.0, ge=0, le=MAX_DELAY_SECONDS)
     max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)

@@ -12,9 +12,13 @@ import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+from background.problems import problem
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ BACKLOG = 128
 SPARE_DESCRIPTORS = 256
 """For databases, files and children, beside those that `BACKLOG` may take."""
 MOST_DESCRIPTORS = 65_536
-CROWD = 200
+TRIM_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 60.0
 
@@ -44,7 +48,8 @@ class Watch:
         self._connections: dict[Any, Connection] = {}
         self._closed = 0
         self._told = -TELL_SECONDS
-        self._peak = 0
+        self._trimmed = _resident()
+        self._trimmed_at = time.monotonic()
 
     def came(self, protocol: Any) -> None:
         """A new connection. Beyond the most, the one that has been silent for longest makes room, or it goes itself."""
@@ -78,13 +83,13 @@ class Watch:
             self._close(each)
 
     def _give_back_memory(self) -> None:
-        """After a crowd has gone; Python and the C library would keep what it took."""
-        self._peak = max(self._peak, len(self._connections))
-        if self._peak >= CROWD and len(self._connections) < self._peak / 4:
-            self._peak = 0
+        """After a crowd, or something large, has gone: Python and the C library would keep what it took."""
+        now = time.monotonic()
+        if now - self._trimmed_at >= TRIM_SECONDS and _resident() > self._trimmed * 1.1:
             gc.collect()
             with contextlib.suppress(AttributeError, OSError):  # another C library
                 ctypes.CDLL(None).malloc_trim(0)
+            self._trimmed, self._trimmed_at = _resident(), now
 
     def _close(self, connection: "Connection") -> None:
         transport = connection.protocol.transport
@@ -167,6 +172,12 @@ def _watched(protocol_class: Any, watch: Watch) -> type:
             transport.set_write_buffer_limits(high=BUFFER_BYTES)
             watch.came(self)
 
+        def send_400_response(self, msg: str) -> None:
+            answer = problem(HTTPStatus.BAD_REQUEST, msg, code="no_http", headers={"Connection": "close"})
+            head = b"".join(b"%b: %b\r\n" % each for each in answer.raw_headers)
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (head, bytes(answer.body)))
+            self.transport.close()
+
         def connection_lost(self, exc: Exception | None) -> None:
             watch.went(self)
             super().connection_lost(exc)
@@ -186,3 +197,11 @@ def _allow_descriptors() -> int:
         return wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted
+
+
+def _resident() -> int:
+    """The memory of this process, in pages; 0 where the system does not tell so."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0

@@ -15,20 +15,13 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from background import log_context
 from background.errors import TooMany, Unavailable
 from background.problems import problem
 from background.requests import refuse
+from background.serving.clients import client_of
 
 WAIT_SECONDS = 5.0
 """How long slow work waits for a place before the client is asked to come again."""
-
-
-def client_of(scope: Scope) -> str:
-    """Whose request it is: the name of its key, or without keys the address."""
-    actor = log_context.actor()
-    client = scope.get("client")
-    return f"key {actor}" if actor else f"address {client[0] if client else ''}"
 
 
 class RateLimit:

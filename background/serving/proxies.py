@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +29,7 @@ class ForwardedPrefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its prefix."""
         if scope["type"] == "http":
+            _check_client(scope)
             prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
             if PREFIX.fullmatch(prefix) and len(prefix) <= MOST and self._is_trusted(scope):
                 scope = {**scope, "root_path": prefix + scope["root_path"], "path": prefix + scope["path"]}
@@ -36,6 +38,17 @@ class ForwardedPrefix:
     def _is_trusted(self, scope: Scope) -> bool:
         host, port = scope.get("client") or (None, None)
         return port == 0 or host in self.trusted
+
+
+def _check_client(scope: Scope) -> None:
+    """What a proxy forwards as an address stands in the log: only an address may."""
+    host, port = scope.get("client") or ("", None)
+    if port == 0:
+        try:
+            ip_address(host)
+        except ValueError:
+            # In place: the server logs what this very scope says.
+            scope["client"] = ("no-address", 0)
 
 
 def trusted_proxies() -> str:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from background.errors import Invalid
 from background.jobs.router import MAX_ID, JobId
 from background.problems import responses
-from background.serving import limits
+from background.serving import clients
 from background.settings import get_settings
 from background.streams import documents
 from background.streams.documents import Subject
@@ -92,7 +92,7 @@ async def last_seen(
 
 async def client_of(request: Request) -> str:
     """Whose stream it is."""
-    return limits.client_of(request.scope)
+    return clients.client_of(request.scope)
 
 
 FeedOfProcess = Annotated[Feed, Depends(feed_of)]
@@ -127,7 +127,7 @@ async def _follow(subject: Subject, feed: Feed, client: str, last: str | None) -
 
 
 def _number_of(last: str) -> int:
-    if not re.fullmatch(r"\d{1,10}", last, re.ASCII) or int(last) > LARGEST.number:
+    if not re.fullmatch(r"0|[1-9]\d{0,9}", last, re.ASCII) or int(last) > LARGEST.number:
         raise Invalid("Last-Event-ID must be the number of an event.", where=("header", "last-event-id"))
     return int(last)
 

@@ -19,7 +19,7 @@ LARGE_BYTES = 50_000
 
 
 class Subscription:
-    """Lives in the event loop. `subject` is `None` for all jobs; `client` says whose it is (`limits.client_of`).
+    """Lives in the event loop. `subject` is `None` for all jobs; `client` says whose it is (`clients.client_of`).
 
     The client has seen what goes up to `number` of its subject, or up to `position` of all jobs. With `behind` it has
     not seen all that was written since: the pages of that come first. `greeting` comes before all: from there a client

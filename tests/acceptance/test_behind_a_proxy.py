@@ -85,3 +85,13 @@ def test_whose_word_is_taken(tmp_path: Path, trusted: str, prefix: str, *, belie
         job = client.post("/jobs", json={"delay_seconds": 3600}, headers={"X-Forwarded-Prefix": prefix})
         assert job.headers["location"].startswith("/play/jobs/" if believed else "/jobs/")
         client.post(f"/jobs/{job.json()['job_id']}/cancel")
+
+
+@pytest.mark.usefixtures("postgres", "valkey")
+def test_what_is_forwarded_as_an_address_and_is_none_stays_out_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    with running_api(log) as client:
+        client.get("/", headers={"X-Forwarded-For": '6.6.6.6 - "DELETE /all HTTP/1.1" 204'})
+        client.get("/", headers={"X-Forwarded-For": "9.9.9.9"})
+    assert "DELETE /all" not in log.read_text()
+    assert "9.9.9.9:0" in log.read_text()

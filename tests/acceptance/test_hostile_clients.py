@@ -56,6 +56,33 @@ def test_who_sends_nothing_more_is_closed(tmp_path: Path, keys: str) -> None:
         assert client.get("/").status_code == 200
 
 
+WIDE = {
+    "numbers as parts": ("/canvas/preview", '{"group":[' + "1," * 2_000_000 + "1]}"),
+    "objects as parts": ("/canvas", '{"group":[' + "{}," * 60_000 + "{}]}"),
+    "empty canvases": ("/canvas", '{"chain":[' + '{"chain":[]},' * 60_000 + '{"chain":[]}]}'),
+    "unknown fields": ("/jobs", "{" + ",".join(f'"f{number}":1' for number in range(150_000)) + "}"),
+    "lists in lists": ("/jobs", "[" + ",".join(["[" * 60 + "]" * 60] * 30_000) + "]"),
+    "no jobs": ("/jobs/batch", '{"jobs":[' + "1," * 1_900_000 + "1]}"),
+    "values": ("/jobs", '{"params":{"a":[' + "{}," * 1_300_000 + "{}]}}"),
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_a_wide_body_is_refused_before_it_costs_much(client: httpx.Client, kind: str) -> None:
+    path, body = WIDE[kind]
+    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert_problem(answer, answer.status_code)
+    assert answer.status_code in (413, 422)
+    assert len(answer.content) < 100_000
+
+
+@pytest.mark.usefixtures("postgres", "valkey")
+def test_a_body_that_stops_when_it_is_nearly_there(tmp_path: Path) -> None:
+    head = BODY.replace(b"50", b"1000000").rstrip(b"{")
+    with running_api(tmp_path / "api.log") as client, connected(client, head + b" " * 999_000) as (raw,):
+        assert read_to_end(raw).split()[1] == b"408"
+
+
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit sets the limit of descriptors")
 @pytest.mark.usefixtures("postgres", "valkey")
 def test_more_silent_connections_than_descriptors(tmp_path: Path) -> None:

@@ -299,3 +299,12 @@ def test_a_stream_is_read_in_pieces(store: DocumentStore) -> None:
     stream: BinaryIO = Counting(b"x" * 1000)
     store.add("a.txt", stream)
     assert all(size is not None and 0 < size <= 1024 * 1024 for size in sizes)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_nobody_else_may_read_what_is_stored(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir(mode=0o755)  # of an earlier release
+    store = DocumentStore(tmp_path, max_bytes=1000)
+    store.add("a.txt", io.BytesIO(b"some text"))
+    for name in ("documents", "texts", "incoming"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0, name
