@@ -80,7 +80,7 @@ def modules(tmp_path: Path) -> str:
         ({"CELERY_RESULT_BACKEND": "redis://127.0.0.1:{redis}"}, "result backend: .* To do: set the login"),
         ({"PIPELINES": "nothing.here"}, "pipelines: .*No module named 'nothing'.* To do: name modules in PIPELINES"),
         ({"PIPELINES": "background.pipelines,declared_twice"}, "pipelines: .*two pipelines 'demo'"),
-        ({"PIPELINES": "broken"}, "pipelines: this cannot be. To do: "),
+        ({"PIPELINES": "broken"}, "pipelines: .*broken: RuntimeError: this cannot be at all.* To do: "),
         ({"DATA_DIR": "/proc/nothing"}, "(settings: )?DATA_DIR: .*/proc"),
     ],
 )
