@@ -129,10 +129,12 @@ celery_app = Celery(
 celery_app.conf.update(CONFIGURATION)
 # Flower does not read it in the URL.
 celery_app.conf.broker_use_ssl = redis_url.tls_options(get_settings().broker_url) or False
-_logins = get_settings().flower_basic_auth
-if _logins is not None and "flower" in sys.argv:
-    # Flower reads the environment alone, after this. A command line would show it to everybody on the machine.
-    os.environ["FLOWER_BASIC_AUTH"] = _logins.get_secret_value()
+if "flower" in sys.argv:
+    # Flower reads the environment alone, after this, where an empty login is one that nobody has. A command line would
+    # show it to everybody on the machine.
+    os.environ.pop("FLOWER_BASIC_AUTH", None)
+    if (_logins := get_settings().flower_basic_auth) is not None:
+        os.environ["FLOWER_BASIC_AUTH"] = _logins.get_secret_value()
 
 
 def require_result_backend(value: str) -> None:

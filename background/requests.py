@@ -24,7 +24,7 @@ from background.problems import STATUS_OF, problem
 from background.serving.clients import client_of
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
-MAX_VALUES = 400_000
+MAX_VALUES = 1_000_000
 """How many values a JSON body may hold: what checks them is one step, in which nobody else is served."""
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 NO_NUL = r"^[^\x00]*$"

@@ -339,7 +339,10 @@ def test_results_of_others(
     key = f"celery-task-meta-{run}"
     if junk is None:
         # The worker may have said there that it has begun.
-        broker.pipeline().delete(key).sadd(key, "x").execute()
+        with broker.pipeline() as both:
+            both.delete(key)
+            both.sadd(key, "x")
+            both.execute()
     else:
         broker.set(key, junk)
     assert client.get(f"/result/{run}").status_code == 200

@@ -27,7 +27,7 @@ def finished(client: httpx.Client, task_id: str) -> dict[str, Any]:
         outcome: dict[str, Any] = client.get(f"/result/{task_id}").json()
         return outcome if outcome["ready"] else None
 
-    return wait_for(look, what=f"the end of {task_id}")
+    return wait_for(look, seconds=90, what=f"the end of {task_id}")
 
 
 @pytest.mark.parametrize(

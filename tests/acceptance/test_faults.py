@@ -16,7 +16,7 @@ from tests.support import wait_for
 
 SEED = 20
 END_SECONDS = 100
-JOBS, FAULTS = 300, 40
+JOBS, FAULTS = 150, 40
 PROMISED_SECONDS = LEASE_SECONDS + 5
 
 

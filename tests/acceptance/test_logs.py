@@ -24,7 +24,8 @@ POOLS = ["prefork", "threads", "solo"]
 def lines_of(process_or_path: Process | Path) -> list[str]:
     """What was logged, split wherever any reader of lines may do so."""
     path = process_or_path.log if isinstance(process_or_path, Process) else process_or_path
-    return path.read_text(errors="strict").splitlines()
+    whole, end, _ = path.read_text(errors="strict").rpartition("\n")  # the last line may still be written
+    return (whole + end).splitlines()
 
 
 def assert_honest(lines: list[str]) -> None:

@@ -74,7 +74,7 @@ def test_names(tmp_path: Path, env: dict[str, str], answered: list[str], refused
                 assert (answer.status_code, answer.json()["code"]) == (400, "foreign_host"), (path, host)
 
 
-@pytest.mark.parametrize("value", ["http://a", "a:80", "a/b", ",", "a,,b", "ü"])
+@pytest.mark.parametrize("value", ["http://a", "a:80", "a/b", ",", "a,,b", "a b"])
 def test_names_that_cannot_be(value: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "background", "api"]
     process = Process(words, log=tmp_path / "api.log", env={"ALLOWED_HOSTS": value})
@@ -90,7 +90,7 @@ def test_flower(valkey: object, tmp_path: Path, how: str, login: str) -> None:
     words = ["-m", "background", "flower"]
     if how == "celery":
         words = ["-m", "celery", "-A", "background.celery.celery_app", "flower", f"--port={port}"]
-    env = {"FLOWER_PORT": str(port)} | ({"FLOWER_BASIC_AUTH": login} if login or how == "background" else {})
+    env = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": login}
     process = Process([sys.executable, *words], log=tmp_path / "flower.log", env=env)
     auth = ("me", "secret") if login else None
     try:
