@@ -36,5 +36,5 @@ def test_a_job_is_run_by_its_other_name(stack: Stack, pool: str) -> None:
         job = ended(client, job_id)
         assert (job["status"], job["attempt"]) == ("COMPLETED", 1)
         assert kinds(job) == ["created", "started", "step_completed", "step_completed", "completed"]
-    wait_for(lambda: worker.log.read_text().count(" is no job's id.") == len(nonsense), what="a line for each")
+    wait_for(lambda: worker.log.read_text().count("A job's id is a number") == len(nonsense), what="a line for each")
     assert "Traceback" not in worker.log.read_text()
