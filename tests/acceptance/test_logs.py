@@ -123,11 +123,11 @@ def test_a_client_cannot_write_lines_into_the_log(client: httpx.Client, tmp_path
     with running_api(log) as own:
         port = int(own.base_url.port or 0)
         for head in (
-            f"GET /%0a{FORGED.replace(' ', '%20')} HTTP/1.1\r\nHost: x",
-            f"GET /?q=\x1b[2J{FORGED.replace(' ', '+')} HTTP/1.1\r\nHost: x",
-            f"GET /\x85\x9b2J HTTP/1.1\r\nHost: x\r\nX-Request-ID: a\x85{FORGED}",
-            f"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: a\x1b[2J\x85{FORGED}",
-            f"GET\x85{FORGED} / HTTP/1.1\r\nHost: x",
+            f"GET /%0a{FORGED.replace(' ', '%20')} HTTP/1.1\r\nHost: localhost",
+            f"GET /?q=\x1b[2J{FORGED.replace(' ', '+')} HTTP/1.1\r\nHost: localhost",
+            f"GET /\x85\x9b2J HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: a\x85{FORGED}",
+            f"GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: a\x1b[2J\x85{FORGED}",
+            f"GET\x85{FORGED} / HTTP/1.1\r\nHost: localhost",
             f"\x1b[2J\n{FORGED}",
         ):
             with socket.create_connection(("127.0.0.1", port), 20) as raw:

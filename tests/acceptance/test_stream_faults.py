@@ -74,7 +74,7 @@ def deaf(api: Api, path: str, *, last: str | None = None) -> Iterator[None]:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", api.port))
         header = "" if last is None else f"Last-Event-ID: {last}\r\n"
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n".encode())
         yield
 
 
@@ -151,7 +151,7 @@ def test_nothing_is_lost_or_doubled_when_events_come_while_streams_begin(api: Ap
                 for _ in range(80):
                     client = stack.enter_context(socket.create_connection(("127.0.0.1", api.port), 20))
                     header = f"Last-Event-ID: {newest - 1}\r\n" if resumed else ""
-                    client.sendall(f"GET /jobs/{job}/events HTTP/1.0\r\nHost: x\r\n{header}\r\n".encode())
+                    client.sendall(f"GET /jobs/{job}/events HTTP/1.0\r\nHost: localhost\r\n{header}\r\n".encode())
                     streams.append(stack.enter_context(client.makefile()))
                 for stream in streams:
                     assert " 200 " in next(stream)
@@ -232,7 +232,7 @@ def test_streams_outlive_postgresql(api: Api, postgres: EmbeddedPostgres, outage
             with outage(postgres), socket.socket() as client:
                 client.settimeout(20)
                 client.connect(("127.0.0.1", api.port))
-                client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 if outage is not killed:
                     assert b" 503 " in client.recv(100)
             add_event(job)
@@ -275,7 +275,7 @@ def test_clients_that_vanish_leave_nothing_behind(api: Api) -> None:
         for number in range(200):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", api.port), 20))
             path = "/events" if number % 2 else f"/jobs/{job}/events"
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert b" 200 " in client.recv(20)
             # It vanishes with a reset, not with a good-bye.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
