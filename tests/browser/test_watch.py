@@ -1,8 +1,10 @@
 """The watch over every page sees what it is for."""
 
+import contextlib
+
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from tests.browser.watch import Watch
 from tests.support import wait_for
@@ -32,7 +34,7 @@ def test_what_a_page_does_wrong_is_seen(page: Page, watch: Watch, script: str, c
 
 
 def test_a_request_to_another_host_is_seen(page: Page, watch: Watch, client: httpx.Client) -> None:
-    page.route("https://**", lambda route: route.fulfill(body=""))
-    page.goto("https://cdn.example/script.js")
+    with contextlib.suppress(Error):  # nobody is there
+        page.goto("https://cdn.example/script.js")
     assert "another host: https://cdn.example/script.js" in watch.complaints()
     watch.allow("")
