@@ -125,6 +125,8 @@ export default {
   "refusal.database_refuses": "PostgreSQL says: {words}",
   "refusal.result_backend_down": "The result backend does not answer.",
   "refusal.busy": "Too much of this is being done just now. Try again soon.",
+  "refusal.body_too_many_values": "More than {limit} values in one request are not taken.",
+  "refusal.no_http": "This is no HTTP request.",
   "refusal.too_many_requests": "More than {limit} requests a minute. Try again in {seconds} s.",
   "refusal.too_many_streams": "More than {limit} event streams at once.",
   "refusal.body_too_large": "More than {bytes} are not taken.",

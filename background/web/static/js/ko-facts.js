@@ -120,6 +120,8 @@ export default {
   "refusal.database_refuses": "PostgreSQL의 응답: {words}",
   "refusal.result_backend_down": "결과 백엔드가 응답하지 않습니다.",
   "refusal.busy": "지금 이런 요청이 너무 많습니다. 잠시 뒤 다시 시도하세요.",
+  "refusal.body_too_many_values": "한 요청에 값을 {limit}개 넘게 담을 수 없습니다.",
+  "refusal.no_http": "HTTP 요청이 아닙니다.",
   "refusal.too_many_requests": "1분에 요청 {limit}개를 넘었습니다. {seconds}초 뒤 다시 시도하세요.",
   "refusal.too_many_streams": "이벤트 스트림을 동시에 {limit}개 넘게 열 수 없습니다.",
   "refusal.body_too_large": "{bytes}보다 큰 요청은 받지 않습니다.",
