@@ -19,20 +19,19 @@ from background.api_keys import ApiKey, digest_of
 from background.problems import problem, responses
 from background.requests import refuse
 from background.serving.options import option
+from background.serving.origins import LOOPBACK_NAMES, SAFE_METHODS
 from background.settings import get_key_settings, read_api_keys
 
 logger = logging.getLogger(__name__)
 
 PUBLIC_PATHS = ("/", "/ready")
 PAGE = "/ui"
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 CHANGES_NOTHING = ("/canvas/preview",)
 """Paths that take a POST and change nothing."""
 SCHEMES = {
     "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "Bearer": {"type": "http", "scheme": "bearer"},
 }
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class Keys:

@@ -19,9 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from background import jsontext
+from background.clients import client_of
 from background.errors import Invalid, TooLarge
 from background.problems import STATUS_OF, problem
-from background.serving.clients import client_of
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 1_000_000
@@ -151,8 +151,8 @@ class BodyLimit:
             self._held[client] += size
             more = message.get("more_body", False)
             if self._held[client] > MAX_HELD_BYTES:
-                detail_of_held = f"More than {MAX_HELD_BYTES} bytes of bodies at once."
-                raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, detail_of_held, CLOSE | {"Retry-After": "1"})
+                too_many = f"More than {MAX_HELD_BYTES} bytes of bodies at once."
+                raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, too_many, CLOSE | {"Retry-After": "1"})
             if total > limit:
                 raise HTTPException(STATUS_OF[TooLarge], detail, CLOSE)
             return message

@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -35,6 +34,7 @@ BACKLOG = 128
 SPARE_DESCRIPTORS = 256
 """For databases, files and children, beside those that `BACKLOG` may take."""
 MOST_DESCRIPTORS = 65_536
+CROWD = 200
 TRIM_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 60.0
@@ -48,7 +48,7 @@ class Watch:
         self._connections: dict[Any, Connection] = {}
         self._closed = 0
         self._told = -TELL_SECONDS
-        self._trimmed = _resident()
+        self._peak = 0
         self._trimmed_at = time.monotonic()
 
     def came(self, protocol: Any) -> None:
@@ -72,7 +72,8 @@ class Watch:
                     self._close(each)
             self._make_room()
             self._tell()
-            self._give_back_memory()
+            self._peak = max(self._peak, len(self._connections))
+            await self._give_back_memory()
 
     def _make_room(self) -> None:
         waiting = sum(each.waiting for each in self._connections.values())
@@ -82,14 +83,14 @@ class Watch:
             waiting -= each.waiting
             self._close(each)
 
-    def _give_back_memory(self) -> None:
-        """After a crowd, or something large, has gone: Python and the C library would keep what it took."""
-        now = time.monotonic()
-        if now - self._trimmed_at >= TRIM_SECONDS and _resident() > self._trimmed * 1.1:
+    async def _give_back_memory(self) -> None:
+        """Python and the C library would keep what a crowd, or something large, took."""
+        if self._peak >= CROWD and len(self._connections) < self._peak / 4:
+            self._peak = 0
             gc.collect()
-            with contextlib.suppress(AttributeError, OSError):  # another C library
-                ctypes.CDLL(None).malloc_trim(0)
-            self._trimmed, self._trimmed_at = _resident(), now
+        if time.monotonic() - self._trimmed_at >= TRIM_SECONDS:
+            self._trimmed_at = time.monotonic()
+            await asyncio.to_thread(_trim)
 
     def _close(self, connection: "Connection") -> None:
         transport = connection.protocol.transport
@@ -199,9 +200,6 @@ def _allow_descriptors() -> int:
     return wanted
 
 
-def _resident() -> int:
-    """The memory of this process, in pages; 0 where the system does not tell so."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0
+def _trim() -> None:
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

@@ -15,10 +15,10 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from background.clients import client_of
 from background.errors import TooMany, Unavailable
 from background.problems import problem
 from background.requests import refuse
-from background.serving.clients import client_of
 
 WAIT_SECONDS = 5.0
 """How long slow work waits for a place before the client is asked to come again."""

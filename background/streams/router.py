@@ -12,10 +12,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 
+from background import clients
 from background.errors import Invalid
 from background.jobs.router import MAX_ID, JobId
 from background.problems import responses
-from background.serving import clients
 from background.settings import get_settings
 from background.streams import documents
 from background.streams.documents import Subject

@@ -31,6 +31,20 @@ def connected(client: httpx.Client, *sent: bytes) -> Iterator[list[socket.socket
         yield sockets
 
 
+@contextlib.contextmanager
+def own_api(tmp_path: Path, *before: str, env: dict[str, str] | None = None) -> Iterator[tuple[httpx.Client, Process]]:
+    """An API whose process the test looks at; `before` is a program that starts it."""
+    port = free_port()
+    words = [*before, sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
+    process = Process(words, log=tmp_path / "api.log", env=env)
+    try:
+        wait_for(lambda: is_served(port), what="the API")
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client, process
+    finally:
+        process.stop()
+
+
 def read_to_end(connection: socket.socket) -> bytes:
     """What comes until the server closes; fails when it does not within a minute."""
     found = b""
@@ -86,21 +100,14 @@ def test_a_body_that_stops_when_it_is_nearly_there(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit sets the limit of descriptors")
 @pytest.mark.usefixtures("postgres", "valkey")
 def test_more_silent_connections_than_descriptors(tmp_path: Path) -> None:
-    port = free_port()
-    limited = ["prlimit", "--nofile=1024:1024", sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
-    process = Process(limited, log=tmp_path / "api.log")
-    try:
-        wait_for(lambda: is_served(port), what="the API")
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            with connected(client, *(HEAD if number % 2 else b"" for number in range(1200))) as sockets:
-                for _ in range(20):
-                    assert httpx.get(f"http://127.0.0.1:{port}/").json() == {"status": "ok"}
-                    assert client.get("/jobs").status_code == 200
-                for each in sockets:
-                    read_to_end(each)
-            assert client.get("/jobs").status_code == 200
-    finally:
-        process.stop()
+    with own_api(tmp_path, "prlimit", "--nofile=1024:1024") as (client, process):
+        with connected(client, *(HEAD if number % 2 else b"" for number in range(1200))) as sockets:
+            for _ in range(20):
+                assert httpx.get(str(client.base_url)).json() == {"status": "ok"}
+                assert client.get("/jobs").status_code == 200
+            for each in sockets:
+                read_to_end(each)
+        assert client.get("/jobs").status_code == 200
     usual = re.compile(r"INFO +uvicorn\.(access|error)\b")
     said = [line for line in process.output.splitlines() if not usual.search(line)]
     assert len(said) == 1, said
@@ -129,27 +136,19 @@ def test_what_is_refused_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("postgres", "valkey")
 def test_who_does_not_read_is_closed(tmp_path: Path) -> None:
-    port = free_port()
-    env = {"DATA_DIR": str(tmp_path / "data")}
-    words = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
-    process = Process(words, log=tmp_path / "api.log", env=env)
-    try:
-        wait_for(lambda: is_served(port), what="the API")
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            text = ("word " * 20 + "\n") * 150_000
-            assert client.post("/documents", files={"file": ("large.txt", text.encode())}).status_code == 201
-            with connected(client, HEAD.replace(b"/jobs", b"/documents/large.txt") + b"\r\n") as (deaf,):
-                theirs = deaf.getsockname()[1]
-                api = psutil.Process(process.popen.pid)
+    with own_api(tmp_path, env={"DATA_DIR": str(tmp_path / "data")}) as (client, process):
+        text = ("word " * 20 + "\n") * 150_000
+        assert client.post("/documents", files={"file": ("large.txt", text.encode())}).status_code == 201
+        with connected(client, HEAD.replace(b"/jobs", b"/documents/large.txt") + b"\r\n") as (deaf,):
+            theirs = deaf.getsockname()[1]
+            api = psutil.Process(process.popen.pid)
 
-                def is_open() -> bool:
-                    return theirs in {port for each in api.net_connections("tcp") for port in each.raddr[1:]}
+            def is_open() -> bool:
+                return theirs in {port for each in api.net_connections("tcp") for port in each.raddr[1:]}
 
-                wait_for(is_open, what="the download")
-                wait_for(lambda: not is_open(), seconds=60, what="its end")
-            assert client.get("/").status_code == 200
-    finally:
-        process.stop()
+            wait_for(is_open, what="the download")
+            wait_for(lambda: not is_open(), seconds=60, what="its end")
+        assert client.get("/").status_code == 200
 
 
 @pytest.mark.usefixtures("postgres", "valkey")
@@ -185,12 +184,7 @@ def test_streams_of_one_client(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells the child")
 @pytest.mark.usefixtures("postgres", "valkey")
 def test_a_document_that_is_being_read_ends_with_its_reader(tmp_path: Path) -> None:
-    port = free_port()
-    env = {"DATA_DIR": str(tmp_path / "data")}
-    words = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
-    process = Process(words, log=tmp_path / "api.log", env=env)
-    try:
-        wait_for(lambda: is_served(port), what="the API")
+    with own_api(tmp_path, env={"DATA_DIR": str(tmp_path / "data")}) as (client, process):
         api = psutil.Process(process.popen.pid)
         slow = b"<p>" + b"<b><i><table>" * 600_000
         part = (
@@ -198,11 +192,9 @@ def test_a_document_that_is_being_read_ends_with_its_reader(tmp_path: Path) -> N
             + slow
             + b"\r\n--x--\r\n"
         )
-        with socket.create_connection(("127.0.0.1", port), 60) as upload:
+        with connected(client, b"") as (upload,):
             head = "POST /documents HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
             upload.sendall(f"{head}Content-Length: {len(part)}\r\n\r\n".encode() + part)
             (reader,) = wait_for(api.children, what="the reading process")
             api.kill()
             wait_for(lambda: not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE, what="its end")
-    finally:
-        process.stop()

@@ -259,13 +259,20 @@ def test_the_releases_of_workers_are_shown(fleet: Fleet) -> None:
     assert {"retired" in each["pipelines"] for each in workers} == {True, False}
 
 
+def release_with(client: httpx.Client, pipeline: str) -> str:
+    """The release of the workers that have this pipeline, once there is one."""
+    found: list[str] = wait_for(
+        lambda: [each["release"] for each in client.get("/workers").json() if pipeline in each["pipelines"]],
+        what=f"a worker with {pipeline}",
+    )
+    return found[0]
+
+
 def test_a_queue_of_a_release_that_is_gone_is_emptied(fleet: Fleet) -> None:
     client = fleet.api(SECOND)
     fleet.worker(FIRST)
     second = fleet.worker(SECOND)
-    release = wait_for(
-        lambda: [each["release"] for each in client.get("/workers").json() if "added" in each["pipelines"]], what="it"
-    )[0]
+    release = release_with(client, "added")
     jobs = [submit(client, pipeline="added", params={"seconds": 0.5}) for _ in range(30)]
     queue = queue_of(release).name
     wait_for(lambda: queue_length(queue), what="messages for the second release")
@@ -280,9 +287,7 @@ def test_a_release_leaves_nothing_in_redis_for_ever(fleet: Fleet, valkey: Embedd
     client = fleet.api(SECOND)
     fleet.worker(FIRST)
     second = fleet.worker(SECOND)
-    release = wait_for(
-        lambda: [each["release"] for each in client.get("/workers").json() if "added" in each["pipelines"]], what="it"
-    )[0]
+    release = release_with(client, "added")
     jobs = [submit(client, pipeline="added", params={"seconds": 0.5}) for _ in range(30)]
     queue = queue_of(release).name
     with redis.Redis(port=valkey.port, password=PASSWORD, decode_responses=True) as asked:

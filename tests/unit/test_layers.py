@@ -21,7 +21,7 @@ LAYERS = [
         "background.jsontext",
         "background.strict",
         "background.serving.options",
-        "background.serving.clients",
+        "background.clients",
         "background.api_keys",
         "background.escapes",
         "background.log_context",
