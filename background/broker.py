@@ -3,15 +3,19 @@
 Limits are set on the process that publishes only. A worker waits for its broker as long as it takes.
 """
 
+import json
+import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
+from uuid import uuid4
 
 import redis
-from kombu import Connection, Producer
+from kombu import Connection, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
@@ -26,14 +30,19 @@ PUBLISHED_KEY = "playground.published"
 PUBLISHED_SECONDS = 7 * 24 * 3600
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
+# How long a queue lives after the last message to it (0: for ever) comes last.
 _PUSH = """
 local now = redis.call('TIME')
 if now[1] + now[2] / 1e6 > tonumber(ARGV[1]) then return 0 end
-local messages = tonumber(ARGV[2])
-for position = 1, messages do redis.call('LPUSH', KEYS[position], ARGV[position + 2]) end
-for position = messages + 1, #KEYS do redis.call('PEXPIRE', KEYS[position], ARGV[position + 2]) end
-return 1
+local waiting = redis.call('LLEN', KEYS[1])
+local number = math.max(math.min(#ARGV - 5, ARGV[2] - waiting), tonumber(ARGV[3]))
+number = math.min(number, #ARGV - 5, ARGV[4] - waiting)
+for place = 1, number do redis.call('LPUSH', KEYS[1], ARGV[place + 5]) end
+if tonumber(ARGV[5]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+return math.max(number, 0)
 """
+CLOCK_SECONDS = 10.0
+"""For so long clocks run alike."""
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
 
 
@@ -71,13 +80,18 @@ def require_broker() -> None:
         raise unavailable(error) from error
 
 
-def clock() -> float:
-    """The broker's own time in seconds. Raises `Unavailable` as `require_broker` does."""
+def clock(*, at: float) -> float:
+    """The broker's own time in seconds when `time.monotonic` shows this. Raises `Unavailable`."""
+    return at + _ahead(int(time.monotonic() / CLOCK_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _ahead(_: int) -> float:
     try:
         seconds, microseconds = _client().time()
     except (redis.RedisError, OSError) as error:
         raise unavailable(error) from error
-    return float(seconds) + microseconds / 1e6
+    return float(seconds) + microseconds / 1e6 - time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -138,8 +152,11 @@ def queue_length(*queues: str) -> int:
     What a worker has reserved is not in them. Raises `Unavailable`.
     """
     try:
+        keys = _lists(queues or (QUEUE,))
+        if not _client().exists(*keys):  # one command, where nothing waits
+            return 0
         with _client().pipeline(transaction=False) as pipeline:
-            for key in _lists(queues or (QUEUE,)):
+            for key in keys:
                 pipeline.llen(key)
             return sum(pipeline.execute())
     except (redis.RedisError, OSError) as error:
@@ -173,53 +190,64 @@ def producer() -> Iterator[Producer]:
         yield found
 
 
-class _Pushes:
-    """What kombu takes for a pipeline: its messages are pushed together, in time by the broker's clock or never."""
+class _Kept:
+    """What kombu takes for a pipeline: the messages that it would push."""
 
-    def __init__(self, *, until: float) -> None:
-        self._until = until
-        self._lists: list[str] = []
-        self._messages: list[str] = []
-        self._lifetimes: dict[str, int] = {}
-        self.late = False
+    def __init__(self) -> None:
+        self.messages: list[str] = []
 
-    def lpush(self, name: str, message: str) -> None:
+    def lpush(self, _: str, message: str) -> None:
         """Keep one."""
-        self._lists.append(name)
-        self._messages.append(message)
+        self.messages.append(message)
 
-    def pexpire(self, name: str, milliseconds: int) -> None:
-        """Keep for how long a list that is pushed to may live; kombu says it of all of an expiring queue."""
-        self._lifetimes[name] = milliseconds
+    def pexpire(self, _: str, __: int) -> None:
+        """For how long a queue lives says who pushes."""
 
     def execute(self) -> None:
-        """Push what was kept, or find that it is too late."""
-        keys = [*self._lists, *self._lifetimes]
-        values: list[float | str] = [self._until, len(self._lists), *self._messages, *self._lifetimes.values()]
-        self.late = not _client().eval(_PUSH, len(keys), *keys, *values)
+        """Push nothing."""
 
     def reset(self) -> None:
-        """Forget what was kept."""
-        self._lists, self._messages, self._lifetimes = [], [], {}
+        """It is not used again."""
 
 
-@contextmanager
-def batch(*, until: float) -> Iterator[Producer]:
-    """A producer whose messages reach the queue in one write at the end of the block, by then (see `clock`) or never.
+class Message:
+    """One message that can be published again and again: what kombu makes of it once, each time under ids of its own.
 
-    However late the write arrives: the broker itself looks at its clock. Raises `TimeoutError` when it was too late,
-    else what kombu raises when it is unknown whether the messages arrived.
+    `expires` is for how many seconds its queue lives without another one, if not for ever.
     """
-    pushes = _Pushes(until=until)
-    found: Any  # kombu's types know no batch
-    with producer() as found:
-        with found.batch() as collected:
+
+    def __init__(self, task: str, queue: Queue, *, expires: float | None) -> None:
+        """What Celery would send for a call of this task without arguments. Raises as kombu does."""
+        task_id, kept = str(uuid4()), _Kept()
+        found: Any  # kombu's types know no batch
+        with producer() as found, found.batch() as collected:
             session = found.channel.create_publish_batch(sys.maxsize)
-            session.pipeline = pushes
+            session.pipeline = kept
             collected.state.session = session
-            yield found
-        if pushes.late:
-            raise TimeoutError("The broker was reached too late.")
+            celery_app.send_task(task, task_id=task_id, ignore_result=True, queue=queue, producer=found)  # type: ignore[arg-type]
+        (message,) = kept.messages
+        tag = json.loads(message)["properties"]["delivery_tag"]
+        self._list = queue.name
+        self._milliseconds = int((expires or 0) * 1000)
+        self._parts = re.split(f"({re.escape(task_id)}|{re.escape(tag)})", message)
+        self._ids = {task_id: 0, tag: 1}
+
+    def _text(self) -> str:
+        new = (str(uuid4()), str(uuid4()))
+        return "".join(new[self._ids[part]] if part in self._ids else part for part in self._parts)
+
+    def push(self, number: int, *, fill: int, at_least: int = 0, most: int, until: float) -> int:
+        """Publish it up to `number` times, as long as fewer than `fill` wait in its queue; gives how often it was.
+
+        But `at_least` so often, unless `most` wait there then. By then (`until`, see `clock`) or never, however late
+        that arrives: the broker itself looks at its clock. Raises `Unavailable`.
+        """
+        texts = [self._text() for _ in range(min(max(at_least, min(number, fill)), number, most))]
+        values: list[Any] = [until, fill, at_least, most, self._milliseconds, *texts]
+        try:
+            return int(_client().eval(_PUSH, 1, self._list, *values))
+        except (redis.RedisError, OSError) as error:
+            raise unavailable(error) from error
 
 
 def broadcast(command: str, arguments: dict[str, Any]) -> None:

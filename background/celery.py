@@ -33,10 +33,9 @@ RELEASE_SECONDS = 24 * 3600
 
 QUEUE = "celery"
 PRIORITIES = range(10)
-"""Redis has no priorities; kombu keeps one list for each and serves the lowest first."""
+"""Redis has no priorities; kombu keeps one list for each and serves the lowest first. That of 0 has the name of its
+queue alone, and all goes there that does not ask for another one: of jobs PostgreSQL knows the order."""
 PRIORITY_SEPARATOR = "\x06\x16"
-DEFAULT_PRIORITY = 9
-"""What a canvas message and a job of priority 0 are published with."""
 
 
 def queue_of(release: str | None) -> Queue:
@@ -108,7 +107,7 @@ CONFIGURATION: dict[str, Any] = {
     "result_backend_always_retry": True,
     "result_backend_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},
     "task_default_queue": QUEUE,
-    "task_default_priority": DEFAULT_PRIORITY,
+    "task_default_priority": 0,
     "task_track_started": True,
     # Flower shows what workers report.
     "worker_send_task_events": True,

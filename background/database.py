@@ -22,7 +22,6 @@ from typing import Any
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from psycopg2.extras import RealDictCursor
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.engine import URL
@@ -36,6 +35,8 @@ from background.settings import get_settings
 
 ANSWER_SECONDS = 4.0
 """How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
+CONNECTIONS = 20
+"""So many of each kind a process uses at once."""
 
 metadata = MetaData(
     naming_convention={
@@ -72,12 +73,19 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS}s",
 }
 _RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
+# A plan that was made while a table was empty would read all of it for as long as the connection lives.
+_WORKING_SETTINGS = {
+    "timezone": "UTC",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
 _MEGABYTE = """
 WITH row AS MATERIALIZED (SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)) SELECT count(text) FROM row
 """
 _limit = threading.local()
-# Connections of the recording engine that nobody uses now.
-_idle: deque[Connection] = deque()
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _EVENTS = {
     psycopg2.extensions.POLL_READ: select.POLLIN,
@@ -115,30 +123,15 @@ def time_limit(seconds: float) -> Iterator[None]:
 @cache
 def get_engine() -> Engine:
     """The engine of this process; connects when first used, so that a process starts without PostgreSQL."""
-    engine = _engine(_SETTINGS, "celery-playground", pool_size=10, max_overflow=10, pool_timeout=2, pool_pre_ping=True)
+    half = CONNECTIONS // 2
+    pool: dict[str, Any] = {"pool_size": half, "max_overflow": half, "pool_timeout": 2, "pool_pre_ping": True}
+    engine = _engine(_SETTINGS, "celery-playground", **pool)
     local = _local(_SETTINGS)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.info["pooled"]:
             connection.exec_driver_sql(local)
-
-    return engine
-
-
-@cache
-def get_recording_engine() -> Engine:
-    """The engine for what is only recorded: each statement commits by itself, and the commit is not waited for.
-
-    A crash of PostgreSQL may take the last half second of such records with it; they can be had elsewhere.
-    """
-    name = "celery-playground-recorder"
-    # A pool without limit.
-    engine = _engine(_RECORDING_SETTINGS, name, isolation_level="AUTOCOMMIT", pool_size=0)
-
-    @event.listens_for(engine, "before_cursor_execute", retval=True)
-    def before(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> tuple[str, Any]:
-        return (_RECORDED if connection.info["pooled"] else "") + statement, parameters
 
     return engine
 
@@ -153,6 +146,88 @@ def _engine(settings: Mapping[str, str], name: str, *, url: URL | None = None, *
         record.info["pooled"] = _set_up(driver, settings)
 
     return engine
+
+
+class Lane:
+    """Connections on which each statement commits by itself, kept for as long as they work.
+
+    SQLAlchemy's pool, BEGIN and COMMIT would cost as much as a statement. There are as many as were ever used at once,
+    which is far fewer than a process may have threads.
+    """
+
+    def __init__(self, name: str, settings: Mapping[str, str], *, most: int) -> None:
+        """`name` is what PostgreSQL shows of them; `settings` hold for each statement; `most` are used at once."""
+        self._name = name
+        self._most = most
+        self._free = threading.Semaphore(most)
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._idle: deque[Connection] = deque()
+        self._making = threading.Lock()
+        os.register_at_fork(after_in_child=self._forget)
+
+    @contextlib.contextmanager
+    def __call__(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+        """One of them, for statements of which each commits by itself. Raises `Unavailable` as `transaction` does."""
+        if not self._free.acquire(timeout=seconds):
+            raise Unavailable("All connections to PostgreSQL are in use.", code="database_down")
+        try:
+            with _translated(), time_limit(seconds):
+                connection = next(self._take_living(), None) or self._get_engine().connect()
+                try:
+                    yield connection
+                except BaseException:
+                    # The idle ones are likely to be as dead as this one.
+                    _drop(connection, *self._take_idle())
+                    raise
+                self._idle.append(connection)
+        finally:
+            self._free.release()
+
+    def _get_engine(self) -> Engine:
+        with self._making:
+            if self._engine is None:
+                # A pool without limit.
+                engine = _engine(self._settings, self._name, isolation_level="AUTOCOMMIT", pool_size=0)
+                before = _local(self._settings)
+
+                @event.listens_for(engine, "before_cursor_execute", retval=True)
+                def prefix(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> Any:
+                    return (before if connection.info["pooled"] else "") + statement, parameters
+
+                @event.listens_for(engine, "connect")
+                def remember(_: Any, record: Any) -> None:
+                    # Before one more statement, in one message: PostgreSQL takes all of it for one transaction.
+                    record.info["before"] = before
+
+                self._engine = engine
+            return self._engine
+
+    def _take_living(self) -> Iterator[Connection]:
+        for connection in self._take_idle():
+            if _has_word(connection):
+                _drop(connection)
+            else:
+                yield connection
+
+    def _take_idle(self) -> Iterator[Connection]:
+        with contextlib.suppress(IndexError):
+            while True:
+                yield self._idle.pop()
+
+    def _forget(self) -> None:
+        self._making, self._free = threading.Lock(), threading.Semaphore(self._most)
+        if self._engine is not None:
+            self._engine.dispose(close=False)
+        self._idle.clear()
+
+
+recording = Lane("celery-playground-recorder", _RECORDING_SETTINGS, most=1000)
+"""For what is only recorded: the commit is not waited for. A crash of PostgreSQL may take the last half second of such
+records with it; they can be had elsewhere."""
+
+working = Lane("celery-playground-worker", _WORKING_SETTINGS, most=CONNECTIONS)
+"""For what must be safe when it returns. It reads by index alone."""
 
 
 def _set_up(driver: Any, settings: Mapping[str, str]) -> bool:
@@ -174,16 +249,10 @@ def _local(settings: Mapping[str, str]) -> str:
     return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in settings.items())
 
 
-# Before one more statement, in one message: PostgreSQL takes all of it for one transaction.
-_RECORDED = _local(_RECORDING_SETTINGS)
-
-
 def _forget_connections() -> None:
     """A forked child must not use, nor close, the connections of its parent."""
-    for engine in (get_engine, get_recording_engine):
-        if engine.cache_info().currsize:
-            engine().dispose(close=False)
-    _idle.clear()
+    if get_engine.cache_info().currsize:
+        get_engine().dispose(close=False)
 
 
 os.register_at_fork(after_in_child=_forget_connections)
@@ -201,24 +270,6 @@ def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
         yield connection
 
 
-@contextlib.contextmanager
-def recording(*, seconds: float) -> Iterator[Connection]:
-    """A connection of `get_recording_engine`. Raises `Unavailable` as `transaction` does.
-
-    It is kept for the next one, unless something went wrong: SQLAlchemy's pool would cost as much as a statement. There
-    are as many as were ever used at once, which is far fewer than a worker may have threads.
-    """
-    with _translated(), time_limit(seconds):
-        connection = next(_take_idle(), None) or get_recording_engine().connect()
-        try:
-            yield connection
-        except BaseException:
-            # The idle ones are likely to be as dead as this one.
-            _drop(connection, *_take_idle())
-            raise
-        _idle.append(connection)
-
-
 class Prepared:
     """SQL with `:names` that a connection parses and plans when it is first used there, and then only executes.
 
@@ -228,9 +279,10 @@ class Prepared:
 
     def __init__(self, name: str, sql: str) -> None:
         """`name` is unique among the statements of this process."""
+        self.name = name
+        self.sql = sql
         self._names = list(dict.fromkeys(_PARAMETER.findall(sql)))
         numbered = _PARAMETER.sub(lambda found: f"${self._names.index(found[1]) + 1}", sql)
-        self._name = name
         self._prepare = f"PREPARE {name} AS {numbered}"
         self._execute = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in self._names)})"
         self._plain = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
@@ -242,16 +294,19 @@ class Prepared:
         """
         driver: Any = connection.connection.driver_connection
         info = connection.info
-        with driver.cursor(cursor_factory=RealDictCursor) as cursor:
+        with driver.cursor() as cursor:
             if info["pooled"]:
-                cursor.execute((_RECORDED if driver.autocommit else "") + self._plain, values)
+                cursor.execute((info["before"] if driver.autocommit else "") + self._plain, values)
             else:
                 known = info.setdefault("prepared", set())
-                if self._name not in known:
+                if self.name not in known:
                     cursor.execute(self._prepare)
-                    known.add(self._name)
+                    known.add(self.name)
                 cursor.execute(self._execute, values)
-            return [] if cursor.description is None else [dict(row) for row in cursor]
+            if cursor.description is None:
+                return []
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def require_database() -> None:
@@ -290,10 +345,11 @@ def _get_listening_engine() -> Engine:
     return get_engine() if url is None else _engine(_SETTINGS, "celery-playground", url=url, poolclass=NullPool)
 
 
-def _take_idle() -> Iterator[Connection]:
-    with contextlib.suppress(IndexError):
-        while True:
-            yield _idle.pop()
+def _has_word(connection: Connection) -> bool:
+    """Whether the server has said something that nobody has asked for: that it ends."""
+    poll = select.poll()
+    poll.register(connection.connection.driver_connection.fileno(), select.POLLIN)  # type: ignore[union-attr]
+    return bool(poll.poll(0))
 
 
 def _drop(*connections: Connection) -> None:

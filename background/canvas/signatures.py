@@ -22,7 +22,6 @@ from background.canvas.spec import (
     items_of,
     parts_of,
 )
-from background.celery import DEFAULT_PRIORITY
 from background.task_names import RETRIES_HEADER
 
 MESSAGE_OPTIONS = ("countdown", "eta", "expires", "queue", "priority", "time_limit")
@@ -72,7 +71,7 @@ class _Writer:
         return found
 
     def _task(self, spec: TaskSpec) -> Signature:
-        options = {"task_id": next(self.ids), "priority": DEFAULT_PRIORITY, **options_of(spec)}
+        options = {"task_id": next(self.ids), **options_of(spec)}
         if options["task_id"] in self.handing_on:
             options = {name: value for name, value in options.items() if name not in ("countdown", "eta", "expires")}
         return dry_app.signature(
@@ -89,10 +88,10 @@ class _Writer:
         if isinstance(spec, ChunksSpec):
             parts = chunks(task, items.it, spec.chunks.n, app=dry_app).group()
             for each in parts.tasks:
-                each.set(task_id=next(self.ids), priority=DEFAULT_PRIORITY)
+                each.set(task_id=next(self.ids))
             return parts
         kind = xmap if isinstance(spec, MapSpec) else xstarmap
-        options: dict[str, Any] = {"task_id": next(self.ids), "priority": DEFAULT_PRIORITY}
+        options: dict[str, Any] = {"task_id": next(self.ids)}
         # A clone keeps the id that is set; the thing itself would drop it when it is sent.
         return kind(task, items.it, app=dry_app, **options).clone()
 

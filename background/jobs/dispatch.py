@@ -1,63 +1,76 @@
-"""The one place that publishes jobs, always after the commit. The message carries the id alone."""
+"""The one place that wakes workers for jobs, always after the commit. A message carries nothing: PostgreSQL knows which
+job is next.
+
+A worker that is woken runs jobs until none is due, so there are fewer messages than jobs: one for each of the first
+`FEW`, then one for ten, so that `LLEN celery` tells how much waits, and `MOST` at most.
+"""
 
 import logging
 import time
 from collections.abc import Sequence
+from functools import cache
 
 from kombu.exceptions import KombuError
 from redis import RedisError
-from sqlalchemy import RowMapping
 
-from background import broker, database
-from background.celery import celery_app, queue_of
+from background import broker
+from background.celery import RELEASE_SECONDS, queue_of
 from background.errors import Unavailable
-from background.jobs import queries
-from background.jobs.recovery_queries import PUBLISH_SECONDS
+from background.jobs.states import WAKE_SECONDS
 from background.task_names import TaskName
 
 logger = logging.getLogger(__name__)
 
-HIGHEST_PRIORITY = 9
+FEW = 10
+MOST = 1000
 
 
-def publish(jobs: Sequence[RowMapping], *, since: float, release: str | None = None) -> int:
-    """Hand the messages of committed jobs (`id`, `task_id`, `priority`) to the broker; gives how many it took.
+def wanted(due: int) -> int:
+    """How many messages there are to be for so many due jobs."""
+    return min(due, FEW + max(0, due - FEW) // FEW, MOST)
 
-    `since` is what `time.monotonic` gave before the transaction that stored them began: `PUBLISH_SECONDS` later the
-    broker refuses their messages, and recovery publishes what is missing. They go to the queue of a `release` where one
-    is named. Never raises: they are safe in PostgreSQL.
+
+def wake_for(job_ids: Sequence[int], *, since: float) -> None:
+    """Wake workers for committed jobs that are due. Never raises: they are safe in PostgreSQL.
+
+    `since` is what `time.monotonic` gave before the transaction that stored them began.
     """
-    if not jobs:
+    one_in_ten = sum(job_id % FEW == 0 for job_id in job_ids)
+    _push(len(job_ids), fill=FEW, at_least=one_in_ten, since=since)
+
+
+def wake(due: int, *, since: float | None = None, release: str | None = None) -> int:
+    """Have as many messages in the queue as so many due jobs want, `release`'s or the usual one; gives how many came.
+
+    Never raises, as above.
+    """
+    number = wanted(due)
+    return _push(number, fill=number, since=since, release=release)
+
+
+def wake_another(*, release: str | None = None) -> None:
+    """Wake one more slot, if one is free: nothing else waits in the queue then. Never raises, as above."""
+    _push(1, fill=1, release=release)
+
+
+def hand_on(*, release: str | None = None) -> None:
+    """Put one message at the end of the queue, for a slot that has had its turn. Never raises, as above."""
+    _push(1, fill=0, at_least=1, release=release)
+
+
+def _push(number: int, *, fill: int, at_least: int = 0, since: float | None = None, release: str | None = None) -> int:
+    if number == 0:
         return 0
     try:
-        return _publish(jobs, since=since, release=release)
+        until = broker.clock(at=(time.monotonic() if since is None else since) + WAKE_SECONDS)
+        return _message(release).push(number, fill=fill, at_least=at_least, most=MOST, until=until)
     except (Unavailable, KombuError, RedisError, OSError) as error:
-        logger.warning("%s jobs are stored, but perhaps not yet published: %s", len(jobs), error)
+        logger.warning("Jobs wait, but perhaps no worker was woken for them yet: %s", error)
     except Exception:  # whoever submitted them must hear that they are stored
-        logger.exception("%s jobs are stored, but perhaps not yet published.", len(jobs))
+        logger.exception("Jobs wait, but perhaps no worker was woken for them yet.")
     return 0
 
 
-def _publish(jobs: Sequence[RowMapping], *, since: float, release: str | None) -> int:
-    try:
-        now = broker.clock()
-    except Unavailable as error:
-        logger.warning("%s jobs are stored, but not yet published: %s", len(jobs), error)
-        if time.monotonic() < since + PUBLISH_SECONDS:  # else recovery may have published them by now
-            with database.transaction(seconds=1) as connection:
-                queries.mark_unpublished(connection, [job["id"] for job in jobs])
-        return 0
-    until = now + since + PUBLISH_SECONDS - time.monotonic()
-    with broker.batch(until=until) as producer:
-        for job in jobs:
-            celery_app.send_task(
-                TaskName.RUN_JOB,
-                args=[job["id"]],
-                task_id=str(job["task_id"]),
-                # Redis serves its lowest list first.
-                priority=HIGHEST_PRIORITY - job["priority"],
-                ignore_result=True,
-                queue=queue_of(release),  # type: ignore[arg-type]  # the types know only names
-                producer=producer,
-            )
-    return len(jobs)
+@cache
+def _message(release: str | None) -> broker.Message:
+    return broker.Message(TaskName.RUN_JOB, queue_of(release), expires=RELEASE_SECONDS if release else None)

@@ -63,13 +63,16 @@ jobs = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("current_step", SmallInteger, nullable=False, server_default=text("0")),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    # Written by earlier releases alone, whose messages name a job.
     Column("published_at", DateTime(timezone=True)),
-    # Set once a worker that cannot run the job had its message: `refused_by` are the crews (see `workers.queries.Crew`)
+    # Set once a worker that cannot run the job had come to it: `refused_by` are the crews (see `workers.queries.Crew`)
     # that refused its parameters, with the `error`.
     Column("turned_away", JSONB),
     # The release to whose queue such a job was sent.
     Column("sent_to", Text),
     Column("claim_token", Uuid),
+    # The message that woke the slot of the worker which has claimed it.
+    Column("wake_up", Text),
     Column("worker", Text),
     Column("worker_id", Uuid),
     time_column("lease_until"),
@@ -100,7 +103,14 @@ jobs = Table(
     # The two small sets that recovery looks through. lease_until stays out of every index: renewing it is then
     # a HOT update.
     Index("ix_jobs_due", "run_at", "id", postgresql_where=text("status = 'PENDING'")),
-    Index("ix_jobs_running", "id", postgresql_where=text("status = 'IN_PROGRESS'")),
+    Index("ix_jobs_running", "claim_token", unique=True, postgresql_where=text("status = 'IN_PROGRESS'")),
+    Index(
+        "ix_jobs_waiting",
+        "priority",
+        "run_at",
+        "id",
+        postgresql_where=text("status = 'PENDING' AND turned_away IS NULL"),
+    ),
     Index("ix_jobs_turned_away", "id", postgresql_where=text("turned_away IS NOT NULL AND status = 'PENDING'")),
 )
 

@@ -27,7 +27,7 @@ from background import database, log_context
 from background.canvas import task_queries
 from background.canvas.batch import GATHER_SECONDS
 from background.errors import Unavailable
-from background.jobs import queries
+from background.jobs import dispatch, transitions
 
 logger = logging.getLogger(__name__)
 
@@ -138,13 +138,14 @@ class PlannedStop:
     def _hand_back(self, *, until: float) -> None:
         while time.monotonic() < until:
             try:
-                with database.transaction(seconds=1) as connection:
-                    number = queries.hand_back(connection, worker_id=self.worker_id)
+                with database.working(seconds=1) as connection:
+                    number = transitions.hand_back(connection, worker_id=self.worker_id)
             except Unavailable as error:
                 logger.warning("Jobs could not be handed back yet: %s", error)
                 time.sleep(0.2)
             else:
                 logger.info("%s jobs handed back.", number)
+                dispatch.wake(number)
                 return
 
     def _give_back_messages(self) -> None:

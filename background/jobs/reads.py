@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 from background.jobs.queries import FIRST_STEP
+from background.jobs.states import WAKE_SECONDS
 
 EVENTS_AT_ONCE = 1000
 """So many events a look at one job gives, the newest ones."""
@@ -23,7 +24,8 @@ def _over(column: str) -> str:
 
 _JOB_COLUMNS = f"""
     jobs.id, task_id, status, created_at, updated_at, pipeline, priority, attempt, max_attempts, run_at,
-    started_at, finished_at, worker, error, failures, published_at IS NOT NULL AS published,
+    started_at, finished_at, worker, error, failures,
+    run_at <= updated_at AND updated_at > now() - interval '{WAKE_SECONDS} s' AS published,
     extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away, step_names,
     CASE status WHEN 'PENDING' THEN step_names[{FIRST_STEP}] END AS next_step,
     CASE status WHEN 'IN_PROGRESS' THEN extract(epoch FROM now() - claimed_at)::float ELSE running_seconds END

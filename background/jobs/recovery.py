@@ -11,10 +11,10 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeGuard
+from typing import Any
 
 from celery.worker import state as celery_state
 from celery.worker.request import Request
@@ -25,7 +25,7 @@ from background.broker import queue_length
 from background.canvas import recovery as canvas_recovery
 from background.celery import QUEUE, queue_of
 from background.errors import Unavailable
-from background.jobs import dispatch, queries, recovery_queries, states, turned_away
+from background.jobs import dispatch, recovery_queries, registry, states, transitions, turned_away
 from background.jobs.states import EventKind
 from background.settings import get_settings
 from background.task_names import JOB_TASKS
@@ -36,41 +36,32 @@ logger = logging.getLogger(__name__)
 
 PASS_SECONDS = 1.0
 BATCH = 500
+LOOKED_AT = 1_000
+"""So many due jobs are counted at most: for more there is one message for ten (`dispatch`)."""
 Chore = Callable[[Callable[[float], bool]], object]
 
 
-def is_job_id(value: object) -> TypeGuard[int]:
-    """Whether a job may have this id, which came in a message from anywhere."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+def woken() -> dict[str, Request]:
+    """The messages that have woken slots which run jobs now, by id, as this worker's main process knows."""
+    return {str(each.id): each for each in list(celery_state.active_requests) if each.name in JOB_TASKS}
 
 
-def active_jobs() -> dict[int, Request]:
-    """The jobs that this worker's pool is running now, as its main process knows, by id."""
-    found: dict[int, Request] = {}
-    for request in list(celery_state.active_requests):
-        if request.name in JOB_TASKS:
-            job_id = request.args[0] if request.args else request.kwargs.get("job_id")
-            if is_job_id(job_id):
-                found[job_id] = request
-    return found
-
-
-def renew(job_ids: Collection[int], *, worker_id: str) -> None:
-    """Renew the leases of these jobs in one statement, never past a step's time-out. Raises `Unavailable`."""
+def renew(wake_ups: Collection[str], *, worker_id: str) -> None:
+    """Renew the leases of what runs there, in one statement, never past a step's time-out. Raises `Unavailable`."""
     lease = get_settings().lease_seconds
-    if job_ids:
+    if wake_ups:
         with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-            recovery_queries.renew(connection, job_ids=list(job_ids), worker_id=worker_id, lease=lease)
+            recovery_queries.renew(connection, wake_ups=list(wake_ups), worker_id=worker_id, lease=lease)
 
 
-def time_out(*, worker_id: str) -> list[int]:
+def time_out(*, worker_id: str) -> Sequence[RowMapping]:
     """Write off the jobs of this worker whose step has timed out and did not stop; gives them. Raises `Unavailable`."""
     lease = get_settings().lease_seconds
     with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
         rows = recovery_queries.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4))
         for row in rows:
             _time_out(connection, row)
-    return [row["id"] for row in rows]
+    return rows
 
 
 def _time_out(connection: Connection, row: RowMapping) -> None:
@@ -80,7 +71,7 @@ def _time_out(connection: Connection, row: RowMapping) -> None:
         retryable=True,
         jitter=random.random(),  # noqa: S311  (nothing secret)
     )
-    queries.stop(
+    transitions.stop(
         connection,
         job_id=row["id"],
         attempt=row["attempt"],
@@ -127,23 +118,20 @@ class Steadiness:
         return not self._broken or self.seconds >= seconds
 
 
-def reap(steadiness: Steadiness) -> int:
+def reap() -> int:
     """Take jobs from workers that let their lease run out; gives how many. Raises `Unavailable`.
 
     An outage of PostgreSQL longer than a lease lets every healthy lease run out, and so does a machine that
-    sleeps. So nothing is reaped before PostgreSQL has been up, and we have been connected to it, for one full
+    sleeps. So nothing is to be reaped before PostgreSQL has been up, and we have been connected to it, for one full
     lease: time enough to renew.
     """
     lease = get_settings().lease_seconds
+    since = time.monotonic()
     with database.transaction(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-        clock, age = recovery_queries.server_clock(connection)
-        steadiness.note(clock)
-        if min(steadiness.seconds, age) < lease:
-            return 0
         rows = recovery_queries.lost(connection, lease=lease, limit=BATCH)
         for row in rows:
             decision = states.after_loss(failures=row["failures"] + 1, max_attempts=row["max_attempts"])
-            queries.stop(
+            transitions.stop(
                 connection,
                 job_id=row["id"],
                 attempt=row["attempt"],
@@ -156,47 +144,23 @@ def reap(steadiness: Steadiness) -> int:
     for row in rows:
         with log_context.bound(job_id=row["id"], attempt=row["attempt"]):
             logger.warning("Job %s attempt %s: its worker was lost.", row["id"], row["attempt"])
+    dispatch.wake(len(rows), since=since)
     return len(rows)
 
 
-def publish_missing(release: str | None = None) -> int:
-    """Publish jobs that are due and have no message, to the queue of this release or the usual one; gives how many.
-
-    A job that was never published is; of those that were, only as many as the queue is short of. So a backlog
-    never multiplies its messages, and a job is overlooked only while the queue holds somebody else's. What somebody
-    is publishing just now is left alone: its message is in the queue within `recovery_queries.PUBLISH_SECONDS`, or
-    never. Raises `Unavailable`.
-    """
-    since = time.monotonic()
-    with database.transaction() as connection:
-        if not recovery_queries.try_recovery_lock(connection):
-            return 0
-        jobs = list(recovery_queries.to_publish(connection, release=release, again=False, limit=BATCH))
-        room = BATCH - len(jobs)
-        queued = queue_length(queue_of(release).name)
-        shortfall = recovery_queries.count_published(connection, release=release, limit=queued + room) - queued
-        if shortfall > 0:
-            jobs += recovery_queries.to_publish(connection, release=release, again=True, limit=shortfall)
-    return dispatch.publish(jobs, since=since, release=release)
-
-
-def send_on() -> Collection[str]:
-    """Find for each job that was turned away a live release that can run it; gives those that such jobs wait for.
-
-    Raises `Unavailable`.
-    """
+def send_on() -> None:
+    """Find for each job that was turned away a live release that can run it, and wake that. Raises `Unavailable`."""
     with database.transaction() as connection:
         crews = workers.crews(connection, patience=get_settings().lease_seconds)
-        if not recovery_queries.try_recovery_lock(connection):
-            return ()
         recalled = turned_away.recall(connection, {crew.release for crew in crews})
         for crew in crews:
             abilities = json.dumps(crew.abilities)
             turned_away.send_to(connection, release=crew.release, abilities=abilities, crew=crew.id)
-        wanted = turned_away.sent_to(connection)
+        sent = recovery_queries.sent_to(connection)
     if recalled:
         broker.empty(*(queue_of(release).name for release in recalled))
-    return wanted
+    for row in sent:
+        dispatch.wake(row["due"], release=row["release"])
 
 
 def end_child(request: Request | None) -> None:
@@ -255,36 +219,40 @@ class Recovery:
                 logger.exception("%s: a pass failed", threading.current_thread().name)
 
     def _renew(self) -> None:
-        active = active_jobs()
+        active = woken()
         renew(active, worker_id=self.worker_id)
         # A step that ended in time during an outage of PostgreSQL must be able to say so first.
         undisturbed = self._steadiness.undisturbed_for(get_settings().lease_seconds)
-        for job_id in time_out(worker_id=self.worker_id) if active and undisturbed else ():
-            with log_context.bound(job_id=job_id):
-                logger.warning("Job %s: its step timed out.", job_id)
-            end_child(active.get(job_id))
+        for row in time_out(worker_id=self.worker_id) if active and undisturbed else ():
+            with log_context.bound(job_id=row["id"]):
+                logger.warning("Job %s: its step timed out.", row["id"])
+            end_child(active.get(row["wake_up"]))
 
-    def _beat(self) -> None:
+    def _look(self) -> dict[str, Any]:
+        """Say that this worker lives; gives what there is to do."""
+        lease = get_settings().lease_seconds
         with self._present:
-            if self._identity is not None:
-                try:
-                    queued = queue_length(QUEUE, queue_of(self._identity.release).name)
-                except Unavailable:
-                    queued = None
-                with database.transaction() as connection:
-                    workers.beat(connection, self._identity, queue_length=queued)
-                    workers.forget_old(connection)
+            try:
+                queued = queue_length(QUEUE, queue_of(registry.release()).name)
+            except Unavailable:
+                queued = None
+            with database.working(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
+                return recovery_queries.look(connection, self._identity, queue_length=queued, limit=LOOKED_AT)
 
     def _recover(self) -> None:
+        since = time.monotonic()
+        lease = get_settings().lease_seconds
         try:
-            self._beat()
-            reap(self._steadiness)
+            found = self._look()
+            self._steadiness.note(found["clock"])
+            if found["lost"] and min(self._steadiness.seconds, found["age"]) >= lease:
+                reap()
         except Unavailable:
             self._steadiness.forget()
             raise
-        publish_missing()
-        for release in send_on():
-            publish_missing(release)
+        dispatch.wake(found["due"], since=since)
+        if found["turned_away"]:
+            send_on()
         # After an outage of PostgreSQL no worker has been seen for a while.
-        if self._steadiness.seconds >= get_settings().lease_seconds:
+        if self._steadiness.seconds >= lease:
             canvas_recovery.sweep()

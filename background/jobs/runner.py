@@ -1,31 +1,36 @@
-"""Runs a job's steps one after the other. Needs no Celery: `run` can be called from any process.
+"""Claims jobs, and runs their steps one after the other. Needs no Celery: `work` can be called from any process.
 
-No step runs inside a transaction. Between steps there is one statement, which ends the one and begins the next.
+No step runs inside a transaction. Between steps there is one statement, which ends the one and begins the next; and
+between jobs, too.
 """
 
-import json
 import logging
 import random
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
+from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, RowMapping
 
 from background import database, jsontext, log_context
 from background.errors import Unavailable
-from background.jobs import queries, registry, states, turned_away
+from background.jobs import registry, states, transitions, turned_away
 from background.jobs.deadline import Deadline
 from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, Params, Pipeline, Refused, StepContext, TimedOut
 from background.jobs.states import EventKind, JobStatus
+from background.jobs.together import Together
 from background.settings import get_settings
 from background.workers import queries as workers
 
 logger = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.5
+"""After so long whoever claims lets other messages of its queue have their turn."""
 ACCEPT_SECONDS = 10.0
 """How long validators and `upgrade` may take."""
 REPORT_SECONDS = 0.5
@@ -38,14 +43,14 @@ Answer = TypeVar("Answer")
 
 
 def persist(statement: Callable[[Connection], Answer]) -> Answer:
-    """Run a repeatable statement in a transaction of its own, until PostgreSQL answers.
+    """Run a repeatable statement, until PostgreSQL answers.
 
     Waits 0.1 s, doubling up to 5 s, between attempts: the work is done, so writing it down is worth the wait.
     """
     pause = 0.1
     while True:
         try:
-            with database.transaction() as connection:
+            with database.working() as connection:
                 return statement(connection)
         except Unavailable as error:
             logger.warning("%s Trying again in %.1f s.", error, pause)
@@ -83,7 +88,7 @@ class Attempt:
     deadline: Deadline | None = None
 
     @classmethod
-    def from_claim(cls, row: RowMapping, pipeline: Pipeline, params: Params) -> "Attempt":
+    def from_claim(cls, row: Mapping[str, Any], pipeline: Pipeline, params: Params) -> "Attempt":
         """The attempt that a claim has begun, with the parameters that this release has accepted."""
         return cls(
             job_id=row["id"],
@@ -105,6 +110,11 @@ class Attempt:
         """What the running step is called by."""
         return self.step_names[self.step - 1]
 
+    @property
+    def is_last_step(self) -> bool:
+        """Whether its end is likely to be that of the job."""
+        return all(name in self.outputs for name in self.step_names[self.step :])
+
     def context(self) -> StepContext:
         """What the step to be run is told."""
         return StepContext(
@@ -124,7 +134,7 @@ class Attempt:
         tell = self.told_at is None or time.monotonic() - self.told_at >= TELL_SECONDS
 
         def write(connection: Connection) -> bool | None:
-            return queries.progress(
+            return transitions.progress(
                 connection, job_id=self.job_id, attempt=self.number, fraction=fraction, message=text, tell=tell
             )
 
@@ -133,7 +143,7 @@ class Attempt:
 
     def watch(self) -> None:
         """Look for a cancel, at most every `REPORT_SECONDS`."""
-        self._ask(lambda connection: queries.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
+        self._ask(lambda connection: transitions.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
 
     def _ask(self, statement: Callable[[Connection], bool | None]) -> bool:
         """Whether PostgreSQL has answered."""
@@ -143,7 +153,7 @@ class Attempt:
             return False
         self.reported_at = time.monotonic()
         try:
-            with database.transaction(seconds=1) as connection:
+            with database.working(seconds=1) as connection:
                 cancel = statement(connection)
         except Unavailable:
             return False
@@ -170,20 +180,12 @@ class Attempt:
         self.outputs[self.step_name] = output
         return text
 
-    def advance(self, output: str) -> bool:
-        """Write the step's end, which begins the next; gives whether there is one for us to run."""
-        step = self.step
-        row = persist(
-            lambda connection: queries.finish_step(
-                connection,
-                job_id=self.job_id,
-                attempt=self.number,
-                step=step,
-                output=output,
-                time_limit=get_settings().job_time_limit,
-                abilities=json.dumps(registry.abilities()),
-            )
-        )
+    def ended(self, output: str) -> transitions.End:
+        """The step that has just returned this."""
+        return transitions.End(self.job_id, self.number, self.step, output)
+
+    def go_on(self, row: Mapping[str, Any] | None) -> bool:
+        """Take in how the job stands after a step; gives whether there is another one for us to run."""
         if row is None or row["status"] != JobStatus.IN_PROGRESS:
             logger.info("Job %s attempt %s: %s", self.job_id, self.number, row["status"] if row else "no longer ours")
             return False
@@ -224,7 +226,7 @@ class Attempt:
 
     def _stop(self, status: JobStatus, kind: EventKind, message: str, **more: Any) -> None:
         persist(
-            lambda connection: queries.stop(
+            lambda connection: transitions.stop(
                 connection,
                 job_id=self.job_id,
                 attempt=self.number,
@@ -236,86 +238,242 @@ class Attempt:
         )
 
 
-def claim(job_id: int, *, worker: str, worker_id: str) -> Attempt | None:
-    """Make the job this worker's. `None` when it is not there, not due, ended, somebody else's, or turned away.
+class Wish(NamedTuple):
+    """What a slot wants to be written; `peek`: and to know whether jobs wait then."""
 
-    Nothing that is stored tells whether this release takes the job's parameters: they are tried, here, before it counts
-    as an attempt.
+    end: transitions.End | None
+    claim: transitions.Claim | None
+    peek: bool
+
+
+class Granted(NamedTuple):
+    """What became of a wish: how the ended job stands, and the claimed one (see `transitions.work`).
+
+    Or one that is `offered`, which the slot is to look at before it claims it; or whether to ask `again`. `more`:
+    whether others wait, if it was asked.
     """
-    row = persist(lambda connection: turned_away.look(connection, job_id))
-    if row is None:
-        return None
-    pipeline = registry.pipelines().get(row["pipeline"])
-    if pipeline is None or row["step"] not in pipeline.steps:
-        _turn_away(job_id)
-        return None
-    try:
-        with Deadline(ACCEPT_SECONDS, what="Looking at the params"):
-            params = pipeline.accept(row["params"])
-    except Refused as error:
-        _turn_away(job_id, error=stored(str(error), MESSAGE_CHARACTERS))
-        return None
-    claimed = _claim(job_id, worker, worker_id, seen=row["seen"])
-    return None if claimed is None else Attempt.from_claim(claimed, pipeline, params)
+
+    ended: Mapping[str, Any] | None
+    claimed: Mapping[str, Any] | None
+    offered: Mapping[str, Any] | None
+    again: bool
+    more: bool
 
 
-def _claim(job_id: int, worker: str, worker_id: str, *, seen: int) -> RowMapping | None:
-    token = str(uuid4())
-    while True:
-        row = persist(
-            lambda connection: queries.claim(
-                connection,
-                job_id=job_id,
-                token=token,
-                worker=worker,
-                worker_id=worker_id,
-                lease=get_settings().lease_seconds,
-                time_limit=get_settings().job_time_limit,
-                seen=seen,
-            )
-        )
-        if row is None or row["step_failures"] is not None:
-            return row
+class Desk:
+    """Where the slots of a process have their transitions written.
 
-
-def _turn_away(job_id: int, *, error: str | None = None) -> None:
-    """Let the job wait for a worker that can run it; with an `error` this one's whole crew refuses its parameters."""
-    logger.info("Job %s waits for a worker that can run it. %s", job_id, error or "")
-
-    def write(connection: Connection) -> None:
-        crews = workers.crews(connection, patience=get_settings().lease_seconds)
-        ours = next((crew.id for crew in crews if error and crew.release == registry.release()), None)
-        turned_away.turn_away(connection, job_id=job_id, error=error, crews=[crew.id for crew in crews], refusing=ours)
-
-    persist(write)
-
-
-def run(job_id: int, *, worker: str, worker_id: str, stopping: Callable[[], bool] = lambda: False) -> None:
-    """Claim the job and run its steps until it ends, fails, or is somebody else's.
-
-    `worker` is the name people see; `worker_id` is a UUID that is new at each start of a worker; `stopping` says
-    whether the worker is being stopped, so that a step's error is held against nobody.
+    Nothing that is stored tells whether this release takes a job's parameters: only trying does. Those of a pipeline
+    are tried before a job is claimed, until it is `trusted`, because it has taken all so far; after that its jobs are
+    claimed at once, and handed back where it does not.
     """
-    with log_context.bound(job_id=job_id):
-        attempt = claim(job_id, worker=worker, worker_id=worker_id)
-        if attempt is None:
-            logger.info("Job %s: nothing to claim.", job_id)
+
+    def __init__(self, worker: transitions.Worker) -> None:
+        self.worker = worker
+        self.write = Together(self._write)
+        self._trusted: set[str] = set()
+        self._doubted: set[str] = set()
+
+    def trust(self, pipeline: str) -> None:
+        """It has taken a job's parameters."""
+        if pipeline not in self._doubted:
+            self._trusted.add(pipeline)
+
+    def doubt(self, pipeline: str) -> None:
+        """It has refused a job's parameters."""
+        self._doubted.add(pipeline)
+        self._trusted.discard(pipeline)
+
+    def claim_seen(self, claim: transitions.Claim) -> Mapping[str, Any] | None:
+        """As `transitions.work` gives it, unless it has changed or is somebody else's."""
+        return next((row for row in self._work([], [claim], peek=False) if row["what"] == "claimed"), None)
+
+    def _write(self, wishes: Sequence[Wish]) -> list[Granted]:
+        ends = [wish.end for wish in wishes if wish.end]
+        claims = [wish.claim for wish in wishes if wish.claim]
+        rows = self._work(ends, claims, peek=any(wish.peek for wish in wishes))
+        ended = {row["id"]: row for row in rows if row["what"] == "ended"}
+        claimed = {row["token"]: row for row in rows if row["what"] == "claimed"}
+        offered = iter([row for row in rows if row["what"] == "offered"])
+        again, more = any(row["what"] == "lacking" for row in rows), any(row["more"] for row in rows)
+        granted = []
+        for wish in wishes:
+            found = claimed.get(wish.claim.token) if wish.claim else None
+            offer = next(offered, None) if wish.claim and found is None else None
+            granted.append(Granted(ended.get(wish.end.job_id) if wish.end else None, found, offer, again, more))
+        return granted
+
+    def _work(
+        self, ends: Sequence[transitions.End], claims: Sequence[transitions.Claim], *, peek: bool
+    ) -> list[dict[str, Any]]:
+        """As `transitions.work`, until it is done. What was claimed though its answer was lost is found again."""
+        held: dict[str, dict[str, Any]] = {}
+        asked = False
+
+        def statement(connection: Connection) -> list[dict[str, Any]]:
+            nonlocal asked
+            if asked:
+                tokens = [each.token for each in claims]
+                found = transitions.held(connection, tokens, time_limit=self.worker.time_limit)
+                held.update({row["token"]: {"what": "claimed", **row} for row in found})
+            asked = True
+            wanted = [each for each in claims if each.token not in held]
+            try:
+                return transitions.work(
+                    connection, self.worker, ends=ends, claims=wanted, trusted=self._trusted, peek=peek
+                )
+            except UniqueViolation:
+                raise Unavailable("A claim is being carried out whose answer was lost.") from None
+
+        return persist(statement) + list(held.values())
+
+
+@dataclass
+class Slot:
+    """One of a worker's slots: it has one job at a time.
+
+    `wake_up` is the id of the message that woke it, from the queue of a `release`, where one is named. Once the worker
+    is `stopping`, nothing new is claimed; `stopped` is asked when a step has failed, maybe of that, which is then held
+    against nobody.
+    """
+
+    desk: Desk
+    wake_up: str
+    release: str | None = None
+    stopping: Callable[[], bool] = lambda: False
+    stopped: Callable[[], bool] = lambda: False
+    turn_ends_at: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
+    more: bool = True
+    """Whether other jobs waited when it last looked."""
+
+    def claim(self, *, peek: bool = False) -> Attempt | None:
+        """Make a due job this worker's, whose parameters it takes; `None` when there is none."""
+        if self.release:
+            return self._claim_sent(self.release)
+        attempt, again = self._taken(self._granted(Wish(None, self._wanted(), peek)))
+        while again:
+            attempt, again = self._taken(self._granted(Wish(None, self._wanted(), peek)))
+        return attempt
+
+    def end(self, attempt: Attempt, output: str) -> tuple[bool, Attempt | None]:
+        """Write that the attempt's step has ended; gives whether there is another one, or else the next attempt."""
+        wanted = self._wanted() if attempt.is_last_step and self._goes_on and not self.release else None
+        granted = self._granted(Wish(attempt.ended(output), wanted, peek=attempt.is_last_step and wanted is None))
+        if attempt.go_on(granted.ended):
+            return True, None
+        following, again = self._taken(granted) if wanted else (None, True)
+        return False, self.claim() if again and self._goes_on else following
+
+    def after_all(self) -> Attempt | None:
+        """The next attempt when one has not come to its end."""
+        return self.claim() if self._goes_on else None
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self.stopping() and time.monotonic() < self.turn_ends_at
+
+    def _wanted(self) -> transitions.Claim:
+        return transitions.Claim(str(uuid4()), self.wake_up)
+
+    def _granted(self, wish: Wish) -> Granted:
+        granted: Granted = self.desk.write(wish)
+        if wish.peek or (wish.claim and granted.claimed is None):
+            self.more = granted.more
+        return granted
+
+    def _taken(self, granted: Granted) -> tuple[Attempt | None, bool]:
+        """The attempt that comes of this, and whether to ask again."""
+        if granted.claimed is not None:
+            attempt = self._begun(granted.claimed)
+        elif granted.offered is not None:
+            attempt = self._take(granted.offered)
         else:
-            _run(attempt, stopping)
+            return None, granted.again
+        return attempt, attempt is None
+
+    def _claim_sent(self, release: str) -> Attempt | None:
+        """One that others have turned away, and this release was chosen for."""
+        while row := persist(partial(turned_away.offered, release=release)):
+            if attempt := self._take(row):
+                return attempt
+        self.more = False
+        return None
+
+    def _take(self, row: Mapping[str, Any] | RowMapping) -> Attempt | None:
+        """Try its parameters, then claim it, if nothing has happened to it since; or let it wait for others."""
+        try:
+            pipeline, params = _accepted(row)
+        except Refused as error:
+            self.desk.doubt(row["pipeline"])
+            persist(partial(turned_away.turn_away, job_id=row["id"], **_refusal(error)))
+            return None
+        self.desk.trust(pipeline.name)
+        seen = (row["id"], row["seen"])
+        claimed = self.desk.claim_seen(transitions.Claim(str(uuid4()), self.wake_up, seen))
+        return None if claimed is None else Attempt.from_claim(claimed, pipeline, params)
+
+    def _begun(self, row: Mapping[str, Any]) -> Attempt | None:
+        """The attempt that this claim has begun; `None` when it has ended with that."""
+        own = {"job_id": row["id"], "attempt": row["attempt"]}
+        if row["step_failures"] is None:  # its step was completed just then
+            message, kind = "Handed back: it had changed", EventKind.HANDED_BACK
+            persist(partial(transitions.stop, status=JobStatus.PENDING, kind=kind, message=message, **own))
+            return None
+        try:
+            return Attempt.from_claim(row, *_accepted(row))
+        except Refused as error:
+            self.desk.doubt(row["pipeline"])
+            persist(partial(transitions.refuse, **_refusal(error), **own))
+            return None
 
 
-def _run(attempt: Attempt, stopping: Callable[[], bool]) -> None:
+def _accepted(row: Mapping[str, Any] | RowMapping) -> tuple[Pipeline, Params]:
+    """The pipeline of a job, and its `params` as that takes them. Raises `Refused`."""
+    pipeline = registry.pipelines()[row["pipeline"]]
+    with Deadline(ACCEPT_SECONDS, what="Looking at the params"):
+        return pipeline, pipeline.accept(row["params"])
+
+
+def _refusal(error: Refused) -> dict[str, Any]:
+    """What is remembered of it, as `transitions.refuse` and `turned_away.turn_away` take it."""
+    message = stored(str(error), MESSAGE_CHARACTERS)
+    logger.info("It waits for a worker that takes its params. %s", message)
+    live = persist(partial(workers.crews, patience=get_settings().lease_seconds))
+    refusing = next((crew.id for crew in live if crew.release == registry.release()), None)
+    return {"error": message, "crews": [crew.id for crew in live], "refusing": refusing}
+
+
+def work(slot: Slot, *, first: Callable[[], object] = lambda: None) -> bool:
+    """Run jobs in this slot, one after the other, until none is due, or its turn is over; gives whether more wait.
+
+    `first` is called when it has its first job, and others wait.
+    """
+    attempt = slot.claim(peek=True)
+    if attempt is not None and slot.more:
+        first()
+    while attempt is not None:
+        with log_context.bound(job_id=attempt.job_id):
+            attempt = _run(attempt, slot)
+    return slot.more
+
+
+def _run(attempt: Attempt, slot: Slot) -> Attempt | None:
+    """Run the steps of this attempt; gives the next one."""
     log_context.bind(attempt=attempt.number, step=attempt.step)
     logger.info("Job %s attempt %s begins at step %s.", attempt.job_id, attempt.number, attempt.step)
     try:
-        while attempt.advance(attempt.run_step()):
-            pass
+        goes_on, following = slot.end(attempt, attempt.run_step())
+        while goes_on:
+            goes_on, following = slot.end(attempt, attempt.run_step())
     except NotOurs:
         logger.info("Job %s attempt %s is no longer ours.", attempt.job_id, attempt.number)
     except Cancelled:
         attempt.cancel()
     except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure, `sys.exit()` too)
-        if stopping() and not isinstance(error, NoRetry | TimedOut):
+        if slot.stopped() and not isinstance(error, NoRetry | TimedOut):
             attempt.hand_back(error)
         else:
             attempt.fail(error)
+    else:
+        return following
+    return slot.after_all()

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ from background.settings import get_settings
 from background.workers import queries as workers
 
 
-def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMapping, bool]:
+def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[str, Any], bool]:
     """Store a job, then publish it. Gives `id`, `task_id`, `status`, and whether it is new.
 
     Once this returns the job is in PostgreSQL, whether or not the broker could be reached. The same `key` and
@@ -40,7 +40,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMappi
         job |= {"idempotency_key": key, "request_digest": _digest(job)}
     while True:
         since = time.monotonic()
-        with database.transaction() as connection:
+        with database.working() as connection:
             if made := queries.create(connection, [{**job, "task_id": str(uuid4())}], actor=actor()):
                 break
             before = queries.by_key(connection, str(key))
@@ -49,21 +49,21 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[RowMappi
             if before["request_digest"] != job["request_digest"]:
                 message = "This Idempotency-Key was used before, with another request."
                 raise Conflict(message, code="idempotency_key")
-            return before, False
-    dispatch.publish([made[0]] if made[0]["due"] else [], since=since)
+            return dict(before), False
+    dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
     return made[0], True
 
 
-def create_jobs(requests: Sequence[JobRequest]) -> Sequence[RowMapping]:
+def create_jobs(requests: Sequence[JobRequest]) -> Sequence[Mapping[str, Any]]:
     """Store all these jobs or none, then publish them; gives them in order."""
     jobs = [
         {**_as_row(request, where=("body", "jobs", position)), "task_id": str(uuid4())}
         for position, request in enumerate(requests)
     ]
     since = time.monotonic()
-    with database.transaction() as connection:
+    with database.working() as connection:
         made = queries.create(connection, jobs, actor=actor())
-    dispatch.publish([job for job in made if job["due"]], since=since)
+    dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
     return made
 
 
@@ -102,7 +102,7 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
             keys = states.replanned(row["step_names"], row["step_keys"], step_names)
             queries.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **_plan(pipeline))
         job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params, actor=actor())
-    dispatch.publish([job], since=since)
+    dispatch.wake_for([job["id"]], since=since)
 
 
 def delete_job(job_id: int) -> None:

@@ -46,6 +46,10 @@ class EventKind(StrEnum):
     HANDED_BACK = "handed_back"
 
 
+WAKE_SECONDS = 3.0
+"""So long after a job became due by being stored, the message that wakes a worker for it may still be on its way to the
+queue; the broker refuses it later. So what is missing then will not come, and recovery sends it."""
+
 ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from billiard import current_process
@@ -14,12 +15,13 @@ from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
 from background.canvas.recorder import NamedRequest
-from background.celery import QUEUE, celery_app, queue_of, serve
+from background.celery import celery_app, queue_of, serve
 from background.errors import Unavailable
-from background.intake.messages import dropped
-from background.jobs import recovery, registry, runner
+from background.jobs import dispatch, recovery, registry, runner
 from background.jobs.planned_stop import PlannedStop
+from background.jobs.transitions import Worker
 from background.retention.service import Retention
+from background.settings import get_settings
 from background.task_names import END_TASKS, JOB_TASKS
 from background.workers.identity import WORKER_ID
 from background.workers.queries import Identity
@@ -88,16 +90,39 @@ class JobTask(Task):  # type: ignore[type-arg]
 
     abstract = True
     Request = NamedRequest  # type: ignore[assignment]  # a class is as good as its name
+    # What becomes of jobs is no news of the message that woke a worker.
+    send_events = False
 
 
-def run_job(self: "Task[Any, Any]", job_id: Any = None, *more: Any, **others: Any) -> None:
-    """Claim the job and run its steps, if there is anything to claim. The arguments come from anywhere."""
-    if more or others or not recovery.is_job_id(job_id):
-        dropped(QUEUE, f"A job's id is a number, not {(job_id, *more)} {others or ''}")
-        return
+@cache
+def _desk(name: str) -> runner.Desk:
+    settings = get_settings()
+    worker = Worker(
+        name=name,
+        id=WORKER_ID,
+        abilities=json.dumps(registry.abilities()),
+        lease=settings.lease_seconds,
+        time_limit=settings.job_time_limit,
+    )
+    return runner.Desk(worker)
+
+
+def run_job(self: "Task[Any, Any]", *_: Any, **__: Any) -> None:
+    """Woken up: run jobs until none is due. Messages of earlier releases name one; PostgreSQL knows which is next."""
+    own = registry.release()
+    release = own if (self.request.delivery_info or {}).get("routing_key") == queue_of(own).name else None
     if _planned_stop.asked:
-        return  # its message is spent; another worker's recovery publishes it again
-    runner.run(job_id, worker=str(self.request.hostname), worker_id=WORKER_ID, stopping=_planned_stop.asked_by_now)
+        dispatch.hand_on(release=release)
+        return
+    slot = runner.Slot(
+        _desk(str(self.request.hostname)),
+        wake_up=str(self.request.id),
+        release=release,
+        stopping=lambda: _planned_stop.asked,
+        stopped=_planned_stop.asked_by_now,
+    )
+    if runner.work(slot, first=lambda: dispatch.wake_another(release=release)):
+        dispatch.hand_on(release=release)
     if terminate_handler_fired():
         raise SystemExit  # this child was told to end, which the step has failed of
 

@@ -1,7 +1,7 @@
 """All SQL of the workers' table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
@@ -48,14 +48,15 @@ class Snapshot:
     crews: Sequence[Crew]
 
 
-_BEAT = text("""
+# As parts of a statement: a worker says that it lives, and forgets those that were lost long ago.
+BEAT = """
 INSERT INTO workers (id, name, host, pid, pool, concurrency, abilities, release, queue_length)
 VALUES (:id, :name, :host, :pid, :pool, :concurrency, CAST(:abilities AS jsonb), :release, :queue_length)
 ON CONFLICT (id) DO UPDATE SET seen_at = now(), queue_length = excluded.queue_length
-""")
+"""
+FORGET_OLD = f"DELETE FROM workers WHERE seen_at < now() - interval '{KEPT_SECONDS} s'"
 
 _FORGET = text("DELETE FROM workers WHERE id = :id")
-_FORGET_OLD = text("DELETE FROM workers WHERE seen_at < now() - :kept * interval '1 second'")
 
 _SNAPSHOT = text("""
 SELECT count(*) AS live, (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1]
@@ -86,19 +87,9 @@ FROM workers ORDER BY alive DESC, name, started_at DESC
 """)
 
 
-def beat(connection: Connection, identity: Identity, *, queue_length: int | None) -> None:
-    """Say that this worker lives, and what it sees of the queue."""
-    connection.execute(_BEAT, {**asdict(identity), "queue_length": queue_length})
-
-
 def forget(connection: Connection, worker_id: str) -> None:
     """Remove a worker that ends as planned."""
     connection.execute(_FORGET, {"id": worker_id})
-
-
-def forget_old(connection: Connection) -> None:
-    """Remove workers that were lost long ago."""
-    connection.execute(_FORGET_OLD, {"kept": KEPT_SECONDS})
 
 
 def snapshot(connection: Connection, *, patience: float) -> Snapshot:

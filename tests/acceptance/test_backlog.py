@@ -1,4 +1,4 @@
-"""Many waiting jobs: their messages do not multiply, all are run once, and the urgent are not held up."""
+"""Many waiting jobs: their messages are few, all are run once, and the urgent are not held up."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def wait_for_the_end(*, seconds: float) -> None:
     )
 
 
-def test_three_thousand_jobs_wait_with_a_message_each(client: httpx.Client, tmp_path: Path) -> None:
+def test_three_thousand_jobs_wait_with_a_message_for_ten(client: httpx.Client, tmp_path: Path) -> None:
     with running_worker(tmp_path / "only.log", "--pool=solo"):
         busy = submit(client, params={"step_seconds": HOLD_SECONDS})
         wait_for(lambda: in_step(client, busy, 1), what="step 1")
@@ -71,7 +71,7 @@ def test_three_thousand_jobs_wait_with_a_message_each(client: httpx.Client, tmp_
             return bool(client.get(f"/jobs/{busy}").json()["status"] == "COMPLETED")
 
         wait_for(over, seconds=4 * HOLD_SECONDS, what="the end of the job ahead")
-        assert 2900 <= longest <= 3000
+        assert 290 <= longest <= 310
         wait_for_the_end(seconds=120)
     assert outcomes() == {("COMPLETED", 1): 3001}
 
@@ -85,7 +85,7 @@ def test_ten_thousand_jobs_wait_for_a_worker_and_are_run_once(client: httpx.Clie
 
 def test_a_thousand_jobs_outlive_an_emptied_broker(client: httpx.Client, tmp_path: Path) -> None:
     submit_many(client, 1000)
-    assert queue_length() == 1000
+    assert queue_length() == 100
     flush()
     with running_worker(tmp_path / "late.log", *MANY_THREADS):
         wait_for_the_end(seconds=120)
@@ -93,7 +93,7 @@ def test_a_thousand_jobs_outlive_an_emptied_broker(client: httpx.Client, tmp_pat
     assert outcomes() == {("COMPLETED", 1): 1000}
 
 
-def test_an_urgent_job_overtakes_all_but_what_is_reserved(client: httpx.Client, tmp_path: Path) -> None:
+def test_an_urgent_job_overtakes_all_that_wait(client: httpx.Client, tmp_path: Path) -> None:
     with running_worker(tmp_path / "only.log", "--pool=solo"):
         busy = submit(client, params={"step_seconds": 2})
         wait_for(lambda: in_step(client, busy, 1), what="step 1")
@@ -107,4 +107,4 @@ def test_an_urgent_job_overtakes_all_but_what_is_reserved(client: httpx.Client, 
             text("SELECT count(*) FROM jobs WHERE started_at < (SELECT started_at FROM jobs WHERE id = :urgent)"),
             {"urgent": urgent},
         ).scalar_one()
-    assert before <= 2  # the one that ran, and the one that was reserved
+    assert before == 1  # the one that ran

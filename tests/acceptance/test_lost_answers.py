@@ -14,9 +14,9 @@ from tests.acceptance.test_durability import kinds
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import wait_for
 
-CLAIM = b"claim_token IS DISTINCT FROM"
-FINISH = b"completed successfully"
-PUBLISH = b"SET published_at = now() FROM chosen"
+CLAIM = b"EXECUTE job_work ('{}'"
+FINISH = b"EXECUTE job_work (ARRAY["
+LOOK = b"EXECUTE recovery_pass"
 
 
 def finished(stack: Stack, client: httpx.Client, job_id: int) -> dict[str, Any]:
@@ -27,35 +27,44 @@ def finished(stack: Stack, client: httpx.Client, job_id: int) -> dict[str, Any]:
     return job
 
 
+def test_a_job_whose_commit_is_lost_was_not_accepted_and_nobody_is_woken_for_it(stack: Stack) -> None:
+    client = stack.add_api()
+    lost = stack.nodes[API].postgres.lay_trap(Fate.LOSE, b"INSERT INTO jobs", b"COMMIT")
+    assert client.post("/jobs").status_code == 503
+    assert lost.is_set()
+    assert stack.select("SELECT id FROM jobs") == []
+    assert stack.messages() == 0
+
+
 @pytest.mark.parametrize("fate", [Fate.LOSE, Fate.LOSE_ANSWER])
 @pytest.mark.parametrize("statement", [CLAIM, FINISH])
-def test_a_commit_that_is_lost_or_not_answered_is_asked_again(stack: Stack, statement: bytes, fate: Fate) -> None:
+def test_a_statement_that_is_lost_or_not_answered_is_asked_again(stack: Stack, statement: bytes, fate: Fate) -> None:
     client = stack.add_api()
     (worker,) = stack.add_workers("solo")
-    sprung = worker.postgres.lay_trap(fate, statement, b"COMMIT")
+    sprung = worker.postgres.lay_trap(fate, statement)
     job = finished(stack, client, submit(client, params={"step_seconds": 0}))
     assert sprung.is_set()
     assert job["attempt"] == 1
     assert kinds(job) == ["created", "started", "step_completed", "step_completed", "completed"]
 
 
-def test_a_worker_that_falls_silent_before_its_commit_holds_nothing_up(stack: Stack) -> None:
-    """Its transaction is open, and so the job's row is locked; nobody closes the connection."""
+def test_a_worker_that_falls_silent_while_it_writes_holds_nothing_up(stack: Stack) -> None:
+    """Nobody closes the connection."""
     client = stack.add_api()
     stack.add_workers("solo", "solo2", options=("--pool=solo",))
     job_id = submit(client, params={"step_seconds": 1})
     silent = stack.holder(job_id, attempt=1)
-    sprung = silent.postgres.lay_trap(Fate.FREEZE, FINISH, b"COMMIT")
+    sprung = silent.postgres.lay_trap(Fate.FREEZE, FINISH)
     job = finished(stack, client, job_id)
     assert sprung.is_set()
     assert job["attempt"] == 2
 
 
-def test_a_worker_that_falls_silent_while_it_publishes_leaves_that_to_others(stack: Stack) -> None:
-    """Only one may look for missing messages at a time, and this one never comes back."""
+def test_a_worker_that_falls_silent_while_it_looks_leaves_that_to_others(stack: Stack) -> None:
+    """This one never comes back."""
     client = stack.add_api()
     stack.add_workers("solo", "solo2", options=("--pool=solo",))
-    sprung = [worker.postgres.lay_trap(Fate.FREEZE, PUBLISH, b"COMMIT") for worker in stack.workers[:1]]
+    sprung = [worker.postgres.lay_trap(Fate.FREEZE, LOOK) for worker in stack.workers[:1]]
     wait_for(lambda: all(event.is_set() for event in sprung), what="the silence")
     job_id = submit(client, params={"step_seconds": 0}, delay_seconds=0.5)
     assert finished(stack, client, job_id)["worker"].startswith("solo2")
@@ -66,7 +75,7 @@ def test_a_job_is_run_though_the_api_died_before_it_could_publish(stack: Stack) 
     stack.site.die_file.touch()
     with pytest.raises(httpx.TransportError):
         client.post("/jobs", json={"params": {"step_seconds": 0}}, headers={"Idempotency-Key": "once"})
-    assert stack.messages() == []
+    assert stack.messages() == 0
     stack.nodes[API].start()
     stack.add_workers("threads")
     same = wait_for(lambda: resent(client), what="the API")

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.acceptance.chaos.audit import Violation
-from tests.acceptance.chaos.node import API
-from tests.acceptance.chaos.proxy import Fate
 from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 from tests.acceptance.releases import FIRST, SECOND
 from tests.acceptance.test_jobs import submit
@@ -73,16 +71,6 @@ def emptied_queue(stack: Stack, seams: Sequence[str]) -> list[Violation]:
     stack.add_workers("threads", seams=seams)
     stack.wait_all_ended(seconds=10)
     return stack.violations(accepted=made)
-
-
-def failed_commit(stack: Stack, seams: Sequence[str]) -> list[Violation]:
-    """The transaction that made a job is rolled back: PostgreSQL cannot be reached for the commit."""
-    client = stack.add_api(seams=seams)
-    lost = stack.nodes[API].postgres.lay_trap(Fate.LOSE, b"INSERT INTO jobs", b"COMMIT")
-    assert client.post("/jobs").status_code == 503
-    assert lost.is_set()
-    assert stack.select("SELECT id FROM jobs") == []
-    return [Violation("a message has its job", job_id, "there is no such job") for job_id in stack.messages()]
 
 
 def outage(stack: Stack, seams: Sequence[str]) -> list[Violation]:
@@ -151,7 +139,6 @@ SCENARIOS = {
     "node_heartbeat_only": dead_child,
     "node_name_as_identity": respawned_worker,
     "no_redispatch": emptied_queue,
-    "publish_before_commit": failed_commit,
     "reap_after_outage": outage,
 }
 

@@ -10,7 +10,6 @@ from tests.acceptance.chaos.node import PASSWORD
 from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
 from tests.acceptance.test_durability import kinds
 from tests.acceptance.test_jobs import ended, submit
-from tests.support import wait_for
 
 
 def send(valkey: EmbeddedValkey, **options: Any) -> None:
@@ -29,12 +28,11 @@ def test_a_job_is_run_by_its_other_name(stack: Stack, pool: str) -> None:
     (worker,) = stack.add_workers("other", seams=["no_redispatch"], options=(f"--pool={pool}", "--concurrency=2"))
     nonsense = ["7; DROP TABLE jobs", 10**30, -1, True, None]
     for job_id in nonsense:
-        send(stack.valkey, args=[job_id])
+        send(stack.valkey, args=[job_id], kwargs={"more": job_id})
     send(stack.valkey, args=[jobs[0]])
     send(stack.valkey, kwargs={"job_id": jobs[1]})
     for job_id in jobs:
         job = ended(client, job_id)
         assert (job["status"], job["attempt"]) == ("COMPLETED", 1)
         assert kinds(job) == ["created", "started", "step_completed", "step_completed", "completed"]
-    wait_for(lambda: worker.log.read_text().count("A job's id is a number") == len(nonsense), what="a line for each")
     assert "Traceback" not in worker.log.read_text()

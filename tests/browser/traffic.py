@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from background.jobs import queries, registry
+from background.jobs import queries, registry, transitions
 from background.jobs.states import JobStatus
 from tests.support import transaction
 
@@ -103,26 +103,25 @@ class Moving:
     def progress(self, fraction: float, *, tell: bool = True) -> None:
         """Report how far its step is; `tell` it as an event."""
         with transaction() as connection:
-            queries.progress(
+            transitions.progress(
                 connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None, tell=tell
             )
 
     def end_step(self, output: str = "{}") -> Self | None:
         """End its step with this JSON; gives the job while it has another one."""
         with transaction() as connection:
-            row = queries.finish_step(
-                connection,
-                job_id=self.job_id,
-                attempt=self.attempt,
-                step=self.step,
-                output=output,
-                time_limit=3600,
-                abilities=json.dumps(registry.abilities()),
-            )
-        if row is None or row["status"] != JobStatus.IN_PROGRESS:
+            ends = [transitions.End(self.job_id, self.attempt, self.step, output)]
+            (row,) = transitions.work(connection, nobody(), ends=ends)
+        if row["status"] != JobStatus.IN_PROGRESS:
             return None
         self.step = row["current_step"]
         return self
+
+
+def nobody() -> transitions.Worker:
+    """A worker that does not exist."""
+    abilities = json.dumps(registry.abilities())
+    return transitions.Worker("celery@traffic", str(uuid4()), abilities, lease=3600, time_limit=3600)
 
 
 def begin() -> Moving:
@@ -138,15 +137,5 @@ def begin() -> Moving:
     }
     with transaction() as connection:
         job_id = queries.create(connection, [job], actor=None)[0]["id"]
-        row = queries.claim(
-            connection,
-            job_id=job_id,
-            token=str(uuid4()),
-            worker="celery@traffic",
-            worker_id=str(uuid4()),
-            lease=3600,
-            time_limit=3600,
-            seen=1,
-        )
-    assert row is not None
+        (row,) = transitions.work(connection, nobody(), claims=[transitions.Claim(str(uuid4()), "", (job_id, 1))])
     return Moving(job_id, row["attempt"])

@@ -1,18 +1,29 @@
-"""Whatever goes wrong once a job is stored, whoever submitted it hears that it is."""
+"""Whatever goes wrong once a job is stored, whoever submitted it hears that it is; and how many messages there are."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
+import redis
 
 from background import broker
-from background.celery import celery_app
 from background.errors import Unavailable
 from background.jobs import dispatch, service
-from background.jobs.recovery_queries import PUBLISH_SECONDS
 from background.jobs.schemas import JobRequest
+from background.jobs.states import WAKE_SECONDS
+from background.settings import get_settings
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 ODD = [RuntimeError("nobody expects this"), KeyError("task"), OSError("broken pipe"), Unavailable("away")]
+
+
+@pytest.fixture(autouse=True)
+def empty() -> Iterator[None]:
+    """Nothing waits in the queue."""
+    with redis.Redis.from_url(get_settings().broker_url) as client:
+        client.delete("celery")
+        yield
+        client.delete("celery")
 
 
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
@@ -20,17 +31,51 @@ def test_any_error_while_publishing(monkeypatch: pytest.MonkeyPatch, error: Exce
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(celery_app, "send_task", fail)
+    monkeypatch.setattr(broker.Message, "push", fail)
     job, new = service.create_job(JobRequest())
     assert (job["status"], new) == ("PENDING", True)
     service.cancel_job(job["id"])
 
 
 def test_a_late_publisher_hands_nothing_over() -> None:
-    job, _ = service.create_job(JobRequest())
-    before = broker.queue_length()
-    assert dispatch.publish([{**job}], since=time.monotonic() - PUBLISH_SECONDS) == 0  # type: ignore[list-item]
-    assert broker.queue_length() == before
-    assert dispatch.publish([{**job}], since=time.monotonic()) == 1  # type: ignore[list-item]
-    assert broker.queue_length() == before + 1
-    service.cancel_job(job["id"])
+    assert dispatch.wake(1, since=time.monotonic() - WAKE_SECONDS - 0.1) == 0
+    assert broker.queue_length() == 0
+    assert dispatch.wake(1, since=time.monotonic()) == 1
+    assert broker.queue_length() == 1
+
+
+def test_there_are_as_many_messages_as_the_first_few_jobs_then_one_for_ten() -> None:
+    since = time.monotonic()
+    for number in range(1, 8):
+        dispatch.wake_for([number], since=since)
+    assert broker.queue_length() == 7
+    dispatch.wake_for(range(8, 1001), since=since)
+    assert broker.queue_length() == 7 + 100
+    dispatch.wake_for([1001], since=since)
+    assert broker.queue_length() == 107
+    dispatch.wake_for([1010], since=since)
+    assert broker.queue_length() == 108
+    dispatch.wake_for(range(10_000, 100_000), since=since)
+    assert broker.queue_length() == dispatch.MOST
+
+
+def test_recovery_fills_up_what_is_missing() -> None:
+    assert [dispatch.wanted(due) for due in (0, 1, 10, 19, 20, 1000, 10**6)] == [0, 1, 10, 10, 11, 109, 1000]
+    assert dispatch.wake(5) == 5
+    assert dispatch.wake(5) == 0
+    assert dispatch.wake(100) == 14
+    assert broker.queue_length() == dispatch.wanted(100)
+
+
+def test_another_slot_is_woken_where_nothing_waits_and_a_turn_is_handed_on_in_any_case() -> None:
+    for length in (1, 1):
+        dispatch.wake_another()
+        assert broker.queue_length() == length
+    dispatch.hand_on()
+    assert broker.queue_length() == 2
+
+
+def test_each_message_is_one_of_its_own() -> None:
+    dispatch.wake(3)
+    with redis.Redis.from_url(get_settings().broker_url) as client:
+        assert len(set(client.lrange("celery", 0, -1))) == 3

@@ -1,21 +1,20 @@
 """What a step gives, says and reports stays within bounds, and so does what is told of it."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from background.jobs import queries, runner, service
+from background.jobs import registry, runner, service, transitions
 from background.jobs.pipeline import NoRetry, StepContext
-from background.jobs.registry import pipelines
 from background.jobs.schemas import JobWithHistory
 from background.pipelines import DemoParams
 from background.settings import get_settings
 from background.streams import documents
-from tests.integration.test_job_queries import claim, create
+from tests.integration.test_job_queries import claim, create, worker
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
@@ -31,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             assert params.fail_times == 1
             return first(context)
 
-        steps = pipelines()["demo"].steps
+        steps = registry.pipelines()["demo"].steps
         rest = {name: lambda *_: None for name in ("process", "publish")}
         for name, function in {"prepare": prepare, **rest}.items():
             monkeypatch.setitem(steps, name, function)
@@ -40,7 +39,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             connection.execute(
                 text("UPDATE jobs SET step_names = :names WHERE id = :id"), {"names": [*steps], "id": job_id}
             )
-        runner.run(job_id, worker="w1", worker_id=str(uuid4()))
+            connection.execute(
+                text("UPDATE jobs SET status = 'CANCELLED' WHERE status = 'PENDING' AND id <> :id"), {"id": job_id}
+            )
+        desk = runner.Desk(dataclasses.replace(worker(), abilities=json.dumps(registry.abilities())))
+        runner.work(runner.Slot(desk, wake_up="wake-up"))
         return service.get_job(job_id)
 
     return run_it
@@ -102,7 +105,7 @@ def test_who_follows_a_job_gets_the_newest_progress_and_loses_nothing_else() -> 
         job_id = create(connection)
         claim(connection, job_id)
         for number in range(1, 4):
-            queries.progress(connection, job_id=job_id, attempt=1, fraction=number / 10, message=None)
+            transitions.progress(connection, job_id=job_id, attempt=1, fraction=number / 10, message=None)
     for last in range(5):
         events, document = documents.since(documents.job(job_id), last)
         assert events == [each for each in [(1, "created"), (2, "started"), (5, "progress")] if each[0] > last]

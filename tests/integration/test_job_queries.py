@@ -7,14 +7,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
 from background import database
-from background.jobs import queries, reads, recovery_queries
+from background.jobs import queries, reads, recovery_queries, transitions
+from background.jobs.transitions import Claim, End, Worker
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
 STEPS = ["one", "two", "three"]
+TRUSTED = ["demo", "other"]
 ABILITIES = json.dumps({"demo": {"steps": STEPS, "params": "digest"}, "other": {"steps": STEPS, "params": "digest"}})
 
 
@@ -52,34 +55,26 @@ def event_count(connection: Connection, job: int) -> int:
     return int(connection.execute(statement, {"job": job}).scalar() or 0)
 
 
-def claim(
-    connection: Connection, job: int, *, token: str | None = None, worker: str = "w1", seen: int | None = None
-) -> Any:
-    """Claim with a fresh token unless one is given, and as the job is now unless it was `seen` before."""
-    token = token or str(uuid4())
-    return queries.claim(
-        connection,
-        job_id=job,
-        token=token,
-        worker=worker,
-        worker_id=str(uuid4()),
-        lease=15,
-        time_limit=60,
-        seen=seen or event_count(connection, job),
-    )
+def worker(name: str = "w1") -> Worker:
+    """One that can run these jobs."""
+    return Worker(name=name, id=str(uuid4()), abilities=ABILITIES, lease=15, time_limit=60)
+
+
+def claim(connection: Connection, job: int, *, by: str = "w1", seen: int | None = None) -> Any:
+    """Claim this job as it is now, unless it was `seen` before."""
+    claims = [Claim(str(uuid4()), "wake-up", (job, seen or event_count(connection, job)))]
+    return next((row for row in transitions.work(connection, worker(by), claims=claims)), None)
 
 
 def finish(connection: Connection, job: int, *, attempt: int, step: int) -> Any:
     """End a step with an output that names it."""
-    output = f'{{"step": {step}}}'
-    return queries.finish_step(
-        connection, job_id=job, attempt=attempt, step=step, output=output, time_limit=60, abilities=ABILITIES
-    )
+    ends = [End(job, attempt, step, f'{{"step": {step}}}')]
+    return next((row for row in transitions.work(connection, worker(), ends=ends)), None)
 
 
 def give_back(connection: Connection, job: int, *, attempt: int = 1) -> Any:
     """End an attempt so that another may begin."""
-    return queries.stop(
+    return transitions.stop(
         connection, job_id=job, attempt=attempt, status="PENDING", kind="step_failed", message="later", failed=True
     )
 
@@ -125,12 +120,78 @@ def test_only_one_of_many_claims_wins(job: int) -> None:
     assert len(won) == 1
 
 
-def test_a_claim_asked_again_with_its_token_is_recognised(connection: Connection, job: int) -> None:
+def test_a_claim_whose_answer_was_lost_is_found_by_its_token_which_claims_nothing_else(connection: Connection) -> None:
     token = str(uuid4())
-    first, second = claim(connection, job, token=token), claim(connection, job, token=token)
-    assert first["attempt"] == second["attempt"] == 1
-    assert kinds(connection, job) == ["created", "started"]
-    assert claim(connection, job) is None
+    first, second = create(connection), create(connection)
+    claims = [Claim(token, "wake-up", (first, 1))]
+    (claimed,) = transitions.work(connection, worker(), claims=claims)
+    with pytest.raises(UniqueViolation):
+        transitions.work(connection, worker(), claims=[Claim(token, "wake-up", (second, 1))])
+    (held,) = transitions.held(connection, [token], time_limit=60)
+    assert {**held, "more": None} == {name: value for name, value in claimed.items() if name in held}
+    assert kinds(connection, first) == ["created", "started"]
+    assert kinds(connection, second) == ["created"]
+
+
+def test_the_urgent_are_claimed_first_then_those_that_wait_for_longest(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM jobs"))
+    ids = [create(connection) for _ in range(6)]
+    for job, priority, seconds in zip(ids, (0, 9, 0, 5, 9, 0), (0, 0, 60, 0, 60, -60), strict=True):
+        values = {"id": job, "priority": priority, "seconds": seconds}
+        statement = "UPDATE jobs SET priority = :priority, run_at = run_at - :seconds * interval '1 s' WHERE id = :id"
+        connection.execute(text(statement), values)
+    order = []
+    for number in (2, 1, 5):
+        claims = [Claim(str(uuid4()), "wake-up") for _ in range(number)]
+        order.append([row["id"] for row in transitions.work(connection, worker(), claims=claims, trusted=TRUSTED)])
+    first, second, third, fourth, fifth, _ = ids
+    assert [set(each) for each in order] == [{fifth, second}, {fourth}, {third, first}]
+
+
+def test_steps_end_and_jobs_are_claimed_in_one_statement(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM jobs"))
+    ids = [create(connection) for _ in range(5)]
+    mine = worker()
+
+    def claims(number: int) -> list[Claim]:
+        return [Claim(str(uuid4()), "wake-up") for _ in range(number)]
+
+    rows = transitions.work(connection, mine, claims=claims(3), trusted=TRUSTED, peek=True)
+    assert [(row["what"], row["current_step"], row["more"]) for row in rows] == [("claimed", 1, True)] * 3
+    ends = [End(row["id"], 1, 1, '"done"') for row in rows] + [End(ids[4], 7, 1, '"not mine"')]
+    rows = transitions.work(connection, mine, ends=ends, claims=claims(3), trusted=TRUSTED, peek=True)
+    assert sorted((row["what"], row["id"], row["current_step"], row["more"]) for row in rows) == [
+        *(("claimed", each, 1, False) for each in ids[3:]),
+        *(("ended", each, 2, False) for each in ids[:3]),
+    ]
+
+
+def test_a_job_of_a_pipeline_that_is_not_trusted_is_offered_and_claimed_as_it_was_seen(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM jobs"))
+    first, second = create(connection, pipeline="other"), create(connection)
+    claims = [Claim(str(uuid4()), "wake-up") for _ in range(3)]
+    rows = transitions.work(connection, worker(), claims=claims, trusted=["demo"], peek=True)
+    assert [(row["what"], row["id"], row["seen"], row["more"]) for row in rows] == [
+        ("claimed", second, None, False),
+        ("offered", first, 1, None),
+    ]
+    assert kinds(connection, first) == ["created"]
+    assert claim(connection, first, seen=2) is None
+    assert claim(connection, first, seen=1)["id"] == first
+
+
+def test_a_job_that_the_worker_lacks_is_turned_away_and_the_next_is_claimed(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM jobs"))
+    strange, known = create(connection, pipeline="strange"), create(connection)
+
+    def found() -> list[tuple[str, int]]:
+        rows = transitions.work(connection, worker(), claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)
+        return [(row["what"], row["id"]) for row in rows]
+
+    assert found() == [("lacking", strange)]
+    assert state(connection, strange)["turned_away"] == {"refused_by": []}
+    assert kinds(connection, strange) == ["created"]
+    assert found() == [("claimed", known)]
 
 
 def test_a_later_attempt_begins_at_the_first_unfinished_step(connection: Connection, job: int) -> None:
@@ -139,7 +200,7 @@ def test_a_later_attempt_begins_at_the_first_unfinished_step(connection: Connect
     assert give_back(connection, job) == "PENDING"
     waiting = state(connection, job)
     assert [each["status"] for each in waiting["steps"]] == ["COMPLETED", "FAILED"]
-    again = claim(connection, job, worker="w2")
+    again = claim(connection, job, by="w2")
     assert (again["attempt"], again["current_step"], again["step_failures"]) == (2, 2, 1)
     assert again["outputs"] == {"one": {"step": 1}}
     steps = state(connection, job)["steps"]
@@ -149,12 +210,12 @@ def test_a_later_attempt_begins_at_the_first_unfinished_step(connection: Connect
 def test_an_attempt_that_lost_its_job_can_write_nothing(connection: Connection, job: int) -> None:
     claim(connection, job)
     give_back(connection, job)
-    claim(connection, job, worker="w2")
+    claim(connection, job, by="w2")
     before = state(connection, job)
     assert finish(connection, job, attempt=1, step=1) is None
     assert give_back(connection, job) is None
-    assert queries.progress(connection, job_id=job, attempt=1, fraction=0.5, message="late") is None
-    assert queries.cancel_asked(connection, job_id=job, attempt=1) is None
+    assert transitions.progress(connection, job_id=job, attempt=1, fraction=0.5, message="late") is None
+    assert transitions.cancel_asked(connection, job_id=job, attempt=1) is None
     after = state(connection, job)
     clocks = dict.fromkeys(("seconds_until_due", "running_seconds"))
     assert {**after, **clocks} == {**before, **clocks}
@@ -184,7 +245,7 @@ def test_nothing_is_written_after_the_end(connection: Connection, job: int) -> N
 def test_a_cancel_is_heard_between_steps(connection: Connection, job: int) -> None:
     claim(connection, job)
     connection.execute(text("UPDATE jobs SET cancel_requested = true WHERE id = :id"), {"id": job})
-    assert queries.progress(connection, job_id=job, attempt=1, fraction=0.5, message=None) is True
+    assert transitions.progress(connection, job_id=job, attempt=1, fraction=0.5, message=None) is True
     assert finish(connection, job, attempt=1, step=1)["status"] == "CANCELLED"
     ended = state(connection, job)
     assert [each["status"] for each in ended["steps"]] == ["COMPLETED"]
@@ -213,7 +274,7 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
     """
     connection.execute(text(past), {"job": job})
     (lost,) = (row for row in recovery_queries.lost(connection, lease=200, limit=10_000) if row["id"] == job)
-    queries.stop(
+    transitions.stop(
         connection,
         job_id=job,
         attempt=1,

@@ -33,7 +33,13 @@ LAYERS = [
     ],
     ["background.serving.origins"],
     ["background.serving.flower"],
-    ["background.jobs.states", "background.canvas.states", "background.canvas.trees", "background.logs"],
+    [
+        "background.jobs.states",
+        "background.jobs.together",
+        "background.canvas.states",
+        "background.canvas.trees",
+        "background.logs",
+    ],
     ["background.celery", "background.database", "background.documents", "background.canvas.facts"],
     [
         "background.broker",
@@ -49,14 +55,18 @@ LAYERS = [
     [
         "background.jobs.queries",
         "background.jobs.reads",
-        "background.jobs.recovery_queries",
         "background.canvas.queries",
         "background.canvas.reads",
         "background.canvas.recovery_queries",
         "background.canvas.checks",
     ],
-    ["background.canvas.task_queries", "background.canvas.dry", "background.retention.queries"],
-    ["background.canvas.plan"],
+    [
+        "background.jobs.transitions",
+        "background.canvas.task_queries",
+        "background.canvas.dry",
+        "background.retention.queries",
+    ],
+    ["background.jobs.recovery_queries", "background.canvas.plan"],
     ["background.jobs.pipeline", "background.jobs.deadline", "background.jobs.turned_away", "background.canvas.judge"],
     [
         "background.pipelines",

@@ -31,13 +31,17 @@ def rewrite_sql(pattern: str, by: str, *, at_least: int) -> None:
     """Change every statement on jobs in which `pattern` is found; there must be `at_least` so many."""
     from sqlalchemy import TextClause, text
 
-    from background.jobs import queries, recovery_queries, turned_away
+    from background.database import Prepared
+    from background.jobs import queries, recovery_queries, transitions, turned_away
 
     found: list[str] = []
-    for module in (queries, recovery_queries, turned_away):
-        statements = {name: value for name, value in vars(module).items() if isinstance(value, TextClause)}
-        changed = {name: text(re.sub(pattern, by, value.text)) for name, value in statements.items()}
-        changed = {name: value for name, value in changed.items() if value.text != statements[name].text}
+    for module in (queries, recovery_queries, transitions, turned_away):
+        changed: dict[str, object] = {}
+        for name, value in vars(module).items():
+            if isinstance(value, TextClause) and re.search(pattern, value.text):
+                changed[name] = text(re.sub(pattern, by, value.text))
+            elif isinstance(value, Prepared) and re.search(pattern, value.sql):
+                changed[name] = Prepared(value.name, re.sub(pattern, by, value.sql))
         replace(module, **changed)
         found += changed
     assert len(found) >= at_least, f"only {found} hold {pattern!r}"
@@ -46,50 +50,36 @@ def rewrite_sql(pattern: str, by: str, *, at_least: int) -> None:
 def no_fence() -> None:
     """A worker's writes no longer ask whether the job is still its own."""
     rewrite_sql(r"(\w+\.)?\battempt = :attempt\b", ":attempt > 0", at_least=4)
+    rewrite_sql(r"\bjobs\.attempt = (next|ended)\.attempt\b", "true", at_least=1)
 
 
 def node_heartbeat_only() -> None:
     """A living worker renews all jobs it ever claimed, those of its dead children too."""
     from background.jobs import recovery
 
-    rewrite_sql(r"\bid = ANY\(:job_ids\) AND worker_id", "(true OR id = ANY(:job_ids)) AND worker_id", at_least=1)
-    replace(recovery, active_jobs=lambda: {0: None})
+    rewrite_sql(r"\bwake_up = ANY\(:wake_ups\)", "(true OR wake_up = ANY(:wake_ups))", at_least=1)
+    replace(recovery, woken=lambda: {"": None})
 
 
 def node_name_as_identity() -> None:
     """A worker takes its predecessor's jobs for its own, and here everybody's."""
     node_heartbeat_only()
-    rewrite_sql(r"\(true OR (id = ANY.*?)\) AND (worker_id = :worker_id)", r"(true OR \1 AND \2)", at_least=1)
+    rewrite_sql(r"worker_id = :worker_id AND (\(true OR .*?\))", r"(true OR worker_id = :worker_id AND \1)", at_least=1)
 
 
 def no_redispatch() -> None:
     """Messages that are missing stay missing."""
-    from background.jobs import recovery
+    from background.jobs import dispatch
 
-    replace(recovery, publish_missing=lambda *_: 0)
-
-
-def publish_before_commit() -> None:
-    """The message goes out while the job may still be rolled back."""
-    from background.jobs import dispatch, queries
-
-    create, publish = queries.create, dispatch.publish
-
-    def create_and_publish(connection: Any, jobs: Any, **asked: Any) -> Any:
-        made = create(connection, jobs, **asked)
-        publish([job for job in made if job["due"]], since=time.monotonic())
-        return made
-
-    replace(queries, create=create_and_publish)
-    replace(dispatch, publish=lambda jobs, **_: len(jobs))
+    dispatch.wake = lambda *_, **__: 0
 
 
 def reap_after_outage() -> None:
     """Leases that ran out while PostgreSQL was away are taken as the end of their workers."""
-    from background.jobs import recovery, recovery_queries
+    from background.jobs import recovery
 
     recovery.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
-    replace(recovery_queries, server_clock=lambda _: (0.0, math.inf))
+    rewrite_sql(r"extract\(epoch FROM now\(\) - pg_postmaster_start_time\(\)\)", "1e9", at_least=2)
 
 
 def call_by_place() -> None:
@@ -105,32 +95,21 @@ def call_by_place() -> None:
 def claim_what_it_lacks() -> None:
     """A worker claims jobs without a look at what it can run, and fails at them."""
     rewrite_sql(r"\(CAST\(:abilities AS jsonb\) #> ARRAY\[pipeline, 'steps'\].*?\]\)\)", "true", at_least=1)
-    from background.jobs import registry, runner, turned_away
-
-    def claim(job_id: int, *, worker: str, worker_id: str) -> runner.Attempt | None:
-        row = runner.persist(lambda connection: turned_away.look(connection, job_id))
-        claimed = row and runner._claim(job_id, worker, worker_id, seen=row["seen"])
-        if row is None or claimed is None:
-            return None
-        pipeline = registry.pipelines()[row["pipeline"]]
-        return runner.Attempt.from_claim(claimed, pipeline, pipeline.accept(row["params"]))
-
-    replace(runner, claim=claim)
 
 
 def strike_before_publish(number: signal.Signals) -> None:
     """Between commit and publish the process looks whether it is to get this signal there."""
     from background.jobs import dispatch
 
-    told, publish = Path(os.environ[DIE_FILE]), dispatch.publish
+    told, wake_for = Path(os.environ[DIE_FILE]), dispatch.wake_for
 
-    def publish_or_die(jobs: Any, **options: Any) -> int:
+    def wake_or_die(job_ids: Any, **options: Any) -> None:
         if told.exists():
             told.unlink()
             os.kill(os.getpid(), number)
-        return publish(jobs, **options)
+        wake_for(job_ids, **options)
 
-    replace(dispatch, publish=publish_or_die)
+    replace(dispatch, wake_for=wake_or_die)
 
 
 def next_release() -> None:
@@ -175,7 +154,6 @@ MUTANTS: dict[str, Callable[[], None]] = {
         node_heartbeat_only,
         node_name_as_identity,
         no_redispatch,
-        publish_before_commit,
         reap_after_outage,
     )
 }

@@ -1,7 +1,5 @@
 """A stack of its own to break: PostgreSQL, Valkey, one API, and workers, each process behind proxies of its own."""
 
-import base64
-import json
 import random
 import sys
 import time
@@ -214,14 +212,10 @@ class Stack:
         with Celery(broker=f"redis://:{PASSWORD}@{HOST}:{self.valkey.port}/0") as sender:
             sender.send_task(TaskName.RUN_JOB, args=[job_id], ignore_result=True, retry=False)
 
-    def messages(self) -> list[int]:
-        """The ids of the jobs that the messages in the queue are for."""
+    def messages(self) -> int:
+        """How many messages there are in the queue, and in those of releases."""
         with redis.Redis(HOST, self.valkey.port, password=PASSWORD, socket_timeout=5) as client:
-            found = [
-                message for key in client.scan_iter("celery*", _type="list") for message in client.lrange(key, 0, -1)
-            ]
-        bodies = [json.loads(base64.b64decode(json.loads(message)["body"])) for message in found]
-        return [int(arguments[0]) for arguments, *_ in bodies]
+            return sum(int(client.llen(key)) for key in client.scan_iter("celery*", _type="list"))
 
     def reset(self) -> None:
         """End all nodes and forget all jobs and messages, so that one stack can serve several tests."""
