@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 from background.jobs.queries import FIRST_STEP
-from background.jobs.states import WAKE_SECONDS
+from background.jobs.states import WAKE_SECONDS, JobStatus
 
 EVENTS_AT_ONCE = 1000
 """So many events a look at one job gives, the newest ones."""
@@ -124,14 +124,15 @@ def get_many(connection: Connection, job_ids: Sequence[int], *, most: int) -> Se
 
 
 def find(
-    connection: Connection, *, status: str | None, pipeline: str | None, before: int | None, limit: int
+    connection: Connection, *, status: JobStatus | None, pipeline: str | None, before: int | None, limit: int
 ) -> Sequence[RowMapping]:
     """At most `limit` jobs with their steps, newest first, with ids below `before` (a keyset page).
 
     Values over `LISTED_BYTES` are cut as in `get_many`.
     """
     filters: dict[str, Any] = {"status": status, "pipeline": pipeline, "before": before}
-    conditions = {"status": "status = :status", "pipeline": "pipeline = :pipeline", "before": "id < :before"}
+    # As a word of the statement: the indexes are of one status each.
+    conditions = {"status": f"status = '{status}'", "pipeline": "pipeline = :pipeline", "before": "id < :before"}
     chosen = [conditions[name] for name, value in filters.items() if value is not None]
     where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     page = f"(SELECT * FROM jobs {where} ORDER BY id DESC LIMIT :limit) AS jobs"

@@ -34,7 +34,7 @@ _MORE = f"""
 #
 # Ended again after a lost answer, `own` is empty because current_step has moved on, and `stood` answers how it stands.
 # What is claimed is locked first, and who finds it locked takes the next. A token is the claimer's own, and no two jobs
-# are claimed with one (`ix_jobs_running`): see `held`. `begun` is empty when a step was completed under this
+# are claimed with one (`ix_jobs_claim_token`): see `held`. `begun` is empty when a step was completed under this
 # statement's snapshot.
 _WORK = """
 WITH ended AS (

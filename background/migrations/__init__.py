@@ -7,7 +7,7 @@ queueing behind it, and is then begun anew. What goes over many rows goes `in_ba
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import Connection, Engine, NullPool, TextClause, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from background.database import get_engine, time_limit
@@ -105,6 +105,16 @@ def in_batches(statement: str, *, what: str, size: int = 1000) -> int:
             time.sleep(BATCH_SECONDS)
     logger.info("%s: %s, done", what, f"{done:,}")
     return done
+
+
+def index_apart(name: str, table: str, columns: Sequence[str], *, where: TextClause, unique: bool = False) -> None:
+    """For a revision: make an index while others write. What the revision did before is committed with it.
+
+    One that was not finished before, when the revision was begun anew, is made anew.
+    """
+    with op.get_context().autocommit_block():
+        op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
+        op.create_index(name, table, columns, unique=unique, postgresql_where=where, postgresql_concurrently=True)
 
 
 def _run(action: Callable[[Config, str], None], revision: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from background import database
 from background.jobs import queries, reads, recovery_queries, transitions
+from background.jobs.states import JobStatus
 from background.jobs.transitions import Claim, End, Worker
 from tests.support import transaction
 
@@ -289,7 +290,7 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
 
 def test_pages_are_newest_first(connection: Connection) -> None:
     ids = [create(connection, pipeline="paged") for _ in range(5)]
-    page = reads.find(connection, status="PENDING", pipeline="paged", before=None, limit=3)
+    page = reads.find(connection, status=JobStatus.PENDING, pipeline="paged", before=None, limit=3)
     assert [row["id"] for row in page] == ids[:1:-1]
     rest = reads.find(connection, status=None, pipeline="paged", before=page[-1]["id"], limit=3)
     assert [row["id"] for row in rest] == ids[1::-1]
