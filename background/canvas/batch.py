@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
+"""How long changes are gathered at most, where one follows the other."""
+REST = 4
+"""So many times as long as a write took, the next one waits for more: tasks come faster than they can be written singly.
+"""
 
 
 class Change(NamedTuple):
@@ -30,9 +34,10 @@ class Change(NamedTuple):
 
 
 class Batch:
-    """Gathers changes for `GATHER_SECONDS` and has them written by a thread of its own.
+    """Has changes written by a thread of its own: an end at once, but together with others where it follows a write.
 
-    `write` gets them, and must not raise. Whoever ends the process calls `flush` before.
+    A start waits for the task's end, up to `GATHER_SECONDS`: its row says so already. `write` gets the changes, and must
+    not raise. Whoever ends the process calls `flush` before.
     """
 
     def __init__(self, write: Callable[[Sequence[Change]], None]) -> None:
@@ -45,6 +50,7 @@ class Batch:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._filled = threading.Event()
+        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(
@@ -58,6 +64,8 @@ class Batch:
                 thread.start()
                 self._thread = thread
         self._filled.set()
+        if kind != "started":
+            self._ended.set()
 
     def flush(self) -> None:
         """Write what waits; when it returns, nothing that was added before is still to be written."""
@@ -68,11 +76,27 @@ class Batch:
                 self._write(taken)
 
     def _run(self) -> None:
+        rest = 0.0
+        written = time.monotonic()
         while True:
             self._filled.wait()
-            time.sleep(GATHER_SECONDS)
+            self._ended.wait(GATHER_SECONDS)
+            if time.monotonic() - written < rest:
+                self._gather(rest)
             self._filled.clear()
+            self._ended.clear()
+            begun = time.monotonic()
             try:
                 self.flush()
             except Exception:  # the thread must live as long as its process
                 logger.exception("Changes could not be written")
+            written = time.monotonic()
+            rest = REST * (written - begun)
+
+    def _gather(self, rest: float) -> None:
+        """Wait until nothing came for so long."""
+        until = time.monotonic() + GATHER_SECONDS
+        before = -1
+        while len(self._waiting) != before and time.monotonic() < until:
+            before = len(self._waiting)
+            time.sleep(min(rest, GATHER_SECONDS))
