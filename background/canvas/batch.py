@@ -16,8 +16,7 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
 """How long changes are gathered at most, where one follows the other."""
 REST = 4
-"""So many times as long as a write took, the next one waits for more: tasks come faster than they can be written singly.
-"""
+"""What comes within so many times as long as a write took is written with more: tasks come too fast for one each."""
 
 
 class Change(NamedTuple):
@@ -36,8 +35,8 @@ class Change(NamedTuple):
 class Batch:
     """Has changes written by a thread of its own: an end at once, but together with others where it follows a write.
 
-    A start waits for the task's end, up to `GATHER_SECONDS`: its row says so already. `write` gets the changes, and must
-    not raise. Whoever ends the process calls `flush` before.
+    A start waits for the task's end, up to `GATHER_SECONDS`: its row says so already. `write` gets the changes, and
+    must not raise. Whoever ends the process calls `flush` before.
     """
 
     def __init__(self, write: Callable[[Sequence[Change]], None]) -> None:

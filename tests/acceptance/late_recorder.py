@@ -5,5 +5,5 @@ from celery.__main__ import main
 from background.canvas.batch import Batch
 
 if __name__ == "__main__":
-    Batch._run = lambda _: None  # type: ignore[method-assign]
+    Batch._run = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
     main()

@@ -71,7 +71,7 @@ def test_ends_that_follow_a_write_closely_are_gathered(monkeypatch: pytest.Monke
     gathering, let_go = threading.Event(), threading.Event()
 
     class Held(Batch):
-        def _gather(self, rest: float) -> None:
+        def _gather(self, _: float) -> None:
             gathering.set()
             assert let_go.wait(30)
 
