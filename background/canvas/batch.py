@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
 """How long changes are gathered at most, where one follows the other."""
+PATIENCE_SECONDS = 0.02
+"""How long what can wait does so at most."""
 REST = 4
 """What comes within so many times as long as a write took is written with more: tasks come too fast for one each."""
 
@@ -22,7 +24,8 @@ REST = 4
 class Change(NamedTuple):
     """A task has `started`, ended in `success` with a result (JSON text), or is `closed`; `at` by `time.monotonic`.
 
-    `sent` has what it has sent, or Celery for it, by id: see `queries.adopt`.
+    A success `is_open` where Celery has yet to call what follows. `sent` has what the task has sent, or Celery for it,
+    by id: see `queries.adopt`.
     """
 
     task_id: str
@@ -30,12 +33,13 @@ class Change(NamedTuple):
     result: str | None
     sent: Mapping[str, Mapping[str, Any]]
     at: float
+    is_open: bool = False
 
 
 class Batch:
     """Has changes written by a thread of its own: an end at once, but together with others where it follows a write.
 
-    A start waits for the task's end, up to `GATHER_SECONDS`: its row says so already. `write` gets the changes, and
+    A start waits for the task's end, up to `PATIENCE_SECONDS`: its row says so already. `write` gets the changes, and
     must not raise. Whoever ends the process calls `flush` before.
     """
 
@@ -53,7 +57,13 @@ class Batch:
         self._thread: threading.Thread | None = None
 
     def add(
-        self, task_id: str, kind: str, *, result: str | None = None, sent: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        task_id: str,
+        kind: str,
+        *,
+        result: str | None = None,
+        sent: Mapping[str, Mapping[str, Any]] | None = None,
+        can_wait: bool = False,
     ) -> None:
         """This has just happened to the task."""
         with self._lock:
@@ -63,8 +73,20 @@ class Batch:
                 thread.start()
                 self._thread = thread
         self._filled.set()
-        if kind != "started":
+        if not can_wait:
             self._ended.set()
+
+    def write(self, task_id: str, kind: str, *, result: str) -> None:
+        """This has just happened to the task, and something waits for it: it is written when this returns.
+
+        So is what happened before, but for what is closed, which nothing waits for.
+        """
+        change = Change(task_id, kind, result, {}, time.monotonic(), is_open=True)
+        with self._writing:
+            with self._lock:
+                taken = [each for each in self._waiting if each.kind != "closed"]
+                self._waiting = [each for each in self._waiting if each.kind == "closed"]
+            self._write([*taken, change])
 
     def flush(self) -> None:
         """Write what waits; when it returns, nothing that was added before is still to be written."""
@@ -79,7 +101,7 @@ class Batch:
         written = time.monotonic()
         while True:
             self._filled.wait()
-            self._ended.wait(GATHER_SECONDS)
+            self._ended.wait(PATIENCE_SECONDS)
             if time.monotonic() - written < rest:
                 self._gather(rest)
             self._filled.clear()

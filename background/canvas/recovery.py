@@ -140,7 +140,12 @@ def _end(run_id: int, ended: Mapping[str, Mapping[str, Any]], lost: Mapping[str,
     kinds, texts = zip(*ends.values(), strict=True)
     with database.transaction() as connection:
         moved = task_queries.changed(
-            connection, task_ids=list(ends), kinds=list(kinds), results=list(texts), ages=[0.0] * len(ends)
+            connection,
+            task_ids=list(ends),
+            kinds=list(kinds),
+            results=list(texts),
+            ages=[0.0] * len(ends),
+            are_open=[False] * len(ends),
         )
         if moved:
             judge.judge(connection, run_id)

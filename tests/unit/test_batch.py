@@ -56,10 +56,10 @@ def test_an_end_is_written_at_once_and_what_comes_meanwhile_together() -> None:
 
 
 def test_a_start_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "GATHER_SECONDS", 3600)
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", 3600)
     written = Written()
     gathered = Batch(written)
-    gathered.add("one", "started", result="1")
+    gathered.add("one", "started", result="1", can_wait=True)
     gathered.add("one", "success", result="1")
     wait_for(lambda: written.ids, what="the end")
     assert written.batches == [["one", "one"]]
@@ -89,8 +89,22 @@ def test_ends_that_follow_a_write_closely_are_gathered(monkeypatch: pytest.Monke
 def test_a_start_alone_is_told_as_well() -> None:
     written = Written()
     gathered = Batch(written)
-    gathered.add("one", "started", result="1")
+    gathered.add("one", "started", result="1", can_wait=True)
     wait_for(lambda: written.ids == ["one"], what="the start")
+
+
+def test_what_something_waits_for_is_written_with_what_was_before_but_for_closings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", 3600)
+    written = Written()
+    gathered = Batch(written)
+    gathered.add("one", "closed", result="1", can_wait=True)
+    gathered.add("two", "started", result="1", can_wait=True)
+    gathered.write("two", "success", result="1")
+    assert written.batches == [["two", "two"]]
+    gathered.flush()
+    assert written.batches == [["two", "two"], ["one"]]
 
 
 def test_many_threads_add() -> None:
@@ -112,10 +126,10 @@ def test_many_threads_add() -> None:
 
 
 def test_a_forked_child_leaves_its_parents_to_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "GATHER_SECONDS", 3600)
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", 3600)
     written = Written()
     gathered = Batch(written)
-    gathered.add("the parent's", "started", result="1")
+    gathered.add("the parent's", "started", result="1", can_wait=True)
     child = os.fork()
     if child == 0:
         try:
