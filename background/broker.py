@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -131,19 +131,20 @@ def epoch(*, new: str) -> str:
 
 
 def note_published(name: str) -> None:
-    """Let `was_published` know that the messages of this run are in the broker's hands. Raises `Unavailable`."""
+    """Let `published` know that the messages of this run are in the broker's hands. Raises `Unavailable`."""
     try:
         _client().set(f"{PUBLISHED_KEY}.{name}", 1, ex=PUBLISHED_SECONDS)
     except (redis.RedisError, OSError) as error:
         raise unavailable(error) from error
 
 
-def was_published(name: str) -> bool:
-    """Whether all messages of this run reached the broker. Raises `Unavailable`."""
+def published(names: Sequence[str]) -> set[str]:
+    """Those of these runs of which all messages reached the broker. Raises `Unavailable`."""
     try:
-        return bool(_client().exists(f"{PUBLISHED_KEY}.{name}"))
+        found: Any = _client().mget([f"{PUBLISHED_KEY}.{name}" for name in names]) if names else ()
     except (redis.RedisError, OSError) as error:
         raise unavailable(error) from error
+    return {name for name, value in zip(names, found, strict=True) if value is not None}
 
 
 def queue_length(*queues: str) -> int:

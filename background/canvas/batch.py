@@ -14,12 +14,18 @@ from typing import Any, NamedTuple
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
+"""How long changes are gathered at most, where one follows the other."""
+PATIENCE_SECONDS = 0.02
+"""How long what can wait does so at most."""
+REST = 4
+"""What comes within so many times as long as a write took is written with more: tasks come too fast for one each."""
 
 
 class Change(NamedTuple):
     """A task has `started`, ended in `success` with a result (JSON text), or is `closed`; `at` by `time.monotonic`.
 
-    `sent` has what it has sent, or Celery for it, by id: see `queries.adopt`.
+    A success `is_open` where Celery has yet to call what follows. `sent` has what the task has sent, or Celery for it,
+    by id: see `queries.adopt`.
     """
 
     task_id: str
@@ -27,12 +33,14 @@ class Change(NamedTuple):
     result: str | None
     sent: Mapping[str, Mapping[str, Any]]
     at: float
+    is_open: bool = False
 
 
 class Batch:
-    """Gathers changes for `GATHER_SECONDS` and has them written by a thread of its own.
+    """Has changes written by a thread of its own: an end at once, but together with others where it follows a write.
 
-    `write` gets them, and must not raise. Whoever ends the process calls `flush` before.
+    A start waits for the task's end, up to `PATIENCE_SECONDS`: its row says so already. `write` gets the changes, and
+    must not raise. Whoever ends the process calls `flush` before.
     """
 
     def __init__(self, write: Callable[[Sequence[Change]], None]) -> None:
@@ -45,10 +53,17 @@ class Batch:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._filled = threading.Event()
+        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(
-        self, task_id: str, kind: str, *, result: str | None = None, sent: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        task_id: str,
+        kind: str,
+        *,
+        result: str | None = None,
+        sent: Mapping[str, Mapping[str, Any]] | None = None,
+        can_wait: bool = False,
     ) -> None:
         """This has just happened to the task."""
         with self._lock:
@@ -58,6 +73,20 @@ class Batch:
                 thread.start()
                 self._thread = thread
         self._filled.set()
+        if not can_wait:
+            self._ended.set()
+
+    def write(self, task_id: str, kind: str, *, result: str) -> None:
+        """This has just happened to the task, and something waits for it: it is written when this returns.
+
+        So is what happened before, but for what is closed, which nothing waits for.
+        """
+        change = Change(task_id, kind, result, {}, time.monotonic(), is_open=True)
+        with self._writing:
+            with self._lock:
+                taken = [each for each in self._waiting if each.kind != "closed"]
+                self._waiting = [each for each in self._waiting if each.kind == "closed"]
+            self._write([*taken, change])
 
     def flush(self) -> None:
         """Write what waits; when it returns, nothing that was added before is still to be written."""
@@ -68,11 +97,27 @@ class Batch:
                 self._write(taken)
 
     def _run(self) -> None:
+        rest = 0.0
+        written = time.monotonic()
         while True:
             self._filled.wait()
-            time.sleep(GATHER_SECONDS)
+            self._ended.wait(PATIENCE_SECONDS)
+            if time.monotonic() - written < rest:
+                self._gather(rest)
             self._filled.clear()
+            self._ended.clear()
+            begun = time.monotonic()
             try:
                 self.flush()
             except Exception:  # the thread must live as long as its process
                 logger.exception("Changes could not be written")
+            written = time.monotonic()
+            rest = REST * (written - begun)
+
+    def _gather(self, rest: float) -> None:
+        """Wait until nothing came for so long."""
+        until = time.monotonic() + GATHER_SECONDS
+        before = -1
+        while len(self._waiting) != before and time.monotonic() < until:
+            before = len(self._waiting)
+            time.sleep(min(rest, GATHER_SECONDS))

@@ -58,6 +58,7 @@ runs = Table(
     Index("ix_runs_status_id", "status", desc("id")),
     Index("ix_runs_type_id", "type", desc("id")),
     Index("ix_runs_unfinished", "id", postgresql_where=text("status IN ('PENDING', 'STARTED', 'RETRY')")),
+    Index("ix_runs_unfinished_epoch", "epoch", postgresql_where=text("status IN ('PENDING', 'STARTED', 'RETRY')")),
 )
 
 run_tasks = Table(
@@ -117,4 +118,12 @@ run_events = Table(
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # The task that changed; NULL where it was the run as a whole.
     Column("task_id", Uuid),
+)
+
+# One row: up to which number recovery has looked at the runs that have not ended, and until when it rests from that.
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("place", BigInteger, nullable=False),
+    Column("rest_until", DateTime(timezone=True), nullable=False),
 )

@@ -72,9 +72,14 @@ def _unknown(task_id: UUID) -> NotFound:
 
 def get_run(connection: Connection, task_id: str) -> Run | None:
     """The run to which this id leads, if any."""
+    row, seen = read_run(connection, task_id)
+    return None if row is None else Run.from_row(row, seen)
+
+
+def read_run(connection: Connection, task_id: str) -> tuple[RowMapping | None, workers.Snapshot]:
+    """What `Run.from_row` makes a run of: the one to which this id leads, if any, and what the workers report."""
     patience = get_settings().lease_seconds
-    row = reads.get(connection, task_id, patience=patience)
-    return None if row is None else Run.from_row(row, workers.snapshot(connection, patience=patience))
+    return reads.get(connection, task_id, patience=patience), workers.snapshot(connection, patience=patience)
 
 
 @dataclass(frozen=True)

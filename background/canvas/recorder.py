@@ -165,10 +165,10 @@ class RecordedTask(Task):  # type: ignore[type-arg]
 
     def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         values = {"task_id": trace.task_id, "worker": str(self.request.hostname), "worker_id": WORKER_ID}
-        if trace.alone and not self.request.retries:
+        if _is_uuid(trace.task_id) and not self.request.retries:
             is_first = record(lambda connection: task_queries.begun(connection, **values))
             if is_first:
-                changes.add(trace.task_id, "started")
+                changes.add(trace.task_id, "started", can_wait=True)
             if is_first or is_first is None:
                 return None
         if not _is_uuid(trace.task_id):  # a task that somebody sent himself; among others it would spoil the statement
@@ -199,13 +199,17 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if trace.alone:
             changes.add(trace.task_id, "success", result=text, sent=trace.sent)
         else:
-            _settle_open(trace.task_id, TaskState.SUCCESS, result=text)
+            changes.write(trace.task_id, "success", result=text)
         return result
 
     def _failed(self, trace: Trace, error: BaseException) -> None:
         trace.settled = True
         changes.flush()
-        _settle_open(trace.task_id, TaskState.FAILURE, error=describe(error))
+        record(
+            lambda connection: task_queries.settled(
+                connection, task_id=trace.task_id, state=TaskState.FAILURE, error=describe(error), closed=False
+            )
+        )
 
     def on_retry(
         self,
@@ -221,15 +225,6 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         retries = self.request.retries + 1
         changes.flush()
         record(lambda connection: task_queries.retried(connection, retries=retries, **values))
-
-
-def _settle_open(task_id: str, state: TaskState, *, result: str | None = None, error: str | None = None) -> None:
-    """The task has ended; what Celery calls because of it is still to come."""
-    record(
-        lambda connection: task_queries.settled(
-            connection, task_id=task_id, state=state, result=result, error=error, closed=False
-        )
-    )
 
 
 def _started(values: dict[str, str]) -> dict[str, Any] | None:
@@ -301,7 +296,9 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
         return
     if trace.settled or trace.dropped:
         if not (trace.alone and state == TaskState.SUCCESS):
-            changes.add(trace.task_id, "closed", sent=trace.sent)
+            request = sender.request
+            goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain or request.chord)
+            changes.add(trace.task_id, "closed", sent=trace.sent, can_wait=bool(goes_on))
     elif trace.replaced:
         due = note_sent(trace.sent)
         record(lambda connection: task_queries.closed(connection, called=due))

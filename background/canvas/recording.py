@@ -1,7 +1,7 @@
 """Writes what happens to tasks into PostgreSQL, from a worker.
 
-It never makes a task fail and holds it up for at most a second per transition. What becomes of tasks that nothing waits
-for is written together (`batch`), of others before Celery publishes what follows.
+It never makes a task fail and holds it up for at most a second per transition. What becomes of tasks is written
+together (`batch`); where something follows, before Celery publishes that.
 """
 
 import json
@@ -131,6 +131,7 @@ def _changed(connection: Connection, changes: Sequence[Change]) -> list[int]:
         kinds=[each.kind for each in changes],
         results=[each.result for each in changes],
         ages=[now - each.at for each in changes],
+        are_open=[each.is_open for each in changes],
     )
 
 

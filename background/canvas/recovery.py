@@ -6,13 +6,19 @@ to say so, and to let `retry` go on from what had succeeded.
 
 import json
 import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from background import broker, database, exact, log_context
 from background.canvas import judge, recovery_queries, results, task_queries
-from background.canvas.recording import describe
+from background.canvas.recording import RECORD_SECONDS, describe
 from background.canvas.states import LOST, TaskState
 from background.celery import VISIBILITY_SECONDS
 from background.settings import get_settings
@@ -22,20 +28,57 @@ logger = logging.getLogger(__name__)
 SILENCE_SECONDS = 1.5 * VISIBILITY_SECONDS
 """After this long Celery has forgotten what it owed: a message that was held has been handed out again by then."""
 UNPUBLISHED_SECONDS = 10.0
+PASS_SECONDS = 1.0
+"""What is not done by then is left to the next pass."""
 
 
 def sweep() -> None:
-    """Record what is lost, and what has ended without being recorded. Raises `Unavailable`."""
-    epoch = broker.epoch(new=str(uuid4()))
-    patience = get_settings().lease_seconds
+    """Record what is lost, and what has ended without being recorded. Raises `Unavailable`.
+
+    While nothing waits that is one statement. The epoch is that of when a run was submitted: it may wait as well.
+    """
+    with database.recording(seconds=RECORD_SECONDS) as connection:
+        if not recovery_queries.something_waits(connection):
+            return
+    until = time.monotonic() + PASS_SECONDS
     with database.transaction() as connection:
         if not recovery_queries.try_sweep_lock(connection):
             return
-        for row in recovery_queries.lost_with_worker(connection, patience=patience):
-            if not _fill_gap(row["id"]):
-                _lose(row["id"], f"the worker {row['worker']} died or fell silent while it ran this", how="worker")
-        for run_id in recovery_queries.still(connection):
-            _look_into(run_id, epoch=epoch)
+        epoch = broker.epoch(new=str(uuid4()))
+        for look in _looks(connection, epoch):
+            look()
+            if time.monotonic() > until:
+                break
+
+
+def _looks(connection: Connection, epoch: str) -> Iterator[Callable[[], None]]:
+    """What there is to do, each in a transaction of its own: whoever locks several runs must do so in their order."""
+    lost = recovery_queries.lost_with_worker(connection, patience=get_settings().lease_seconds)
+    for run_id, tasks in groupby(sorted(lost, key=itemgetter("run_id")), key=itemgetter("run_id")):
+        yield partial(_lose_with_worker, run_id, list(tasks))
+    for run_id in recovery_queries.left_behind(connection, epoch=epoch):
+        yield partial(_look_into, run_id, epoch=epoch)
+    with database.recording(seconds=RECORD_SECONDS) as recording:
+        rows = recovery_queries.next_still(
+            recording, epoch=epoch, silence=SILENCE_SECONDS, unpublished=UNPUBLISHED_SECONDS
+        )
+    published = broker.published([row["task_id"] for row in rows if row["is_untouched"]])
+    ended = results.ends([id_ for row in rows if not row["is_odd"] for id_ in row["waiting"]])
+    for row in rows:
+        is_unpublished = row["is_untouched"] and row["task_id"] not in published
+        if row["is_odd"] or is_unpublished or not ended.keys().isdisjoint(row["waiting"]):
+            yield partial(_look_into, row["id"], epoch=epoch)
+
+
+def _lose_with_worker(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Of a run's tasks that a worker ran which is not there any more, those are lost that had not ended."""
+    ended = results.ends([row["id"] for row in rows])
+    reasons = {
+        row["id"]: ("worker", f"the worker {row['worker']} died or fell silent while it ran this")
+        for row in rows
+        if row["id"] not in ended
+    }
+    _end(run_id, ended, reasons)
 
 
 def _look_into(run_id: int, *, epoch: str) -> None:
@@ -49,12 +92,11 @@ def _look_into(run_id: int, *, epoch: str) -> None:
         awaited = set(judge.judge(connection, run_id).awaited)
         tasks = recovery_queries.unfinished(connection, run_id)
     expected = [task for task in tasks if task["called"] or task["id"] in awaited]
-    left = [task for task in expected if not _fill_gap(task["id"])]
-    if len(left) == len(expected) and not any(task["state"] == TaskState.STARTED for task in left):
-        for task in left:
-            if reason := _why_lost(row, task):
-                how, message = reason
-                _lose(task["id"], message, how=how)
+    ended = results.ends([task["id"] for task in expected])
+    reasons = {}
+    if not ended and not any(task["state"] == TaskState.STARTED for task in expected):
+        reasons = {task["id"]: reason for task in expected if (reason := _why_lost(row, task))}
+    _end(run_id, ended, reasons)
 
 
 def _is_silent(run: RowMapping) -> bool:
@@ -76,7 +118,7 @@ def _why_lost(run: RowMapping, task: RowMapping) -> tuple[str, str] | None:
     if run["is_elsewhere"]:
         return "broker", "the broker was emptied or replaced, and this task with it"
     still, silence = run["still_seconds"], SILENCE_SECONDS
-    if run["is_untouched"] and still > UNPUBLISHED_SECONDS and not broker.was_published(run["task_id"]):
+    if run["is_untouched"] and still > UNPUBLISHED_SECONDS and not broker.published([run["task_id"]]):
         return "unpublished", "it was recorded, and whoever was to publish it died before"
     if not task["called"] and still > (get_settings().lease_seconds if results.joins_itself() else silence):
         return "silence", "Celery never called it, though all before it had succeeded"
@@ -85,30 +127,30 @@ def _why_lost(run: RowMapping, task: RowMapping) -> tuple[str, str] | None:
     return None
 
 
-def _lose(task_id: str, message: str, *, how: str) -> None:
-    with log_context.bound(task_id=task_id):
-        logger.warning("Task %s: %s.", task_id, message)
-    _settle(task_id, TaskState.FAILURE, error=json.dumps({"type": LOST, "message": message, "how": how}))
-
-
-def _fill_gap(task_id: str) -> bool:
-    """Whether Celery's result backend knows the end of a task: then it is recorded. Raises `Unavailable`.
-
-    PostgreSQL was away when it ended, or its worker was killed before it had written it.
-    """
-    kept = results.outcome(task_id)
-    if kept["status"] == TaskState.SUCCESS:
-        _settle(task_id, TaskState.SUCCESS, result=exact.dumps(kept["result"]))
-    elif kept["status"] == TaskState.FAILURE:
-        _settle(task_id, TaskState.FAILURE, error=describe(kept["result"]))
-    else:
-        return False
-    return True
-
-
-def _settle(task_id: str, state: TaskState, *, result: str | None = None, error: str | None = None) -> None:
-    """In a transaction of its own: whoever locks several runs must lock them in their order."""
+def _end(run_id: int, ended: Mapping[str, Mapping[str, Any]], lost: Mapping[str, tuple[str, str]]) -> None:
+    """Record what Celery's results say of these tasks, and that those are lost, with how and why."""
+    for task_id, (_, message) in lost.items():
+        with log_context.bound(task_id=task_id):
+            logger.warning("Task %s: %s.", task_id, message)
+    ends = {id_: (each["status"].lower(), _told(each)) for id_, each in ended.items()}
+    for id_, (how, message) in lost.items():
+        ends[id_] = ("failure", json.dumps({"type": LOST, "message": message, "how": how}))
+    if not ends:
+        return
+    kinds, texts = zip(*ends.values(), strict=True)
     with database.transaction() as connection:
-        task_queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
-        for run_id in task_queries.closed(connection, closed=[task_id]):
+        moved = task_queries.changed(
+            connection,
+            task_ids=list(ends),
+            kinds=list(kinds),
+            results=list(texts),
+            ages=[0.0] * len(ends),
+            are_open=[False] * len(ends),
+        )
+        if moved:
             judge.judge(connection, run_id)
+
+
+def _told(kept: Mapping[str, Any]) -> str:
+    """The result or the error that Celery keeps, as JSON text."""
+    return exact.dumps(kept["result"]) if kept["status"] == TaskState.SUCCESS else describe(kept["result"])

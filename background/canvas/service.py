@@ -17,7 +17,7 @@ from background.canvas import judge, queries, trees
 from background.canvas.built import Built
 from background.canvas.checks import check
 from background.canvas.dry import publish
-from background.canvas.outcomes import get_run, number_of, run_in, run_of
+from background.canvas.outcomes import number_of, read_run, run_in, run_of
 from background.canvas.plan import Plan
 from background.canvas.schemas import (
     CatalogueTask,
@@ -63,15 +63,15 @@ def _submit(spec: CanvasSpec, *, run_type: RunType | None = None) -> tuple[Run, 
     run = {**built.run_row(spec), "type": run_type or TYPE_OF.get(type(spec), RunType.SINGLE)}
     with database.transaction() as connection:
         queries.create(connection, run, built.task_rows(), epoch=epoch)
-        recorded = get_run(connection, built.plan.task_id)
+        row, seen = read_run(connection, built.plan.task_id)
     try:
         _publish(built.plan)
     except Unavailable:
         with database.transaction() as connection:
             queries.delete(connection, built.plan.task_id)
         raise
-    assert recorded is not None  # noqa: S101  (inserted above)
-    return recorded, built.plan
+    assert row is not None  # noqa: S101  (inserted above)
+    return Run.from_row(row, seen), built.plan
 
 
 def submit_any(spec: CanvasSpec) -> Run:

@@ -97,39 +97,50 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 """,
 )
 
-# What was begun and what succeeded in many runs, which are locked in the order of their numbers. `kinds` are those of
-# events; `ages`: seconds since each change.
+# What was begun and what ended in many runs, which are locked in the order of their numbers. `kinds` are those of
+# events; `ages`: seconds since each change. One that ends between two tries keeps what the last one failed of.
 _CHANGED = Prepared(
     "run_tasks_changed",
     f"""
 WITH change AS (
     SELECT *, (SELECT run_id FROM run_tasks WHERE run_tasks.id = task_id)
     FROM unnest(CAST(CAST(:task_ids AS text[]) AS uuid[]), CAST(:kinds AS text[]), CAST(:results AS text[]),
-                CAST(:ages AS float8[])) WITH ORDINALITY AS change(task_id, kind, result, age, place)
+                CAST(:ages AS float8[]), CAST(:are_open AS bool[]))
+         WITH ORDINALITY AS change(task_id, kind, result, age, is_open, place)
 ), run AS (
     SELECT id FROM runs WHERE id = ANY (ARRAY(SELECT run_id FROM change)) ORDER BY id FOR UPDATE
 ), task AS (
     UPDATE run_tasks
-    SET state = 'SUCCESS', result = change.result, error = NULL, finished_at = now() - age * interval '1 second',
-        closed = true
+    SET state = upper(kind), finished_at = now() - age * interval '1 second', called = true, closed = NOT is_open,
+        result = CASE kind WHEN 'success' THEN change.result END,
+        error = CASE kind WHEN 'failure' THEN CAST(change.result AS jsonb)
+            || CASE WHEN state = 'RETRY' THEN jsonb_build_object('last', error) ELSE '{{}}' END END
     FROM change, run
     WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = task_id
-      AND run.id = run_tasks.run_id AND kind = 'success' AND state IN {UNFINISHED}
+      AND run.id = run_tasks.run_id AND kind <> 'started' AND state IN {UNFINISHED}
     RETURNING place
 ), valid AS (
-    SELECT run.id AS run_id, kind, task_id, place, age FROM change JOIN run ON run.id = run_id
+    SELECT run.id AS run_id, kind, task_id, place, age, is_open FROM change JOIN run ON run.id = run_id
     WHERE kind = 'started' OR place IN (SELECT place FROM task)
 ), counted AS (
-    SELECT run_id, count(*) AS number, count(*) FILTER (WHERE kind = 'success') AS succeeded FROM valid GROUP BY run_id
+    SELECT run_id, count(*) AS number, count(*) FILTER (WHERE kind <> 'started') AS ended,
+        count(*) FILTER (WHERE kind = 'success') AS succeeded, count(*) FILTER (WHERE kind = 'failure') AS failed,
+        bool_or(is_open) AS some_open
+    FROM valid GROUP BY run_id
 ), changed AS (
     UPDATE runs
-    SET settled = settled + counted.succeeded, succeeded = runs.succeeded + counted.succeeded,
-        event_count = event_count + number, updated_at = now(),
+    SET settled = settled + counted.ended, succeeded = runs.succeeded + counted.succeeded,
+        failed = runs.failed + counted.failed, event_count = event_count + number, updated_at = now(),
         status = {
-        _STATUS.format(settled="counted.succeeded", succeeded="counted.succeeded", failed=0, is_open=_OTHERS_LEFT_OPEN)
+        _STATUS.format(
+            settled="counted.ended",
+            succeeded="counted.succeeded",
+            failed="counted.failed",
+            is_open=f"some_open OR {_OTHERS_LEFT_OPEN}",
+        )
     }
     FROM counted WHERE runs.id = counted.run_id
-    RETURNING id, event_count - number AS before, status = 'STARTED' AND counted.succeeded > 0 AS is_open
+    RETURNING id, event_count - number AS before, status = 'STARTED' AND counted.ended > 0 AND NOT some_open AS is_open
 ), event AS (
     INSERT INTO run_events (run_id, number, kind, task_id, at)
     SELECT run_id, before + row_number() OVER (PARTITION BY run_id ORDER BY place), kind, task_id,
@@ -295,14 +306,22 @@ def begun(connection: Connection, *, task_id: str, worker: str, worker_id: str) 
 
 
 def changed(
-    connection: Connection, *, task_ids: list[str], kinds: list[str], results: list[str | None], ages: list[float]
+    connection: Connection,
+    *,
+    task_ids: list[str],
+    kinds: list[str],
+    results: list[str | None],
+    ages: list[float],
+    are_open: list[bool],
 ) -> list[int]:
-    """These tasks, for which nothing waits, have changed `ages` seconds ago, in this order.
+    """These tasks have changed `ages` seconds ago, in this order.
 
-    The kinds are `started`, after `begun`, and `success` with a result (JSON text), which closes them. Gives the
-    numbers of the runs that have not ended by that.
+    The kinds are `started`, after `begun`, and `success` and `failure` with a result or an error (JSON text), which
+    close those that are not `open`. Gives the numbers of the runs that have not ended by that and may have to be
+    judged.
     """
-    rows = _CHANGED(connection, {"task_ids": task_ids, "kinds": kinds, "results": results, "ages": ages})
+    values = {"task_ids": task_ids, "kinds": kinds, "results": results, "ages": ages, "are_open": are_open}
+    rows = _CHANGED(connection, values)
     return [row["id"] for row in rows]
 
 

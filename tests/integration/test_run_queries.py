@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background import database
-from background.canvas import judge, queries, reads, task_queries
+from background.canvas import judge, queries, reads, recovery_queries, task_queries
 from background.canvas.spec import chord as chord_of
 from background.canvas.spec import group as group_of
 from background.canvas.spec import task
@@ -99,14 +99,15 @@ def begin(connection: Connection, task_id: str) -> bool:
     return task_queries.begun(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
 
 
-def change(connection: Connection, *changes: tuple[str, str]) -> None:
-    """Ids and kinds of what happened a second apart, the last one now."""
-    task_queries.changed(
+def change(connection: Connection, *changes: tuple[str, str], is_open: bool = False) -> list[int]:
+    """Ids and kinds of what happened a second apart, the last one now; gives which runs may have to be judged."""
+    return task_queries.changed(
         connection,
         task_ids=[task_id for task_id, _ in changes],
         kinds=[kind for _, kind in changes],
         results=["1" if kind == "success" else None for _, kind in changes],
         ages=[float(age) for age in reversed(range(len(changes)))],
+        are_open=[is_open for _ in changes],
     )
 
 
@@ -144,6 +145,17 @@ def test_what_happens_together_is_numbered_in_order(connection: Connection, chor
     row = reads.get(connection, run, patience=60)
     assert row is not None
     assert row["status"] == "FAILURE"
+
+
+def test_a_run_is_not_over_while_celery_has_something_to_call(connection: Connection) -> None:
+    run, member = create_group(1)
+    assert begin(connection, member)
+    assert change(connection, (member, "started"), (member, "success"), is_open=True) == []
+    row = reads.get(connection, run, patience=60)
+    assert row is not None
+    assert (row["status"], row["tasks"][0]["state"]) == ("STARTED", "SUCCESS")
+    (number,) = task_queries.closed(connection, closed=[member])
+    assert task_queries.to_judge(connection, [number]) == [number]
 
 
 def test_only_the_first_start_is_light(connection: Connection, chord: list[str]) -> None:
@@ -295,6 +307,9 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
         begin(recorder, chord[0])
         change(recorder, *((task_id, "success") for task_id in chord))
         task_queries.closed(recorder, closed=chord, called=dict.fromkeys(chord))
+        recovery_queries.lost_with_worker(recorder, patience=1e9)
+        recovery_queries.left_behind(recorder, epoch="one")
+        recovery_queries.next_still(recorder, epoch="one", silence=1e9, unpublished=1e9)
         prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
         assert {name for name, _ in prepared} == {
             "run_task_begun",
@@ -302,6 +317,9 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
             "run_task_settled",
             "run_tasks_changed",
             "run_tasks_closed",
+            "run_tasks_lost",
+            "runs_left_behind",
+            "runs_next",
         }
         for name, parameters in prepared:
             nothing = ", ".join(["NULL"] * parameters)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from background import broker
-from background.canvas import judge, reads, recovery, service, task_queries
+from background.canvas import judge, reads, recovery, recovery_queries, service, task_queries
 from background.canvas.judge import Judgement
 from background.canvas.spec import chain, task
 from background.canvas.spec import group as group_of
@@ -38,7 +38,8 @@ def group() -> Iterator[list[str]]:
 
 
 def past(run: str, *, seconds: int) -> None:
-    """The run's last change was so long ago, the starts of its tasks longer."""
+    """The run's last change was so long ago, the starts of its tasks longer; and recovery has rested since."""
+    rested()
     with transaction() as connection:
         row = reads.number_of(connection, run)
         assert row is not None
@@ -126,6 +127,117 @@ def test_a_run_of_which_all_has_ended_is_closed_though_nobody_said_so(valkey: ob
     past(run, seconds=60)
     looked_into(run)
     assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 2)
+
+
+@pytest.fixture
+def alone(valkey: object) -> Iterator[None]:
+    """No other run has a turn, now or on the way."""
+    with transaction() as connection:
+        connection.execute(text("DELETE FROM runs"))
+    rested()
+    yield
+    with transaction() as connection:
+        connection.execute(text("DELETE FROM runs"))
+
+
+def rested() -> None:
+    """Recovery has rested from its last turn."""
+    with transaction() as connection:
+        connection.execute(text("UPDATE sweeps SET rest_until = now()"))
+
+
+def waiting(number: int, *, epoch: str | None = None) -> list[list[str]]:
+    """So many runs of a published task that waits for long; of each its id and its task's."""
+    made = [record_only(task(TaskName.ECHO, 1), epoch=epoch or broker.epoch(new=str(uuid4()))) for _ in range(number)]
+    for run, _ in made:
+        broker.note_published(run)
+        past(run, seconds=60)
+    return made
+
+
+def turn() -> list[str]:
+    """The ids of the runs that recovery looks at next."""
+    rested()
+    with transaction() as connection:
+        rows = recovery_queries.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
+    return [row["task_id"] for row in rows]
+
+
+@pytest.mark.usefixtures("alone")
+def test_all_runs_get_their_turn_a_few_at_a_time() -> None:
+    runs = [run for run, _ in waiting(recovery_queries.RUNS + 2)]
+    assert turn() == runs[:-2]
+    assert turn() == runs[-2:]
+    assert turn() == runs[:-2]
+
+
+@pytest.mark.usefixtures("alone")
+def test_large_runs_are_looked_at_one_at_a_time() -> None:
+    members = [task(TaskName.ECHO, 1)] * recovery_queries.TASKS
+    runs = [record_only(group_of(members), epoch="one")[0] for _ in range(2)]
+    for run in runs:
+        past(run, seconds=60)
+    assert [turn(), turn(), turn()] == [[runs[0]], [runs[1]], [runs[0]]]
+
+
+@pytest.mark.usefixtures("alone")
+def test_recovery_rests_from_what_it_has_looked_at() -> None:
+    ((run, _),) = waiting(1)
+    assert turn() == [run]
+    with transaction() as connection:
+        assert recovery_queries.next_still(connection, epoch="", silence=1e9, unpublished=1e9) == []
+
+
+@pytest.mark.usefixtures("alone")
+def test_runs_that_only_wait_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = waiting(3)
+    celery_app.backend.store_result(runs[1][1], 7, "SUCCESS")
+    looked: list[int] = []
+    look_into = recovery._look_into
+
+    def note(run_id: int, *, epoch: str) -> None:
+        looked.append(run_id)
+        look_into(run_id, epoch=epoch)
+
+    monkeypatch.setattr(recovery, "_look_into", note)
+    recovery.sweep()
+    assert len(looked) == 1
+    assert [look(run)[0] for run, _ in runs] == ["PENDING", "SUCCESS", "PENDING"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_while_nothing_waits_the_broker_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "broker", None)
+    recovery.sweep()
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_another_broker_took_is_lost_whoevers_turn_it_is() -> None:
+    members = [task(TaskName.ECHO, 1), task(TaskName.ECHO, 2)]
+    run = record_only(group_of(members), epoch="another")[0]
+    past(run, seconds=6)
+    with transaction() as connection:
+        connection.execute(text("UPDATE sweeps SET rest_until = now() + interval '1 hour'"))
+    recovery.sweep()
+    assert look(run) == ("FAILURE", [("FAILURE", None, "Lost")] * 2)
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_nobody_published_is_lost() -> None:
+    (run, _), (other, _) = waiting(2)
+    broker._client().delete(f"{broker.PUBLISHED_KEY}.{run}")
+    recovery.sweep()
+    assert look(run) == ("FAILURE", [("FAILURE", None, "Lost")])
+    assert look(other)[0] == "PENDING"
+
+
+@pytest.mark.usefixtures("alone")
+def test_one_worker_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(1, epoch="another")
+    with transaction() as connection:
+        assert recovery_queries.try_sweep_lock(connection)
+        monkeypatch.setattr(recovery, "broker", None)
+        recovery.sweep()
 
 
 def looked_into(run: str) -> None:

@@ -28,17 +28,83 @@ class Written:
         return [task_id for written in self.batches for task_id in written]
 
 
-def test_the_changes_of_a_moment_are_written_together() -> None:
-    written = Written()
+class Slow(Written):
+    """A writer that is held up in its first write until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+
+    def __call__(self, changes: Sequence[Change]) -> None:
+        super().__call__(changes)
+        self.begun.set()
+        assert self.let_go.wait(30)
+
+
+def test_an_end_is_written_at_once_and_what_comes_meanwhile_together() -> None:
+    written = Slow()
     gathered = Batch(written)
     ids = [str(number) for number in range(100)]
-    for task_id in ids[:50]:
+    gathered.add(ids[0], "success", result="1")
+    assert written.begun.wait(30)
+    for task_id in ids[1:]:
         gathered.add(task_id, "success", result="1")
-    wait_for(lambda: written.ids == ids[:50], what="the first ones")
-    assert len(written.batches) < 50
-    for task_id in ids[50:]:
-        gathered.add(task_id, "success", result="1")
+    written.let_go.set()
     wait_for(lambda: written.ids == ids, what="the others")
+    assert written.batches == [ids[:1], ids[1:]]
+
+
+def test_a_start_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", 3600)
+    written = Written()
+    gathered = Batch(written)
+    gathered.add("one", "started", result="1", can_wait=True)
+    gathered.add("one", "success", result="1")
+    wait_for(lambda: written.ids, what="the end")
+    assert written.batches == [["one", "one"]]
+
+
+def test_ends_that_follow_a_write_closely_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow a machine is: closely is what is short beside the write itself."""
+    monkeypatch.setattr(batch, "REST", 1e9)
+    gathering, let_go = threading.Event(), threading.Event()
+
+    class Held(Batch):
+        def _gather(self, _: float) -> None:
+            gathering.set()
+            assert let_go.wait(30)
+
+    written = Written()
+    gathered = Held(written)
+    gathered.add("first", "success", result="1")
+    wait_for(lambda: written.ids, what="the first")
+    gathered.add("second", "success", result="1")
+    assert gathering.wait(30)
+    gathered.add("third", "success", result="1")
+    let_go.set()
+    wait_for(lambda: written.batches == [["first"], ["second", "third"]], what="the others together")
+
+
+def test_a_start_alone_is_told_as_well() -> None:
+    written = Written()
+    gathered = Batch(written)
+    gathered.add("one", "started", result="1", can_wait=True)
+    wait_for(lambda: written.ids == ["one"], what="the start")
+
+
+def test_what_something_waits_for_is_written_with_what_was_before_but_for_closings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", 3600)
+    written = Written()
+    gathered = Batch(written)
+    gathered.add("one", "closed", result="1", can_wait=True)
+    gathered.add("two", "started", result="1", can_wait=True)
+    gathered.write("two", "success", result="1")
+    assert written.batches == [["two", "two"]]
+    gathered.flush()
+    assert written.batches == [["two", "two"], ["one"]]
 
 
 def test_many_threads_add() -> None:
@@ -60,14 +126,13 @@ def test_many_threads_add() -> None:
 
 
 def test_a_forked_child_leaves_its_parents_to_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "GATHER_SECONDS", 3600)
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", 3600)
     written = Written()
     gathered = Batch(written)
-    gathered.add("the parent's", "success", result="1")
+    gathered.add("the parent's", "started", result="1", can_wait=True)
     child = os.fork()
     if child == 0:
         try:
-            monkeypatch.setattr(batch, "GATHER_SECONDS", 0.01)
             gathered.add("the child's", "success", result="1")
             wait_for(lambda: written.ids, what="its own thread")
         finally:
