@@ -393,7 +393,7 @@ def lock_requirements(more: List[str]) -> int:
         failed = call(*uv, *everywhere, *more, *SOURCES[: index + 1], *constraint, "-o", lock)
         if failed:
             return failed
-    return call(*uv, *everywhere, *more, f"{PEERS}.txt", "-o", f"{PEERS}.lock")
+    return call(*uv, *everywhere, *more, f"{PEERS}.txt", "-c", DEV, "-o", f"{PEERS}.lock")
 
 
 COMMANDS = {

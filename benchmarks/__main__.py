@@ -11,8 +11,12 @@ CLAIMS = ("recording", "streams", "page", "layout", "retention", "hostile")
 QUESTIONS = {
     "drain": "jobs/s and what a job costs, beside peers (5 min)",
     "latency": "one job at a time, beside peers (5 min)",
+    "submit": "requests that submit jobs, beside the least an endpoint can do (3 min)",
+    "idle": "what workers cost that have nothing to do (6 min)",
+    "start": "run.py demo, not the first time (2 min)",
 }
-PEERS = ("drain", "latency")
+PEERS = ("drain", "latency", "submit")
+"""Those that need .venv-bench."""
 NOT_QUICK = ()
 
 
@@ -20,6 +24,7 @@ def main() -> None:
     """Start servers of our own, then run what was asked for."""
     arguments = _parser().parse_args()
     names = [each for name in arguments.names for each in (PEERS if name == "peers" else [name])]
+    names = names or [*CLAIMS, *(each for each in QUESTIONS if each not in NOT_QUICK)]
     if unknown := set(names) - {*CLAIMS, *QUESTIONS}:
         _parser().error(f"there is no benchmark {', '.join(unknown)}")
     with throwaway_servers() as scratch:
@@ -29,12 +34,12 @@ def main() -> None:
         from benchmarks.options import Options
 
         chosen = [BY_NAME[name] for name in arguments.only.split(",")] if arguments.only else list(BY_NAME.values())
-        if {*names} & {*PEERS} and any(each.is_peer for each in chosen) and not install_peers():
+        if {*names} & {*PEERS} and not install_peers():
             print("The peers are left out: .venv-bench could not be made, which needs the network the first time.")
             chosen = [each for each in chosen if not each.is_peer]
         options = Options(arguments.rounds, arguments.seconds, chosen, scratch)
         tables = []
-        for name in names or [*CLAIMS, *(each for each in QUESTIONS if each not in NOT_QUICK)]:
+        for name in names:
             module = import_module(f"benchmarks.{name}")
             if name in CLAIMS:
                 module.main(scratch)

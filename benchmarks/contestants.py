@@ -58,6 +58,8 @@ class Contestant(NamedTuple):
                 found.append(Process(self.worker(number), log=scratch / f"{self.name}-{number}.log"))
                 stack.callback(found[-1].stop, seconds=5)
             yield found
+            for each in found:  # all at once, before each is waited for
+                each.popen.terminate()
 
 
 class Submitter:
@@ -124,6 +126,8 @@ CONTESTANTS = (
         "pgqueuer",
         "SELECT count(*) FROM pgqueuer_log WHERE status = 'successful' AND entrypoint = 'third'",
     ),
+    Contestant("absurd", "absurd", "SELECT count(*) FROM absurd.t_default WHERE state = 'completed'"),
+    Contestant("dbos", "dbos", "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'"),
 )
 BY_NAME = {each.name: each for each in CONTESTANTS}
 

@@ -103,11 +103,12 @@ class Database:
         assert row is not None
         return row[0]
 
-    def commits(self) -> int:
-        """How many transactions others have committed. A session reports its own with some delay, or as it ends."""
+    def transactions_ended(self) -> int:
+        """How many transactions others have ended; a session that is busy tells once a second."""
         self.run("SELECT pg_stat_force_next_flush()")
         asked = self._asked
-        return int(self.value("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")) - asked
+        ended = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        return int(self.value(ended)) - asked
 
     def transactions(self) -> int:
         """How many transactions have ever written something."""
@@ -135,6 +136,11 @@ def cpu_of(process: psutil.Process) -> float:
         with contextlib.suppress(psutil.NoSuchProcess):
             total += sum(child.cpu_times()[:2])
     return total
+
+
+def memory_of(process: psutil.Process) -> float:
+    """Megabytes that a process and its children have to themselves."""
+    return sum(float(each.memory_full_info().uss) for each in (process, *process.children())) / 1e6
 
 
 def postgres_cpu() -> float:
