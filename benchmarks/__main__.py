@@ -14,10 +14,12 @@ QUESTIONS = {
     "submit": "requests that submit jobs, beside the least an endpoint can do (3 min)",
     "idle": "what workers cost that have nothing to do (6 min)",
     "start": "run.py demo, not the first time (2 min)",
+    "growth": "what a million jobs cost beside a thousand (20 min)",
+    "backlog": "what a long queue costs, and whether workers grow (30 min)",
 }
 PEERS = ("drain", "latency", "submit")
 """Those that need .venv-bench."""
-NOT_QUICK = ()
+NOT_QUICK = ("growth", "backlog")
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Who is measured: this project, the usual design, a bare loop, and peers, which get an environment of their own."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +62,18 @@ class Contestant(NamedTuple):
             yield found
             for each in found:  # all at once, before each is waited for
                 each.popen.terminate()
+
+
+@contextmanager
+def standing_still(workers: list[Process]) -> Iterator[None]:
+    """Within this block these workers are stopped, with all their children."""
+    for each in workers:
+        os.killpg(each.popen.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in workers:
+            os.killpg(each.popen.pid, signal.SIGCONT)
 
 
 class Submitter:

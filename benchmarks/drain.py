@@ -1,12 +1,10 @@
 """How fast waiting jobs are worked off, beside peers, and what each job costs."""
 
-import os
-import signal
 import time
 
 import psutil
 
-from benchmarks.contestants import Contestant, Submitter
+from benchmarks.contestants import Contestant, Submitter, standing_still
 from benchmarks.measure import Database, Table, cpu_of, postgres_cpu
 from benchmarks.options import Options
 
@@ -44,12 +42,9 @@ def drain(contestant: Contestant, options: Options) -> dict[str, float]:
         wait_until(database, contestant.done, FIRST_JOBS + TRIAL_JOBS)
         number = max(TRIAL_JOBS, int(options.seconds * TRIAL_JOBS / (time.perf_counter() - began)))
         database.run("ANALYZE")
-        for process in processes:
-            os.killpg(process.pid, signal.SIGSTOP)
-        submitter.submit(number)
-        before = reading()
-        for process in processes:
-            os.killpg(process.pid, signal.SIGCONT)
+        with standing_still(workers):
+            submitter.submit(number)
+            before = reading()
         wait_until(database, contestant.done, FIRST_JOBS + TRIAL_JOBS + number)
         seconds, worker, server, wal, commits = (
             (now - then) / number for now, then in zip(reading(), before, strict=True)

@@ -94,14 +94,16 @@ class Database:
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
 
-    def value(self, statement: str) -> Any:
-        """The one value that a statement gives."""
+    def row(self, statement: str) -> Any:
+        """The first row that a statement gives."""
         self._asked += 1
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
-            row = cursor.fetchone()
-        assert row is not None
-        return row[0]
+            return cursor.fetchone()
+
+    def value(self, statement: str) -> Any:
+        """The one value that a statement gives."""
+        return self.row(statement)[0]
 
     def transactions_ended(self) -> int:
         """How many transactions others have ended; a session that is busy tells once a second."""
