@@ -412,7 +412,11 @@ COMMANDS = {
     "setup": Command("only make .venv with what demo and up need", LOCAL, lambda _: 0, takes_arguments=False),
     "test": Command("the whole test suite; arguments go to pytest; --celery 5.7.0: canvases under it", DEV, test),
     "lint": Command("ruff and the type check", DEV, lambda _: lint(), takes_arguments=False),
-    "bench": Command("the benchmarks", DEV, lambda more: become_module("benchmarks", more)),
+    "bench": Command(
+        "the benchmarks; --help names them, and those that take long",
+        DEV,
+        lambda more: become_module("benchmarks", more),
+    ),
     "chaos": Command("the long fault run", DEV, lambda more: become_module("tests.acceptance.chaos", more)),
     "fuzz": Command("generated requests", DEV, lambda more: become_module("tests.acceptance.fuzz", more)),
     "audit": Command(

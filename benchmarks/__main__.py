@@ -9,10 +9,10 @@ from tests.throwaway import throwaway_servers
 CLAIMS = ("recording", "streams", "page", "layout", "retention", "hostile")
 """What is claimed of one part; each prints its own lines."""
 QUESTIONS = {
-    "drain": "jobs/s and what a job costs, beside peers (5 min)",
-    "latency": "one job at a time, beside peers (5 min)",
+    "drain": "jobs/s and what a job costs, beside peers (10 min)",
+    "latency": "one job at a time, beside peers (10 min)",
     "submit": "requests that submit jobs, beside the least an endpoint can do (3 min)",
-    "idle": "what workers cost that have nothing to do (6 min)",
+    "idle": "what workers cost that have nothing to do (8 min)",
     "start": "run.py demo, not the first time (2 min)",
     "growth": "what a million jobs cost beside a thousand (20 min)",
     "backlog": "what a long queue costs, and whether workers grow (30 min)",
@@ -35,7 +35,10 @@ def main() -> None:
         from benchmarks.measure import write_json
         from benchmarks.options import Options
 
-        chosen = [BY_NAME[name] for name in arguments.only.split(",")] if arguments.only else list(BY_NAME.values())
+        asked = arguments.only.split(",") if arguments.only else [*BY_NAME]
+        if unknown := {*asked} - {*BY_NAME}:
+            _parser().error(f"there is no contestant {', '.join(unknown)}; there are {', '.join(BY_NAME)}")
+        chosen = [BY_NAME[name] for name in asked]
         if {*names} & {*PEERS} and not install_peers():
             print("The peers are left out: .venv-bench could not be made, which needs the network the first time.")
             chosen = [each for each in chosen if not each.is_peer]
@@ -56,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run.py bench",
         description=__doc__,
-        epilog=f"what there is:\n{names}\n  {', '.join(CLAIMS)}: see docs/performance.md",
+        epilog=f"what there is:\n{names}\n  {', '.join(CLAIMS)}: one claim each (1 to 6 min)\n\n"
+        f"Without a name: all but {' and '.join(NOT_QUICK)}. docs/performance.md says what is measured.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME")

@@ -1,6 +1,7 @@
 """Who is measured: this project, the usual design, a bare loop, and peers, which get an environment of their own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +12,12 @@ from typing import NamedTuple
 
 import redis
 
+from benchmarks.measure import LOCK
 from benchmarks.peers import servers
 from tests.support import ROOT, Process
 
 VENV = ROOT / ".venv-bench"
 VENV_PYTHON = VENV / "bin" / "python"
-LOCK = ROOT / "benchmarks" / "requirements-peers.lock"
 
 
 class Contestant(NamedTuple):
@@ -147,7 +148,7 @@ BY_NAME = {each.name: each for each in CONTESTANTS}
 
 
 def install_peers() -> bool:
-    """Bring `.venv-bench` to what its lock says; gives whether it is."""
+    """Bring `.venv-bench` to what its lock says; gives whether it is there then."""
     uv = [sys.executable, "-m", "uv", "--quiet"]
     exactly = ["--require-hashes", "--only-binary", ":all:", "--python", str(VENV_PYTHON), str(LOCK)]
     try:
@@ -155,5 +156,6 @@ def install_peers() -> bool:
             subprocess.run([*uv, "venv", "--python", sys.executable, str(VENV)], check=True)
         subprocess.run([*uv, "pip", "sync", *exactly], check=True)
     except subprocess.CalledProcessError:
+        shutil.rmtree(VENV, ignore_errors=True)
         return False
     return True

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 from collections import defaultdict
@@ -15,6 +16,8 @@ import psutil
 import psycopg2
 
 from benchmarks.peers import servers
+
+LOCK = Path(__file__).parent / "requirements-peers.lock"
 
 
 class Table:
@@ -73,6 +76,7 @@ def machine() -> dict[str, str]:
         "postgresql": str(postgres),
         "commit": commit.stdout.strip(),
         **{name: version(name) for name in packages},
+        **dict(re.findall(r"^(absurd-sdk|dbos|pgqueuer|procrastinate)==(\S+)", LOCK.read_text(), re.MULTILINE)),
     }
 
 
