@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import psycopg2
 
+from background.database import time_limit
 from benchmarks.peers import servers
 
 LOCK = Path(__file__).parent / "requirements-peers.lock"
@@ -93,15 +94,15 @@ class Database:
         self._connection.close()
 
     def run(self, statement: str) -> None:
-        """Only run it."""
+        """Only run it, however long it takes."""
         self._asked += 1
-        with self._connection.cursor() as cursor:
+        with time_limit(3600), self._connection.cursor() as cursor:
             cursor.execute(statement)
 
     def row(self, statement: str) -> Any:
         """The first row that a statement gives."""
         self._asked += 1
-        with self._connection.cursor() as cursor:
+        with time_limit(60), self._connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchone()
 
