@@ -1,14 +1,14 @@
 """Where the servers of a benchmark are, as everybody's URLs have it."""
 
-from os import environ as _environ
+import os
 
 
 def postgres(driver: str = "postgresql") -> str:
     """The URL of the database."""
-    login = f"{_environ['POSTGRES_USER']}:{_environ['POSTGRES_PASSWORD']}"
-    return f"{driver}://{login}@127.0.0.1:{_environ['POSTGRES_PORT']}/{_environ['POSTGRES_DB']}"
+    login = f"{os.environ['POSTGRES_USER']}:{os.environ['POSTGRES_PASSWORD']}"
+    return f"{driver}://{login}@127.0.0.1:{os.environ['POSTGRES_PORT']}/{os.environ['POSTGRES_DB']}"
 
 
 def redis() -> str:
     """The URL of the broker."""
-    return f"redis://:{_environ['REDIS_PASSWORD']}@127.0.0.1:{_environ['REDIS_PORT']}/0"
+    return f"redis://:{os.environ['REDIS_PASSWORD']}@127.0.0.1:{os.environ['REDIS_PORT']}/0"
