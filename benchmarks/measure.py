@@ -48,9 +48,8 @@ class Table:
 def _summary(values: list[float]) -> str:
     if not values:
         return ""
-    if min(values) == max(values):
-        return _rounded(values[0])
-    return f"{_rounded(statistics.median(values))} ({_rounded(min(values))} to {_rounded(max(values))})"
+    least, middle, most = map(_rounded, (min(values), statistics.median(values), max(values)))
+    return middle if least == most else f"{middle} ({least} to {most})"
 
 
 def _rounded(value: float) -> str:
