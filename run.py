@@ -48,6 +48,8 @@ CANVAS_TESTS = [
 # Each holds all of the one before, at the same versions.
 APP, LOCAL, DEV = LOCKS = ["requirements.lock", "requirements-local.lock", "requirements-dev.lock"]
 SOURCES = ["requirements.txt", "requirements-local.txt", "requirements-dev.txt"]
+# What benchmarks run beside this project, installed by themselves in an environment apart.
+PEERS = "benchmarks/requirements-peers"
 # Read by sh, then by the project's Python: an interpreter's path may be too long, or hold a space, for the first line.
 COMMAND = """#!/bin/sh
 '''exec' {python} "$0" "$@"
@@ -391,7 +393,7 @@ def lock_requirements(more: List[str]) -> int:
         failed = call(*uv, *everywhere, *more, *SOURCES[: index + 1], *constraint, "-o", lock)
         if failed:
             return failed
-    return 0
+    return call(*uv, *everywhere, *more, f"{PEERS}.txt", "-c", DEV, "-o", f"{PEERS}.lock")
 
 
 COMMANDS = {
@@ -410,7 +412,11 @@ COMMANDS = {
     "setup": Command("only make .venv with what demo and up need", LOCAL, lambda _: 0, takes_arguments=False),
     "test": Command("the whole test suite; arguments go to pytest; --celery 5.7.0: canvases under it", DEV, test),
     "lint": Command("ruff and the type check", DEV, lambda _: lint(), takes_arguments=False),
-    "bench": Command("the benchmarks", DEV, lambda more: become_module("benchmarks", more)),
+    "bench": Command(
+        "the benchmarks; --help names them, and those that take long",
+        DEV,
+        lambda more: become_module("benchmarks", more),
+    ),
     "chaos": Command("the long fault run", DEV, lambda more: become_module("tests.acceptance.chaos", more)),
     "fuzz": Command("generated requests", DEV, lambda more: become_module("tests.acceptance.fuzz", more)),
     "audit": Command(

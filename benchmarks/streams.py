@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 from sqlalchemy import text
 
 from background import database
 from background.jobs import service
 from background.jobs.schemas import JobRequest
+from benchmarks.measure import cpu_of, process_at
 from tests.support import running_api
 
 STREAMS = 500
@@ -117,22 +116,3 @@ def throw_away(streams: list[socket.socket], done: threading.Event) -> None:
         while not done.is_set():
             for key, _ in selector.select(0.5):
                 key.fileobj.recv(65536)  # type: ignore[union-attr]
-
-
-def process_at(port: int) -> psutil.Process:
-    """The process that listens on this port of 127.0.0.1."""
-    for connection in psutil.net_connections("tcp4"):
-        address: Any = connection.laddr
-        if connection.status == psutil.CONN_LISTEN and address.port == port and connection.pid:
-            return psutil.Process(connection.pid)
-    raise LookupError(port)
-
-
-def cpu_of(process: psutil.Process) -> float:
-    """CPU seconds of a process with its children, those that have ended included."""
-    times = process.cpu_times()
-    total: float = times.user + times.system + times.children_user + times.children_system
-    for child in process.children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += sum(child.cpu_times()[:2])
-    return total
