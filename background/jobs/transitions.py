@@ -25,7 +25,7 @@ WAITS = "status = 'PENDING' AND turned_away IS NULL AND run_at <= now()"
 """Whether a job waits for any worker. It is worded as `ix_jobs_waiting` is."""
 
 _MORE = f"""
-    CASE WHEN :peek THEN EXISTS (SELECT FROM jobs WHERE {WAITS} AND id <> ALL (ARRAY(SELECT id FROM picked))) END
+    CASE WHEN :peek THEN EXISTS (SELECT FROM jobs WHERE {WAITS} AND id <> ALL (ARRAY({{picked}}))) END
 """
 
 # Ends steps, begins the next ones that are not COMPLETED or ends their jobs, and claims due jobs, all at once: each
@@ -36,8 +36,8 @@ _MORE = f"""
 # What is claimed is locked first, and who finds it locked takes the next. A token is the claimer's own, and no two jobs
 # are claimed with one (`ix_jobs_claim_token`): see `held`. `begun` is empty when a step was completed under this
 # statement's snapshot.
-_WORK = """
-WITH ended AS (
+_ENDS = """
+ended AS (
     SELECT * FROM unnest(CAST(:job_ids AS bigint[]), CAST(:attempts AS int[]), CAST(:steps AS smallint[]),
                          CAST(:outputs AS text[])) AS ended(job_id, attempt, step, output)
 ), next AS (
@@ -70,7 +70,10 @@ WITH ended AS (
     SET status = 'COMPLETED', message = 'Step ' || step_number || ' completed successfully', progress = 1,
         output = CAST(own.output AS jsonb), error = NULL, completed_at = now()
     FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = ended_step
-), wanted AS (
+)
+"""
+_CLAIMS = """
+wanted AS (
     SELECT * FROM unnest(CAST(CAST(:tokens AS text[]) AS uuid[]), CAST(:wake_ups AS text[]))
         WITH ORDINALITY AS wanted(token, wake_up, place)
 ), picked AS (
@@ -95,29 +98,40 @@ WITH ended AS (
     SET turned_away = coalesce(turned_away, jsonb_build_object('refused_by', '{{}}'::text[])), sent_to = NULL
     FROM candidate WHERE jobs.id = candidate.id AND NOT here AND status = 'PENDING'
     RETURNING jobs.id
-), step AS (
+)
+"""
+_WRITES = """
+step AS (
     INSERT INTO job_steps (job_id, step_number, name, status, message, attempt)
     SELECT id, current_step, step_names[current_step], 'IN_PROGRESS', 'Processing step ' || current_step, attempt
-    FROM (SELECT id, current_step, step_names, attempt FROM own WHERE status = 'IN_PROGRESS'
-          UNION ALL SELECT id, current_step, step_names, attempt FROM claimed) AS begins
+    FROM ({begun}) AS begins
     ON CONFLICT (job_id, step_number) DO UPDATE
     SET status = excluded.status, message = excluded.message, attempt = excluded.attempt, progress = 0,
         output = NULL, error = NULL, started_at = now(), completed_at = NULL
     WHERE job_steps.status <> 'COMPLETED'
     RETURNING job_id, failures
 ), event AS (
-    INSERT INTO job_events (job_id, number, kind, step, attempt, worker)
-    SELECT id, event_count,
-           CASE status WHEN 'COMPLETED' THEN 'completed' WHEN 'CANCELLED' THEN 'cancelled' ELSE 'step_completed' END,
-           ended_step, attempt, worker
-    FROM own
-    UNION ALL SELECT id, event_count, 'started', current_step, attempt, worker FROM claimed
+    INSERT INTO job_events (job_id, number, kind, step, attempt, worker) {told}
 )
-SELECT 'ended' AS what, own.id, status, current_step, step.failures AS step_failures,
-    least(step_timeouts[current_step], :time_limit) AS step_seconds, NULL::text AS token, NULL AS pipeline,
+"""
+_BEGUN = "SELECT id, current_step, step_names, attempt FROM {source} WHERE status = 'IN_PROGRESS'"
+_TOLD_END = """
+    SELECT id, event_count,
+        CASE status WHEN 'COMPLETED' THEN 'completed' WHEN 'CANCELLED' THEN 'cancelled' ELSE 'step_completed' END,
+        ended_step, attempt, worker
+    FROM own
+"""
+_TOLD_CLAIM = "SELECT id, event_count, 'started', current_step, attempt, worker FROM claimed"
+_ANSWER = """
+SELECT NULL::text AS what, NULL::bigint AS id, NULL::text AS status, NULL::smallint AS current_step,
+    NULL::int AS step_failures, NULL::float8 AS step_seconds, NULL::text AS token, NULL::text AS pipeline,
     NULL::jsonb AS params, NULL::int AS attempt, NULL::int AS failures, NULL::int AS max_attempts,
-    NULL::text[] AS step_names, NULL::jsonb AS step_keys, NULL::jsonb AS outputs,
-    NULL::int AS seen, {more} AS more
+    NULL::text[] AS step_names, NULL::jsonb AS step_keys, NULL::jsonb AS outputs, NULL::int AS seen,
+    NULL::boolean AS more WHERE false
+"""
+_ENDED = """
+SELECT 'ended', own.id, status, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {more}
 FROM own LEFT JOIN step ON job_id = own.id
 UNION ALL
 SELECT 'ended', jobs.id, jobs.status, jobs.current_step, job_steps.failures,
@@ -125,7 +139,8 @@ SELECT 'ended', jobs.id, jobs.status, jobs.current_step, job_steps.failures,
 FROM ended JOIN jobs ON jobs.id = ended.job_id AND jobs.attempt = ended.attempt
     LEFT JOIN job_steps ON job_steps.job_id = jobs.id AND job_steps.step_number = jobs.current_step
 WHERE jobs.id <> ALL (ARRAY(SELECT id FROM own))
-UNION ALL
+"""
+_CLAIMED = """
 SELECT 'claimed', claimed.id, NULL, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
     claim_token::text, pipeline, params, attempt, claimed.failures, max_attempts, step_names, step_keys,
     {outputs}, NULL, {more}
@@ -157,22 +172,35 @@ _PICKED_SEEN = """
 """
 
 
-def _work(name: str, picked: str, *, trusted: str) -> Prepared:
-    parts = {
-        "has_following": HAS_STEP.format(step="following"),
-        "has_first": HAS_STEP.format(step="first"),
-        "is_completed": IS_COMPLETED,
-        "first_step": FIRST_STEP,
-        "picked": picked,
-        "trusted": trusted,
-        "outputs": _OUTPUTS.format(job_id="claimed.id"),
-        "more": _MORE,
-    }
-    return Prepared(name, _WORK.format(**parts))
+def _work(name: str, *, ends: bool, picked: str | None = None, trusted: str = "true") -> Prepared:
+    """The statement, or that half of it which is asked for: what it has no use for costs as well."""
+    claims = picked is not None
+    parts = [_ENDS] * ends + [_CLAIMS] * claims + [_WRITES]
+    begun = [_BEGUN.format(source="own")] * ends + [_BEGUN.format(source="claimed")] * claims
+    answers = [_ANSWER] + [_ENDED] * ends + [_CLAIMED] * claims
+    sql = f"WITH {','.join(parts)} {' UNION ALL '.join(answers)}"
+    return Prepared(
+        name,
+        sql.format(
+            has_following=HAS_STEP.format(step="following"),
+            has_first=HAS_STEP.format(step="first"),
+            is_completed=IS_COMPLETED,
+            first_step=FIRST_STEP,
+            picked=picked,
+            trusted=trusted,
+            begun=" UNION ALL ".join(begun),
+            told=" UNION ALL ".join([_TOLD_END] * ends + [_TOLD_CLAIM] * claims),
+            outputs=_OUTPUTS.format(job_id="claimed.id"),
+            more=_MORE.format(picked="SELECT id FROM picked" if claims else "SELECT 0"),
+        ),
+    )
 
 
-_WORK_OF_ANY = _work("job_work", _PICKED_OF_ANY, trusted="pipeline = ANY (CAST(:trusted AS text[]))")
-_CLAIM_SEEN = _work("job_claim_seen", _PICKED_SEEN, trusted="true")
+_TRUSTED = "pipeline = ANY (CAST(:trusted AS text[]))"
+_END = _work("job_end", ends=True)
+_CLAIM = _work("job_claim", ends=False, picked=_PICKED_OF_ANY, trusted=_TRUSTED)
+_END_AND_CLAIM = _work("job_end_and_claim", ends=True, picked=_PICKED_OF_ANY, trusted=_TRUSTED)
+_CLAIM_SEEN = _work("job_claim_seen", ends=False, picked=_PICKED_SEEN)
 
 _HELD = Prepared(
     "job_held",
@@ -387,7 +415,9 @@ def work(
     if claims and claims[0].seen:
         job_id, events = claims[0].seen
         return _CLAIM_SEEN(connection, {**values, "seen": job_id, "events": events})
-    return _WORK_OF_ANY(connection, values)
+    if not claims:
+        return _END(connection, values)
+    return (_END_AND_CLAIM if ends else _CLAIM)(connection, values)
 
 
 def held(connection: Connection, tokens: Sequence[str], *, time_limit: float) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from tests.acceptance.test_durability import kinds
 from tests.acceptance.test_jobs import ended, submit
 from tests.support import wait_for
 
-CLAIM = b"EXECUTE job_work ('{}'"
-FINISH = b"EXECUTE job_work (ARRAY["
+CLAIM = b"EXECUTE job_claim_seen "
+FINISH = b"EXECUTE job_end "
+FINISH_AND_CLAIM = b"EXECUTE job_end_and_claim "
 LOOK = b"EXECUTE recovery_pass"
 
 
@@ -37,7 +38,7 @@ def test_a_job_whose_commit_is_lost_was_not_accepted_and_nobody_is_woken_for_it(
 
 
 @pytest.mark.parametrize("fate", [Fate.LOSE, Fate.LOSE_ANSWER])
-@pytest.mark.parametrize("statement", [CLAIM, FINISH])
+@pytest.mark.parametrize("statement", [CLAIM, FINISH, FINISH_AND_CLAIM])
 def test_a_statement_that_is_lost_or_not_answered_is_asked_again(stack: Stack, statement: bytes, fate: Fate) -> None:
     client = stack.add_api()
     (worker,) = stack.add_workers("solo")
