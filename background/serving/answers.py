@@ -47,8 +47,6 @@ class Answers:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if {b"transfer-encoding", b"content-length"} <= {name for name, _ in scope["headers"]}:
-                    headers["Connection"] = "close"  # RFC 9112, 6.1: a proxy may have read another length
                 if message["status"] >= HTTPStatus.BAD_REQUEST and headers.get("content-type", "").startswith(PLAIN):
                     body = _as_problem(message["status"], headers, body=body)
             await send(message)
