@@ -34,7 +34,6 @@ BACKLOG = 128
 SPARE_DESCRIPTORS = 256
 """For databases, files and children, beside those that `BACKLOG` may take."""
 MOST_DESCRIPTORS = 65_536
-CROWD = 200
 TRIM_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 60.0
@@ -48,7 +47,6 @@ class Watch:
         self._connections: dict[Any, Connection] = {}
         self._closed = 0
         self._told = -TELL_SECONDS
-        self._peak = 0
         self._trimmed_at = time.monotonic()
 
     def came(self, protocol: Any) -> None:
@@ -72,7 +70,6 @@ class Watch:
                     self._close(each)
             self._make_room()
             self._tell()
-            self._peak = max(self._peak, len(self._connections))
             await self._give_back_memory()
 
     def _make_room(self) -> None:
@@ -84,10 +81,7 @@ class Watch:
             self._close(each)
 
     async def _give_back_memory(self) -> None:
-        """Python and the C library would keep what a crowd, or something large, took."""
-        if self._peak >= CROWD and len(self._connections) < self._peak / 4:
-            self._peak = 0
-            gc.collect()
+        """The C library would keep what a crowd, or something large, took."""
         if time.monotonic() - self._trimmed_at >= TRIM_SECONDS:
             self._trimmed_at = time.monotonic()
             await asyncio.to_thread(_trim)
