@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from fastapi.sse import KEEPALIVE_COMMENT
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -50,6 +51,7 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b""})
 
     async def _end_with_client(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        with contextlib.suppress(HTTPException):  # it promised a body that does not come
+            while (await receive())["type"] != "http.disconnect":
+                pass
         self._subscription.end()
