@@ -120,6 +120,7 @@ def sent(client: httpx.Client, *parts: bytes) -> bytes:
         b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
         ASKED + b"X: a\r\n b\r\n\r\n",
         ASKED + b"X : a\r\n\r\n",
+        ASKED + b"X: a\x1b[2J\r\n\r\n",
         ADD + b"Content-Length: -5\r\n\r\n",
         ADD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
         ADD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
