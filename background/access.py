@@ -11,11 +11,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette._utils import get_route_path
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from background import log_context
 from background.api_keys import ApiKey, digest_of
+from background.headers import header
 from background.problems import problem, responses
 from background.requests import refuse
 from background.serving.options import option
@@ -71,9 +71,8 @@ class RequireKey:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed, answer the rest with a problem."""
         refusal = None
-        path = get_route_path(scope) if scope["type"] == "http" else PUBLIC_PATHS[0]
-        if self.keys.known and not is_public(path):
-            key = self._find(_given(Headers(scope=scope)))
+        if self.keys.known and scope["type"] == "http" and not is_public(path := get_route_path(scope)):
+            key = self._find(_given(scope))
             if key is not None:
                 log_context.bind(actor=key.name)
             if key is None:
@@ -103,10 +102,10 @@ def is_public(path: str) -> bool:
     return path in PUBLIC_PATHS or path == PAGE or path.startswith(f"{PAGE}/")
 
 
-def _given(headers: Headers) -> bytes:
-    key = headers.get("x-api-key")
-    if key is None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
+def _given(scope: Scope) -> bytes:
+    key = header(scope, b"x-api-key")
+    if not key:
+        scheme, _, token = header(scope, b"authorization").partition(" ")
         key = token.strip() if scheme.lower() == "bearer" else ""
     return key.encode("latin-1")
 

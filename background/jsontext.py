@@ -6,7 +6,8 @@ from typing import Any
 
 # PostgreSQL's jsonb has no NUL character; json.dumps writes it as an escape whose backslash is not itself escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
+# Without one of these JSON text holds no NUL, no half of a surrogate pair, and no number that is read as infinite.
+_DOUBTFUL = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]|NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested in what a client sends or is sent."""
@@ -51,6 +52,12 @@ def dumps(value: Any) -> str:
     if _NUL.search(text):
         raise ValueError("It contains a NUL character, which cannot be stored.")
     return text
+
+
+def require_storable(value: Any, text: str) -> None:
+    """Refuse what `dumps` would of a value that was read from `text`, which is asked only where that gives reason."""
+    if _DOUBTFUL.search(text):
+        dumps(value)
 
 
 def clean_text(text: str) -> str:

@@ -102,7 +102,7 @@ def problem(
     return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
+async def _expected(_: Request, error: PlaygroundError) -> JSONResponse:
     status = STATUS_OF[type(error)]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         logger.warning("503: %s (%r)", error, error.__cause__)
@@ -136,7 +136,7 @@ def _place(loc: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
     return tuple(found)
 
 
-def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     found = [
         FieldError(_place(each["loc"], error.body), each["msg"], each["type"], plain(each.get("ctx")))
         for each in error.errors()
@@ -145,7 +145,7 @@ def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Not valid: {fields}.", code=Invalid.code, errors=found[:100])
 
 
-def _http(request: Request, error: HTTPException) -> JSONResponse:
+async def _http(request: Request, error: HTTPException) -> JSONResponse:
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_of(request)):
         headers["Allow"] = ", ".join(methods)
@@ -166,7 +166,7 @@ def _methods_of(request: Request) -> list[str]:
     return [*found, "HEAD"] if "GET" in found else found
 
 
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     detail = "Something failed here; the log has the details."
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, headers=of_answer())

@@ -3,12 +3,13 @@
 import re
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from background import log_context
+from background.headers import header
 
 HEADER = "X-Request-ID"
+NAME = HEADER.lower().encode()
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -23,14 +24,14 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
+        given = header(scope, NAME)
         request_id = given if TOKEN.fullmatch(given) else str(uuid4())
         # Until the request's own task ends: what the server says of an error comes after us.
         log_context.bind(request_id=request_id)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message["headers"], (NAME, request_id.encode())]
             await send(message)
 
         await self.app(scope, receive, answer)

@@ -7,20 +7,22 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import wraps
 from http import HTTPStatus
+from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from background import jsontext
 from background.clients import client_of
 from background.errors import Invalid, TooLarge
+from background.headers import header
 from background.problems import STATUS_OF, problem
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
@@ -66,13 +68,14 @@ class StorableRequest(Request):
 def _parsed(body: bytes) -> Any:
     where = ("body",)
     try:
-        value = json.loads(body)
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        value = json.loads(text)
         if jsontext.deeper_than(jsontext.MAX_DEPTH, value):
             raise RecursionError
         if jsontext.holds_more_than(MAX_VALUES, value):
             message = f"The body holds more than {MAX_VALUES:,} values."
             raise TooLarge(message, code="body_too_many_values", limit=MAX_VALUES)
-        jsontext.dumps(value)
+        jsontext.require_storable(value, text)
     except json.JSONDecodeError as error:
         said = f"{error.msg}, at character {error.pos}"
         raise Invalid(f"The body is not JSON: {said}.", where=where, code="json_invalid", error=said) from None
@@ -89,6 +92,8 @@ class StorableJSONRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The usual handler, with a `StorableRequest`."""
+        if self.dependant.call is not None and not iscoroutinefunction(self.dependant.call):
+            self.dependant.call = _in_thread(self.dependant.call)
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -101,6 +106,16 @@ class StorableJSONRoute(APIRoute):
                 raise
 
         return handle
+
+
+def _in_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model."""
+
+    @wraps(function)
+    async def call(**values: Any) -> Any:
+        return await run_in_threadpool(function, **values)
+
+    return call
 
 
 class BodyLimit:
@@ -117,15 +132,14 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; a body that is too large or too slow ends in a problem."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not _has_body(scope):
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
         limit = MAX_JSON_BYTES
-        if headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        if header(scope, b"content-type").lower().startswith("multipart/form-data"):
             limit = self.max_upload_bytes + MULTIPART_OVERHEAD_BYTES
         detail = f"The body is larger than the {limit} bytes allowed here."
-        length = headers.get("content-length", "")
+        length = header(scope, b"content-length")
         if length.isdigit() and int(length) > limit:
             answer = problem(STATUS_OF[TooLarge], detail, code="body_too_large", values={"bytes": limit})
             await refuse(answer, receive, send)
@@ -163,6 +177,10 @@ class BodyLimit:
             self._held[client] -= total
             if not self._held[client]:
                 del self._held[client]
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
 
 async def refuse(answer: Response, receive: Receive, send: Send) -> None:

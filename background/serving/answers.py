@@ -10,13 +10,13 @@ from background.problems import problem
 
 PLAIN = "text/plain"
 
-HEADERS: Mapping[str, str] = {
-    "X-Content-Type-Options": "nosniff",
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
     # Data, not pages: nothing in them is ever run or framed.
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
 """Unless the answer brings its own."""
 SENTENCES: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The Range header asks for no range of bytes.",
@@ -44,13 +44,12 @@ class Answers:
                 return
             body = b"" if is_head else None
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if {b"transfer-encoding", b"content-length"} <= {name for name, _ in scope["headers"]}:
-                    headers["Connection"] = "close"  # RFC 9112, 6.1: a proxy may have read another length
-                if message["status"] >= HTTPStatus.BAD_REQUEST and headers.get("content-type", "").startswith(PLAIN):
-                    body = _as_problem(message["status"], headers, body=body)
+                own = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(each for each in HEADERS if each[0] not in own)]
+                if message["status"] >= HTTPStatus.BAD_REQUEST:
+                    headers = MutableHeaders(scope=message)
+                    if headers.get("content-type", "").startswith(PLAIN):
+                        body = _as_problem(message["status"], headers, body=body)
             await send(message)
             if body is not None:
                 done = True

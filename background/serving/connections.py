@@ -1,8 +1,8 @@
 """Connections that cost others something: silent ones, half-sent ones, and those whose clients do not read.
 
 uvicorn waits for the head of a request, and for a client that takes nothing, without end, and accepts until the
-process has no descriptor left. `watched` gives its servers, before they listen, a protocol that counts connections,
-and looks at all of them every second.
+process has no descriptor left. `watched` gives its servers, before they listen, a protocol whose connections are
+counted, and looked at every second.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
 import uvicorn
 
-from background.problems import problem
+from background.serving.http1 import Http1
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ BACKLOG = 128
 SPARE_DESCRIPTORS = 256
 """For databases, files and children, beside those that `BACKLOG` may take."""
 MOST_DESCRIPTORS = 65_536
-CROWD = 200
 TRIM_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 60.0
@@ -48,7 +47,6 @@ class Watch:
         self._connections: dict[Any, Connection] = {}
         self._closed = 0
         self._told = -TELL_SECONDS
-        self._peak = 0
         self._trimmed_at = time.monotonic()
 
     def came(self, protocol: Any) -> None:
@@ -72,7 +70,6 @@ class Watch:
                     self._close(each)
             self._make_room()
             self._tell()
-            self._peak = max(self._peak, len(self._connections))
             await self._give_back_memory()
 
     def _make_room(self) -> None:
@@ -84,10 +81,7 @@ class Watch:
             self._close(each)
 
     async def _give_back_memory(self) -> None:
-        """Python and the C library would keep what a crowd, or something large, took."""
-        if self._peak >= CROWD and len(self._connections) < self._peak / 4:
-            self._peak = 0
-            gc.collect()
+        """The C library would keep what a crowd, or something large, took."""
         if time.monotonic() - self._trimmed_at >= TRIM_SECONDS:
             self._trimmed_at = time.monotonic()
             await asyncio.to_thread(_trim)
@@ -110,7 +104,7 @@ class Watch:
 
 
 class Connection:
-    """What is known of one of uvicorn's protocols (h11 or httptools)."""
+    """What is known of one."""
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
@@ -151,7 +145,7 @@ async def watched() -> AsyncIterator[None]:
     watch = Watch(max(descriptors - SPARE_DESCRIPTORS - BACKLOG, descriptors // 2))
     for config in _configurations():
         config.backlog = min(config.backlog, BACKLOG)
-        config.http_protocol_class = _watched(config.http_protocol_class, watch)
+        config.http_protocol_class = partial(Watched, watch)
     look = asyncio.create_task(watch.look())
     try:
         yield
@@ -164,26 +158,23 @@ def _configurations() -> Iterable[Any]:
     return [each.config for each in gc.get_objects() if issubclass(type(each), uvicorn.Server)]
 
 
-def _watched(protocol_class: Any, watch: Watch) -> type:
-    class Watched(protocol_class):  # type: ignore[misc]
-        """The protocol that the server was going to use."""
+class Watched(Http1):
+    """A connection that tells `watch` of itself."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            transport.set_write_buffer_limits(high=BUFFER_BYTES)
-            watch.came(self)
+    def __init__(self, watch: Watch, **given: Any) -> None:
+        super().__init__(**given)
+        self._watch = watch
 
-        def send_400_response(self, msg: str) -> None:
-            answer = problem(HTTPStatus.BAD_REQUEST, msg, code="no_http", headers={"Connection": "close"})
-            head = b"".join(b"%b: %b\r\n" % each for each in answer.raw_headers)
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (head, bytes(answer.body)))
-            self.transport.close()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """It is there."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        self._watch.came(self)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            watch.went(self)
-            super().connection_lost(exc)
-
-    return Watched
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._watch.went(self)
+        super().connection_lost(exc)
 
 
 def _allow_descriptors() -> int:

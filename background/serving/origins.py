@@ -8,6 +8,7 @@ rebinding) looks like ours to the browser; its requests carry that name as `Host
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ def refusal(method: str, headers: Mapping[str, str], names: Sequence[str] | None
     return None
 
 
+@lru_cache(maxsize=16)  # every request of a client has the same one
 def _is_known(host: str, names: Sequence[str]) -> bool:
     name = (_parts(f"//{host}")[0] or "").rstrip(".")
     return any(fnmatchcase(name, each) for each in names)

@@ -4,10 +4,10 @@ import os
 import re
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from background.headers import header
 from background.serving.options import option
 
 PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -30,8 +30,8 @@ class ForwardedPrefix:
         """Pass the request on with its prefix."""
         if scope["type"] == "http":
             _check_client(scope)
-            prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-            if PREFIX.fullmatch(prefix) and len(prefix) <= MOST and self._is_trusted(scope):
+            prefix = header(scope, b"x-forwarded-prefix").rstrip("/")
+            if prefix and PREFIX.fullmatch(prefix) and len(prefix) <= MOST and self._is_trusted(scope):
                 scope = {**scope, "root_path": prefix + scope["root_path"], "path": prefix + scope["path"]}
         await self.app(scope, receive, send)
 

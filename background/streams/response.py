@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 
 from fastapi.sse import KEEPALIVE_COMMENT
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -12,14 +12,12 @@ from background.errors import Unavailable
 from background.streams.feed import Feed
 from background.streams.subscription import Subscription
 
-logger = logging.getLogger(__name__)
-
 COMMENT_SECONDS = 10.0
 """A comment goes out when nothing else did for so long, so that both sides see that the other is there."""
 
 
 class EventStream(Response):
-    """Sends what a subscription gives until it ends, its client goes, or is dropped as too slow.
+    """Sends what a subscription gives until it ends; it ends, too, when its client goes.
 
     When PostgreSQL fails while its client catches up, the stream ends, and the client asks again.
     """
@@ -34,22 +32,12 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI)
         """Send it all."""
-        tasks = {
-            asyncio.create_task(self._send(send)),
-            asyncio.create_task(_gone(receive)),
-            asyncio.create_task(self._subscription.dropped.wait()),
-        }
+        going = asyncio.create_task(self._end_with_client(receive))
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._send(send)
         finally:
             self._feed.unsubscribe(self._subscription)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        if self._subscription.dropped.is_set():
-            logger.warning("A client did not read its event stream and was dropped.")
-        for task in done:
-            task.result()
+            going.cancel()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -62,7 +50,8 @@ class EventStream(Response):
                 await self._feed.catch_up(self._subscription)
         await send({"type": "http.response.body", "body": b""})
 
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def _end_with_client(self, receive: Receive) -> None:
+        with contextlib.suppress(HTTPException):  # it promised a body that does not come
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        self._subscription.end()

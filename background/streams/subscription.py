@@ -1,13 +1,14 @@
 """What one client of a stream waits for, and what it has not been sent yet."""
 
 import asyncio
-import contextlib
+import logging
 import time
-from collections import deque
 from collections.abc import Sequence
 
 from background.streams.documents import Document, Subject
 from background.streams.queries import RUNS, Event, Position
+
+logger = logging.getLogger(__name__)
 
 SLOW_BYTES = 1_000_000
 SLOW_SECONDS = 5.0
@@ -43,11 +44,10 @@ class Subscription:
         # A block with an id alone sets what a client goes on from, and is no event to it (WHATWG HTML, 9.2.6).
         self.greeting = b"" if subject else f"id: {self.position}\n\n".encode()
         self.ended = False
-        self.dropped = asyncio.Event()
         # Shared with all clients that get the same.
-        self._messages: deque[bytes] = deque()
+        self._messages: list[bytes] = []
         self._waiting_bytes = 0
-        self._ready = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
         self._sending_since: float | None = None
 
     @property
@@ -74,24 +74,29 @@ class Subscription:
     def end(self) -> None:
         """Nothing more comes."""
         self.ended = True
-        self._ready.set()
+        self._wake()
 
     async def take(self, *, seconds: float) -> bytes | None:
         """The next of what waits, or `b""` when nothing came for so many seconds; `None` at the end."""
-        with contextlib.suppress(TimeoutError):
-            # Not wait_for: until Python 3.12 it may swallow being cancelled, and a client that went would stay here.
-            async with asyncio.timeout(seconds):
-                await self._ready.wait()
+        if not self._messages and not self.ended:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            alarm = loop.call_later(seconds, self._wake)
+            try:
+                await self._waiting
+            finally:
+                alarm.cancel()
         if not self._messages and self.ended:
             return None
-        found = bytearray()
-        while self._messages and len(found) < CHUNK_BYTES:
-            found += self._messages.popleft()
-        self._waiting_bytes -= len(found)
-        if not self._messages and not self.ended:
-            self._ready.clear()
+        number = size = 0
+        while number < len(self._messages) and size < CHUNK_BYTES:
+            size += len(self._messages[number])
+            number += 1
+        found = b"".join(self._messages[:number])
+        del self._messages[:number]
+        self._waiting_bytes -= size
         self._sending_since = time.monotonic()
-        return bytes(found)
+        return found
 
     def sent(self) -> None:
         """The client has got what was taken last."""
@@ -103,9 +108,13 @@ class Subscription:
         message = document.message(identifier, kind)
         self._messages.append(message)
         self._waiting_bytes += len(message)
-        self._ready.set()
+        self._wake()
         stuck = self._sending_since is not None and time.monotonic() - self._sending_since > SLOW_SECONDS
         if stuck and self._waiting_bytes > SLOW_BYTES:
-            self.end()
+            logger.warning("A client did not read its event stream and was dropped.")
             self._messages.clear()
-            self.dropped.set()
+            self.end()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

@@ -181,6 +181,28 @@ def test_streams_of_one_client(tmp_path: Path) -> None:
         wait_for(again, what="a free share")
 
 
+@pytest.mark.usefixtures("postgres", "valkey")
+def test_who_goes_while_more_of_his_requests_wait_leaves_nothing(tmp_path: Path) -> None:
+    stream = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with running_api(tmp_path / "api.log", env={"MAX_STREAMS": "1"}) as client:
+        with connected(client, stream + HEAD + b"\r\n") as (raw,):
+            assert raw.recv(4096).split()[1] == b"200"
+            assert client.get("/events").status_code == 429
+
+        def again() -> bool:
+            with client.stream("GET", "/events") as answer:
+                return answer.status_code == 200
+
+        wait_for(again, what="a free share")
+
+
+@pytest.mark.usefixtures("postgres", "valkey")
+def test_a_stream_ends_whose_client_promised_a_body(tmp_path: Path) -> None:
+    stream = b"GET /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+    with own_api(tmp_path) as (client, _), connected(client, stream) as (raw,):
+        assert read_to_end(raw).endswith(b"\r\n0\r\n\r\n")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells the child")
 @pytest.mark.usefixtures("postgres", "valkey")
 def test_a_document_that_is_being_read_ends_with_its_reader(tmp_path: Path) -> None:

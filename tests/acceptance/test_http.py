@@ -1,6 +1,8 @@
 """HTTP as its rules say: methods, ids, ranges, what a client has already."""
 
+import contextlib
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,31 +93,90 @@ def test_ranges(files: httpx.Client) -> None:
         assert files.get(url, headers={"Range": given}).status_code == 200
 
 
+ASKED = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+ADD = b"POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+NUMBERS = b'{"x": 2, "y": 3}'
+
+
+def sent(client: httpx.Client, *parts: bytes) -> bytes:
+    """What comes until the server closes the connection."""
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), 30) as raw:
+        for part in parts:
+            raw.sendall(part)
+        with raw.makefile("rb") as stream:
+            return stream.read()
+
+
 @pytest.mark.parametrize(
-    "sent",
+    "request_",
     [
         b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        ASKED + b"X: a\r\n b\r\n\r\n",
+        ASKED + b"X : a\r\n\r\n",
+        ASKED + b"X: a\x1b[2J\r\n\r\n",
+        ADD + b"Content-Length: -5\r\n\r\n",
+        ADD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        ADD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ADD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        ADD + b"Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_a_problem(client: httpx.Client, sent: bytes) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port or 0), 30) as raw:
-        raw.sendall(sent)
-        with raw.makefile("rb") as stream:
-            head, _, body = stream.read().partition(b"\r\n\r\n")
+def test_what_is_no_http_is_a_problem(client: httpx.Client, request_: bytes) -> None:
+    head, _, body = sent(client, request_).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in head
     assert json.loads(body)["code"] == "no_http"
 
 
-def test_two_lengths_end_the_connection(client: httpx.Client) -> None:
-    head = b"POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+@pytest.mark.parametrize(
+    "begun", [ASKED + b"X: ", b"GET /", ADD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"\r\n"]
+)
+def test_what_has_no_end_is_not_kept(client: httpx.Client, begun: bytes) -> None:
+    with contextlib.suppress(ConnectionError):  # it closes in the midst of what is sent
+        assert (
+            sent(client, begun, *[b"\r\n" * 50_000 if begun.isspace() else b"a" * 100_000] * 100).split()[1] == b"400"
+        )
+
+
+def test_a_body_stays_one_behind_an_upgrade(client: httpx.Client) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    asked = ADD + upgrade + b"Content-Length: %d\r\n\r\n" % len(NUMBERS)
+    last = ASKED + b"Connection: close\r\n\r\n"
+    for parts in ([asked + NUMBERS + last], [asked, NUMBERS, last], [asked + NUMBERS[:5], NUMBERS[5:] + last]):
+        assert re.findall(rb"HTTP/1.1 (\d+)", sent(client, *parts)) == [b"202", b"200"]
+
+
+def test_what_follows_a_body_is_no_header(client: httpx.Client) -> None:
+    body = b"%x\r\n%b\r\n0\r\nX-Request-ID: of-the-trailer\r\nHost: elsewhere\r\n\r\n" % (len(NUMBERS), NUMBERS)
+    answer = sent(client, ADD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert b"of-the-trailer" not in answer
+
+
+def test_what_follows_a_request_leaves_its_answer(client: httpx.Client) -> None:
+    asked = ADD + b"Content-Length: %d\r\n\r\n" % len(NUMBERS) + NUMBERS
+    assert re.findall(rb"HTTP/1.1 (\d+)", sent(client, asked + b"more than was promised\r\n\r\n")) == [b"202"]
+    answers = re.findall(rb"HTTP/1.1 (\d+)", sent(client, (ASKED + b"\r\n") * 1_000))
+    assert set(answers) == {b"200"}
+    assert len(answers) < 1_000
+
+
+def test_http_1_0_gets_no_chunks(client: httpx.Client) -> None:
+    answer = sent(client, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    assert answer.endswith(b'\r\n\r\n{"status":"ok"}')
     with socket.create_connection((client.base_url.host, client.base_url.port or 0), 30) as raw:
-        raw.sendall(head)
+        raw.sendall(b"GET /events HTTP/1.0\r\nHost: localhost\r\n\r\n")
         with raw.makefile("rb") as stream:
-            assert b"connection: close" in stream.read().lower()
+            head = b"".join(iter(stream.readline, b"\r\n")).lower()
+            assert stream.readline().startswith(b"id: ")
+    assert b"transfer-encoding" not in head
 
 
 def test_what_the_client_has_is_not_sent_again(files: httpx.Client) -> None:

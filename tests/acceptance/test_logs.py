@@ -69,9 +69,7 @@ ANSWERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "given", ["a" * 128, "9f.-_Z", None, "", "a" * 129, "two words", "a\tb", "é", "a;b", "x\x1b[2J"]
-)
+@pytest.mark.parametrize("given", ["a" * 128, "9f.-_Z", None, "", "a" * 129, "two words", "a\tb", "é", "a;b"])
 def test_every_answer_has_the_id_of_its_request(api: tuple[httpx.Client, Path], given: str | None) -> None:
     client, log = api
     headers = {} if given is None else {b"X-Request-ID": given.encode("latin-1")}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,26 @@ def test_a_value_is_refused_or_comes_back(value: object) -> None:
         return
     assert json.loads(text) == value
     assert "\x00" not in json.dumps(json.loads(text), ensure_ascii=False).replace("\\u0000", "")
+
+
+DIGITS = st.integers(1, 400).map(lambda number: "9" * number)
+NUMBERS = st.tuples(DIGITS, st.sampled_from(["", ".5"]), st.sampled_from(["", "e9", "E+99", "e-400", "e400", "e0308"]))
+
+
+@given(
+    st.tuples(VALUES, st.booleans()).map(lambda each: json.dumps(each[0], ensure_ascii=each[1]))
+    | NUMBERS.map(lambda each: f"[{''.join(each)}]")
+    | st.sampled_from(['"\\\\u0000"', '"\\u0000"', '"\\uD83D\\uDE00"', '"\\uDe00"', "-Infinity", '{"a\\u0000": NaN}'])
+)
+def test_what_is_read_is_refused_as_if_it_was_written_again(text: str) -> None:
+    value = json.loads(text)
+    try:
+        jsontext.dumps(value)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            jsontext.require_storable(value, text)
+    else:
+        jsontext.require_storable(value, text)
 
 
 @given(st.text(st.characters()))

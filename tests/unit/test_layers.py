@@ -22,6 +22,7 @@ LAYERS = [
         "background.strict",
         "background.serving.options",
         "background.clients",
+        "background.headers",
         "background.api_keys",
         "background.escapes",
         "background.log_context",
