@@ -76,6 +76,7 @@ _RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cac
 # A plan that was made while a table was empty would read all of it for as long as the connection lives.
 _WORKING_SETTINGS = {
     "timezone": "UTC",
+    "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS}s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -183,6 +184,14 @@ class Lane:
                 self._idle.append(connection)
         finally:
             self._free.release()
+
+    @contextlib.contextmanager
+    def transaction(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+        """One transaction, for what must not be done late: a server that was frozen carries out what it was sent."""
+        with self(seconds=seconds) as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.exec_driver_sql("COMMIT")
 
     def _get_engine(self) -> Engine:
         with self._making:

@@ -31,7 +31,9 @@ def add_ids(record: logging.LogRecord) -> bool:
         found = {"task_id": task.request.id, "task_name": task.name}
     elif isinstance(told, dict) and "id" in told:
         found = {"task_id": str(told["id"]), "task_name": str(told.get("name"))}
-    record.__dict__["context"] = {**log_context.current(), **found}
+    # A job has an id of its own, beside that of the message which woke a worker.
+    known = log_context.current()
+    record.__dict__["context"] = {**known, **{name: value for name, value in found.items() if name not in known}}
     return True
 
 

@@ -72,6 +72,7 @@ class Attempt:
     """One claim on a job: what it knows and how it reports. All its writes carry its number, the fence."""
 
     job_id: int
+    task_id: str
     number: int
     failures: int
     max_attempts: int
@@ -92,6 +93,7 @@ class Attempt:
         """The attempt that a claim has begun, with the parameters that this release has accepted."""
         return cls(
             job_id=row["id"],
+            task_id=row["task_id"],
             number=row["attempt"],
             failures=row["failures"],
             max_attempts=row["max_attempts"],
@@ -452,14 +454,15 @@ def work(slot: Slot, *, first: Callable[[], object] = lambda: None) -> bool:
     if attempt is not None and slot.more:
         first()
     while attempt is not None:
-        with log_context.bound(job_id=attempt.job_id):
+        with log_context.bound(
+            job_id=attempt.job_id, attempt=attempt.number, step=attempt.step, task_id=attempt.task_id
+        ):
             attempt = _run(attempt, slot)
     return slot.more
 
 
 def _run(attempt: Attempt, slot: Slot) -> Attempt | None:
     """Run the steps of this attempt; gives the next one."""
-    log_context.bind(attempt=attempt.number, step=attempt.step)
     logger.info("Job %s attempt %s begins at step %s.", attempt.job_id, attempt.number, attempt.step)
     try:
         goes_on, following = slot.end(attempt, attempt.run_step())

@@ -40,7 +40,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[
         job |= {"idempotency_key": key, "request_digest": _digest(job)}
     while True:
         since = time.monotonic()
-        with database.working() as connection:
+        with database.working.transaction() as connection:
             if made := queries.create(connection, [{**job, "task_id": str(uuid4())}], actor=actor()):
                 break
             before = queries.by_key(connection, str(key))
@@ -61,7 +61,7 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[Mapping[str, Any]]:
         for position, request in enumerate(requests)
     ]
     since = time.monotonic()
-    with database.working() as connection:
+    with database.working.transaction() as connection:
         made = queries.create(connection, jobs, actor=actor())
     dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
     return made

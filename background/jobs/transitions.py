@@ -126,16 +126,17 @@ _ANSWER = """
 SELECT NULL::text AS what, NULL::bigint AS id, NULL::text AS status, NULL::smallint AS current_step,
     NULL::int AS step_failures, NULL::float8 AS step_seconds, NULL::text AS token, NULL::text AS pipeline,
     NULL::jsonb AS params, NULL::int AS attempt, NULL::int AS failures, NULL::int AS max_attempts,
-    NULL::text[] AS step_names, NULL::jsonb AS step_keys, NULL::jsonb AS outputs, NULL::int AS seen,
-    NULL::boolean AS more WHERE false
+    NULL::text[] AS step_names, NULL::jsonb AS step_keys, NULL::jsonb AS outputs, NULL::text AS task_id,
+    NULL::int AS seen, NULL::boolean AS more WHERE false
 """
 _ENDED = """
 SELECT 'ended', own.id, status, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {more}
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {more}
 FROM own LEFT JOIN step ON job_id = own.id
 UNION ALL
 SELECT 'ended', jobs.id, jobs.status, jobs.current_step, job_steps.failures,
-    least(step_timeouts[current_step], :time_limit), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    least(step_timeouts[current_step], :time_limit),
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM ended JOIN jobs ON jobs.id = ended.job_id AND jobs.attempt = ended.attempt
     LEFT JOIN job_steps ON job_steps.job_id = jobs.id AND job_steps.step_number = jobs.current_step
 WHERE jobs.id <> ALL (ARRAY(SELECT id FROM own))
@@ -143,14 +144,14 @@ WHERE jobs.id <> ALL (ARRAY(SELECT id FROM own))
 _CLAIMED = """
 SELECT 'claimed', claimed.id, NULL, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
     claim_token::text, pipeline, params, attempt, claimed.failures, max_attempts, step_names, step_keys,
-    {outputs}, NULL, {more}
+    {outputs}, task_id::text, NULL, {more}
 FROM claimed LEFT JOIN step ON job_id = claimed.id
 UNION ALL
-SELECT 'offered', id, NULL, NULL, NULL, NULL, NULL, pipeline, params, NULL, NULL, NULL, NULL, NULL, NULL, event_count,
-    NULL
+SELECT 'offered', id, NULL, NULL, NULL, NULL, NULL, pipeline, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    event_count, NULL
 FROM candidate JOIN jobs USING (id) WHERE here AND NOT trusted
 UNION ALL
-SELECT 'lacking', id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT 'lacking', id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM lacking
 """
 _OUTPUTS = """
@@ -208,6 +209,7 @@ _HELD = Prepared(
 SELECT jobs.id, claim_token::text AS token, pipeline, params, jobs.attempt, jobs.failures, max_attempts, step_names,
     step_keys, current_step, job_steps.failures AS step_failures,
     least(step_timeouts[current_step], :time_limit) AS step_seconds, {_OUTPUTS.format(job_id="jobs.id")} AS outputs,
+    task_id::text,
     NULL::boolean AS more
 FROM jobs LEFT JOIN job_steps ON job_id = jobs.id AND step_number = current_step AND job_steps.status = 'IN_PROGRESS'
 WHERE jobs.status = 'IN_PROGRESS' AND claim_token = ANY (CAST(CAST(:tokens AS text[]) AS uuid[]))
@@ -388,8 +390,8 @@ def work(
 
     - `ended`: a job's `id` and `status`, its `current_step`, and that step's `step_failures` and `step_seconds`: how
       long it may take. A job that is no longer held by that attempt has none.
-    - `claimed`: the `token`, and what an attempt knows: `id`, `attempt`, `failures`, `max_attempts`, `pipeline`,
-      `params`, `step_names`, `step_keys`, `current_step`, `step_failures` (`None`: see `runner.Slot`),
+    - `claimed`: the `token`, and what an attempt knows: `id`, `task_id`, `attempt`, `failures`, `max_attempts`,
+      `pipeline`, `params`, `step_names`, `step_keys`, `current_step`, `step_failures` (`None`: see `runner.Slot`),
       `step_seconds`, `outputs`.
     - `offered`: a job of another pipeline, the next that is due, to be claimed once it was `seen`: its `id`, `pipeline`
       and `params`, and how many events it has had.

@@ -28,9 +28,9 @@ def finished(stack: Stack, client: httpx.Client, job_id: int) -> dict[str, Any]:
     return job
 
 
-def test_a_job_whose_statement_is_lost_was_not_accepted_and_nobody_is_woken_for_it(stack: Stack) -> None:
+def test_a_job_whose_commit_is_lost_was_not_accepted_and_nobody_is_woken_for_it(stack: Stack) -> None:
     client = stack.add_api()
-    lost = stack.nodes[API].postgres.lay_trap(Fate.LOSE, b"EXECUTE job_create ")
+    lost = stack.nodes[API].postgres.lay_trap(Fate.LOSE, b"EXECUTE job_create ", b"COMMIT")
     assert client.post("/jobs").status_code == 503
     assert lost.is_set()
     assert stack.select("SELECT id FROM jobs") == []
