@@ -43,6 +43,23 @@ return math.max(number, 0)
 """
 CLOCK_SECONDS = 10.0
 """For so long clocks run alike."""
+# Surplus ones go where they are next; ARGV[3] is what tells them from others.
+_SETTLE = """
+local function is_one(message) return message and string.find(message, ARGV[3], 1, true) end
+local waiting, wanted, kept = redis.call('LLEN', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
+while waiting > math.max(wanted, kept) and is_one(redis.call('LINDEX', KEYS[1], -1)) do
+    redis.call('RPOP', KEYS[1])
+    waiting = waiting - 1
+end
+if wanted == 0 then return end
+local found = waiting >= wanted
+if found then
+    found = false
+    for _, message in ipairs(redis.call('LRANGE', KEYS[1], 0, 19)) do found = found or is_one(message) end
+end
+if not found then redis.call('LPUSH', KEYS[1], ARGV[5]) end
+if tonumber(ARGV[4]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+"""
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
 
 
@@ -228,7 +245,7 @@ class Message:
             celery_app.send_task(task, task_id=task_id, ignore_result=True, queue=queue, producer=found)  # type: ignore[arg-type]
         (message,) = kept.messages
         tag = json.loads(message)["properties"]["delivery_tag"]
-        self._list = queue.name
+        self._list, self._task = queue.name, task
         self._milliseconds = int((expires or 0) * 1000)
         self._parts = re.split(f"({re.escape(task_id)}|{re.escape(tag)})", message)
         self._ids = {task_id: 0, tag: 1}
@@ -247,6 +264,17 @@ class Message:
         values: list[Any] = [until, fill, at_least, most, self._milliseconds, *texts]
         try:
             return int(_client().eval(_PUSH, 1, self._list, *values))
+        except (redis.RedisError, OSError) as error:
+            raise unavailable(error) from error
+
+    def settle(self, wanted: int, *, kept: int) -> None:
+        """Publish it once more, as long as fewer than `wanted` wait in its queue, or none of the last that do is one.
+
+        And take away what is too many, but for `kept`: whoever has published them a moment ago is not known here.
+        Raises `Unavailable`.
+        """
+        try:
+            _client().eval(_SETTLE, 1, self._list, wanted, kept, self._task, self._milliseconds, self._text())
         except (redis.RedisError, OSError) as error:
             raise unavailable(error) from error
 

@@ -77,6 +77,8 @@ _RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cac
 _WORKING_SETTINGS = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS}s",
+    # Who asks has given up by then; a statement that waited on for a lock would hold its connection.
+    "statement_timeout": f"{ANSWER_SECONDS}s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",

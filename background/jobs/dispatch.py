@@ -7,8 +7,9 @@ A worker that is woken runs jobs until none is due, so there are fewer messages 
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TypeVar
 
 from kombu.exceptions import KombuError
 from redis import RedisError
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 FEW = 10
 MOST = 1000
+Answer = TypeVar("Answer")
 
 
 def wanted(due: int) -> int:
@@ -53,22 +55,30 @@ def wake_another(*, release: str | None = None) -> None:
     _push(1, fill=1, release=release)
 
 
-def hand_on(*, release: str | None = None) -> None:
-    """Put one message at the end of the queue, for a slot that has had its turn. Never raises, as above."""
-    _push(1, fill=0, at_least=1, release=release)
+def hand_on(due: int, *, release: str | None = None) -> None:
+    """A slot has had its turn, and so many due jobs wait: its message goes to the end of the queue, if it is wanted.
+
+    Others that are not wanted any more go away. Never raises, as above.
+    """
+    _handed(lambda: _message(release).settle(wanted(due), kept=FEW))
 
 
 def _push(number: int, *, fill: int, at_least: int = 0, since: float | None = None, release: str | None = None) -> int:
-    if number == 0:
-        return 0
-    try:
+    def push() -> int:
         until = broker.clock(at=(time.monotonic() if since is None else since) + WAKE_SECONDS)
         return _message(release).push(number, fill=fill, at_least=at_least, most=MOST, until=until)
+
+    return _handed(push) or 0 if number else 0
+
+
+def _handed(hand: Callable[[], Answer]) -> Answer | None:
+    try:
+        return hand()
     except (Unavailable, KombuError, RedisError, OSError) as error:
         logger.warning("Jobs wait, but perhaps no worker was woken for them yet: %s", error)
     except Exception:  # whoever submitted them must hear that they are stored
         logger.exception("Jobs wait, but perhaps no worker was woken for them yet.")
-    return 0
+    return None
 
 
 @cache

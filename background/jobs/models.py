@@ -104,7 +104,8 @@ jobs = Table(
     Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # The two small sets that recovery looks through. lease_until stays out of every index: renewing it is then
     # a HOT update.
-    Index("ix_jobs_due", "run_at", "id", postgresql_where=text("status = 'PENDING'")),
+    # Worded so that a claim, which asks for each priority, does not take it: it would read all that wait.
+    Index("ix_jobs_due_at", "run_at", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
     Index("ix_jobs_claim_token", "claim_token", unique=True, postgresql_where=text("status = 'IN_PROGRESS'")),
     Index(
         "ix_jobs_waiting",

@@ -79,7 +79,7 @@ _COUNTS = text("SELECT pipeline, status, count(*) AS number FROM jobs GROUP BY p
 
 _WAITING = text("""
 SELECT count(*) AS waiting, extract(epoch FROM now() - min(run_at))::float AS oldest_waiting_seconds
-FROM jobs WHERE status = 'PENDING' AND run_at <= now()
+FROM jobs WHERE status = 'PENDING' AND priority >= 0 AND run_at <= now()
 """)
 
 # A job that was tried again has another run_at than at its first start; it is left out of the waiting time.

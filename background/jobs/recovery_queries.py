@@ -32,7 +32,8 @@ WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < no
 _LOOKED = f"""
 SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM now() - pg_postmaster_start_time())::float AS age,
     EXISTS (SELECT FROM jobs WHERE status = 'IN_PROGRESS' AND lease_until < now()) AS lost,
-    (SELECT count(*) FROM (SELECT updated_at, run_at FROM jobs WHERE {WAITS} ORDER BY run_at LIMIT :limit) AS waiting
+    (SELECT count(*) FROM (SELECT updated_at, run_at FROM jobs WHERE {WAITS} AND priority >= 0
+                           ORDER BY run_at LIMIT :limit) AS waiting
      WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS due,
     EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away
 """

@@ -29,7 +29,7 @@ from background.workers import queries as workers
 
 logger = logging.getLogger(__name__)
 
-TURN_SECONDS = 0.5
+TURN_SECONDS = 0.1
 """After so long whoever claims lets other messages of its queue have their turn."""
 ACCEPT_SECONDS = 10.0
 """How long validators and `upgrade` may take."""
@@ -252,14 +252,14 @@ class Granted(NamedTuple):
     """What became of a wish: how the ended job stands, and the claimed one (see `transitions.work`).
 
     Or one that is `offered`, which the slot is to look at before it claims it; or whether to ask `again`. `more`:
-    whether others wait, if it was asked.
+    how many others wait, if it was asked.
     """
 
     ended: Mapping[str, Any] | None
     claimed: Mapping[str, Any] | None
     offered: Mapping[str, Any] | None
     again: bool
-    more: bool
+    more: int
 
 
 class Desk:
@@ -297,7 +297,7 @@ class Desk:
         ended = {row["id"]: row for row in rows if row["what"] == "ended"}
         claimed = {row["token"]: row for row in rows if row["what"] == "claimed"}
         offered = iter([row for row in rows if row["what"] == "offered"])
-        again, more = any(row["what"] == "lacking" for row in rows), any(row["more"] for row in rows)
+        again, more = any(row["what"] == "lacking" for row in rows), max((row["more"] or 0 for row in rows), default=0)
         granted = []
         for wish in wishes:
             found = claimed.get(wish.claim.token) if wish.claim else None
@@ -345,8 +345,8 @@ class Slot:
     stopping: Callable[[], bool] = lambda: False
     stopped: Callable[[], bool] = lambda: False
     turn_ends_at: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
-    more: bool = True
-    """Whether other jobs waited when it last looked."""
+    more: int = 1
+    """How many other jobs waited when it last looked."""
 
     def claim(self, *, peek: bool = False) -> Attempt | None:
         """Make a due job this worker's, whose parameters it takes; `None` when there is none."""
@@ -398,7 +398,7 @@ class Slot:
         while row := persist(partial(turned_away.offered, release=release)):
             if attempt := self._take(row):
                 return attempt
-        self.more = False
+        self.more = 0
         return None
 
     def _take(self, row: Mapping[str, Any] | RowMapping) -> Attempt | None:
@@ -445,8 +445,8 @@ def _refusal(error: Refused) -> dict[str, Any]:
     return {"error": message, "crews": [crew.id for crew in live], "refusing": refusing}
 
 
-def work(slot: Slot, *, first: Callable[[], object] = lambda: None) -> bool:
-    """Run jobs in this slot, one after the other, until none is due, or its turn is over; gives whether more wait.
+def work(slot: Slot, *, first: Callable[[], object] = lambda: None) -> int:
+    """Run jobs in this slot, one after the other, until none is due, or its turn is over; gives how many wait.
 
     `first` is called when it has its first job, and others wait.
     """

@@ -21,11 +21,14 @@ from background.jobs.queries import FIRST_STEP, HAS_STEP, IS_COMPLETED
 
 _EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error)"
 
+LOOKED_AT = 1_000
+"""So many due jobs are counted at most."""
 WAITS = "status = 'PENDING' AND turned_away IS NULL AND run_at <= now()"
 """Whether a job waits for any worker. It is worded as `ix_jobs_waiting` is."""
 
 _MORE = f"""
-    CASE WHEN :peek THEN EXISTS (SELECT FROM jobs WHERE {WAITS} AND id <> ALL (ARRAY({{picked}}))) END
+    CASE WHEN :peek THEN (SELECT count(*) FROM (
+        SELECT FROM jobs WHERE {WAITS} AND id <> ALL (ARRAY({{picked}})) LIMIT {LOOKED_AT}) AS others) END
 """
 
 # Ends steps, begins the next ones that are not COMPLETED or ends their jobs, and claims due jobs, all at once: each
@@ -127,7 +130,7 @@ SELECT NULL::text AS what, NULL::bigint AS id, NULL::text AS status, NULL::small
     NULL::int AS step_failures, NULL::float8 AS step_seconds, NULL::text AS token, NULL::text AS pipeline,
     NULL::jsonb AS params, NULL::int AS attempt, NULL::int AS failures, NULL::int AS max_attempts,
     NULL::text[] AS step_names, NULL::jsonb AS step_keys, NULL::jsonb AS outputs, NULL::text AS task_id,
-    NULL::int AS seen, NULL::boolean AS more WHERE false
+    NULL::int AS seen, NULL::bigint AS more WHERE false
 """
 _ENDED = """
 SELECT 'ended', own.id, status, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
@@ -158,12 +161,17 @@ _OUTPUTS = """
     (SELECT coalesce(jsonb_object_agg(name, output), '{{}}') FROM job_steps
      WHERE job_steps.job_id = {job_id} AND job_steps.status = 'COMPLETED')
 """
-# The urgent first, then those that have been due for longest. One look for each priority: a single one would read all
-# that is due later with a higher one.
+# The urgent first, then those that have been due for longest; of one priority first those that others have turned away,
+# and this release was chosen for. One look for each priority: a single one would read all that is due later with a
+# higher one.
+_OLDEST = """
+    SELECT id FROM (SELECT id FROM jobs WHERE priority = level AND {which}
+                    ORDER BY run_at, id LIMIT cardinality(CAST(:tokens AS text[])) FOR UPDATE SKIP LOCKED) AS of_level
+"""
+SENT = "status = 'PENDING' AND turned_away IS NOT NULL AND sent_to = :release AND run_at <= now()"
 _PICKED_OF_ANY = f"""
     SELECT id FROM generate_series(9, 0, -1) AS level CROSS JOIN LATERAL (
-        SELECT id FROM jobs WHERE priority = level AND {WAITS}
-        ORDER BY run_at, id LIMIT cardinality(CAST(:tokens AS text[])) FOR UPDATE SKIP LOCKED) AS of_level
+        {_OLDEST.format(which=SENT)} UNION ALL {_OLDEST.format(which=WAITS)}) AS of_any
     LIMIT cardinality(CAST(:tokens AS text[]))
 """
 # The one that was seen, unless anything has happened to it since.
@@ -197,7 +205,7 @@ def _work(name: str, *, ends: bool, picked: str | None = None, trusted: str = "t
     )
 
 
-_TRUSTED = "pipeline = ANY (CAST(:trusted AS text[]))"
+_TRUSTED = "pipeline = ANY (CAST(:trusted AS text[])) AND turned_away IS NULL"
 _END = _work("job_end", ends=True)
 _CLAIM = _work("job_claim", ends=False, picked=_PICKED_OF_ANY, trusted=_TRUSTED)
 _END_AND_CLAIM = _work("job_end_and_claim", ends=True, picked=_PICKED_OF_ANY, trusted=_TRUSTED)
@@ -210,7 +218,7 @@ SELECT jobs.id, claim_token::text AS token, pipeline, params, jobs.attempt, jobs
     step_keys, current_step, job_steps.failures AS step_failures,
     least(step_timeouts[current_step], :time_limit) AS step_seconds, {_OUTPUTS.format(job_id="jobs.id")} AS outputs,
     task_id::text,
-    NULL::boolean AS more
+    NULL::bigint AS more
 FROM jobs LEFT JOIN job_steps ON job_id = jobs.id AND step_number = current_step AND job_steps.status = 'IN_PROGRESS'
 WHERE jobs.status = 'IN_PROGRESS' AND claim_token = ANY (CAST(CAST(:tokens AS text[]) AS uuid[]))
 """,
@@ -342,11 +350,13 @@ _OWNED = Prepared(
 class Worker:
     """Who writes: the name that people see, and a UUID that is new at each start of a worker.
 
-    `abilities` is what it can run (JSON text, see `registry`); `lease` and `time_limit` are seconds.
+    `abilities` is what it can run (JSON text, see `registry`), `release` the digest of that; `lease` and `time_limit`
+    are seconds.
     """
 
     name: str
     id: str
+    release: str
     abilities: str
     lease: float
     time_limit: float
@@ -385,19 +395,19 @@ def work(
 ) -> list[dict[str, Any]]:
     """End these steps and begin the next ones, or end their jobs; claim a due job for each of these claims, if any.
 
-    A claim of a job that was `seen` stands alone; other claims are of jobs that nobody has turned away, and of the
-    pipelines that are `trusted`. Gives a row for each, told apart by `what`:
+    A claim of a job that was `seen` stands alone; other claims are of jobs of the pipelines that are `trusted`, and
+    that nobody has turned away. Gives a row for each, told apart by `what`:
 
     - `ended`: a job's `id` and `status`, its `current_step`, and that step's `step_failures` and `step_seconds`: how
       long it may take. A job that is no longer held by that attempt has none.
     - `claimed`: the `token`, and what an attempt knows: `id`, `task_id`, `attempt`, `failures`, `max_attempts`,
       `pipeline`, `params`, `step_names`, `step_keys`, `current_step`, `step_failures` (`None`: see `runner.Slot`),
       `step_seconds`, `outputs`.
-    - `offered`: a job of another pipeline, the next that is due, to be claimed once it was `seen`: its `id`, `pipeline`
-      and `params`, and how many events it has had.
+    - `offered`: another one that is next, to be claimed once it was `seen`: its `id`, `pipeline` and `params`, and how
+      many events it has had.
     - `lacking`: a job that this worker has no pipeline or step for waits for another. Claim again.
 
-    `more`, of rows of the first and second kind: whether, if `peek`, others wait.
+    `more`, of rows of the first and second kind: how many others wait, if `peek` (`LOOKED_AT` at most).
     """
     values = {
         "job_ids": [each.job_id for each in ends],
@@ -408,6 +418,7 @@ def work(
         "wake_ups": [each.wake_up for each in claims],
         "worker": worker.name,
         "worker_id": worker.id,
+        "release": worker.release,
         "abilities": worker.abilities,
         "lease": worker.lease,
         "time_limit": worker.time_limit,

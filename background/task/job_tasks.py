@@ -100,6 +100,7 @@ def _desk(name: str) -> runner.Desk:
     worker = Worker(
         name=name,
         id=WORKER_ID,
+        release=registry.release(),
         abilities=json.dumps(registry.abilities()),
         lease=settings.lease_seconds,
         time_limit=settings.job_time_limit,
@@ -112,7 +113,7 @@ def run_job(self: "Task[Any, Any]", *_: Any, **__: Any) -> None:
     own = registry.release()
     release = own if (self.request.delivery_info or {}).get("routing_key") == queue_of(own).name else None
     if _planned_stop.asked:
-        dispatch.hand_on(release=release)
+        dispatch.hand_on(1, release=release)
         return
     slot = runner.Slot(
         _desk(str(self.request.hostname)),
@@ -121,8 +122,8 @@ def run_job(self: "Task[Any, Any]", *_: Any, **__: Any) -> None:
         stopping=lambda: _planned_stop.asked,
         stopped=_planned_stop.asked_by_now,
     )
-    if runner.work(slot, first=lambda: dispatch.wake_another(release=release)):
-        dispatch.hand_on(release=release)
+    waiting = runner.work(slot, first=lambda: dispatch.wake_another(release=release))
+    dispatch.hand_on(waiting, release=release)
     if terminate_handler_fired():
         raise SystemExit  # this child was told to end, which the step has failed of
 

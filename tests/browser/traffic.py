@@ -121,7 +121,9 @@ class Moving:
 def nobody() -> transitions.Worker:
     """A worker that does not exist."""
     abilities = json.dumps(registry.abilities())
-    return transitions.Worker("celery@traffic", str(uuid4()), abilities, lease=3600, time_limit=3600)
+    return transitions.Worker(
+        "celery@traffic", str(uuid4()), registry.release(), abilities, lease=3600, time_limit=3600
+    )
 
 
 def begin() -> Moving:

@@ -71,8 +71,35 @@ def test_another_slot_is_woken_where_nothing_waits_and_a_turn_is_handed_on_in_an
     for length in (1, 1):
         dispatch.wake_another()
         assert broker.queue_length() == length
-    dispatch.hand_on()
+    dispatch.hand_on(1)
+    assert broker.queue_length() == 1
+    dispatch.hand_on(2)
     assert broker.queue_length() == 2
+
+
+def test_a_turn_is_handed_on_behind_others_that_are_no_wake_ups() -> None:
+    with redis.Redis.from_url(get_settings().broker_url) as client:
+        client.lpush("celery", *(f"a canvas {number}" for number in range(50)))
+        dispatch.hand_on(5)
+        dispatch.hand_on(5)
+        assert broker.queue_length() == 51
+        assert b"run_job" in client.lindex("celery", 0)
+
+
+def test_messages_that_are_not_wanted_any_more_go_up_to_the_next_other_one() -> None:
+    dispatch.wake(1000)
+    with redis.Redis.from_url(get_settings().broker_url) as client:
+        client.lpush("celery", "a canvas")
+        dispatch.wake_for(range(10_000, 10_300), since=time.monotonic())
+        assert broker.queue_length() == 109 + 1 + 30
+        dispatch.hand_on(500)
+        assert broker.queue_length() == 59
+        dispatch.hand_on(0)
+        assert broker.queue_length() == 31
+        assert client.lindex("celery", -1) == b"a canvas"
+        client.rpop("celery")
+        dispatch.hand_on(0)
+        assert broker.queue_length() == dispatch.FEW
 
 
 def test_each_message_is_one_of_its_own() -> None:

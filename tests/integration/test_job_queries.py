@@ -58,7 +58,7 @@ def event_count(connection: Connection, job: int) -> int:
 
 def worker(name: str = "w1") -> Worker:
     """One that can run these jobs."""
-    return Worker(name=name, id=str(uuid4()), abilities=ABILITIES, lease=15, time_limit=60)
+    return Worker(name=name, id=str(uuid4()), release="release", abilities=ABILITIES, lease=15, time_limit=60)
 
 
 def claim(connection: Connection, job: int, *, by: str = "w1", seen: int | None = None) -> Any:
@@ -158,12 +158,12 @@ def test_steps_end_and_jobs_are_claimed_in_one_statement(connection: Connection)
         return [Claim(str(uuid4()), "wake-up") for _ in range(number)]
 
     rows = transitions.work(connection, mine, claims=claims(3), trusted=TRUSTED, peek=True)
-    assert [(row["what"], row["current_step"], row["more"]) for row in rows] == [("claimed", 1, True)] * 3
+    assert [(row["what"], row["current_step"], row["more"]) for row in rows] == [("claimed", 1, 2)] * 3
     ends = [End(row["id"], 1, 1, '"done"') for row in rows] + [End(ids[4], 7, 1, '"not mine"')]
     rows = transitions.work(connection, mine, ends=ends, claims=claims(3), trusted=TRUSTED, peek=True)
     assert sorted((row["what"], row["id"], row["current_step"], row["more"]) for row in rows) == [
-        *(("claimed", each, 1, False) for each in ids[3:]),
-        *(("ended", each, 2, False) for each in ids[:3]),
+        *(("claimed", each, 1, 0) for each in ids[3:]),
+        *(("ended", each, 2, 0) for each in ids[:3]),
     ]
 
 
@@ -173,12 +173,26 @@ def test_a_job_of_a_pipeline_that_is_not_trusted_is_offered_and_claimed_as_it_wa
     claims = [Claim(str(uuid4()), "wake-up") for _ in range(3)]
     rows = transitions.work(connection, worker(), claims=claims, trusted=["demo"], peek=True)
     assert [(row["what"], row["id"], row["seen"], row["more"]) for row in rows] == [
-        ("claimed", second, None, False),
+        ("claimed", second, None, 0),
         ("offered", first, 1, None),
     ]
     assert kinds(connection, first) == ["created"]
     assert claim(connection, first, seen=2) is None
     assert claim(connection, first, seen=1)["id"] == first
+
+
+def test_what_was_sent_to_a_release_is_offered_to_it_before_others_of_its_priority(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM jobs"))
+    plain, sent, elsewhere = (create(connection) for _ in range(3))
+    for job, release in ((sent, "release"), (elsewhere, "another")):
+        statement = "UPDATE jobs SET turned_away = '{\"refused_by\": []}', sent_to = :release WHERE id = :id"
+        connection.execute(text(statement), {"id": job, "release": release})
+    claims = [Claim(str(uuid4()), "wake-up") for _ in range(3)]
+    rows = transitions.work(connection, worker(), claims=claims, trusted=TRUSTED)
+    assert {(row["what"], row["id"]) for row in rows} == {("offered", sent), ("claimed", plain)}
+    connection.execute(text("UPDATE jobs SET status = 'PENDING', lease_until = NULL WHERE id = :id"), {"id": plain})
+    (row,) = transitions.work(connection, worker(), claims=claims[:1], trusted=TRUSTED)
+    assert (row["what"], row["id"]) == ("offered", sent)
 
 
 def test_a_job_that_the_worker_lacks_is_turned_away_and_the_next_is_claimed(connection: Connection) -> None:
