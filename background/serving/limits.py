@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from background.clients import client_of
@@ -17,45 +20,40 @@ from background.errors import TooMany, Unavailable
 from background.problems import problem
 from background.requests import refuse
 
-MINUTE_SECONDS = 60.0
 WAIT_SECONDS = 5.0
 """How long slow work waits for a place before the client is asked to come again."""
 
 
 class RateLimit:
-    """ASGI middleware: 429 for more than `per_minute` requests of one client; it stands behind the check of keys.
-
-    The minutes are the same for all.
-    """
+    """ASGI middleware: 429 for more than `per_minute` requests of one client; it stands behind the check of keys."""
 
     def __init__(self, app: ASGIApp, *, per_minute: int) -> None:
         self.app = app
-        self.most = per_minute
-        self._asked: Counter[str] = Counter()
-        self._ends = 0.0
+        self.limit = RateLimitItemPerMinute(per_minute)
+        self._limiter: FixedWindowRateLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is within the limit."""
-        seconds = self._seconds_to_wait(client_of(scope)) if scope["type"] == "http" else 0
-        if not seconds:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if self._limiter is None:  # its storage belongs to the running loop
+            self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        client = client_of(scope)
+        if await self._limiter.hit(self.limit, client):
+            await self.app(scope, receive, send)
+            return
+        window = await self._limiter.get_window_stats(self.limit, client)
+        seconds = max(1, math.ceil(window.reset_time - time.time()))
+        detail = f"More than {self.limit.amount} requests a minute."
         answer = problem(
             HTTPStatus.TOO_MANY_REQUESTS,
-            f"More than {self.most} requests a minute.",
+            detail,
             code="too_many_requests",
-            values={"limit": self.most, "seconds": seconds},
+            values={"limit": self.limit.amount, "seconds": seconds},
             headers={"Retry-After": str(seconds)},
         )
         await refuse(answer, receive, send)
-
-    def _seconds_to_wait(self, client: str) -> int:
-        now = time.monotonic()
-        if now >= self._ends:
-            self._asked.clear()
-            self._ends = now + MINUTE_SECONDS
-        self._asked[client] += 1
-        return 0 if self._asked[client] <= self.most else math.ceil(self._ends - now)
 
 
 class Shares:
