@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from background import database
 from background.jobs import queries, registry, transitions
 from background.jobs.states import JobStatus
 from tests.support import transaction
@@ -102,14 +103,14 @@ class Moving:
 
     def progress(self, fraction: float, *, tell: bool = True) -> None:
         """Report how far its step is; `tell` it as an event."""
-        with transaction() as connection:
+        with database.working() as connection:
             transitions.progress(
                 connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None, tell=tell
             )
 
     def end_step(self, output: str = "{}") -> Self | None:
         """End its step with this JSON; gives the job while it has another one."""
-        with transaction() as connection:
+        with database.working() as connection:
             ends = [transitions.End(self.job_id, self.attempt, self.step, output)]
             (row,) = transitions.work(connection, nobody(), ends=ends)
         if row["status"] != JobStatus.IN_PROGRESS:
@@ -137,7 +138,7 @@ def begin() -> Moving:
         "delay_seconds": 0,
         "max_attempts": 3,
     }
-    with transaction() as connection:
+    with database.working() as connection:
         job_id = queries.create(connection, [job], actor=None)[0]["id"]
         (row,) = transitions.work(connection, nobody(), claims=[transitions.Claim(str(uuid4()), "", (job_id, 1))])
     return Moving(job_id, row["attempt"])
