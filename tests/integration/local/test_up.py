@@ -358,7 +358,7 @@ def test_a_demo_that_fails_says_so_and_shows_a_log(command: Command) -> None:
     process.wait_for_line("step 1 IN_PROGRESS", seconds=60)
     worker = next(each for each in command.remaining() if {"celery", "worker"} <= set(each.cmdline()))
     worker.kill()
-    assert process.popen.wait(30) == 1
+    assert process.popen.wait(90) == 1
     assert "Failed: worker was killed by SIGKILL." in process.output
     assert str(command.home / ".local" / "logs" / "worker.log") in process.output
     assert command.remaining() == []
@@ -369,5 +369,5 @@ def test_a_demo_that_is_interrupted_leaves_nothing(command: Command) -> None:
     process = command.start("demo")
     process.wait_for_line("step 1 IN_PROGRESS", seconds=60)
     process.popen.send_signal(signal.SIGINT)
-    assert process.popen.wait(30) == 130
+    assert process.popen.wait(90) == 130
     assert command.remaining() == []
