@@ -50,17 +50,17 @@ def wake(due: int, *, since: float | None = None, release: str | None = None) ->
     return _push(number, fill=number, since=since, release=release)
 
 
-def wake_another(*, release: str | None = None) -> None:
+def wake_another() -> None:
     """Wake one more slot, if one is free: nothing else waits in the queue then. Never raises, as above."""
-    _push(1, fill=1, release=release)
+    _push(1, fill=1)
 
 
-def hand_on(due: int, *, release: str | None = None) -> None:
+def hand_on(due: int) -> None:
     """A slot has had its turn, and so many due jobs wait: its message goes to the end of the queue, if it is wanted.
 
     Others that are not wanted any more go away. Never raises, as above.
     """
-    _handed(lambda: _message(release).settle(wanted(due), kept=FEW))
+    _handed(lambda: _message(None).settle(wanted(due), kept=FEW))
 
 
 def _push(number: int, *, fill: int, at_least: int = 0, since: float | None = None, release: str | None = None) -> int:

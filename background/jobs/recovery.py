@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 PASS_SECONDS = 1.0
 BATCH = 500
-LOOKED_AT = 1_000
-"""So many due jobs are counted at most: for more there is one message for ten (`dispatch`)."""
 Chore = Callable[[Callable[[float], bool]], object]
 
 
@@ -237,7 +235,7 @@ class Recovery:
             except Unavailable:
                 queued = None
             with database.working(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-                return recovery_queries.look(connection, self._identity, queue_length=queued, limit=LOOKED_AT)
+                return recovery_queries.look(connection, self._identity, queue_length=queued)
 
     def _recover(self) -> None:
         since = time.monotonic()

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from background.database import Prepared
 from background.jobs.states import WAKE_SECONDS
-from background.jobs.transitions import WAITS
+from background.jobs.transitions import LOOKED_AT, WAITS
 from background.workers.queries import BEAT, FORGET_OLD, Identity
 
 # Whoever writes to one of them just now is alive; and nobody waits for two.
@@ -33,7 +33,7 @@ _LOOKED = f"""
 SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM now() - pg_postmaster_start_time())::float AS age,
     EXISTS (SELECT FROM jobs WHERE status = 'IN_PROGRESS' AND lease_until < now()) AS lost,
     (SELECT count(*) FROM (SELECT updated_at, run_at FROM jobs WHERE {WAITS} AND priority >= 0
-                           ORDER BY run_at LIMIT :limit) AS waiting
+                           ORDER BY run_at LIMIT {LOOKED_AT}) AS waiting
      WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS due,
     EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away
 """
@@ -71,15 +71,15 @@ def overdue(connection: Connection, *, worker_id: str, grace: float) -> Sequence
     return connection.execute(_OVERDUE, {"worker_id": worker_id, "grace": grace}).mappings().all()
 
 
-def look(connection: Connection, identity: Identity | None, *, queue_length: int | None, limit: int) -> dict[str, Any]:
+def look(connection: Connection, identity: Identity | None, *, queue_length: int | None) -> dict[str, Any]:
     """What there is to do: PostgreSQL's `clock` in seconds, and its `age`, for how many it has been up.
 
-    Whether jobs are `lost` or `turned_away`, and how many, up to `limit`, are `due` that nobody is publishing just now.
+    Whether jobs are `lost` or `turned_away`, and how many, up to `LOOKED_AT`, are `due` that nobody publishes just now.
     At the same time a worker with this `identity` says that it lives, and what it sees of the queue.
     """
     if identity is None:
-        return _LOOK(connection, {"limit": limit})[0]
-    return _BEAT_AND_LOOK(connection, {**asdict(identity), "queue_length": queue_length, "limit": limit})[0]
+        return _LOOK(connection, {})[0]
+    return _BEAT_AND_LOOK(connection, {**asdict(identity), "queue_length": queue_length})[0]
 
 
 def lost(connection: Connection, *, lease: float, limit: int) -> Sequence[RowMapping]:

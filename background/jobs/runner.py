@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from psycopg2.errors import UniqueViolation
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from background import database, jsontext, log_context
 from background.errors import Unavailable
@@ -334,14 +334,12 @@ class Desk:
 class Slot:
     """One of a worker's slots: it has one job at a time.
 
-    `wake_up` is the id of the message that woke it, from the queue of a `release`, where one is named. Once the worker
-    is `stopping`, nothing new is claimed; `stopped` is asked when a step has failed, maybe of that, which is then held
-    against nobody.
+    `wake_up` is the id of the message that woke it. Once the worker is `stopping`, nothing new is claimed; `stopped` is
+    asked when a step has failed, maybe of that, which is then held against nobody.
     """
 
     desk: Desk
     wake_up: str
-    release: str | None = None
     stopping: Callable[[], bool] = lambda: False
     stopped: Callable[[], bool] = lambda: False
     turn_ends_at: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
@@ -350,8 +348,6 @@ class Slot:
 
     def claim(self, *, peek: bool = False) -> Attempt | None:
         """Make a due job this worker's, whose parameters it takes; `None` when there is none."""
-        if self.release:
-            return self._claim_sent(self.release)
         attempt, again = self._taken(self._granted(Wish(None, self._wanted(), peek)))
         while again:
             attempt, again = self._taken(self._granted(Wish(None, self._wanted(), peek)))
@@ -359,7 +355,7 @@ class Slot:
 
     def end(self, attempt: Attempt, output: str) -> tuple[bool, Attempt | None]:
         """Write that the attempt's step has ended; gives whether there is another one, or else the next attempt."""
-        wanted = self._wanted() if attempt.is_last_step and self._goes_on and not self.release else None
+        wanted = self._wanted() if attempt.is_last_step and self._goes_on else None
         granted = self._granted(Wish(attempt.ended(output), wanted, peek=attempt.is_last_step and wanted is None))
         if attempt.go_on(granted.ended):
             return True, None
@@ -393,15 +389,7 @@ class Slot:
             return None, granted.again
         return attempt, attempt is None
 
-    def _claim_sent(self, release: str) -> Attempt | None:
-        """One that others have turned away, and this release was chosen for."""
-        while row := persist(partial(turned_away.offered, release=release)):
-            if attempt := self._take(row):
-                return attempt
-        self.more = 0
-        return None
-
-    def _take(self, row: Mapping[str, Any] | RowMapping) -> Attempt | None:
+    def _take(self, row: Mapping[str, Any]) -> Attempt | None:
         """Try its parameters, then claim it, if nothing has happened to it since; or let it wait for others."""
         try:
             pipeline, params = _accepted(row)
@@ -429,7 +417,7 @@ class Slot:
             return None
 
 
-def _accepted(row: Mapping[str, Any] | RowMapping) -> tuple[Pipeline, Params]:
+def _accepted(row: Mapping[str, Any]) -> tuple[Pipeline, Params]:
     """The pipeline of a job, and its `params` as that takes them. Raises `Refused`."""
     pipeline = registry.pipelines()[row["pipeline"]]
     with Deadline(ACCEPT_SECONDS, what="Looking at the params"):

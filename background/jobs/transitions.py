@@ -35,10 +35,10 @@ _MORE = f"""
 # round trip, commit and look at a row costs as much as a step without work. A step that the worker does not have waits
 # for another worker, with its job.
 #
-# Ended again after a lost answer, `own` is empty because current_step has moved on, and `stood` answers how it stands.
+# Ended again after a lost answer, `own` is empty because current_step has moved on, and the job answers as it stands.
 # What is claimed is locked first, and who finds it locked takes the next. A token is the claimer's own, and no two jobs
-# are claimed with one (`ix_jobs_claim_token`): see `held`. `begun` is empty when a step was completed under this
-# statement's snapshot.
+# are claimed with one (`ix_jobs_claim_token`): see `held`. A claimed job has no row in `step` when that was
+# completed under this statement's snapshot.
 _ENDS = """
 ended AS (
     SELECT * FROM unnest(CAST(:job_ids AS bigint[]), CAST(:attempts AS int[]), CAST(:steps AS smallint[]),

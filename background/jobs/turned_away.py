@@ -1,20 +1,16 @@
 """SQL of jobs that a worker cannot run: it turns them away, and they are sent on to a release that can.
 
-Such a job costs no failure and no claim. It is sent to the queue that only the workers of that release serve, so that
-its message does not go to and fro between workers; without a fitting worker it waits and has none.
+Such a job costs no failure, and one claim at most. Workers are woken for it in the queue that only those of that
+release serve, so that no message goes to and fro; they claim it among the others (`transitions`). Without a fitting
+worker it waits, and nobody is woken.
 """
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 
 from background.jobs.queries import FIRST_STEP, HAS_STEP
 
-_OFFERED = text("""
-SELECT id, pipeline, params, event_count AS seen FROM jobs
-WHERE turned_away IS NOT NULL AND status = 'PENDING' AND sent_to = :release AND run_at <= now()
-ORDER BY priority DESC, run_at, id LIMIT 1
-""")
 # Only the live crews that have refused are remembered.
 _TURN_AWAY = text("""
 UPDATE jobs
@@ -39,14 +35,6 @@ WHERE turned_away IS NOT NULL AND status = 'PENDING' AND sent_to IS NULL
   AND {HAS_STEP.format(step=FIRST_STEP)}
   AND NOT (turned_away -> 'refused_by') @> to_jsonb(CAST(:crew AS text))
 """)
-
-
-def offered(connection: Connection, *, release: str) -> RowMapping | None:
-    """The next due job that was sent to this release: its `id`, `pipeline` and `params`.
-
-    And how many events it had when it was `seen` (see `transitions.Claim`).
-    """
-    return connection.execute(_OFFERED, {"release": release}).mappings().one_or_none()
 
 
 def turn_away(connection: Connection, *, job_id: int, error: str, crews: Collection[str], refusing: str | None) -> None:

@@ -110,20 +110,16 @@ def _desk(name: str) -> runner.Desk:
 
 def run_job(self: "Task[Any, Any]", *_: Any, **__: Any) -> None:
     """Woken up: run jobs until none is due. Messages of earlier releases name one; PostgreSQL knows which is next."""
-    own = registry.release()
-    release = own if (self.request.delivery_info or {}).get("routing_key") == queue_of(own).name else None
     if _planned_stop.asked:
-        dispatch.hand_on(1, release=release)
+        dispatch.hand_on(1)
         return
     slot = runner.Slot(
         _desk(str(self.request.hostname)),
         wake_up=str(self.request.id),
-        release=release,
         stopping=lambda: _planned_stop.asked,
         stopped=_planned_stop.asked_by_now,
     )
-    waiting = runner.work(slot, first=lambda: dispatch.wake_another(release=release))
-    dispatch.hand_on(waiting, release=release)
+    dispatch.hand_on(runner.work(slot, first=dispatch.wake_another))
     if terminate_handler_fired():
         raise SystemExit  # this child was told to end, which the step has failed of
 
