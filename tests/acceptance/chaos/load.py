@@ -62,13 +62,13 @@ class Load:
         answer = self._ask(client, "POST", "/jobs", json=body, headers=headers)
         while headers and answer is None and not self._ending.wait(0.5):
             answer = self._ask(client, "POST", "/jobs", json=body, headers=headers)
-        if answer is None:
+        if answer is None or not answer.is_success:
             return
         job_id = answer.json()["job_id"]
         self.accepted.add(job_id)
         if headers and rng.random() < 0.3:
             again = self._ask(client, "POST", "/jobs", json=body, headers=headers)
-            if again is not None and (again.status_code, again.json()["job_id"]) != (200, job_id):
+            if again is not None and again.is_success and (again.status_code, again.json()["job_id"]) != (200, job_id):
                 self.odd_answers.append(f"job {job_id} sent again under its key: {again.status_code} {again.text}")
         if rng.random() < 0.08:
             # Whether or not the answer comes, it may have been done.
@@ -78,7 +78,7 @@ class Load:
             self._ask(client, "POST", f"/jobs/{rng.choice(tuple(self.accepted))}/retry", json={"from_step": 1})
 
     def _ask(self, client: httpx.Client, method: str, path: str, **more: Any) -> httpx.Response | None:
-        """The answer, or `None` where there was none or only a 503."""
+        """The answer, or `None` where there was none or only a 503: then it is worth asking again."""
         try:
             answer = client.request(method, path, **more)
         except httpx.TransportError:
@@ -88,7 +88,7 @@ class Load:
         allowed = {200, 201, 202, 503} | ({409} if path != "/jobs" else set()) | other
         if answer.status_code not in allowed:
             self.odd_answers.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
-        return answer if answer.is_success else None
+        return None if answer.status_code == 503 else answer
 
 
 RELEASED: tuple[tuple[str, dict[str, Any]], ...] = (
