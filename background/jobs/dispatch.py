@@ -18,6 +18,7 @@ from background import broker
 from background.celery import RELEASE_SECONDS, queue_of
 from background.errors import Unavailable
 from background.jobs.states import WAKE_SECONDS
+from background.jobs.transitions import LOOKED_AT, MANY
 from background.task_names import TaskName
 
 logger = logging.getLogger(__name__)
@@ -58,9 +59,10 @@ def wake_another() -> None:
 def hand_on(due: int) -> None:
     """A slot has had its turn, and so many due jobs wait: its message goes to the end of the queue, if it is wanted.
 
-    Others that are not wanted any more go away. Never raises, as above.
+    Others that are not wanted any more go away; `MANY` are as good as all that are ever counted. Never raises, as
+    above.
     """
-    _handed(lambda: _message(None).settle(wanted(due), kept=FEW))
+    _handed(lambda: _message(None).settle(wanted(due if due < MANY else LOOKED_AT), kept=FEW))
 
 
 def _push(number: int, *, fill: int, at_least: int = 0, since: float | None = None, release: str | None = None) -> int:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     desc,
     func,
@@ -94,17 +93,19 @@ jobs = Table(
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     CheckConstraint("max_attempts BETWEEN 1 AND 100", name="max_attempts"),
     CheckConstraint("(status = 'IN_PROGRESS') = (lease_until IS NOT NULL)", name="lease"),
-    # COMPLETED are nearly all in the end; those that run, see below, are few.
-    Index("ix_jobs_pending", "id", postgresql_where=text("status = 'PENDING'")),
+    # COMPLETED are nearly all in the end; those that run, see below, are few. Indexes of PENDING ones that a claim must
+    # not take, since it would read all that wait, are worded otherwise than it, which asks for each priority.
+    Index("ix_jobs_pending_by_id", "id", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
     Index("ix_jobs_failed", "id", postgresql_where=text("status = 'FAILED'")),
     Index("ix_jobs_cancelled", "id", postgresql_where=text("status = 'CANCELLED'")),
+    Index("ix_jobs_pending_of", "pipeline", "id", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
+    Index("ix_jobs_failed_of", "pipeline", "id", postgresql_where=text("status = 'FAILED'")),
+    Index("ix_jobs_cancelled_of", "pipeline", "id", postgresql_where=text("status = 'CANCELLED'")),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
-    # The last hour of `GET /jobs/stats`.
-    Index("ix_jobs_created_at", "created_at"),
+    # The last hour of `GET /jobs/stats`, and retention.
     Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # The two small sets that recovery looks through. lease_until stays out of every index: renewing it is then
     # a HOT update.
-    # Worded so that a claim, which asks for each priority, does not take it: it would read all that wait.
     Index("ix_jobs_due_at", "run_at", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
     Index("ix_jobs_claim_token", "claim_token", unique=True, postgresql_where=text("status = 'IN_PROGRESS'")),
     Index(
@@ -114,16 +115,24 @@ jobs = Table(
         "id",
         postgresql_where=text("status = 'PENDING' AND turned_away IS NULL"),
     ),
-    Index("ix_jobs_turned_away", "id", postgresql_where=text("turned_away IS NOT NULL AND status = 'PENDING'")),
+    Index(
+        "ix_jobs_sent",
+        "sent_to",
+        "priority",
+        "run_at",
+        "id",
+        postgresql_where=text("status = 'PENDING' AND turned_away IS NOT NULL"),
+    ),
 )
 
 job_steps = Table(
     "job_steps",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # For clients; nobody asks for a step by it.
+    Column("id", BigInteger, Identity(always=True), nullable=False),
     # No foreign key: whoever writes a row here holds its job's, and a trigger lets it go with the job.
-    Column("job_id", BigInteger, nullable=False),
-    Column("step_number", SmallInteger, nullable=False),
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("step_number", SmallInteger, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("message", Text, nullable=False),
@@ -134,7 +143,6 @@ job_steps = Table(
     Column("error", Text),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     time_column("completed_at"),
-    UniqueConstraint("job_id", "step_number"),
     CheckConstraint(one_of("status", StepStatus), name="status"),
     CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
 )
@@ -157,5 +165,5 @@ job_events = Table(
     Column("actor", Text),
     # The transaction that wrote it: the order in which rows become visible.
     Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
-    Index("ix_job_events_xid", "xid", "job_id", "number"),
+    Index("ix_job_events_written", "xid"),
 )

@@ -75,7 +75,55 @@ SELECT id, task_id, status, attempt, result, error, event_count, cardinality(ste
 FROM jobs WHERE task_id = :task_id
 """)
 
-_COUNTS = text("SELECT pipeline, status, count(*) AS number FROM jobs GROUP BY pipeline, status")
+COUNTED = 20_000
+"""So many jobs of a pipeline are counted, and of each status in it; of more, PostgreSQL's statistics tell how many."""
+
+# As words of a statement: the indexes are of one status each, and worded as they are (see `models`).
+_STATUS = {status: f"status = '{status}'" for status in JobStatus}
+_STATUS[JobStatus.PENDING] += " AND priority >= 0"
+_RARE = (JobStatus.PENDING, JobStatus.FAILED, JobStatus.CANCELLED)
+"""What has an index by pipeline."""
+
+
+def _counted(status: JobStatus | None = None) -> str:
+    also = f"AND {_STATUS[status]}" if status else ""
+    where = f"pipeline = found.pipeline {also} LIMIT {COUNTED + 1}"
+    return f"(SELECT count(*) FROM (SELECT FROM jobs WHERE {where}) AS counted) AS {status or 'total'}"
+
+
+# Of a pipeline with few jobs those are COMPLETED that are nothing else.
+_COUNTS = text(f"""
+WITH RECURSIVE found (pipeline) AS (
+    (SELECT pipeline FROM jobs ORDER BY pipeline LIMIT 1)
+    UNION ALL
+    SELECT (SELECT jobs.pipeline FROM jobs WHERE jobs.pipeline > found.pipeline ORDER BY jobs.pipeline LIMIT 1)
+    FROM found WHERE pipeline IS NOT NULL
+), estimate AS (
+    SELECT most_common_vals[place][1] AS pipeline, most_common_vals[place][2] AS status,
+        most_common_freqs[place] * (SELECT reltuples FROM pg_class WHERE oid = 'jobs'::regclass) AS number
+    FROM pg_stats_ext, generate_subscripts(most_common_vals, 1) AS place
+    WHERE statistics_name = 'jobs_kinds' AND tablename = 'jobs' AND schemaname = current_schema()
+), running AS (
+    SELECT pipeline, count(*) AS number FROM jobs WHERE status = 'IN_PROGRESS' GROUP BY pipeline
+), counts AS (
+    SELECT found.pipeline, {_counted()}, coalesce(running.number, 0) AS running,
+        {", ".join(map(_counted, _RARE))}
+    FROM found LEFT JOIN running USING (pipeline) WHERE found.pipeline IS NOT NULL
+), rows AS (
+    SELECT pipeline, kind.* FROM counts CROSS JOIN LATERAL (VALUES
+        ('IN_PROGRESS', running, false),
+        {", ".join(f"('{each}', {each}, {each} > {COUNTED})" for each in _RARE)},
+        ('COMPLETED', total - running - {" - ".join(_RARE)}, total > {COUNTED})
+    ) AS kind (status, counted, many)
+)
+SELECT pipeline, status, many AS estimated,
+    CASE WHEN NOT many THEN counted
+         WHEN EXISTS (SELECT FROM estimate) THEN greatest(0, counted, round(estimate.number))::bigint END AS number
+FROM rows LEFT JOIN estimate USING (pipeline, status)
+""")
+_COUNTS_OF_ALL = text("""
+SELECT pipeline, status, false AS estimated, count(*) AS number FROM jobs GROUP BY pipeline, status
+""")
 
 _WAITING = text("""
 SELECT count(*) AS waiting, extract(epoch FROM now() - min(run_at))::float AS oldest_waiting_seconds
@@ -87,8 +135,10 @@ _LAST_HOUR = text("""
 WITH minutes AS (
     SELECT generate_series(date_trunc('minute', now()) - interval '59 minutes', now(), interval '1 minute') AS minute
 ), submitted AS (
+    -- Ids are in the order of time, but for those that were given while others were being stored.
     SELECT date_trunc('minute', created_at) AS minute, count(*) AS number
-    FROM jobs WHERE created_at >= now() - interval '1 hour' GROUP BY 1
+    FROM jobs WHERE id > coalesce((SELECT id FROM jobs WHERE created_at < now() - interval '61 minutes'
+                                   ORDER BY id DESC LIMIT 1), 0) GROUP BY 1
 ), ended AS (
     SELECT date_trunc('minute', finished_at) AS minute,
         count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
@@ -131,8 +181,11 @@ def find(
     Values over `LISTED_BYTES` are cut as in `get_many`.
     """
     filters: dict[str, Any] = {"status": status, "pipeline": pipeline, "before": before}
-    # As a word of the statement: the indexes are of one status each.
-    conditions = {"status": f"status = '{status}'", "pipeline": "pipeline = :pipeline", "before": "id < :before"}
+    conditions = {
+        "status": _STATUS[status] if status else "",
+        "pipeline": "pipeline = :pipeline",
+        "before": "id < :before",
+    }
     chosen = [conditions[name] for name, value in filters.items() if value is not None]
     where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     page = f"(SELECT * FROM jobs {where} ORDER BY id DESC LIMIT :limit) AS jobs"
@@ -141,8 +194,11 @@ def find(
 
 
 def counts(connection: Connection) -> Sequence[RowMapping]:
-    """The `number` of jobs for each `pipeline` and `status`."""
-    return connection.execute(_COUNTS).mappings().all()
+    """The `number` of jobs for each `pipeline` and `status`, and whether it is `estimated` because it is large."""
+    rows = connection.execute(_COUNTS).mappings().all()
+    if any(row["number"] is None for row in rows):  # many jobs, and ANALYZE has not been there yet
+        rows = connection.execute(_COUNTS_OF_ALL).mappings().all()
+    return rows
 
 
 def waiting(connection: Connection) -> RowMapping:

@@ -242,7 +242,8 @@ class Statistics(BaseModel):
 
     `waiting` are the PENDING jobs that are due, and `oldest_waiting_seconds` is how long the first of them has been;
     `queue_depth` is the number of messages in the broker's queue, `None` when the broker does not answer.
-    `series` has the last 60 minutes, oldest first.
+    `series` has the last 60 minutes, oldest first. Where a pipeline has more than 20,000 jobs of a status, PostgreSQL's
+    statistics tell how many: such statuses are in `estimated`.
     """
 
     total: int
@@ -252,6 +253,7 @@ class Statistics(BaseModel):
     oldest_waiting_seconds: float | None
     queue_depth: int | None
     series: list[Minute]
+    estimated: list[JobStatus]
 
 
 class WorkerSteps(BaseModel):

@@ -162,9 +162,10 @@ def get_statistics() -> Statistics:
         by_pipeline.setdefault(row["pipeline"], {status.value: 0 for status in JobStatus})[row["status"]] = row[
             "number"
         ]
+    estimated = sorted({row["status"] for row in counts if row["estimated"]})
     return Statistics.model_validate(
         {"total": sum(by_status.values()), "status": by_status, "pipelines": by_pipeline, "queue_depth": queued}
-        | {**waiting, "series": series}
+        | {**waiting, "series": series, "estimated": estimated}
     )
 
 

@@ -1,7 +1,7 @@
 """All SQL that a worker writes a job with. (`queries` has what clients ask for, `recovery_queries` what finds jobs.)
 
 Each transition is one statement that commits by itself. One that writes to a job first takes the job's row in a CTE
-named `own`, which carries the fence: its `attempt`, and `status = 'IN_PROGRESS'`. Without such a row the job is no
+named `own`, which carries the fence: its `attempt`, and that it is `HELD`. Without such a row the job is no
 longer this worker's, and nothing is done to it. Every statement can be repeated after a lost answer: the second time
 finds the work done and says so.
 
@@ -23,12 +23,17 @@ _EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, m
 
 LOOKED_AT = 1_000
 """So many due jobs are counted at most."""
+MANY = 100
+"""A worker between two jobs stops counting here: each that it counts is a row to look at."""
+HELD = "lease_until IS NOT NULL"
+"""Whether a worker has the job: it is IN_PROGRESS. Worded so that no index of such jobs can be used: to find one of
+known id, PostgreSQL would read it from end to end where it believes that few jobs run."""
 WAITS = "status = 'PENDING' AND turned_away IS NULL AND run_at <= now()"
 """Whether a job waits for any worker. It is worded as `ix_jobs_waiting` is."""
 
 _MORE = f"""
     CASE WHEN :peek THEN (SELECT count(*) FROM (
-        SELECT FROM jobs WHERE {WAITS} AND id <> ALL (ARRAY({{picked}})) LIMIT {LOOKED_AT}) AS others) END
+        SELECT FROM jobs WHERE {WAITS} AND id <> ALL (ARRAY({{picked}})) LIMIT {MANY}) AS others) END
 """
 
 # Ends steps, begins the next ones that are not COMPLETED or ends their jobs, and claims due jobs, all at once: each
@@ -36,9 +41,9 @@ _MORE = f"""
 # for another worker, with its job.
 #
 # Ended again after a lost answer, `own` is empty because current_step has moved on, and the job answers as it stands.
-# What is claimed is locked first, and who finds it locked takes the next. A token is the claimer's own, and no two jobs
-# are claimed with one (`ix_jobs_claim_token`): see `held`. A claimed job has no row in `step` when that was
-# completed under this statement's snapshot.
+# What is claimed is locked first, PENDING as it is then, and who finds it locked takes the next. A token is the
+# claimer's own, and no two jobs are claimed with one (`ix_jobs_claim_token`): see `held`. A claimed job has no row in
+# `step` when that was completed under this statement's snapshot.
 _ENDS = """
 ended AS (
     SELECT * FROM unnest(CAST(:job_ids AS bigint[]), CAST(:attempts AS int[]), CAST(:steps AS smallint[]),
@@ -66,7 +71,7 @@ ended AS (
         current_step = CASE WHEN following IS NOT NULL AND NOT cancel_requested THEN following ELSE current_step END,
         event_count = event_count + 1, updated_at = now()
     FROM next
-    WHERE id = next.job_id AND jobs.attempt = next.attempt AND status = 'IN_PROGRESS' AND current_step = next.step
+    WHERE id = next.job_id AND jobs.attempt = next.attempt AND {held} AND current_step = next.step
     RETURNING jobs.*, next.step AS ended_step, next.output
 ), done AS (
     UPDATE job_steps
@@ -94,12 +99,12 @@ wanted AS (
         sent_to = NULL, running_seconds = NULL, claimed_at = now(),
         started_at = coalesce(started_at, now()), updated_at = now()
     FROM candidate JOIN wanted USING (place)
-    WHERE jobs.id = candidate.id AND here AND trusted AND status = 'PENDING'
+    WHERE jobs.id = candidate.id AND here AND trusted
     RETURNING jobs.*
 ), lacking AS (
     UPDATE jobs
     SET turned_away = coalesce(turned_away, jsonb_build_object('refused_by', '{{}}'::text[])), sent_to = NULL
-    FROM candidate WHERE jobs.id = candidate.id AND NOT here AND status = 'PENDING'
+    FROM candidate WHERE jobs.id = candidate.id AND NOT here
     RETURNING jobs.id
 )
 """
@@ -194,6 +199,7 @@ def _work(name: str, *, ends: bool, picked: str | None = None, trusted: str = "t
             has_following=HAS_STEP.format(step="following"),
             has_first=HAS_STEP.format(step="first"),
             is_completed=IS_COMPLETED,
+            held=HELD,
             first_step=FIRST_STEP,
             picked=picked,
             trusted=trusted,
@@ -239,7 +245,7 @@ WITH own AS (
                       ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR CAST(:status AS text) <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = now()
-    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+    WHERE id = :job_id AND attempt = :attempt AND {HELD}
     RETURNING *
 ), step AS (
     UPDATE job_steps
@@ -271,7 +277,7 @@ WITH own AS (
             SELECT crew FROM unnest(CAST(:crews AS text[])) AS crew
             WHERE crew = :refusing OR turned_away -> 'refused_by' ? crew))),
         event_count = event_count + 1, updated_at = now()
-    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+    WHERE id = :job_id AND attempt = :attempt AND {HELD}
     RETURNING *
 ), fresh AS (
     DELETE FROM job_steps USING own
@@ -322,7 +328,7 @@ _PROGRESS = Prepared(
     f"""
 WITH own AS (
     UPDATE jobs SET event_count = event_count + CAST(:tell AS int), updated_at = now()
-    WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'
+    WHERE id = :job_id AND attempt = :attempt AND {HELD}
     RETURNING *
 ), step AS (
     UPDATE job_steps SET progress = :fraction, message = coalesce(CAST(:message AS text), message)
@@ -342,7 +348,7 @@ SELECT cancel_requested FROM own
 
 _OWNED = Prepared(
     "job_owned",
-    "SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND status = 'IN_PROGRESS'",
+    f"SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND {HELD}",
 )
 
 
@@ -407,7 +413,7 @@ def work(
       many events it has had.
     - `lacking`: a job that this worker has no pipeline or step for waits for another. Claim again.
 
-    `more`, of rows of the first and second kind: how many others wait, if `peek` (`LOOKED_AT` at most).
+    `more`, of rows of the first and second kind: how many others wait, if `peek` (`MANY` at most).
     """
     values = {
         "job_ids": [each.job_id for each in ends],

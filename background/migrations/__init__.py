@@ -107,7 +107,9 @@ def in_batches(statement: str, *, what: str, size: int = 1000) -> int:
     return done
 
 
-def index_apart(name: str, table: str, columns: Sequence[str], *, where: TextClause, unique: bool = False) -> None:
+def index_apart(
+    name: str, table: str, columns: Sequence[str], *, where: TextClause | None = None, unique: bool = False
+) -> None:
     """For a revision: make an index while others write. What the revision did before is committed with it.
 
     One that was not finished before, when the revision was begun anew, is made anew.

@@ -92,8 +92,8 @@ def test_messages_that_are_not_wanted_any_more_go_up_to_the_next_other_one() -> 
         client.lpush("celery", "a canvas")
         dispatch.wake_for(range(10_000, 10_300), since=time.monotonic())
         assert broker.queue_length() == 109 + 1 + 30
-        dispatch.hand_on(500)
-        assert broker.queue_length() == 59
+        dispatch.hand_on(500)  # as good as all that are ever counted
+        assert broker.queue_length() == 109
         dispatch.hand_on(0)
         assert broker.queue_length() == 31
         assert client.lindex("celery", -1) == b"a canvas"

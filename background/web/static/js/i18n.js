@@ -31,6 +31,8 @@ function format(Kind, options) {
 }
 
 export const number = (value, options = {}) => format(Intl.NumberFormat, options).format(value);
+/** A number that may only be `about` right. */
+export const counted = (value, about) => (about ? `≈ ${number(value)}` : number(value));
 export const percent = (fraction) => number(fraction, { style: "percent", maximumFractionDigits: 0 });
 export function bytes(value) {
   const step = value < 1000 ? 0 : value < 999_500 ? 1 : 2;

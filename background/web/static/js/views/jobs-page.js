@@ -1,7 +1,7 @@
 // What the list of jobs is made of, apart from its rows: heading, filters, table, selection, empty and error states.
 import { asCurl } from "../api.js";
 import { h, icon, say, set } from "../dom.js";
-import { number, t } from "../i18n.js";
+import { counted, t } from "../i18n.js";
 import { STATUSES, may, roleOf } from "../job.js";
 import { code, empty, failure, skeleton } from "../parts.js";
 import { go, href } from "../router.js";
@@ -116,8 +116,9 @@ export function page(main, view) {
       if (!stats) return;
       const counts = chosen ? (stats.pipelines[chosen] ?? {}) : stats.status;
       const sum = Object.values(counts).reduce((one, other) => one + other, 0);
-      for (const [name, each] of chips) say(each.count, number(name ? (counts[name] ?? 0) : sum));
-      say(total, t("jobs.total", { n: sum }));
+      const about = (name) => (name ? stats.estimated.includes(name) : stats.estimated.length > 0);
+      for (const [name, each] of chips) say(each.count, counted(name ? (counts[name] ?? 0) : sum, about(name)));
+      say(total, t("jobs.total", { n: counted(sum, about("")) }));
     },
     news(list) {
       const text = list.arrivals.size

@@ -3,7 +3,7 @@
 import { BASE, get, now } from "../api.js";
 import { chart } from "../chart.js";
 import { h, icon, say } from "../dom.js";
-import { ago, duration, minute, number, t } from "../i18n.js";
+import { ago, counted, duration, minute, number, t } from "../i18n.js";
 import { STATUSES, roleOf } from "../job.js";
 import { badge, code, scroller, skeleton, tabs } from "../parts.js";
 import { poke, pulse } from "../pulse.js";
@@ -44,7 +44,7 @@ export function show(main, route) {
     figures.replaceChildren(...figuresOf(pulse.stats, pulse.workers));
     workers.replaceChildren(...workersOf(pulse.workers));
     charts.replaceChildren(...(params.as === "table" ? [hourTable(pulse.stats.series)] : chartsOf(pulse.stats.series)));
-    counts.replaceChildren(countTable(pulse.stats.pipelines));
+    counts.replaceChildren(countTable(pulse.stats));
   }
 
   pulse.addEventListener("change", draw);
@@ -234,11 +234,11 @@ function hourTable(series) {
   );
 }
 
-function countTable(pipelines) {
+function countTable({ pipelines, estimated }) {
   const rows = Object.entries(pipelines).map(([name, counts]) => [
     name,
     ...STATUSES.map((status) =>
-      h("a", { href: href("jobs", { pipeline: name, status }) }, number(counts[status] ?? 0)),
+      h("a", { href: href("jobs", { pipeline: name, status }) }, counted(counts[status] ?? 0, estimated.includes(status))),
     ),
   ]);
   return table(

@@ -1,0 +1,132 @@
+"""What PostgreSQL reads for a transition and for counts, where many jobs are that do not matter for it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, text
+
+from background import database
+from background.database import Prepared
+from background.jobs import reads, transitions
+from background.jobs.states import JobStatus
+from tests.support import transaction
+
+pytestmark = pytest.mark.usefixtures("postgres")
+PIPELINE = "of-many"
+MAKE = text("""
+INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts, status, lease_until, claim_token, attempt,
+    current_step)
+SELECT gen_random_uuid(), :pipeline, '{one,two}', '{}', 3, :status,
+    CASE :status WHEN 'IN_PROGRESS' THEN now() END, gen_random_uuid(), 1, 1
+FROM generate_series(1, :number) RETURNING id
+""")
+
+
+def make(connection: Connection, number: int, status: JobStatus) -> int:
+    """Store so many jobs; gives the id of one."""
+    values = {"pipeline": PIPELINE, "status": status, "number": number}
+    return int(connection.execute(MAKE, values).scalars().all()[0])
+
+
+def rows_read(node: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Of each node of a plan what it is, and how many rows it looked at in each of its rounds."""
+    yield node.get("Index Name", node["Node Type"]), node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    for child in node.get("Plans", []):
+        yield from rows_read(child)
+
+
+def explained(connection: Connection, statement: Prepared, values: dict[str, Any]) -> list[tuple[str, float]]:
+    """How many rows each part of it looks at."""
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        cursor.execute(statement._prepare.replace(f"PREPARE {statement.name} ", "PREPARE looked_at "))
+        execute = statement._execute.replace(f"EXECUTE {statement.name} ", "EXECUTE looked_at ")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {execute}", values)
+        ((found,),) = cursor.fetchall()
+        cursor.execute("DEALLOCATE looked_at")
+    return list(rows_read(found[0]["Plan"]))
+
+
+def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() -> None:
+    """Statistics tell that none does, as they do when a backlog has just come: any index on those looks small."""
+    abilities = json.dumps({PIPELINE: {"steps": ["one", "two"], "params": "digest"}})
+    with database.working(seconds=60) as connection:
+        connection.exec_driver_sql("BEGIN")
+        make(connection, 3_000, JobStatus.COMPLETED)
+        connection.exec_driver_sql("DELETE FROM jobs WHERE status IN ('PENDING', 'IN_PROGRESS')")
+        connection.exec_driver_sql("ANALYZE jobs")
+        waiting = make(connection, 3_000, JobStatus.PENDING)
+        running = make(connection, 3_000, JobStatus.IN_PROGRESS)
+        values = {
+            "job_ids": [running],
+            "attempts": [1],
+            "steps": [1],
+            "outputs": ["null"],
+            "wake_ups": ["message"],
+            "worker": "w",
+            "worker_id": str(uuid4()),
+            "release": "release",
+            "abilities": abilities,
+            "lease": 15,
+            "time_limit": 60,
+            "trusted": [PIPELINE],
+            "peek": False,
+            "seen": waiting,
+            "events": 1,
+            "job_id": running,
+            "attempt": 1,
+            "status": "PENDING",
+            "kind": "step_failed",
+            "message": "",
+            "error": None,
+            "failed": 1,
+            "delay": 0,
+            "silent": 0,
+        }
+        for statement in (
+            transitions._CLAIM_SEEN,
+            transitions._CLAIM,
+            transitions._END,
+            transitions._END_AND_CLAIM,
+            transitions._STOP,
+            transitions._OWNED,
+        ):
+            read = explained(connection, statement, {**values, "tokens": [str(uuid4())]})
+            assert max(rows for _, rows in read) <= 10, (statement.name, read)
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def counts(connection: Connection) -> dict[str, tuple[int, bool]]:
+    """How many jobs of each status, and whether that is an estimate."""
+    rows = reads.counts(connection)
+    return {row["status"]: (row["number"], row["estimated"]) for row in rows if row["pipeline"] == PIPELINE}
+
+
+def test_counts_are_exact_up_to_a_limit_and_beyond_it_as_good_as_statistics() -> None:
+    with transaction() as connection:
+        for status, number in ((JobStatus.COMPLETED, 40), (JobStatus.FAILED, 30), (JobStatus.PENDING, 20)):
+            make(connection, number, status)
+        exact = {"COMPLETED": (40, False), "FAILED": (30, False), "PENDING": (20, False)}
+        found = counts(connection)
+        assert {status: found[status] for status in exact} == exact
+        assert found["CANCELLED"] == found["IN_PROGRESS"] == (0, False)
+
+        make(connection, reads.COUNTED, JobStatus.COMPLETED)
+        connection.exec_driver_sql("ANALYZE jobs")
+        found = counts(connection)
+        number, estimated = found["COMPLETED"]
+        assert estimated
+        assert abs(number - reads.COUNTED) < reads.COUNTED / 10
+        assert (found["FAILED"], found["PENDING"]) == ((30, False), (20, False))
+        connection.rollback()
+
+
+def test_counts_are_exact_as_long_as_there_are_no_statistics() -> None:
+    with transaction() as connection:
+        make(connection, reads.COUNTED + 5, JobStatus.COMPLETED)
+        connection.exec_driver_sql("DROP STATISTICS jobs_kinds")
+        assert counts(connection)["COMPLETED"] == (reads.COUNTED + 5, False)
+        connection.rollback()
