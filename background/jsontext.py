@@ -49,7 +49,7 @@ def dumps(value: Any) -> str:
         raise ValueError("It is nested too deeply.") from None
     except (TypeError, ValueError) as error:
         raise ValueError(f"It is not JSON: {error}.") from None
-    if _NUL.search(text):
+    if "\\u0000" in text and _NUL.search(text):
         raise ValueError("It contains a NUL character, which cannot be stored.")
     return text
 

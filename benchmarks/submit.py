@@ -79,7 +79,7 @@ def _serving(app: str, options: Options) -> Iterator[tuple[int, psutil.Process]]
     """A uvicorn process; gives its port, and the process."""
     port = free_port()
     python = str(VENV_PYTHON) if app == LEAST else sys.executable
-    argv = [python, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--loop", "asyncio"]
+    argv = [python, "-m", "uvicorn", app, "--port", str(port), "--no-access-log"]
     log = options.scratch / f"{app.partition(':')[0]}.log"
     # The rate limit counts, as ever, but nobody reaches it.
     process = Process(argv, log=log, env={"REQUESTS_PER_MINUTE": str(10**9)})

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import RowMapping
@@ -24,9 +24,13 @@ from background.jobs.schemas import (
     still_accepted,
 )
 from background.jobs.states import JobStatus
+from background.jobs.together import Together
 from background.log_context import actor
 from background.settings import get_settings
 from background.workers import queries as workers
+
+LEAST_SECONDS = 0.5
+"""So long is tried to store a job that has waited for others."""
 
 
 def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[str, Any], bool]:
@@ -38,11 +42,8 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[
     job = _as_row(request)
     if key is not None:
         job |= {"idempotency_key": key, "request_digest": _digest(job)}
-    while True:
-        since = time.monotonic()
-        with database.working.transaction() as connection:
-            if made := queries.create(connection, [{**job, "task_id": str(uuid4())}], actor=actor()):
-                break
+    while (made := _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), time.monotonic()))) is None:
+        with database.transaction() as connection:
             before = queries.by_key(connection, str(key))
         # It may have been deleted between the two statements; then the key is free again.
         if before is not None:
@@ -50,8 +51,32 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[
                 message = "This Idempotency-Key was used before, with another request."
                 raise Conflict(message, code="idempotency_key")
             return dict(before), False
-    dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
-    return made[0], True
+    return made, True
+
+
+class _Wanted(NamedTuple):
+    """A job that is to be stored for this client, since then."""
+
+    job: dict[str, Any]
+    actor: str | None
+    since: float
+
+
+def _store_together(wanted: Sequence[_Wanted]) -> list[dict[str, Any] | None]:
+    """In one transaction; gives what was made of each, `None` where its key is taken."""
+    since = min(each.since for each in wanted)
+    # Each is owed an answer, whoever it has waited for.
+    seconds = max(database.ANSWER_SECONDS + since - time.monotonic(), LEAST_SECONDS)
+    made: dict[str, dict[str, Any]] = {}
+    with database.working.transaction(seconds=seconds) as connection:
+        for who in dict.fromkeys(each.actor for each in wanted):
+            rows = queries.create(connection, [each.job for each in wanted if each.actor == who], actor=who)
+            made |= {str(row["task_id"]): row for row in rows}
+    dispatch.wake_for([job["id"] for job in made.values() if job["due"]], since=since)
+    return [made.get(each.job["task_id"]) for each in wanted]
+
+
+_store = Together(_store_together)
 
 
 def create_jobs(requests: Sequence[JobRequest]) -> Sequence[Mapping[str, Any]]:

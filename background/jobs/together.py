@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from background.errors import Unavailable
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -21,7 +23,7 @@ class Together(Generic[Item, Answer]):
     """Calls `write` with the items of all threads that came while the last call was under way.
 
     `write` gives an answer for each. Where it raises for several, each is written by itself: only the culprit's thread
-    gets the error.
+    gets the error. `Unavailable` is nobody's fault, and everybody's error.
     """
 
     def __init__(self, write: Callable[[Sequence[Item]], Sequence[Answer]]) -> None:
@@ -64,7 +66,7 @@ class Together(Generic[Item, Answer]):
             for each, answer in zip(taken, self._write([each.item for each in taken]), strict=True):
                 each.answer = answer
         except BaseException as error:  # noqa: BLE001  (it is raised where it belongs)
-            if len(taken) == 1 or not isinstance(error, Exception):
+            if len(taken) == 1 or not isinstance(error, Exception) or isinstance(error, Unavailable):
                 for each in taken:
                     each.error = error
                 return
