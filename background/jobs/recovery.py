@@ -35,6 +35,8 @@ from background.workers.queries import Identity
 logger = logging.getLogger(__name__)
 
 PASS_SECONDS = 1.0
+LOOKS_A_SECOND = 10
+"""Where there are more workers than this, each looks less often: what one finds, another need not."""
 BATCH = 500
 Chore = Callable[[Callable[[float], bool]], object]
 
@@ -182,6 +184,7 @@ class Recovery:
         self._identity: Identity | None = None
         self._present = threading.Lock()
         self._steadiness = Steadiness()
+        self._workers = 1
         self._ending = threading.Event()
 
     def start(self, identity: Identity) -> None:
@@ -189,9 +192,9 @@ class Recovery:
         self._identity = identity
         lease = get_settings().lease_seconds
         for name, action, pause in (
-            ("lease", self._renew, min(lease / 3, 5.0)),
-            ("recovery", self._recover, PASS_SECONDS),
-            *((name, partial(chore, self._ending.wait), PASS_SECONDS) for name, chore in self._chores.items()),
+            ("lease", self._renew, lambda: min(lease / 3, 5.0)),
+            ("recovery", self._recover, self._pass_seconds),
+            *((name, partial(chore, self._ending.wait), lambda: PASS_SECONDS) for name, chore in self._chores.items()),
         ):
             threading.Thread(target=self._repeat, args=(action, pause), name=name, daemon=True).start()
 
@@ -206,8 +209,12 @@ class Recovery:
         """End the threads after what they are doing now."""
         self._ending.set()
 
-    def _repeat(self, action: Callable[[], object], pause: float) -> None:
-        while not self._ending.wait(pause):
+    def _pass_seconds(self) -> float:
+        """The pause between two looks, also the time in which others hear that this worker lives."""
+        return max(PASS_SECONDS, min(self._workers / LOOKS_A_SECOND, get_settings().lease_seconds / 4))
+
+    def _repeat(self, action: Callable[[], object], pause: Callable[[], float]) -> None:
+        while not self._ending.wait(pause()):
             try:
                 action()
             except Unavailable as error:
@@ -235,7 +242,7 @@ class Recovery:
             except Unavailable:
                 queued = None
             with database.working(seconds=min(database.ANSWER_SECONDS, lease / 3)) as connection:
-                return recovery_queries.look(connection, self._identity, queue_length=queued)
+                return recovery_queries.look(connection, self._identity, queue_length=queued, patience=lease)
 
     def _recover(self) -> None:
         since = time.monotonic()
@@ -243,6 +250,7 @@ class Recovery:
         try:
             found = self._look()
             self._steadiness.note(found["clock"])
+            self._workers = found["workers"]
             if found["lost"] and min(self._steadiness.seconds, found["age"]) >= lease:
                 reap()
         except Unavailable:

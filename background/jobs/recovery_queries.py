@@ -35,7 +35,8 @@ SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM now() - pg_
     (SELECT count(*) FROM (SELECT updated_at, run_at FROM jobs WHERE {WAITS} AND priority >= 0
                            ORDER BY run_at LIMIT {LOOKED_AT}) AS waiting
      WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS due,
-    EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away
+    EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away,
+    (SELECT count(*) FROM workers WHERE seen_at > now() - CAST(:patience AS float8) * interval '1 second') AS workers
 """
 _LOOK = Prepared("recovery_look", _LOOKED)
 _BEAT_AND_LOOK = Prepared("recovery_pass", f"WITH beat AS ({BEAT}), gone AS ({FORGET_OLD}) {_LOOKED}")
@@ -71,15 +72,19 @@ def overdue(connection: Connection, *, worker_id: str, grace: float) -> Sequence
     return connection.execute(_OVERDUE, {"worker_id": worker_id, "grace": grace}).mappings().all()
 
 
-def look(connection: Connection, identity: Identity | None, *, queue_length: int | None) -> dict[str, Any]:
+def look(
+    connection: Connection, identity: Identity | None, *, queue_length: int | None, patience: float
+) -> dict[str, Any]:
     """What there is to do: PostgreSQL's `clock` in seconds, and its `age`, for how many it has been up.
 
     Whether jobs are `lost` or `turned_away`, and how many, up to `LOOKED_AT`, are `due` that nobody publishes just now.
-    At the same time a worker with this `identity` says that it lives, and what it sees of the queue.
+    How many `workers` have been seen in the last `patience` seconds. At the same time one with this `identity` says
+    that it lives, and what it sees of the queue.
     """
+    values = {"patience": patience}
     if identity is None:
-        return _LOOK(connection, {})[0]
-    return _BEAT_AND_LOOK(connection, {**asdict(identity), "queue_length": queue_length})[0]
+        return _LOOK(connection, values)[0]
+    return _BEAT_AND_LOOK(connection, {**values, **asdict(identity), "queue_length": queue_length})[0]
 
 
 def lost(connection: Connection, *, lease: float, limit: int) -> Sequence[RowMapping]:
