@@ -349,7 +349,7 @@ class Slot:
     def claim(self, *, peek: bool = False) -> Attempt | None:
         """Make a due job this worker's, whose parameters it takes; `None` when there is none."""
         attempt, again = self._taken(self._granted(Wish(None, self._wanted(), peek)))
-        while again:
+        while again and self._goes_on:
             attempt, again = self._taken(self._granted(Wish(None, self._wanted(), peek)))
         return attempt
 
