@@ -98,9 +98,16 @@ jobs = Table(
     Index("ix_jobs_pending_by_id", "id", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
     Index("ix_jobs_failed", "id", postgresql_where=text("status = 'FAILED'")),
     Index("ix_jobs_cancelled", "id", postgresql_where=text("status = 'CANCELLED'")),
-    Index("ix_jobs_pending_of", "pipeline", "id", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
-    Index("ix_jobs_failed_of", "pipeline", "id", postgresql_where=text("status = 'FAILED'")),
-    Index("ix_jobs_cancelled_of", "pipeline", "id", postgresql_where=text("status = 'CANCELLED'")),
+    # The pipeline's name is an expression, so that its own statistics are asked: PostgreSQL takes it for independent of
+    # the status otherwise, and where no job of a pipeline has failed it would look through all that have.
+    Index(
+        "ix_jobs_pending_of",
+        text("(pipeline || '')"),
+        "id",
+        postgresql_where=text("status = 'PENDING' AND priority >= 0"),
+    ),
+    Index("ix_jobs_failed_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'FAILED'")),
+    Index("ix_jobs_cancelled_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'CANCELLED'")),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
     # The last hour of `GET /jobs/stats`, and retention.
     Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),

@@ -1,7 +1,6 @@
 """SQL that only reads jobs."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
@@ -85,9 +84,16 @@ _RARE = (JobStatus.PENDING, JobStatus.FAILED, JobStatus.CANCELLED)
 """What has an index by pipeline."""
 
 
+def _of(pipeline: str, status: JobStatus | None) -> str:
+    """The condition for jobs of a pipeline, and of a status if one is given, as the index has it that serves both."""
+    if status is None:
+        return f"pipeline = {pipeline}"
+    name = "pipeline || ''" if status in _RARE else "pipeline"
+    return f"{name} = {pipeline} AND {_STATUS[status]}"
+
+
 def _counted(status: JobStatus | None = None) -> str:
-    also = f"AND {_STATUS[status]}" if status else ""
-    where = f"pipeline = found.pipeline {also} LIMIT {COUNTED + 1}"
+    where = f"{_of('found.pipeline', status)} LIMIT {COUNTED + 1}"
     return f"(SELECT count(*) FROM (SELECT FROM jobs WHERE {where}) AS counted) AS {status or 'total'}"
 
 
@@ -180,17 +186,16 @@ def find(
 
     Values over `LISTED_BYTES` are cut as in `get_many`.
     """
-    filters: dict[str, Any] = {"status": status, "pipeline": pipeline, "before": before}
-    conditions = {
-        "status": _STATUS[status] if status else "",
-        "pipeline": "pipeline = :pipeline",
-        "before": "id < :before",
-    }
-    chosen = [conditions[name] for name, value in filters.items() if value is not None]
+    chosen = ["id < :before"] if before is not None else []
+    if pipeline is not None:
+        chosen.append(_of(":pipeline", status))
+    elif status is not None:
+        chosen.append(_STATUS[status])
     where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     page = f"(SELECT * FROM jobs {where} ORDER BY id DESC LIMIT :limit) AS jobs"
     statement = text(f"SELECT {_BRIEF} FROM {page} {_BRIEF_STEPS} ORDER BY jobs.id DESC")
-    return connection.execute(statement, {**filters, "limit": limit, "most": LISTED_BYTES}).mappings().all()
+    values = {"pipeline": pipeline, "before": before, "limit": limit, "most": LISTED_BYTES}
+    return connection.execute(statement, values).mappings().all()
 
 
 def counts(connection: Connection) -> Sequence[RowMapping]:

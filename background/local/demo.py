@@ -79,7 +79,7 @@ def _changes(settings: Settings) -> dict[str, object]:
     """What differs from `up`: nobody has to know the port, and nobody wants to wait long."""
     changes: dict[str, object] = {"api_port": free_port(reachable(settings.api_host), settings.api_port)}
     if "step_seconds" not in settings.model_fields_set:
-        changes["step_seconds"] = 1.0
+        changes["step_seconds"] = 0.5
     return changes
 
 

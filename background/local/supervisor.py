@@ -103,7 +103,7 @@ def ending(code: int) -> str:
 
 
 class Supervisor:
-    """Servers, then preparations (each run to its end), then services.
+    """Servers, then preparations and, at the same time, services, which take longer to begin: 1.5 s here.
 
     With `restart`, what dies after it was ready is started again; without, its death is an error. `keep` are
     descriptors that the services inherit. Nothing is started before `start`; whatever happens afterwards, `stop`
@@ -141,11 +141,10 @@ class Supervisor:
             self._console.say(f"Starting {server.name} on port {server.port}")
             self._start(server)
         self._wait(self._servers, patience)
+        for unit in (*self._preparations, *self._services):
+            self._start(unit)
         for preparation in self._preparations:
-            self._start(preparation)
             self._finish(preparation)
-        for service in self._services:
-            self._start(service)
         self._wait(self._services, patience)
 
     def watch(self) -> None:

@@ -108,7 +108,12 @@ def in_batches(statement: str, *, what: str, size: int = 1000) -> int:
 
 
 def index_apart(
-    name: str, table: str, columns: Sequence[str], *, where: TextClause | None = None, unique: bool = False
+    name: str,
+    table: str,
+    columns: Sequence[str | TextClause],
+    *,
+    where: TextClause | None = None,
+    unique: bool = False,
 ) -> None:
     """For a revision: make an index while others write. What the revision did before is committed with it.
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from background import database
 from background.database import Prepared
@@ -25,9 +25,9 @@ FROM generate_series(1, :number) RETURNING id
 """)
 
 
-def make(connection: Connection, number: int, status: JobStatus) -> int:
+def make(connection: Connection, number: int, status: JobStatus, *, pipeline: str = PIPELINE) -> int:
     """Store so many jobs; gives the id of one."""
-    values = {"pipeline": PIPELINE, "status": status, "number": number}
+    values = {"pipeline": pipeline, "status": status, "number": number}
     return int(connection.execute(MAKE, values).scalars().all()[0])
 
 
@@ -97,6 +97,29 @@ def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() 
             read = explained(connection, statement, {**values, "tokens": [str(uuid4())]})
             assert max(rows for _, rows in read) <= 10, (statement.name, read)
         connection.exec_driver_sql("ROLLBACK")
+
+
+def test_a_list_of_one_status_and_pipeline_reads_no_other_jobs() -> None:
+    with transaction() as connection:
+        make(connection, 40_000, JobStatus.COMPLETED)
+        for status in (JobStatus.PENDING, JobStatus.FAILED, JobStatus.CANCELLED):
+            make(connection, 3_000, status, pipeline="another")
+        connection.exec_driver_sql("ANALYZE jobs")
+        asked: list[tuple[str, Any]] = []
+
+        def remember(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", remember)
+        for status in (JobStatus.PENDING, JobStatus.FAILED, JobStatus.CANCELLED):
+            for pipeline, most in ((PIPELINE, 0), ("another", 10)):
+                rows = reads.find(connection, status=status, pipeline=pipeline, before=None, limit=10)
+                assert len(rows) == most
+        event.remove(connection, "before_cursor_execute", remember)
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+            assert max(number for _, number in rows_read(plan[0]["Plan"])) <= 10, statement
+        connection.rollback()
 
 
 def counts(connection: Connection) -> dict[str, tuple[int, bool]]:

@@ -78,14 +78,18 @@ def writing(path: Path, word: str) -> str:
 
 def test_the_order_of_start_and_the_names_before_each_line(run: Run, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
-    prepare = f"open({str(notes)!r}, 'a').write('prepared\\n'); print('made')"
+    prepare = (
+        f"import pathlib, time; notes = pathlib.Path({str(notes)!r}); notes.touch()\n"
+        f"while notes.read_text().count('start') < 2: time.sleep(0.01)\n"
+        f"time.sleep(0.2); notes.open('a').write('prepared\\n'); print('made')"
+    )
     driver = run.start(
         preparations=[["migrate", run.code(prepare)]],
         services=[["one", run.code(writing(notes, "one"))], ["two", run.code(writing(notes, "two"))]],
     )
     driver.wait_for_line("READY")
-    wait_for(lambda: len(notes.read_text().splitlines()) == 3, what="both services")
-    assert notes.read_text().splitlines()[0] == "prepared"
+    *started, prepared = notes.read_text().splitlines()
+    assert (sorted(started), prepared) == (["start one", "start two"], "prepared")
     wait_for(lambda: "one     | here\n" in driver.output and "two     | here\n" in driver.output)
     assert "migrate | made\n" in driver.output
     assert "\x1b" not in driver.output
