@@ -75,7 +75,9 @@ FROM jobs WHERE task_id = :task_id
 """)
 
 COUNTED = 20_000
-"""So many jobs of a pipeline are counted, and of each status in it; of more, PostgreSQL's statistics tell how many."""
+"""So many jobs of a pipeline are counted, and of each status in it; of more, PostgreSQL's statistics tell how many.
+
+Those that are COMPLETED are what is left of all: they are known where all are counted."""
 
 # As words of a statement: the indexes are of one status each, and worded as they are (see `models`).
 _STATUS = {status: f"status = '{status}'" for status in JobStatus}
@@ -123,8 +125,7 @@ WITH RECURSIVE found (pipeline) AS (
     ) AS kind (status, counted, many)
 )
 SELECT pipeline, status, many AS estimated,
-    CASE WHEN NOT many THEN counted
-         WHEN EXISTS (SELECT FROM estimate) THEN greatest(0, counted, round(estimate.number))::bigint END AS number
+    CASE WHEN many THEN round(estimate.number)::bigint ELSE counted END AS number
 FROM rows LEFT JOIN estimate USING (pipeline, status)
 """)
 _COUNTS_OF_ALL = text("""
@@ -201,7 +202,7 @@ def find(
 def counts(connection: Connection) -> Sequence[RowMapping]:
     """The `number` of jobs for each `pipeline` and `status`, and whether it is `estimated` because it is large."""
     rows = connection.execute(_COUNTS).mappings().all()
-    if any(row["number"] is None for row in rows):  # many jobs, and ANALYZE has not been there yet
+    if any(row["number"] is None for row in rows):  # ANALYZE has not been there yet, or has met none of them
         rows = connection.execute(_COUNTS_OF_ALL).mappings().all()
     return rows
 

@@ -242,8 +242,8 @@ class Statistics(BaseModel):
 
     `waiting` are the PENDING jobs that are due, and `oldest_waiting_seconds` is how long the first of them has been;
     `queue_depth` is the number of messages in the broker's queue, `None` when the broker does not answer.
-    `series` has the last 60 minutes, oldest first. Where a pipeline has more than 20,000 jobs of a status, PostgreSQL's
-    statistics tell how many: such statuses are in `estimated`.
+    `series` has the last 60 minutes, oldest first. Of a pipeline with more than 20,000 jobs PostgreSQL's
+    statistics tell how many are COMPLETED, or of a status with as many: such statuses are in `estimated`.
     """
 
     total: int

@@ -40,30 +40,35 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[
     request give the job that was made before; another request under that key raises `Conflict`.
     """
     job = _as_row(request)
-    if key is not None:
-        job |= {"idempotency_key": key, "request_digest": _digest(job)}
-    while (made := _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), time.monotonic()))) is None:
-        with database.transaction() as connection:
-            before = queries.by_key(connection, str(key))
+    if key is None:
+        return _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), time.monotonic())), True
+    job |= {"idempotency_key": key, "request_digest": _digest(job)}
+    while True:
+        since = time.monotonic()
+        with database.working.transaction() as connection:
+            if made := queries.create(connection, [{**job, "task_id": str(uuid4())}], actor=actor()):
+                break
+            before = queries.by_key(connection, key)
         # It may have been deleted between the two statements; then the key is free again.
         if before is not None:
             if before["request_digest"] != job["request_digest"]:
                 message = "This Idempotency-Key was used before, with another request."
                 raise Conflict(message, code="idempotency_key")
             return dict(before), False
-    return made, True
+    dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
+    return made[0], True
 
 
 class _Wanted(NamedTuple):
-    """A job that is to be stored for this client, since then."""
+    """A job without a key that is to be stored for this client, since then."""
 
     job: dict[str, Any]
     actor: str | None
     since: float
 
 
-def _store_together(wanted: Sequence[_Wanted]) -> list[dict[str, Any] | None]:
-    """In one transaction; gives what was made of each, `None` where its key is taken."""
+def _store_together(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
+    """In one transaction; gives what was made of each. One with a key may have to wait for others, and stands alone."""
     since = min(each.since for each in wanted)
     # Each is owed an answer, whoever it has waited for.
     seconds = max(database.ANSWER_SECONDS + since - time.monotonic(), LEAST_SECONDS)
@@ -73,7 +78,7 @@ def _store_together(wanted: Sequence[_Wanted]) -> list[dict[str, Any] | None]:
             rows = queries.create(connection, [each.job for each in wanted if each.actor == who], actor=who)
             made |= {str(row["task_id"]): row for row in rows}
     dispatch.wake_for([job["id"] for job in made.values() if job["due"]], since=since)
-    return [made.get(each.job["task_id"]) for each in wanted]
+    return [made[each.job["task_id"]] for each in wanted]
 
 
 _store = Together(_store_together)

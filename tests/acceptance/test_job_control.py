@@ -6,11 +6,12 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import text
 
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_durability import in_step, kinds
 from tests.acceptance.test_jobs import ended, submit
-from tests.support import Process, wait_for
+from tests.support import Process, transaction, wait_for
 
 SLOW = {"step_seconds": 30}
 QUICK = {"step_seconds": 0}
@@ -36,6 +37,25 @@ def test_a_default_that_is_spelled_out_is_the_same_request(client: httpx.Client)
     second = client.post("/jobs", json=spelled, headers=headers)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["job_id"] == second.json()["job_id"]
+
+
+def test_a_key_that_somebody_holds_keeps_nobody_else_waiting(client: httpx.Client) -> None:
+    key = str(uuid4())
+    held = text("""
+        INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts, idempotency_key)
+        VALUES (gen_random_uuid(), 'demo', '{one}', '{}', 1, :key)
+    """)
+    # For the end of our transaction, which alone has a row that others want.
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
+    with transaction() as connection, ThreadPoolExecutor(9) as pool:
+        connection.execute(held, {"key": key})
+        waiting = pool.submit(client.post, "/jobs", headers={"Idempotency-Key": key})
+        wait_for(lambda: connection.execute(waits).scalar_one() == 1, what="the one with the key waiting")
+        others = [pool.submit(client.post, "/jobs", json={"params": QUICK}) for _ in range(8)]
+        assert [other.result().status_code for other in others] == [201] * 8
+        assert connection.execute(waits).scalar_one() == 1
+        connection.rollback()
+        assert waiting.result().status_code == 201
 
 
 def test_one_key_makes_one_job_however_often_it_is_sent(client: httpx.Client) -> None:

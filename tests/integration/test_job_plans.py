@@ -147,6 +147,18 @@ def test_counts_are_exact_up_to_a_limit_and_beyond_it_as_good_as_statistics() ->
         connection.rollback()
 
 
+def test_what_statistics_have_not_met_is_counted() -> None:
+    with transaction() as connection:
+        make(connection, 3 * reads.COUNTED, JobStatus.COMPLETED, pipeline="another")
+        make(connection, reads.COUNTED + 1, JobStatus.FAILED)
+        connection.exec_driver_sql("ANALYZE jobs")
+        make(connection, 7, JobStatus.COMPLETED)
+        assert counts(connection)["COMPLETED"][0] == 7
+        make(connection, reads.COUNTED, JobStatus.PENDING)
+        assert counts(connection)["COMPLETED"][0] == 7
+        connection.rollback()
+
+
 def test_counts_are_exact_as_long_as_there_are_no_statistics() -> None:
     with transaction() as connection:
         make(connection, reads.COUNTED + 5, JobStatus.COMPLETED)
