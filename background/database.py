@@ -35,6 +35,8 @@ from background.settings import get_settings
 
 ANSWER_SECONDS = 4.0
 """How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
+LEAST_SECONDS = 0.5
+"""So long is tried for one who has waited for all of that before."""
 CONNECTIONS = 20
 """So many of each kind a process uses at once."""
 
@@ -114,13 +116,34 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Within this block, waits of this thread on PostgreSQL end after `seconds` altogether."""
+    """Within this block, waits of this thread on PostgreSQL end after `seconds` altogether, less what it is `late`."""
     before = getattr(_limit, "deadline", None)
-    _limit.deadline = time.monotonic() + seconds
+    _limit.deadline = time.monotonic() + _left(seconds)
     try:
         yield
     finally:
         _limit.deadline = before
+
+
+@contextlib.contextmanager
+def late(seconds: float) -> Iterator[None]:
+    """Within this block, whoever is owed an answer by this thread has waited so long already."""
+    before = waited()
+    _limit.late = seconds
+    try:
+        yield
+    finally:
+        _limit.late = before
+
+
+def waited() -> float:
+    """How many seconds whoever is owed an answer by this thread had waited before that began."""
+    found: float = getattr(_limit, "late", 0.0)
+    return found
+
+
+def _left(seconds: float) -> float:
+    return max(seconds - waited(), min(seconds, LEAST_SECONDS))
 
 
 @cache
@@ -172,10 +195,11 @@ class Lane:
     @contextlib.contextmanager
     def __call__(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
         """One of them, for statements of which each commits by itself. Raises `Unavailable` as `transaction` does."""
-        if not self._free.acquire(timeout=seconds):
+        began = time.monotonic()
+        if not self._free.acquire(timeout=_left(seconds)):
             raise Unavailable("All connections to PostgreSQL are in use.", code="database_down")
         try:
-            with _translated(), time_limit(seconds):
+            with late(waited() + time.monotonic() - began), _translated(), time_limit(seconds):
                 connection = next(self._take_living(), None) or self._get_engine().connect()
                 try:
                     yield connection

@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from background import jsontext
+from background import database, jsontext
 from background.clients import client_of
 from background.errors import Invalid, TooLarge
 from background.headers import header
@@ -109,11 +109,20 @@ class StorableJSONRoute(APIRoute):
 
 
 def _in_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model."""
+    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model.
+
+    The wait for a thread is part of the time that the answer may take.
+    """
 
     @wraps(function)
     async def call(**values: Any) -> Any:
-        return await run_in_threadpool(function, **values)
+        asked = time.monotonic()
+
+        def answer() -> Any:
+            with database.late(time.monotonic() - asked):
+                return function(**values)
+
+        return await run_in_threadpool(answer)
 
     return call
 

@@ -29,9 +29,6 @@ from background.log_context import actor
 from background.settings import get_settings
 from background.workers import queries as workers
 
-LEAST_SECONDS = 0.5
-"""So long is tried to store a job that has waited for others."""
-
 
 def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[str, Any], bool]:
     """Store a job, then publish it. Gives `id`, `task_id`, `status`, and whether it is new.
@@ -41,7 +38,8 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[
     """
     job = _as_row(request)
     if key is None:
-        return _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), time.monotonic())), True
+        since = time.monotonic() - database.waited()
+        return _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), since)), True
     job |= {"idempotency_key": key, "request_digest": _digest(job)}
     while True:
         since = time.monotonic()
@@ -70,10 +68,8 @@ class _Wanted(NamedTuple):
 def _store_together(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
     """In one transaction; gives what was made of each. One with a key may have to wait for others, and stands alone."""
     since = min(each.since for each in wanted)
-    # Each is owed an answer, whoever it has waited for.
-    seconds = max(database.ANSWER_SECONDS + since - time.monotonic(), LEAST_SECONDS)
     made: dict[str, dict[str, Any]] = {}
-    with database.working.transaction(seconds=seconds) as connection:
+    with database.late(time.monotonic() - since), database.working.transaction() as connection:
         for who in dict.fromkeys(each.actor for each in wanted):
             rows = queries.create(connection, [each.job for each in wanted if each.actor == who], actor=who)
             made |= {str(row["task_id"]): row for row in rows}

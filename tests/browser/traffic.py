@@ -16,6 +16,8 @@ from background.jobs.states import JobStatus
 from tests.support import transaction
 
 STEPS = ["prepare", "process", "publish"]
+PATIENCE_SECONDS = 60
+"""No client waits for these: a slow machine gets its time."""
 
 # Of twenty jobs sixteen are done, two have failed, one was cancelled, and one is to begin tomorrow.
 _FILL = text("""
@@ -103,14 +105,14 @@ class Moving:
 
     def progress(self, fraction: float, *, tell: bool = True) -> None:
         """Report how far its step is; `tell` it as an event."""
-        with database.working() as connection:
+        with database.working(seconds=PATIENCE_SECONDS) as connection:
             transitions.progress(
                 connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None, tell=tell
             )
 
     def end_step(self, output: str = "{}") -> Self | None:
         """End its step with this JSON; gives the job while it has another one."""
-        with database.working() as connection:
+        with database.working(seconds=PATIENCE_SECONDS) as connection:
             ends = [transitions.End(self.job_id, self.attempt, self.step, output)]
             (row,) = transitions.work(connection, nobody(), ends=ends)
         if row["status"] != JobStatus.IN_PROGRESS:
@@ -138,7 +140,7 @@ def begin() -> Moving:
         "delay_seconds": 0,
         "max_attempts": 3,
     }
-    with database.working() as connection:
+    with database.working(seconds=PATIENCE_SECONDS) as connection:
         job_id = queries.create(connection, [job], actor=None)[0]["id"]
         (row,) = transitions.work(connection, nobody(), claims=[transitions.Claim(str(uuid4()), "", (job_id, 1))])
     return Moving(job_id, row["attempt"])
