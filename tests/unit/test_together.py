@@ -1,71 +1,88 @@
-"""What threads want to be written at the same moment is written by one call."""
+"""Threads whose items come while a write is under way are written together."""
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from background.errors import Unavailable
 from background.jobs.together import Together
 
-Written = list[list[int]]
 
+def test_what_comes_while_a_write_is_under_way_is_written_together() -> None:
+    sizes: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
 
-def at_once(write: Callable[[Sequence[int]], Sequence[int]], items: range) -> list[Future[int]]:
-    """Have the first written, and while that is under way all others; gives what became of each."""
-    writing, goes_on = threading.Event(), threading.Event()
+    def write(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        begun.set()
+        assert go_on.wait(10)
+        return [item * 10 for item in items]
 
-    def held(taken: Sequence[int]) -> Sequence[int]:
-        writing.set()
-        goes_on.wait(30)
-        return write(taken)
-
-    together = Together(held)
-    with ThreadPoolExecutor(len(items)) as pool:
-        first = pool.submit(together, items[0])
-        writing.wait(30)
-        others = [pool.submit(together, item) for item in items[1:]]
-        while len(together._waiting) < len(others):
+    together = Together(write)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(together, 0)
+        assert begun.wait(10)
+        rest = [pool.submit(together, item) for item in range(1, 8)]
+        while len(together._waiting) < 7:
             pass
-        goes_on.set()
-    return [first, *others]
+        go_on.set()
+        assert [each.result(10) for each in [first, *rest]] == [item * 10 for item in range(8)]
+    assert sizes == [1, 7]
 
 
-def test_those_that_come_meanwhile_are_one_call_and_each_has_its_answer() -> None:
-    written: Written = []
+def test_only_the_culprit_gets_the_error() -> None:
+    barrier = threading.Barrier(4)
 
-    def write(taken: Sequence[int]) -> Sequence[int]:
-        written.append(sorted(taken))
-        return [10 * item for item in taken]
+    def write(items: Sequence[int]) -> list[int]:
+        if 13 in items:
+            raise ValueError("thirteen")
+        return list(items)
 
-    answers = at_once(write, range(8))
-    assert [answer.result() for answer in answers] == [10 * item for item in range(8)]
-    assert written == [[0], [1, 2, 3, 4, 5, 6, 7]]
+    together = Together(write)
 
+    def ask(item: int) -> int:
+        barrier.wait(10)
+        return together(item)
 
-def test_an_error_is_that_of_its_culprit_alone() -> None:
-    def write(taken: Sequence[int]) -> Sequence[int]:
-        if 3 in taken:
-            raise ValueError(taken)
-        return [10 * item for item in taken]
-
-    answers = at_once(write, range(6))
-    assert [answer.exception() is None for answer in answers] == [True, True, True, False, True, True]
-    with pytest.raises(ValueError, match=r"\[3\]"):
-        answers[3].result()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(50):
+            asked = {item: pool.submit(ask, item) for item in (1, 2, 3, 13)}
+            assert [asked[item].result(10) for item in (1, 2, 3)] == [1, 2, 3]
+            with pytest.raises(ValueError, match="thirteen"):
+                asked[13].result(10)
 
 
 def test_a_server_that_does_not_answer_is_asked_once_for_all() -> None:
-    written: Written = []
+    written: list[list[int]] = []
+    begun, go_on = threading.Event(), threading.Event()
 
-    def write(taken: Sequence[int]) -> Sequence[int]:
-        written.append(sorted(taken))
-        if 0 not in taken:
+    def write(items: Sequence[int]) -> list[int]:
+        written.append(sorted(items))
+        begun.set()
+        assert go_on.wait(10)
+        if 0 not in items:
             raise Unavailable("gone")
-        return list(taken)
+        return list(items)
 
-    answers = at_once(write, range(6))
-    assert answers[0].result() == 0
-    assert all(isinstance(answer.exception(), Unavailable) for answer in answers[1:])
+    together = Together(write)
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(together, 0)
+        assert begun.wait(10)
+        rest = [pool.submit(together, item) for item in range(1, 6)]
+        while len(together._waiting) < 5:
+            pass
+        go_on.set()
+        assert first.result(10) == 0
+        assert all(isinstance(each.exception(10), Unavailable) for each in rest)
     assert written == [[0], [1, 2, 3, 4, 5]]
+
+
+def test_many_threads_each_get_their_own_answer() -> None:
+    def write(items: Sequence[int]) -> list[int]:
+        return [item * 2 for item in items]
+
+    together = Together(write)
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(together, range(2000))) == [item * 2 for item in range(2000)]
