@@ -1,5 +1,3 @@
-"""Flower reads this file when it starts, however it is started here."""
+"""Flower reads this file where it is started by hand, in this directory."""
 
-from background.serving import flower
-
-flower.guard()
+import background.http.flowerconfig  # noqa: F401  (it does it all)

@@ -48,6 +48,10 @@ CANVAS_TESTS = [
 # Each holds all of the one before, at the same versions.
 APP, LOCAL, DEV = LOCKS = ["requirements.lock", "requirements-local.lock", "requirements-dev.lock"]
 SOURCES = ["requirements.txt", "requirements-local.txt", "requirements-dev.txt"]
+# What checks and packs the page. Nothing else needs it: the packed page is part of the repository.
+NODE_OLDEST = 20
+NODE_LOCK = "package-lock.json"
+NODE_STAMP = "node_modules/.run-py"
 # What benchmarks run beside this project, installed by themselves in an environment apart.
 PEERS = "benchmarks/requirements-peers"
 # Read by sh, then by the project's Python: an interpreter's path may be too long, or hold a space, for the first line.
@@ -59,6 +63,8 @@ sys.path.insert(0, {root!r})
 from background.__main__ import main
 main()
 """
+# It has no `-m`.
+IMPORT_LINTER = "from importlinter.cli import import_linter; import_linter()"
 # What a shell may have exported for another Python, or for another way of installing than this one.
 FOREIGN = [
     "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONINSPECT",
@@ -307,6 +313,27 @@ def install(lock: str) -> None:
     run_with_progress([*pip, *exactly, "-r", lock], Progress(f"Installing {lock}"))
 
 
+def set_up_node() -> str:
+    """Brings `node_modules/` to what its lock says; gives the path of npm.
+
+    Raises `CannotRun` with why there are no such tools here.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise CannotRun(f"Node.js {NODE_OLDEST} or newer is not installed, or its npm is not.")
+    version = subprocess.run([node, "--version"], check=False, stdout=subprocess.PIPE, encoding="utf-8").stdout.strip()
+    found = re.match(r"v(\d+)\.", version)
+    if found is None or int(found.group(1)) < NODE_OLDEST:
+        raise CannotRun(f"Node.js {NODE_OLDEST} or newer is needed; this is {version or 'none'}.")
+    stamp = ROOT / NODE_STAMP
+    with only_one_setup():
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest(NODE_LOCK):
+            # It begins by taking away what is there, and the stamp with it.
+            run_with_progress([npm, "ci"], Progress(f"Installing {NODE_LOCK}"))
+            stamp.write_text(digest(NODE_LOCK), encoding="utf-8")
+    return npm
+
+
 # ------------------------------------------------------------------------------------------------ commands
 
 
@@ -373,15 +400,47 @@ def test(more: List[str]) -> int:
 
 
 def lint() -> int:
-    """ruff and mypy, all of them even when the first complains; returns the worst exit code."""
+    """What checks the sources, all of it even when the first complains; returns the worst exit code."""
     python = str(VENV_PYTHON)
-    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "benchmarks", "docs", ".ci"]
+    targets = ["main.py", "sample_app.py", "run.py", "background", "tests", "examples", "benchmarks", "docs", ".ci"]
     typed = [name for name in targets if (ROOT / name).is_file() or any((ROOT / name).rglob("*.py"))]
     return max(
         call(python, "-m", "ruff", "check", "."),
         call(python, "-m", "ruff", "format", "--check", "."),
         call(python, "-m", "mypy", *typed),
+        call(python, "-c", IMPORT_LINTER, "drawgraph", "background"),
+        call(python, "-c", IMPORT_LINTER, "lint", "--no-logo", "--no-cache"),
+        lint_page(),
     )
+
+
+def lint_page() -> int:
+    """biome and tsc on the page; where they cannot be had, one line says so."""
+    try:
+        npm = set_up_node()
+    except CannotRun as error:
+        print("The page's sources are not checked: " + str(error).splitlines()[0], file=sys.stderr)
+        return 0
+    return max(call(npm, "run", "--silent", "lint"), call(npm, "run", "--silent", "types"))
+
+
+def pack() -> int:
+    """Makes the packed page anew from its sources."""
+    return call(set_up_node(), "run", "--silent", "build")
+
+
+def docs(more: List[str]) -> int:
+    """mkdocs: the pages under docs/ as a site, in site/; `serve` shows them while they are written."""
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"
+    become("-m", "mkdocs", *(more or ["build", "--strict", "--clean"]))
+
+
+def coverage(more: List[str]) -> int:
+    """The tests with each line noted that runs, in the processes they start too; then what never ran."""
+    run = [str(VENV_PYTHON), "-m", "coverage"]
+    call(*run, "erase")
+    failed = call(*run, "run", "-m", "pytest", *more)
+    return max(failed, call(*run, "combine", "--quiet"), call(*run, "report"))
 
 
 def lock_requirements(more: List[str]) -> int:
@@ -411,7 +470,12 @@ COMMANDS = {
     ),
     "setup": Command("only make .venv with what demo and up need", LOCAL, lambda _: 0, takes_arguments=False),
     "test": Command("the whole test suite; arguments go to pytest; --celery 5.7.0: canvases under it", DEV, test),
-    "lint": Command("ruff and the type check", DEV, lambda _: lint(), takes_arguments=False),
+    "lint": Command(
+        "ruff and the type check; biome and tsc where Node.js is", DEV, lambda _: lint(), takes_arguments=False
+    ),
+    "pack": Command(
+        "make the packed page anew from its sources; needs Node.js", None, lambda _: pack(), takes_arguments=False
+    ),
     "bench": Command(
         "the benchmarks; --help names them, and those that take long",
         DEV,
@@ -419,6 +483,8 @@ COMMANDS = {
     ),
     "chaos": Command("the long fault run", DEV, lambda more: become_module("tests.acceptance.chaos", more)),
     "fuzz": Command("generated requests", DEV, lambda more: become_module("tests.acceptance.fuzz", more)),
+    "coverage": Command("the tests, then which lines never ran; arguments go to pytest", DEV, coverage),
+    "docs": Command("the pages of docs/ as a site in site/; docs serve shows it", DEV, docs),
     "audit": Command(
         "an SBOM of the locks, and what is known against their packages",
         None,
@@ -431,7 +497,7 @@ COMMANDS = {
 def usage() -> str:
     """What `--help` prints."""
     lines = ["usage: python3 run.py COMMAND", ""]
-    lines += [f"  {name:6} {command.summary}" for name, command in COMMANDS.items()]
+    lines += [f"  {name:8} {command.summary}" for name, command in COMMANDS.items()]
     lines += ["", "Settings come from the environment or from .env; .env.example names them all."]
     return "\n".join(lines)
 

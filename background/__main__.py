@@ -1,10 +1,11 @@
 """`python -m background`: the processes with the project's own defaults, and a client of the API."""
 
 import sys
+from pathlib import Path
 
 import typer
 
-from background import processes
+from background.commands import processes
 
 DESCRIPTION = "Celery Playground: start its processes, or talk to its API."
 EXIT_CODES = (
@@ -16,6 +17,9 @@ PROGRAM = "playground"
 
 def main() -> None:
     """Run the command named on the command line."""
+    # Modules of one's own are found where the command is given, as `python -m` has it; but none in place of a library.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     try:
         _run(sys.argv[1:])
     except KeyboardInterrupt:

@@ -12,12 +12,14 @@ from celery import Celery
 from celery.app.backends import by_url
 from celery.backends.redis import RedisBackend, ResultConsumer  # type: ignore[attr-defined]
 from celery.exceptions import ImproperlyConfigured
+from celery.result import AsyncResult
 from celery.signals import import_modules, setup_logging, worker_init
 from kombu import Exchange, Queue
 from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError
 
-from background import exact, logs, redis_url
+from background.base import exact, logs, redis_url
+from background.base.queue_names import QUEUE
 from background.intake import results, transport
 from background.settings import get_settings
 
@@ -31,20 +33,21 @@ RESULTS_KEPT_SECONDS = 24 * 3600
 RELEASE_SECONDS = 24 * 3600
 """How long a release's own queue stays in Redis after the last message for it."""
 
-QUEUE = "celery"
+RELEASES = f"{QUEUE}."
+"""How the name of a release's own queue begins."""
 PRIORITIES = range(10)
 """Redis has no priorities; kombu keeps one list for each and serves the lowest first. That of 0 has the name of its
 queue alone, and all goes there that does not ask for another one: of jobs PostgreSQL knows the order."""
 PRIORITY_SEPARATOR = "\x06\x16"
 
 
-def queue_of(release: str | None) -> Queue:
-    """The queue that only the workers of this release serve, for jobs that others turned away; or the usual one.
+def queue_of(release: str | None, *, queue: str = QUEUE) -> Queue:
+    """The queue that only the workers of this release serve, for jobs that others turned away; or `queue`.
 
     Without an exchange: its bindings would stay in Redis for ever. That of a release goes by itself `RELEASE_SECONDS`
     after the last message: those are spare, and recovery publishes again what still waits.
     """
-    name = f"{QUEUE}.{release}" if release else QUEUE
+    name = f"{RELEASES}{release}" if release else queue
     return Queue(name, Exchange(""), routing_key=name, expires=RELEASE_SECONDS if release else None)
 
 
@@ -58,11 +61,19 @@ def serve(queues: Any, queue: Queue) -> None:
     queue.exchange = exchange
 
 
+def served() -> list[str]:
+    """The queues whose jobs this worker runs: those that it was started with (`-Q`), as its children know them, too."""
+    return [name for name in celery_app.amqp.queues.consume_from if not name.startswith(RELEASES)]
+
+
 class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
     """Subscribes to results when somebody waits for them (`get`), not whenever a task is sent.
 
     Celery's own does, and reads only when somebody waits: meanwhile what Redis answers stays in Redis, up to 32 MB
     for each thread, and in the sender's memory (https://github.com/celery/celery/issues/6963).
+
+    Whoever waits gets the result. Celery's own gives it to the first object with this id that it knows of: to one that
+    is not collected yet of a group which the same process has sent. The end of a header then waited for ever.
     """
 
     def consume_from(self, task_id: str) -> None:
@@ -70,8 +81,12 @@ class WaitersConsumer(ResultConsumer):  # type: ignore[misc]
 
     def on_wait_for_pending(self, result: Any, **options: Any) -> None:
         """Somebody waits for a task, or for the members of a group."""
-        for waited_for in getattr(result, "results", [result]):
-            super().consume_from(waited_for.id)
+        waited_for, sent = self._pending_results
+        for each in getattr(result, "results", [result]):
+            if isinstance(each, AsyncResult):
+                sent.pop(each.id, None)
+                waited_for[each.id] = each
+            super().consume_from(each.id)
         super().on_wait_for_pending(result, **options)
 
 
@@ -92,7 +107,7 @@ CONFIGURATION: dict[str, Any] = {
     # A worker starts, and stays, while the broker is away.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    # Also while the broker answers, but takes nothing: a failover ended the worker (`UNBLOCKED`).
+    # Also while the broker answers, but takes nothing: a failover would end the worker (Redis says UNBLOCKED).
     "broker_channel_error_retry": True,
     "broker_transport_options": {
         "visibility_timeout": VISIBILITY_SECONDS,
@@ -122,7 +137,7 @@ celery_app = Celery(
     broker=get_settings().broker_url,
     backend=get_settings().result_backend,
     include=["background.task.test_tasks", "background.task.document_tasks", "background.task.job_tasks"],
-    # Celery's own tasks (map, starmap) are recorded as all others are.
+    # Celery's own tasks (map, starmap) are recorded as all others are. By name: it stands above this.
     task_cls="background.canvas.recorder:RecordedTask",
 )
 celery_app.conf.update(CONFIGURATION)
@@ -165,13 +180,13 @@ if get_settings().celery_result_backend is not None:
 @import_modules.connect
 def _log_as_all_do(**_: Any) -> None:
     """Every `celery` command logs as all processes here do; Flower, which asks for none, would as Tornado does."""
-    logs.configure()
+    logs.configure(get_settings().log_format)
 
 
 @setup_logging.connect
 def _configure_logging(loglevel: int | str, **_: Any) -> None:
     """A worker logs as every other process here does, at the level it was started with."""
-    logs.configure(loglevel)
+    logs.configure(get_settings().log_format, level=loglevel)
 
 
 @worker_init.connect

@@ -2,7 +2,7 @@
 
 `PIPELINES` names the modules whose pipelines exist: one of your own is as good as this.
 
-A step is a plain function of a context and the parameters. What it returns must be JSON; it is stored, shown,
+A step is a function of a context and the parameters. What it returns must have a form in JSON; it is stored, shown,
 and given to the later steps as `context.outputs["name of the step"]`. A step may run more than once when its
 worker dies in it; `context.key` stays the same then.
 """
@@ -56,9 +56,9 @@ def publish(context: StepContext, params: DemoParams) -> dict[str, Any]:
 
 
 class DocumentParams(Params):
-    """`document` is the name of a stored document."""
+    """`document` is the name of a stored document; macOS writes a letter of it as up to three characters."""
 
-    document: str = Field(min_length=1, max_length=255)
+    document: str = Field(min_length=1, max_length=600)
 
     def check(self) -> None:
         """Raise `Invalid` when there is no such document."""

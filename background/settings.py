@@ -13,12 +13,14 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from background import api_keys, redis_url
-from background.api_keys import ApiKey
-from background.hosts import host
+from background.base import api_keys, redis_url
+from background.base.api_keys import ApiKey
+from background.base.hosts import host
+from background.base.signatures import key_of
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
+LEAST_SECRET_BYTES = 16
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk may have room again later: no reason not to start."""
 
@@ -120,6 +122,7 @@ class Settings(BaseSettings):
     requests_per_minute: PositiveInt = 120_000
     max_streams: PositiveInt = 500
     flower_url: AnyHttpUrl | None = None
+    web_sources: bool = False
 
     data_dir: Path = Path("data")
     max_upload_bytes: PositiveInt = 20 * 1024 * 1024
@@ -130,6 +133,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15, ge=1, le=3600)
     max_attempts: int = Field(3, ge=1, le=100)
     job_time_limit: PositiveInt = 3600
+
+    callback_secret: SecretStr | None = None
+    callback_private: bool = False
 
     pipelines: str = "background.pipelines"
 
@@ -205,10 +211,24 @@ class Settings(BaseSettings):
             raise ValueError("must be user:password; several have commas between them")
         return value
 
+    @field_validator("callback_secret")
+    @classmethod
+    def _can_sign(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            usable = value is None or len(key_of(value.get_secret_value())) >= LEAST_SECRET_BYTES
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"must have {LEAST_SECRET_BYTES} bytes or more, as they are or behind whsec_ in base64")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _can_be_written(cls, value: Path) -> Path:
-        """It, or where it would be made. A file without a name is tried: of /proc the rights alone say nothing."""
+        """Whether a directory, or the one in which it would be made, can be written to.
+
+        A file without a name is tried: of /proc the rights alone say nothing.
+        """
         found = value.absolute()
         try:
             while not found.exists():

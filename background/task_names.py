@@ -48,7 +48,12 @@ class TaskName(StrEnum):
     @property
     def short(self) -> str:
         """The catalogue name, e.g. `add`."""
-        return self.value.rpartition(".")[2]
+        return short_name(self)
+
+
+def short_name(task: str) -> str:
+    """The last part of a task's full name, by which people know it."""
+    return task.rpartition(".")[2]
 
 
 JOB_TASKS = frozenset({TaskName.RUN_JOB.value, "tasks.process_job"})
@@ -67,91 +72,116 @@ Number = Annotated[int | float, WrapValidator(_number)]
 
 
 class Parameters(BaseModel):
-    """Base of a task's parameters, in the order of the function's."""
+    """Base of a task's parameters, in the order of the function's; its first line says what the task does."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class TwoNumbers(Parameters):
-    """`add` and `multiply`."""
+class Add(Parameters):
+    """x + y."""
 
     x: Number
     y: Number
 
 
-class Values(Parameters):
-    """`xsum`."""
+class Multiply(Parameters):
+    """x times y."""
+
+    x: Number
+    y: Number
+
+
+class Xsum(Parameters):
+    """The sum of a list, such as a group's results."""
 
     values: list[Number]
 
 
-class AnyValue(Parameters):
-    """`finalize` and `echo`."""
+class Finalize(Parameters):
+    """A last word about whatever came before."""
 
     value: Any
 
 
-class Data(Parameters):
-    """`request_info`."""
+class Echo(Parameters):
+    """The value itself."""
+
+    value: Any
+
+
+class RequestInfo(Parameters):
+    """What `bind=True` gives a task: `self.request`, and four things it is good for."""
 
     data: Any
 
 
-class Seconds(Parameters):
-    """`sleep`: at most 30 s, well below the broker's visibility timeout."""
+class Sleep(Parameters):
+    """Take that long; gives the seconds.
+
+    At most 30 s, well below the broker's visibility timeout.
+    """
 
     seconds: float = Field(ge=0, le=30)
 
 
-class Message(Parameters):
-    """`fail`."""
+class Fail(Parameters):
+    """Always raises RuntimeError with the message."""
 
     message: str
 
 
-class Times(Parameters):
-    """`flaky`: how often it fails before it succeeds."""
+class Flaky(Parameters):
+    """Fail `times` times, a tenth of a second apart, then succeed; gives the number of tries."""
 
     times: int = Field(ge=0, le=100)
 
 
-class DocumentName(Parameters):
-    """`extract`."""
+class Extract(Parameters):
+    """Read a stored document's text; it stays on disk beside it, and only its key is handed on."""
 
     document: str
 
 
-class Extracted(Parameters):
-    """`analyze`: what `extract` returned."""
+class Analyze(Parameters):
+    """Count, find the language and the keywords.
+
+    Takes what `extract` returned.
+    """
 
     extracted: dict[str, Any]
 
 
-class Analysis(Parameters):
-    """`report`: what `analyze` returned."""
+class Report(Parameters):
+    """Write one document's report; the files are named after the task, so a repetition writes the same ones.
+
+    Takes what `analyze` returned.
+    """
 
     analysis: dict[str, Any]
 
 
-class Analyses(Parameters):
-    """`merge`: what several `analyze` returned."""
+class Merge(Parameters):
+    """Write one report on all of them.
+
+    Takes what several `analyze` returned.
+    """
 
     analyses: list[dict[str, Any]]
 
 
 CATALOGUE: dict[TaskName, type[Parameters]] = {
-    TaskName.ADD: TwoNumbers,
-    TaskName.MULTIPLY: TwoNumbers,
-    TaskName.XSUM: Values,
-    TaskName.FINALIZE: AnyValue,
-    TaskName.ECHO: AnyValue,
-    TaskName.REQUEST_INFO: Data,
-    TaskName.SLEEP: Seconds,
-    TaskName.FAIL: Message,
-    TaskName.FLAKY: Times,
-    TaskName.EXTRACT: DocumentName,
-    TaskName.ANALYZE: Extracted,
-    TaskName.REPORT: Analysis,
-    TaskName.MERGE: Analyses,
+    TaskName.ADD: Add,
+    TaskName.MULTIPLY: Multiply,
+    TaskName.XSUM: Xsum,
+    TaskName.FINALIZE: Finalize,
+    TaskName.ECHO: Echo,
+    TaskName.REQUEST_INFO: RequestInfo,
+    TaskName.SLEEP: Sleep,
+    TaskName.FAIL: Fail,
+    TaskName.FLAKY: Flaky,
+    TaskName.EXTRACT: Extract,
+    TaskName.ANALYZE: Analyze,
+    TaskName.REPORT: Report,
+    TaskName.MERGE: Merge,
 }
-"""The tasks that a canvas may use, with their parameters."""
+"""The tasks that a canvas may use, with their parameters. What each does says its model, in the task's own words."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.throwaway import throwaway_servers
 
-CLAIMS = ("recording", "streams", "page", "layout", "retention", "hostile")
+CLAIMS = ("recording", "streams", "page", "first_rows", "layout", "retention", "hostile", "documents", "schedules")
 """What is claimed of one part; each prints its own lines."""
 QUESTIONS = {
     "drain": "jobs/s and what a job costs, beside peers (10 min)",
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run.py bench",
         description=__doc__,
-        epilog=f"what there is:\n{names}\n  {', '.join(CLAIMS)}: one claim each (1 to 6 min)\n\n"
+        epilog=f"what there is:\n{names}\n  {', '.join(CLAIMS)}: one claim each (1 to 15 min)\n\n"
         f"Without a name: all but {' and '.join(NOT_QUICK)}. docs/performance.md says what is measured.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -105,19 +105,21 @@ class Submitter:
 
 _HERE = ("-A", "background.celery.celery_app", "worker")
 _COMPLETED = "SELECT count(*) FROM {} WHERE status = 'COMPLETED'"
+# By an index: whoever looks how far a backlog of 100,000 is must not read all of it, again and again.
+_ENDED = "SELECT count(*) FROM jobs WHERE finished_at >= '-infinity'"
 
 CONTESTANTS = (
     Contestant(
         "threads",
         "playground",
-        _COMPLETED.format("jobs"),
+        _ENDED,
         is_peer=False,
         celery=(*_HERE, "--pool=threads", "--concurrency=8"),
     ),
     Contestant(
         "prefork",
         "playground",
-        _COMPLETED.format("jobs"),
+        _ENDED,
         is_peer=False,
         processes=1,
         celery=(*_HERE, "--pool=prefork", "--concurrency=2"),

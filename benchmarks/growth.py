@@ -28,6 +28,8 @@ PATHS = [
     "/jobs/{middle}",
     "/result/{task_id}",
     "/jobs/stats",
+    "/jobs/stats?range=week",
+    "/jobs?limit=10&worker=celery@nobody",
     "/pipelines",
     "/workers",
 ]

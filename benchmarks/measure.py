@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import psycopg2
 
-from background.database import time_limit
+from background.storage.deadlines import time_limit
 from benchmarks.peers import servers
 
 LOCK = Path(__file__).parent / "requirements-peers.lock"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from background.broker import queue_length
+from background.broker.queues import queue_length
 from background.canvas import service
 from background.canvas.spec import task
 from background.celery import celery_app

@@ -12,10 +12,10 @@ from typing import Any
 import httpx2 as httpx
 from sqlalchemy import event, text
 
-from background import database
-from background.jobs.recovery import PASS_SECONDS
-from background.retention.service import Retention
 from background.settings import get_settings
+from background.storage import connections
+from background.upkeep.presence import PASS_SECONDS
+from background.upkeep.retention import Retention
 from tests.support import running_api, running_worker, transaction
 
 ENDED = 100_000
@@ -50,7 +50,7 @@ def main(scratch: Path) -> None:
     for first in range(0, ENDED, 10_000):
         with transaction() as connection:
             connection.execute(_FILL, {"first": first, "number": 10_000})
-    with database.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with connections.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     os.environ["RETENTION_DAYS"] = str(DAYS)
     get_settings.cache_clear()
@@ -102,7 +102,7 @@ def deleting() -> Iterator[dict[str, Any]]:
     """Deletes as a worker does; `left` is 0 once nothing is left; `statements`: how many seconds each took."""
     work: dict[str, Any] = {"left": ENDED, "statements": []}
     retention, done = Retention(), threading.Event()
-    engine = database.get_engine()
+    engine = connections.get_engine()
 
     def before(*details: Any) -> None:
         details[4].begun = time.monotonic()

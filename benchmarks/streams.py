@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from background import database
 from background.jobs import service
 from background.jobs.schemas import JobRequest
+from background.storage import database
 from benchmarks.measure import cpu_of, process_at
 from tests.support import running_api
 
@@ -33,7 +33,7 @@ INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, event_count, '
 def main(scratch: Path) -> None:
     """Print the cost of idle streams on one API process, and the latency under steady events."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    jobs = [service.create_job(JobRequest(delay_seconds=86400))[0]["id"] for _ in range(STREAMS)]
+    jobs = [service.create_job(JobRequest(delay_seconds=86400))[0].id for _ in range(STREAMS)]
     with running_api(scratch / "api-streams.log") as client:
         port = client.base_url.port or 0
         client.get("/ready").raise_for_status()

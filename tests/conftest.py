@@ -15,6 +15,8 @@ import pytest
 from tests.browser.chromium import collect as pytest_collect_directory  # noqa: F401  (a hook)
 from tests.support import Process, free_port, running_api, running_worker
 
+pytest_plugins = ["background.testing.plugin"]
+
 PASSWORD = "a password: with / @ % signs"
 SCRATCH = tempfile.TemporaryDirectory(prefix="playground-", ignore_cleanup_errors=True)
 HOME = Path(SCRATCH.name)
@@ -38,8 +40,8 @@ os.environ |= {
 }
 
 from background import migrations  # noqa: E402
+from background.local.children import tail  # noqa: E402
 from background.local.postgres import EmbeddedPostgres  # noqa: E402
-from background.local.processes import tail  # noqa: E402
 from background.local.valkey import EmbeddedValkey  # noqa: E402
 
 

@@ -44,7 +44,7 @@ def wait_for(probe: Callable[[], Found | None], *, seconds: float = 30, what: st
 def transaction() -> Iterator[Connection]:
     """A transaction of a test's own, which keeps no client waiting: a slow machine gets a minute."""
     # Not at the top: settings are read once, and this module is there before they are.
-    from background import database
+    from background.storage import database
 
     with database.transaction(seconds=60) as connection:
         yield connection
@@ -52,12 +52,12 @@ def transaction() -> Iterator[Connection]:
 
 def record_only(spec: Any, *, epoch: str | None = None) -> list[str]:
     """The record of a run of this canvas that nobody publishes; gives the run's id and those of its tasks."""
-    from background.canvas import queries
     from background.canvas.built import Built
+    from background.canvas.sql import runs
 
     built = Built.of(spec)
     with transaction() as connection:
-        queries.create(connection, {**built.run_row(spec), "type": "canvas"}, built.task_rows(), epoch=epoch)
+        runs.create(connection, {**built.run_row(spec), "type": "canvas"}, built.task_rows(), epoch=epoch)
     return [built.plan.task_id, *built.plan.nodes]
 
 

@@ -1,6 +1,6 @@
 """Changes of tasks that nothing waits for are written together: a statement for each would hold up every task.
 
-A success that a process has not written yet when it dies stands in Celery's result backend, from where `recovery` and
+A success that a process has not written yet when it dies stands in Celery's result backend, from where `sweeping` and
 a second delivery of the message take it.
 """
 
@@ -9,29 +9,31 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from background.canvas.sql.tasks import Sent
 
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
 """How long changes are gathered at most, where one follows the other."""
 PATIENCE_SECONDS = 0.02
-"""How long what can wait does so at most."""
+"""Seconds that a change which can wait does wait at most."""
 REST = 4
-"""What comes within so many times as long as a write took is written with more: tasks come too fast for one each."""
+"""A change within so many times the duration of the last write is gathered: tasks come too fast for one each."""
 
 
 class Change(NamedTuple):
     """A task has `started`, ended in `success` with a result (JSON text), or is `closed`; `at` by `time.monotonic`.
 
     A success `is_open` where Celery has yet to call what follows. `sent` has what the task has sent, or Celery for it,
-    by id: see `queries.adopt`.
+    by id.
     """
 
     task_id: str
     kind: str
     result: str | None
-    sent: Mapping[str, Mapping[str, Any]]
+    sent: Mapping[str, Sent]
     at: float
     is_open: bool = False
 
@@ -62,10 +64,10 @@ class Batch:
         kind: str,
         *,
         result: str | None = None,
-        sent: Mapping[str, Mapping[str, Any]] | None = None,
+        sent: Mapping[str, Sent] | None = None,
         can_wait: bool = False,
     ) -> None:
-        """This has just happened to the task."""
+        """Have a change of the task written soon, which has just happened."""
         with self._lock:
             self._waiting.append(Change(task_id, kind, result, sent or {}, time.monotonic()))
             if self._thread is None:
@@ -77,7 +79,7 @@ class Batch:
             self._ended.set()
 
     def write(self, task_id: str, kind: str, *, result: str) -> None:
-        """This has just happened to the task, and something waits for it: it is written when this returns.
+        """Write a change of the task now, since something waits for it: it is written when this returns.
 
         So is what happened before, but for what is closed, which nothing waits for.
         """

@@ -1,13 +1,13 @@
 """A canvas as Celery builds it, and the rows that record it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from background import exact
-from background.canvas.expression import expression
+from background.base import exact
+from background.canvas.expression import Spans, expression
 from background.canvas.plan import Plan, plan
-from background.canvas.signatures import new_ids, signature_of, tasks_by_id
+from background.canvas.signatures import Written, new_ids, signature_of, written_by_id
 from background.canvas.spec import (
     CanvasSpec,
     to_text,
@@ -16,11 +16,16 @@ from background.canvas.spec import (
 
 @dataclass(frozen=True)
 class Built:
-    """What Celery builds of a canvas whose tasks were given these ids, and how it is written in Python."""
+    """What Celery builds of a canvas whose tasks were given these ids, and how it is written in Python.
+
+    `written` has what the canvas says by these ids, `spans` where the tasks of the plan stand in `code`.
+    """
 
     ids: list[str]
     plan: Plan
     code: str
+    spans: Spans
+    written: Mapping[str, Written]
 
     @classmethod
     def of(cls, spec: CanvasSpec, ids: Sequence[str] | None = None, *, handing_on: Collection[str] = ()) -> "Built":
@@ -34,10 +39,11 @@ class Built:
                 yield each
 
         found = plan(lambda: signature_of(spec, next_ids(), handing_on))
-        return cls(used, found, expression(found.tree, found.nodes, tasks_by_id(spec, iter(used))))
+        written = written_by_id(spec, iter(used))
+        return cls(used, found, *expression(found.tree, found.nodes, written), written)
 
     def run_row(self, spec: CanvasSpec) -> dict[str, Any]:
-        """The run as `queries` takes it, but for its type."""
+        """The run of the canvas as `sql.runs` takes it, but for its type."""
         return {
             "task_id": self.plan.task_id,
             "code": self.code,
@@ -52,7 +58,7 @@ class Built:
         }
 
     def task_rows(self) -> list[dict[str, Any]]:
-        """Its tasks as `queries` takes them."""
+        """The tasks of the canvas as `sql.runs` takes them."""
         return [
             {
                 "id": node.id,

@@ -11,6 +11,8 @@ from pydantic import (
     ValidationError,
 )
 
+from background.base.errors import FieldError, Invalid, plain
+from background.base.jsontext import MAX_DEPTH
 from background.canvas.spec import (
     SHORT_NAMES,
     CanvasSpec,
@@ -27,14 +29,12 @@ from background.canvas.spec import (
     kind_of,
     parts_of,
 )
-from background.errors import FieldError, Invalid, plain
-from background.jsontext import MAX_DEPTH
 from background.task_names import CATALOGUE, Parameters
 
 MAX_BYTES = 4 * 1024 * 1024
-"""Of the messages that Celery publishes at once."""
+"""How large the messages that Celery publishes at once may be together."""
 MAX_LEVELS = MAX_DEPTH
-"""Of JSON in the tree of what Celery builds."""
+"""How many levels the tree of what Celery builds may have."""
 MOST_TOLD = 10**15
 LEAST_BYTES = 80
 """What a task takes in a message at least."""

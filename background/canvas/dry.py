@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from celery.backends.base import KeyValueStoreBackend
 from celery.canvas import Signature, signature
 
 from background.canvas.checks import MAX_BYTES, too_large
-from background.celery import CONFIGURATION, celery_app
+from background.celery import CONFIGURATION
 
 
 class Send(NamedTuple):
@@ -47,7 +47,7 @@ class DryBackend(KeyValueStoreBackend):
     supports_native_join = True
 
     def ensure_chords_allowed(self) -> None:
-        """They are."""
+        """Nothing: chords are allowed."""
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """A task is sent."""
@@ -92,23 +92,12 @@ class DryCelery(Celery):
 
     @contextlib.contextmanager
     def producer_or_acquire(self, producer: Any = None) -> Iterator[Any]:  # type: ignore[override]  # noqa: ARG002
-        """Where others connect."""
+        """A block in which whoever wants to publish gets the given producer, where others connect."""
         yield _no_producer
 
 
 dry_app = DryCelery("background", broker="memory://", set_as_current=False)
 dry_app.conf.update(CONFIGURATION)
-dry_app.conf.update(CONFIGURATION)
-
-
-def publish(steps: Sequence[Send | BackendCall], producer: Any) -> None:
-    """Do in earnest what Celery did in memory, the messages in one write."""
-    with producer.batch():
-        for step in steps:
-            if isinstance(step, Send):
-                celery_app.amqp.send_task_message(producer, step.name, step.message, **step.options)
-            else:
-                getattr(celery_app.backend, step.method)(*step.args, **step.options)
 
 
 def ask(signature: Signature, *args: Any, **options: Any) -> tuple[Any, list[Send | BackendCall]]:

@@ -1,39 +1,76 @@
 """The Python expression of what Celery builds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from background.canvas.plan import Node
-from background.canvas.signatures import options_of
+from background.canvas.plan import PlannedTask
+from background.canvas.signatures import Written, options_of
 from background.canvas.spec import TaskSpec
 from background.canvas.trees import Tree
 
 MAPS = {"celery.map": "map", "celery.starmap": "starmap"}
+Spans = Mapping[str, tuple[int, int]]
+"""Where each task stands in an expression, with its options and callbacks: from one character to before another."""
 
 
-def expression(tree: Tree, nodes: Mapping[str, Node], written: Mapping[str, TaskSpec]) -> str:
-    """How a user of Celery would write it; `written` has the tasks of the canvas by the ids they were given."""
-
-    def of(part: Tree) -> str:
-        if "chain" in part:
-            return f"chain({', '.join(map(of, part['chain']))})"
-        if "group" in part:
-            return f"group({', '.join(map(of, part['group']))})"
-        if "chord" in part:
-            return f"chord([{', '.join(map(of, part['chord']['header']))}], {of(part['chord']['body'])})"
-        node = nodes[part["task"]]
-        spec = written.get(node.origin)
-        options = [f"{name}={_value(value)}" for name, value in (options_of(spec) if spec else {}).items()]
-        if links := [of(each) for each in part.get("link", ())]:
-            options.append(f"link={links[0] if len(links) == 1 else '[' + ', '.join(links) + ']'}")
-        call = _call(node, immutable=(spec is not None and spec.immutable) or (not node.sent and not node.given))
-        call += f".set({', '.join(options)})" if options else ""
-        return call + "".join(f".on_error({of(each)})" for each in part.get("link_error", ()))
-
-    return of(tree)
+def expression(tree: Tree, nodes: Mapping[str, PlannedTask], written: Mapping[str, Written]) -> tuple[str, Spans]:
+    """How a user of Celery would write it, and where each task stands; `written` is what `written_by_id` gives."""
+    writer = _Writer(nodes, written)
+    writer.part(tree)
+    return "".join(writer.pieces), writer.spans
 
 
-def _call(node: Node, *, immutable: bool) -> str:
+class _Writer:
+    def __init__(self, nodes: Mapping[str, PlannedTask], written: Mapping[str, Written]) -> None:
+        self.pieces: list[str] = []
+        self.spans: dict[str, tuple[int, int]] = {}
+        self._nodes = nodes
+        self._written = written
+        self._at = 0
+
+    def _write(self, text: str) -> None:
+        self.pieces.append(text)
+        self._at += len(text)
+
+    def part(self, tree: Tree) -> None:
+        """A tree with all that is in it."""
+        if "chain" in tree:
+            self._list("chain(", tree["chain"], ")")
+        elif "group" in tree:
+            self._list("group(", tree["group"], ")")
+        elif "chord" in tree:
+            self._list("chord([", tree["chord"]["header"], "], ")
+            self.part(tree["chord"]["body"])
+            self._write(")")
+        else:
+            begin = self._at
+            self._task(tree)
+            self.spans[tree["task"]] = begin, self._at
+
+    def _list(self, begin: str, parts: Sequence[Tree], end: str) -> None:
+        for number, each in enumerate(parts):
+            self._write(", " if number else begin)
+            self.part(each)
+        self._write(end)
+
+    def _task(self, tree: Tree) -> None:
+        node = self._nodes[tree["task"]]
+        _, spec = self._written.get(node.origin, ((), None))
+        task = spec if isinstance(spec, TaskSpec) else None
+        self._write(_call(node, immutable=(task is not None and task.immutable) or (not node.sent and not node.given)))
+        options = ", ".join(f"{name}={_value(value)}" for name, value in (options_of(task) if task else {}).items())
+        links = tree.get("link", ())
+        if options or links:
+            self._write(f".set({options}")
+            if links:
+                one = len(links) == 1
+                self._list((", " if options else "") + ("link=" if one else "link=["), links, "" if one else "]")
+            self._write(")")
+        for each in tree.get("link_error", ()):
+            self._list(".on_error(", [each], ")")
+
+
+def _call(node: PlannedTask, *, immutable: bool) -> str:
     if node.task in MAPS:
         task, items = node.args
         return f"{task}.{MAPS[node.task]}({items!r})"

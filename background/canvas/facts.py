@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from background.canvas import trees
 from background.canvas.states import LOST, TaskState
 from background.canvas.trees import Tree
+from background.task_names import short_name
 
 SHOWN = 5
 UNDER_WAY = frozenset({TaskState.STARTED, TaskState.RETRY})
@@ -117,7 +118,7 @@ class Reason(BaseModel):
     celery: str | None = None
 
 
-class Node(Protocol):
+class TaskFacts(Protocol):
     """What is looked at of a task."""
 
     @property
@@ -154,7 +155,7 @@ class Story:
     worker reaches the broker.
     """
 
-    nodes: Sequence[Node]
+    nodes: Sequence[TaskFacts]
     tree: Tree
     now: datetime
     cancelled: bool = False
@@ -164,18 +165,18 @@ class Story:
     queue_length: int | None = 0
     celery: str | None = None
 
-    def of(self, *states: TaskState) -> list[Node]:
+    def of(self, *states: TaskState) -> list[TaskFacts]:
         """The tasks in one of these states, in order of definition."""
         return [node for node in self.nodes if node.state in states]
 
     @property
-    def by_id(self) -> Mapping[str, Node]:
+    def by_id(self) -> Mapping[str, TaskFacts]:
         """The tasks by their ids."""
         return {str(node.id): node for node in self.nodes}
 
-    def name(self, node: Node) -> str:
+    def name(self, node: TaskFacts) -> str:
         """What to call a task: with its arguments where others have its name, too."""
-        short = node.task.rpartition(".")[2]
+        short = short_name(node.task)
         alone = sum(1 for each in self.nodes if each.task == node.task) == 1
         return short if alone or not node.args else f"{short}({', '.join(map(_short, node.args))})"
 
@@ -230,7 +231,7 @@ def _cancelled(story: Story) -> Reason:
     return found
 
 
-def _revoked(story: Story, kind: str) -> list[Node]:
+def _revoked(story: Story, kind: str) -> list[TaskFacts]:
     """The tasks that were revoked with an error of this type."""
     return [node for node in story.of(TaskState.REVOKED) if node.error is not None and node.error.type == kind]
 
@@ -272,7 +273,7 @@ def _waiting(story: Story) -> Reason:
     return Reason(code=Code.WAITING_FOR_WORKER, queued=story.queue_length, workers=story.live_workers)
 
 
-def _stopped(story: Story, code: Code, *, culprit: Node | None = None) -> Reason:
+def _stopped(story: Story, code: Code, *, culprit: TaskFacts | None = None) -> Reason:
     """The facts of a run of which something was stopped, above all the culprit if there is one."""
     found = Reason(
         code=code,
@@ -293,7 +294,7 @@ def _stopped(story: Story, code: Code, *, culprit: Node | None = None) -> Reason
     return found
 
 
-def _failed(story: Story, failed: Sequence[Node]) -> Reason:
+def _failed(story: Story, failed: Sequence[TaskFacts]) -> Reason:
     first = min(failed, key=_ended_at)
     code = CODE_OF_ERROR.get(first.error.type if first.error else "", Code.FAILED)
     errbacks = trees.errbacks(story.tree)
@@ -310,13 +311,13 @@ def _failed(story: Story, failed: Sequence[Node]) -> Reason:
     return found
 
 
-def _add_failure(found: Reason, first: Node, failed: Sequence[Node]) -> None:
+def _add_failure(found: Reason, first: TaskFacts, failed: Sequence[TaskFacts]) -> None:
     found.error = first.error
     found.tries = first.starts if first.starts > 1 else None
     found.others = len(failed) - 1 or None
 
 
-def _add_callback(found: Reason, story: Story, cause: Node) -> None:
+def _add_callback(found: Reason, story: Story, cause: TaskFacts) -> None:
     """The callback that does not run because of this task, if there is one, and who ran beside the task."""
     if (callback := _callback(story, str(cause.id))) is None:
         return
@@ -328,9 +329,9 @@ def _add_callback(found: Reason, story: Story, cause: Node) -> None:
     found.ran = _some([each for each in story.of(TaskState.SUCCESS) if str(each.id) in siblings and each not in called])
 
 
-def _add_others(found: Reason, story: Story, skipped: Sequence[Node]) -> None:
+def _add_others(found: Reason, story: Story, skipped: Sequence[TaskFacts]) -> None:
     """What became of the tasks that neither failed nor succeeded, but for the culprit and the callback."""
-    kinds: dict[str, list[Node]] = {name: [] for name in ("never", "stopped", "killed", "expired", "running")}
+    kinds: dict[str, list[TaskFacts]] = {name: [] for name in ("never", "stopped", "killed", "expired", "running")}
     given_up = {str(node.id) for node in skipped}
     for node in story.nodes:
         if str(node.id) in (found.culprit, found.callback):
@@ -346,7 +347,7 @@ def _add_others(found: Reason, story: Story, skipped: Sequence[Node]) -> None:
         setattr(found, name, _some(nodes))
 
 
-def _callback(story: Story, culprit: str) -> tuple[Tree, Node] | None:
+def _callback(story: Story, culprit: str) -> tuple[Tree, TaskFacts] | None:
     """The innermost chord whose body does not run because of this task, and the first task of that body."""
     by_id = story.by_id
     for chord in trees.chords_around(story.tree, culprit):
@@ -356,18 +357,18 @@ def _callback(story: Story, culprit: str) -> tuple[Tree, Node] | None:
     return None
 
 
-def _errbacks_that_ran(story: Story) -> list[Node]:
+def _errbacks_that_ran(story: Story) -> list[TaskFacts]:
     errbacks = trees.errbacks(story.tree)
     return [node for node in story.of(TaskState.SUCCESS) if str(node.id) in errbacks]
 
 
-def _some(nodes: Sequence[Node]) -> Tasks | None:
+def _some(nodes: Sequence[TaskFacts]) -> Tasks | None:
     return tasks(nodes) if nodes else None
 
 
-def tasks(nodes: Sequence[Node]) -> Tasks:
+def tasks(nodes: Sequence[TaskFacts]) -> Tasks:
     """These tasks, by name."""
-    names = [node.task.rpartition(".")[2] for node in nodes]
+    names = [short_name(node.task) for node in nodes]
     first: dict[str, str] = {}
     for node, name in zip(nodes, names, strict=True):
         first.setdefault(name, str(node.id))
@@ -375,7 +376,7 @@ def tasks(nodes: Sequence[Node]) -> Tasks:
     return Tasks(count=len(nodes), tasks=[Named(id=first[name], name=name, times=times) for name, times in told])
 
 
-def _ended_at(node: Node) -> float:
+def _ended_at(node: TaskFacts) -> float:
     return node.finished_at.timestamp() if node.finished_at else float("inf")
 
 

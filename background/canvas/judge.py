@@ -1,11 +1,11 @@
-"""Decides what can never run any more, and whether a run has ended, from what was observed. See `queries`."""
+"""Decides what can never run any more, and whether a run has ended, from what was observed. See `sql.runs`."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from background.canvas import queries
+from background.canvas.sql import runs
 from background.canvas.states import RUN_FINAL, RunStatus, TaskState
 from background.canvas.trees import CALLS, Prospects, Tree, inside
 
@@ -41,22 +41,22 @@ def final_status(states: Collection[TaskState], *, cancelled: bool) -> RunStatus
     return RunStatus.REVOKED if cancelled or TaskState.REVOKED in states else RunStatus.SUCCESS
 
 
-def judge(connection: Connection, run_id: int) -> Judgement:
+def judge(connection: Connection, number: int) -> Judgement:
     """Look at a run, and record what is to be said of it: in one transaction, which holds its row."""
-    row, tasks = queries.lock(connection, run_id)
-    states = {task["id"]: TaskState(task["state"]) for task in tasks}
+    run, tasks = runs.lock(connection, number)
+    states = {task.id: TaskState(task.state) for task in tasks}
     found = judgement(
-        with_spawned(row["tree"], {task["id"]: task["parent_id"] for task in tasks}),
+        with_spawned(run.tree, {task.id: task.parent_id for task in tasks}),
         states,
-        called={task["id"] for task in tasks if task["called"]},
-        busy=row["busy"],
+        called={task.id for task in tasks if task.called},
+        busy=run.busy,
     )
-    skipped = queries.skip(connection, found.skipped)
-    if found.ended and row["status"] not in RUN_FINAL:
-        status = final_status(states.values(), cancelled=row["cancelled"])
-        queries.tell(connection, run_id, "ended", status=status)
+    skipped = runs.skip(connection, found.skipped)
+    if found.ended and run.status not in RUN_FINAL:
+        status = final_status(states.values(), cancelled=run.cancelled)
+        runs.tell(connection, number, "ended", status=status)
     elif skipped:
-        queries.tell(connection, run_id, "skipped")
+        runs.tell(connection, number, "skipped")
     return found
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from background.canvas.states import RunStatus, RunType, TaskState
-from background.database import metadata, one_of
+from background.storage.schema import metadata, one_of
 
 runs = Table(
     "runs",
@@ -118,6 +118,8 @@ run_events = Table(
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # The task that changed; NULL where it was the run as a whole.
     Column("task_id", Uuid),
+    # Who began it, in `started`; NULL also where an earlier release wrote it.
+    Column("worker", Text),
 )
 
 # One row: up to which number recovery has looked at the runs that have not ended, and until when it rests from that.

@@ -17,14 +17,16 @@ import celery
 from celery.canvas import Signature, group
 from celery.result import GroupResult
 
+from background.base.errors import Invalid
+from background.base.jsontext import deeper_than
+from background.base.queue_names import QUEUE
 from background.canvas import trees
 from background.canvas.checks import MAX_LEVELS, too_large
 from background.canvas.dry import BackendCall, Send, ask, copy_of, data_of, dry_app, weight
 from background.canvas.spec import MAX_TASKS
 from background.canvas.trees import Tree
-from background.celery import QUEUE, celery_app
-from background.errors import Invalid
-from background.jsontext import deeper_than
+from background.celery import celery_app
+from background.task_names import short_name
 
 MAX_EDGES = 10_000
 
@@ -36,7 +38,7 @@ class Given(Enum):
 
 
 @dataclass(frozen=True)
-class Node:
+class PlannedTask:
     """A task that will or may run, with what arguments of its own.
 
     `sent`: at once; `given`: with the result of what comes before it; `ignored`: Celery stores no result; `origin`: the
@@ -68,7 +70,7 @@ class Plan:
     task_id: str
     result_ids: Any
     tree: Tree
-    nodes: dict[str, Node]
+    nodes: dict[str, PlannedTask]
     steps: Sequence[Send | BackendCall]
     calls: Mapping[str, Sequence[str]]
     made_up: Collection[str]
@@ -113,7 +115,7 @@ def plan(write: Callable[[], Signature]) -> Plan:
     return Plan(str(result.id), result_ids, tree, nodes, steps, calls, sorted(made_up))
 
 
-def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, Node]) -> None:
+def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, PlannedTask]) -> None:
     """Raise `Invalid` for what may make a process of a worker wait for ever (seen on Celery 5.6.3).
 
     Whoever ends the header of a chord waits within it for results of a group at the end of a member: ignored ones never
@@ -141,7 +143,7 @@ class _Callbacks:
         self._seen: set[int] = set()
 
     def tell_apart(self, steps: Sequence[Send | BackendCall]) -> None:
-        """In all messages, and in what they carry."""
+        """Give each call of a task an id of its own, in all messages and in what they carry."""
         for step in steps:
             if isinstance(step, Send):
                 embed = step.message.body[2]
@@ -201,10 +203,10 @@ class _Reader:
     """Reads trees from what Celery does, and notes every task it meets."""
 
     def __init__(self, origins: dict[str, str]) -> None:
-        self.nodes: dict[str, Node] = {}
+        self.nodes: dict[str, PlannedTask] = {}
         self.made_up: set[str] = set()
         self._origins = origins
-        self._calls: dict[str, list[tuple[Tree, Node, str]]] = {}
+        self._calls: dict[str, list[tuple[Tree, PlannedTask, str]]] = {}
         self._number = 0
 
     def tree(self, steps: Sequence[Send | BackendCall], *, is_group: bool) -> Tree:
@@ -290,10 +292,10 @@ class _Reader:
         own = [each for each in args if each not in (Given.RESULT, [Given.RESULT])]
         given = len(own) < len(args)
         if send.name in ("celery.map", "celery.starmap"):
-            own, kwargs = [kwargs["task"]["task"].rpartition(".")[2], kwargs["it"]], {}
+            own, kwargs = [short_name(kwargs["task"]["task"]), kwargs["it"]], {}
         id_ = str(headers["id"])
         queue = getattr(send.options.get("queue"), "name", None)
-        node = self.nodes[id_] = Node(
+        node = self.nodes[id_] = PlannedTask(
             id=id_,
             task=send.name,
             args=own,

@@ -26,14 +26,15 @@ from celery.signals import (
     worker_process_shutdown,
     worker_shutdown,
 )
-from celery.worker.request import Request
 
-from background import exact, log_context
-from background.canvas import judge, results, task_queries
+from background.base import exact
+from background.base.errors import Unavailable
+from background.canvas import judge, results
 from background.canvas.recording import changes, describe, find_call, note_sent, record, settle, told
+from background.canvas.sql import tasks
 from background.canvas.states import TaskState
 from background.canvas.values import InvalidArgument, check_arguments, result_text
-from background.errors import Unavailable
+from background.intake.request import NamedRequest
 from background.task_names import JOB_TASKS, RETRIES_HEADER
 from background.workers.identity import WORKER_ID
 
@@ -64,21 +65,7 @@ class Trace:
     dropped: bool = False
     replaced: bool = False
     comes_at_once: bool = False
-    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-class NamedRequest(Request):
-    """A request whose id is in what the worker's main process logs when the process that ran it has died."""
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        """The task took too long."""
-        with log_context.bound(task_id=self.id):
-            super().on_timeout(soft, timeout)
-
-    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
-        """The task failed, or its process did."""
-        with log_context.bound(task_id=self.id):
-            super().on_failure(exc_info, send_failed_event, return_ok)
+    sent: dict[str, tasks.Sent] = field(default_factory=dict)
 
 
 class RecordedRequest(NamedRequest):
@@ -117,10 +104,10 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         trace = Trace(str(self.request.id), alone=self._is_alone)
         self.request.update(trace=trace)
         known = self._begin(trace, args, kwargs)
-        if known is not None and known["state"] == TaskState.SUCCESS:
+        if known is not None and known.state == TaskState.SUCCESS:
             trace.settled, trace.alone = True, False
-            return exact.loads(known["result"] or "null")
-        if known is not None and known["state"] != TaskState.STARTED:
+            return exact.loads(known.result or "null")
+        if known is not None and known.state != TaskState.STARTED:
             trace.dropped = True
             raise Ignore
         try:
@@ -140,18 +127,16 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             headers = {RETRIES_HEADER: str(allowed)}
             raise self.retry(exc=error, countdown=RETRY_SECONDS, max_retries=allowed, headers=headers) from error
 
-    def _outcome(
-        self, trace: Trace, known: dict[str, Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _outcome(self, trace: Trace, known: tasks.Started | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the task returns, now or when it was run before. Raises what it raises."""
-        deliveries = 0 if known is None else known["deliveries"]
+        deliveries = 0 if known is None else known.deliveries
         if deliveries > 1:
             with contextlib.suppress(Unavailable):
                 kept = results.outcome(str(self.request.id))
                 if kept["status"] == TaskState.SUCCESS:
                     return kept["result"]
         if deliveries > MAX_DELIVERIES:
-            record(lambda connection: task_queries.not_begun(connection, trace.task_id))
+            record(lambda connection: tasks.not_started(connection, trace.task_id))
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         check_arguments(self.name, args, kwargs)
         return self.run(*args, **kwargs)
@@ -163,10 +148,10 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         followed = request.callbacks or request.errbacks or request.chain or request.chord
         return not (followed or request.ignore_result or self.ignore_result) and _is_uuid(str(request.id))
 
-    def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tasks.Started | None:
         values = {"task_id": trace.task_id, "worker": str(self.request.hostname), "worker_id": WORKER_ID}
         if _is_uuid(trace.task_id) and not self.request.retries:
-            is_first = record(lambda connection: task_queries.begun(connection, **values))
+            is_first = record(lambda connection: tasks.started_first(connection, **values))
             if is_first:
                 changes.add(trace.task_id, "started", can_wait=True)
             if is_first or is_first is None:
@@ -178,18 +163,18 @@ class RecordedTask(Task):  # type: ignore[type-arg]
 
     def _begin_unknown(
         self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, str]
-    ) -> dict[str, Any] | None:
+    ) -> tasks.Started | None:
         """No run has this id. It may be one of several calls, have another since a retry, or be sent by a task."""
         request = self.request
-        if record(lambda connection: task_queries.is_former(connection, trace.task_id)):
-            return {"state": TaskState.REVOKED}
+        if record(lambda connection: tasks.is_former(connection, trace.task_id)):
+            return tasks.Started(TaskState.REVOKED, deliveries=0, result=None, error=None)
         if call := find_call(trace.task_id, request.parent_id, request.root_id, again=request.retries > 0):
             trace.task_id = call
             return _started({**values, "task_id": call})
         if not request.root_id or request.root_id == request.id:
             return None
         sent = _sent(str(request.id), self.name, args, kwargs, parent_id=request.parent_id, root_id=request.root_id)
-        if record(lambda connection: task_queries.adopt(connection, sent)):
+        if record(lambda connection: tasks.adopt(connection, sent)):
             return _started(values)
         return None
 
@@ -206,7 +191,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         trace.settled = True
         changes.flush()
         record(
-            lambda connection: task_queries.settled(
+            lambda connection: tasks.settled(
                 connection, task_id=trace.task_id, state=TaskState.FAILURE, error=describe(error), closed=False
             )
         )
@@ -224,14 +209,17 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         values = {"task_id": trace.task_id if trace is not None else task_id, "error": describe(exc)}
         retries = self.request.retries + 1
         changes.flush()
-        record(lambda connection: task_queries.retried(connection, retries=retries, **values))
+        record(lambda connection: tasks.retried(connection, retries=retries, **values))
 
 
-def _started(values: dict[str, str]) -> dict[str, Any] | None:
-    """As `task_queries.started`. What a lost task had held up may run now, unless others hold it up, too."""
-    known = record(lambda connection: task_queries.started(connection, **values))
-    if known is not None and (run_id := known["revived"]) is not None:
-        record(lambda connection: judge.judge(connection, run_id), together=True)
+def _started(values: dict[str, str]) -> tasks.Started | None:
+    """Record that the task has started: see `tasks.started`.
+
+    What it held up while it was lost may run now, unless others hold it up, too.
+    """
+    known = record(lambda connection: tasks.started(connection, **values))
+    if known is not None and (number := known.revived) is not None:
+        record(lambda connection: judge.judge(connection, number), together=True)
     return known
 
 
@@ -245,17 +233,16 @@ def _is_uuid(task_id: str) -> bool:
 
 def _sent(
     task_id: str, name: str, args: Any, kwargs: Any, *, parent_id: Any, root_id: Any, eta: str | None = None
-) -> dict[str, Any]:
-    """A task that was sent, as `queries.adopt` takes it."""
-    return {
-        "task_id": task_id,
-        "task": name,
-        "args": exact.dumps(list(args)),
-        "kwargs": exact.dumps(dict(kwargs)),
-        "due_at": datetime.fromisoformat(eta) if eta else None,
-        "parent_id": parent_id if parent_id and _is_uuid(str(parent_id)) else None,
-        "root_id": root_id if root_id and _is_uuid(str(root_id)) else None,
-    }
+) -> tasks.Sent:
+    return tasks.Sent(
+        task_id,
+        name,
+        args=exact.dumps(list(args)),
+        kwargs=exact.dumps(dict(kwargs)),
+        due_at=datetime.fromisoformat(eta) if eta else None,
+        parent_id=parent_id if parent_id and _is_uuid(str(parent_id)) else None,
+        root_id=root_id if root_id and _is_uuid(str(root_id)) else None,
+    )
 
 
 def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
@@ -279,7 +266,7 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> 
         trace.sent[task_id] = sent
     else:  # the worker's main process, for a task that was killed
         due = note_sent({task_id: sent})
-        record(lambda connection: task_queries.closed(connection, called=due))
+        record(lambda connection: tasks.closed(connection, called=due))
 
 
 @worker_init.connect
@@ -301,8 +288,8 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
             changes.add(trace.task_id, "closed", sent=trace.sent, can_wait=bool(goes_on))
     elif trace.replaced:
         due = note_sent(trace.sent)
-        record(lambda connection: task_queries.closed(connection, called=due))
-        record(lambda connection: task_queries.replaced(connection, trace.task_id, called=trace.comes_at_once))
+        record(lambda connection: tasks.closed(connection, called=due))
+        record(lambda connection: tasks.replaced(connection, trace.task_id, called=trace.comes_at_once))
     elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
         kind = "Ignore" if state == "IGNORED" else "Reject"
         changes.flush()

@@ -9,18 +9,20 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg2
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from background import database, jsontext
-from background.canvas import judge, queries, task_queries
+from background.base import jsontext
+from background.base.errors import Unavailable
+from background.canvas import judge
 from background.canvas.batch import Batch, Change
+from background.canvas.sql import runs, tasks
 from background.canvas.states import TaskState
 from background.canvas.trees import call_id
-from background.errors import Unavailable
+from background.storage import database, lanes
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ Answer = TypeVar("Answer")
 
 
 def record(statement: Callable[[Connection], Answer], *, together: bool = False) -> Answer | None:
-    """Run a recording statement; a failure is logged and otherwise ignored.
+    """Run a recording statement; a failure is logged and otherwise ignored. Without canvas nothing is recorded.
 
     Each statement commits by itself, unless they are to stand `together` in one transaction.
 
@@ -39,8 +41,8 @@ def record(statement: Callable[[Connection], Answer], *, together: bool = False)
     begun = time.monotonic()
     for again in (True, False):
         try:
-            with (database.transaction if together else database.recording)(seconds=RECORD_SECONDS / 2) as connection:
-                return statement(connection)
+            with (database.transaction if together else lanes.recording)(seconds=RECORD_SECONDS / 2) as connection:
+                return statement(connection) if database.has_canvas(connection) else None
         except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
             if not again or time.monotonic() - begun >= RECORD_SECONDS / 2:
                 logger.warning("A transition could not be recorded: %s", error)
@@ -62,26 +64,26 @@ def settle(task_id: str, state: TaskState, *, error: str | None = None) -> None:
     """The task has ended without success, and nothing more will come of it."""
 
     def write(connection: Connection) -> None:
-        task_queries.settled(connection, task_id=task_id, state=state, error=error)
-        for run_id in task_queries.closed(connection, closed=[task_id]):
-            judge.judge(connection, run_id)
+        tasks.settled(connection, task_id=task_id, state=state, error=error)
+        for number in tasks.closed(connection, closed=[task_id]):
+            judge.judge(connection, number)
 
     record(write, together=True)
 
 
-def note_sent(sent: Mapping[str, Mapping[str, Any]]) -> dict[str, datetime | None]:
-    """These messages have been sent; gives when each is due, by the id of its task in the record.
+def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, datetime | None]:
+    """Note messages that have been sent; gives when each is due, by the id of its task in the record.
 
     They are of tasks that were planned, perhaps as one of several calls, or of such as nobody knew of.
     """
     ids = list(sent)
-    due = {id_: each["due_at"] for id_, each in sent.items()}
-    for id_ in record(lambda connection: task_queries.unknown(connection, ids)) or ():
+    due = {id_: each.due_at for id_, each in sent.items()}
+    for id_ in record(lambda connection: tasks.unknown(connection, ids)) or ():
         each = sent[id_]
-        if call := find_call(id_, each["parent_id"], each["root_id"]):
+        if call := find_call(id_, each.parent_id, each.root_id):
             due[call] = due.pop(id_)
         else:
-            record(lambda connection, each=each: task_queries.adopt(connection, each))  # type: ignore[misc]
+            record(lambda connection, each=each: tasks.adopt(connection, each))  # type: ignore[misc]
     return due
 
 
@@ -93,7 +95,7 @@ def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again
     """
 
     def find(connection: Connection) -> str | None:
-        run_id, states = queries.lock_run_of(connection, [parent_id, root_id])
+        number, states = runs.lock_run_of(connection, [parent_id, root_id])
         exact = call_id(task_id, str(parent_id))
         calls = [call_id(task_id, each) for each in states]
         if waiting := [call for call in calls if again and states.get(call) == TaskState.RETRY]:
@@ -102,7 +104,7 @@ def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again
             return task_id if task_id in states else exact
         for call in calls:
             if states.get(call) in (TaskState.PENDING, TaskState.SKIPPED):
-                queries.rename(connection, run_id, call, task_id)
+                runs.rename(connection, number, call, task_id)
                 return task_id
         return None
 
@@ -114,18 +116,18 @@ def _write(changes: Sequence[Change]) -> None:
     due = note_sent(sent) if sent else {}
     closed = [change.task_id for change in changes if change.kind == "closed"]
     others = [change for change in changes if change.kind != "closed"]
-    runs: set[int] = set()
+    numbers: set[int] = set()
     if others:
-        runs |= set(record(lambda connection: _changed(connection, others)) or ())
+        numbers |= set(record(lambda connection: _changed(connection, others)) or ())
     if closed or due:
-        runs |= set(record(lambda connection: task_queries.closed(connection, closed=closed, called=due)) or ())
-    for run_id in record(lambda connection: task_queries.to_judge(connection, runs)) or () if runs else ():
-        record(lambda connection, run_id=run_id: judge.judge(connection, run_id), together=True)  # type: ignore[misc]
+        numbers |= set(record(lambda connection: tasks.closed(connection, closed=closed, called=due)) or ())
+    for number in record(lambda connection: tasks.to_judge(connection, numbers)) or () if numbers else ():
+        record(lambda connection, number=number: judge.judge(connection, number), together=True)  # type: ignore[misc]
 
 
 def _changed(connection: Connection, changes: Sequence[Change]) -> list[int]:
     now = time.monotonic()
-    return task_queries.changed(
+    return tasks.changed(
         connection,
         task_ids=[each.task_id for each in changes],
         kinds=[each.kind for each in changes],

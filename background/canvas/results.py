@@ -8,9 +8,9 @@ from celery.backends.redis import RedisBackend
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from background.base.errors import Unavailable
 from background.canvas.states import TaskState
 from background.celery import celery_app
-from background.errors import Unavailable
 
 
 def outcome(task_id: str) -> dict[str, Any]:

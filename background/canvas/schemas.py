@@ -7,20 +7,20 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr
-from sqlalchemy import RowMapping
 
-from background import exact
+from background.base import exact
+from background.base.jsontext import deeper_than
+from background.base.queue_names import QUEUE
+from background.base.strict import Strict
 from background.canvas.facts import Error, Reason, Story, expired, facts_of, reason
 from background.canvas.judge import with_spawned
-from background.canvas.reads import CUT
+from background.canvas.sql.reads import CUT, StoredRun, StoredTask
 from background.canvas.states import RUN_FINAL, RunStatus, RunType, TaskState
-from background.canvas.traps import TrapCode
 from background.canvas.trees import Tree, edges
+from background.canvas.warnings import CanvasWarning
 from background.canvas.wording import verdict
 from background.celery import RESULTS_KEPT_SECONDS
-from background.jsontext import deeper_than
-from background.strict import Strict
-from background.workers.queries import Snapshot
+from background.workers.identity import Snapshot
 
 SHOWN_LEVELS = 200
 """A deeper tree is not shown: pydantic gives up at 255. Canvases are refused long before; what tasks send may go on."""
@@ -84,30 +84,23 @@ class Graph(BaseModel):
     tree: dict[str, Any]
 
 
-class Warned(BaseModel):
-    """A known trap in a canvas: what will happen, as facts and in a sentence, and where it is described.
+class PlannedNode(BaseModel):  # type: ignore[no-redef]  # as above
+    """One task of a canvas that has not run.
 
-    `celery` is the version on which it was seen.
+    `path`: the keys that lead to it in the canvas that was posted; `span`: where it stands in `code`, with its options
+    and callbacks, from one character (a code point) to before another.
     """
 
-    code: TrapCode
-    message: str
-    url: str
-    values: dict[str, Any]
-    celery: str
-
-
-class PlannedNode(BaseModel):  # type: ignore[no-redef]  # as above
-    """One task of a canvas that has not run."""
-
     id: UUID
+    path: list[str | int]
+    span: tuple[int, int]
     task: str
     args: list[Any]
     kwargs: dict[str, Any]
 
 
 class PlannedGraph(BaseModel):
-    """As `Graph`, of a canvas that has not run."""
+    """The graph of a canvas that has not run, as `Graph`."""
 
     nodes: list[PlannedNode]
     edges: list[tuple[UUID, UUID]]
@@ -119,7 +112,7 @@ class Preview(BaseModel):
 
     graph: PlannedGraph
     code: str
-    warnings: list[Warned]
+    warnings: list[CanvasWarning]
 
 
 class CatalogueTask(BaseModel):
@@ -141,7 +134,7 @@ class Progress(BaseModel):
     total: int
 
 
-class Outcome(BaseModel):
+class TaskResult(BaseModel):
     """What every id under `/result` tells. `reason` is the verdict as facts, `null` where nothing is to explain."""
 
     task_id: UUID
@@ -156,7 +149,7 @@ class Outcome(BaseModel):
     reason: Annotated[Reason | None, PlainSerializer(facts_of)] = None
 
 
-class Run(Outcome):
+class Run(TaskResult):
     """A recorded canvas. `ready`: no task of it can change any more.
 
     `canvas` is what was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a
@@ -178,28 +171,28 @@ class Run(Outcome):
 
     @property
     def nodes(self) -> list[Node]:
-        """Its tasks, also where they are not told."""
+        """The tasks of the run, also where they are not told."""
         return self._nodes
 
     @classmethod
-    def from_row(cls, row: RowMapping, workers: Snapshot, *, graph: bool = True) -> "Run":
+    def from_row(cls, row: StoredRun, workers: Snapshot, *, graph: bool = True) -> "Run":
         """A run as `reads` gives it, and what the workers report at the same time."""
-        tasks = row["tasks"] or []
+        tasks = row.tasks
         nodes = [_node(task, brief=not graph) for task in tasks]
-        status = RunStatus(row["status"])
+        status = RunStatus(row.status)
         ended = status in RUN_FINAL
-        tree = with_spawned(row["tree"], {task["id"]: task["parent_id"] for task in tasks})
+        tree = with_spawned(row.tree, {task.id: task.parent_id for task in tasks})
         failures = [node for node in nodes if node.state is TaskState.FAILURE and node.finished_at]
-        first = min(failures, key=lambda node: node.finished_at or row["updated_at"], default=None)
+        first = min(failures, key=lambda node: node.finished_at or row.updated_at, default=None)
         facts = _reason(row, nodes, tree, workers, ended=ended)
-        results = {task["id"]: task["result"] for task in tasks}
-        text = collected(row["result_ids"], results) if status is RunStatus.SUCCESS else None
+        results = {task.id: task.result for task in tasks}
+        text = collected(row.result_ids, results) if status is RunStatus.SUCCESS else None
         cut = not graph and text is not None and len(text) > CUT
         begun = [node.started_at for node in nodes if node.started_at]
         over = [node.finished_at for node in nodes if node.finished_at]
         run = cls(
-            task_id=row["task_id"],
-            type=row["type"],
+            task_id=row.task_id,
+            type=row.type,
             status=status,
             ready=ended,
             successful=status is RunStatus.SUCCESS,
@@ -208,22 +201,36 @@ class Run(Outcome):
             result_cut=cut,
             error=first.error if first else None,
             progress=Progress(
-                completed=row["succeeded"], total=row["succeeded"] if status is RunStatus.SUCCESS else row["total"]
+                completed=row.succeeded, total=row.succeeded if status is RunStatus.SUCCESS else row.total
             ),
-            verdict=verdict(facts, total=row["succeeded"]),
+            verdict=verdict(facts, total=row.succeeded),
             reason=facts,
-            code=row["code"],
-            canvas=json.loads(row["canvas"] or "null"),
+            code=row.code,
+            canvas=json.loads(row.canvas or "null"),
             graph=Graph(nodes=nodes, edges=list(edges(tree)), tree=tree)
             if graph and not deeper_than(SHOWN_LEVELS, tree)
             else None,
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-            started_at=min(begun, default=None) if graph else row["started_at"],
-            finished_at=(max(over, default=None) if graph else row["finished_at"]) if ended else None,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            started_at=min(begun, default=None) if graph else row.started_at,
+            finished_at=(max(over, default=None) if graph else row.finished_at) if ended else None,
         )
         run._nodes = nodes
         return run
+
+
+class RunEvent(BaseModel):
+    """One change of a run: of the task `task_id`, or as a whole where that is `null`.
+
+    The kinds are `created`, `sent` (by a task, without being planned), `started` (by `worker`), `retried`, `success`,
+    `failure`, `revoked`, `found` (what was lost has come after all), `cancelled`, `skipped`, `ended` and `run_again`.
+    """
+
+    number: int
+    kind: str
+    at: datetime
+    task_id: UUID | None
+    worker: str | None
 
 
 class GroupRun(Run):
@@ -239,7 +246,7 @@ class ChordRun(Run):
     chord_id: UUID
 
 
-class Member(Outcome):
+class Member(TaskResult):
     """One task of a run, asked for by its own id; `run_id` is the run's `task_id`."""
 
     status: TaskState
@@ -247,37 +254,30 @@ class Member(Outcome):
     graph: Graph | None
 
 
-class JobOutcome(Outcome):
-    """A job, asked for by its `task_id`, in Celery's words."""
-
-    job_id: int
-    progress: Progress
-
-
-def _node(task: Mapping[str, Any], *, brief: bool) -> Node:
-    result = None if brief else exact.shown(task["result"])
-    kwargs = {} if brief else exact.shown(task["kwargs"])
-    return Node.model_validate({**task, "args": exact.shown(task["args"]), "kwargs": kwargs, "result": result})
+def _node(task: StoredTask, *, brief: bool) -> Node:
+    result = None if brief else exact.shown(task.result)
+    kwargs = {} if brief else exact.shown(task.kwargs)
+    return Node.model_validate({**task._asdict(), "args": exact.shown(task.args), "kwargs": kwargs, "result": result})
 
 
-def _reason(row: RowMapping, nodes: Sequence[Node], tree: Tree, workers: Snapshot, *, ended: bool) -> Reason | None:
+def _reason(row: StoredRun, nodes: Sequence[Node], tree: Tree, workers: Snapshot, *, ended: bool) -> Reason | None:
     """Why the run has not succeeded, or that its result is no longer kept; None where there is nothing to say."""
     facts = None
-    if row["succeeded"] < row["total"] or row["cancelled"]:
+    if row.succeeded < row.total or row.cancelled:
         story = Story(
             nodes=nodes,
             tree=tree,
-            now=row["seen_at"],
-            cancelled=row["cancelled"],
+            now=row.seen_at,
+            cancelled=row.cancelled,
             ended=ended,
-            silent={task["id"] for task in row["tasks"] or [] if task["worker_silent"]},
-            live_workers=workers.live,
-            queue_length=workers.queue_length,
-            celery=row["celery"],
+            silent={task.id for task in row.tasks if task.worker_silent},
+            live_workers=workers.of(QUEUE).workers,
+            queue_length=workers.of(QUEUE).length,
+            celery=row.celery,
         )
         facts = reason(story)
-    if ended and row["seen_at"] - row["updated_at"] > RESULTS_KEPT:
-        facts = expired(facts, celery=row["celery"])
+    if ended and row.seen_at - row.updated_at > RESULTS_KEPT:
+        facts = expired(facts, celery=row.celery)
     return facts
 
 

@@ -1,24 +1,25 @@
-"""The use-cases of canvases: record, publish, cancel, retry, delete. What became of them: `outcomes`."""
+"""The use-cases of canvases: record, publish, cancel, retry, delete. Those that only read: `runs`."""
 
 import inspect
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import Any
 from uuid import UUID, uuid4
 
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis import RedisError
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from background import broker, database
-from background.canvas import judge, queries, trees
+from background.base.errors import Conflict, Unavailable
+from background.broker import marks, publishing, server
+from background.canvas import judge, trees
 from background.canvas.built import Built
 from background.canvas.checks import check
-from background.canvas.dry import publish
-from background.canvas.outcomes import number_of, read_run, run_in, run_of
+from background.canvas.dry import BackendCall, Send
 from background.canvas.plan import Plan
+from background.canvas.runs import number_of, read_run, run_in, run_of
 from background.canvas.schemas import (
     CatalogueTask,
     ChordRun,
@@ -27,7 +28,6 @@ from background.canvas.schemas import (
     PlannedNode,
     Preview,
     Run,
-    Warned,
 )
 from background.canvas.spec import (
     SHORT_NAMES,
@@ -38,9 +38,11 @@ from background.canvas.spec import (
     from_text,
     names_of,
 )
+from background.canvas.sql import runs
 from background.canvas.states import FINAL, RUN_FINAL, RunStatus, RunType, TaskState
-from background.canvas.traps import warnings_about
-from background.errors import Conflict, Unavailable
+from background.canvas.warnings import warnings_about
+from background.celery import celery_app
+from background.storage import database
 from background.task_names import CATALOGUE, END_TASKS
 
 logger = logging.getLogger(__name__)
@@ -59,23 +61,23 @@ def _submit(spec: CanvasSpec, *, run_type: RunType | None = None) -> tuple[Run, 
     behind then.
     """
     built = Built.of(spec)
-    epoch = broker.epoch(new=str(uuid4()))
+    epoch = marks.epoch(new=str(uuid4()))
     run = {**built.run_row(spec), "type": run_type or TYPE_OF.get(type(spec), RunType.SINGLE)}
     with database.transaction() as connection:
-        queries.create(connection, run, built.task_rows(), epoch=epoch)
+        runs.create(connection, run, built.task_rows(), epoch=epoch)
         row, seen = read_run(connection, built.plan.task_id)
     try:
         _publish(built.plan)
     except Unavailable:
         with database.transaction() as connection:
-            queries.delete(connection, built.plan.task_id)
+            runs.delete(connection, built.plan.task_id)
         raise
     assert row is not None  # noqa: S101  (inserted above)
     return Run.from_row(row, seen), built.plan
 
 
 def submit_any(spec: CanvasSpec) -> Run:
-    """The same for any canvas as JSON. Raises `Invalid`, too."""
+    """Start any canvas as JSON, see `submit`. Raises `Invalid`, too."""
     check(spec)
     return submit(spec, run_type=RunType.CANVAS)
 
@@ -85,14 +87,21 @@ def preview(spec: CanvasSpec) -> Preview:
     check(spec)
     built = Built.of(spec)
     nodes = [
-        PlannedNode(id=UUID(node.id), task=node.task, args=node.args, kwargs=node.kwargs)
+        PlannedNode(
+            id=UUID(node.id),
+            path=list(built.written[node.origin][0]),
+            span=built.spans[node.id],
+            task=node.task,
+            args=node.args,
+            kwargs=node.kwargs,
+        )
         for node in built.plan.nodes.values()
     ]
     edges = [(UUID(before), UUID(after)) for before, after in trees.edges(built.plan.tree)]
     return Preview(
         graph=PlannedGraph(nodes=nodes, edges=edges, tree=built.plan.tree),
         code=built.code,
-        warnings=[Warned(**asdict(warning)) for warning in warnings_about(spec, built.plan)],
+        warnings=warnings_about(spec, built.plan),
     )
 
 
@@ -113,20 +122,20 @@ def catalogue() -> list[CatalogueTask]:
 def cancel(task_id: UUID, *, terminate: bool) -> None:
     """What has not begun of this id's run never will; with `terminate` what runs is killed, where the pool can.
 
-    Raises `NotFound`, or `Conflict` for a job or when the run has ended, and `Unavailable`: killing takes the broker.
+    Raises `NotFound`, `Conflict` when the run has ended, and `Unavailable`: killing takes the broker.
     """
     run = run_of(task_id)
     if terminate:
-        broker.require_broker()
+        server.require_broker()
     with database.transaction() as connection:
-        number = queries.cancel(connection, str(run.task_id))
+        number = runs.cancel(connection, str(run.task_id))
         if number is None:
             message = f"The run is {run.status}; it cannot be cancelled any more."
             raise Conflict(message, code="run_ended", status=run.status)
         judge.judge(connection, number)
     if terminate:
         running = [str(node.id) for node in run.nodes if node.state not in FINAL]
-        broker.broadcast(END_TASKS, {"task_ids": running})
+        publishing.broadcast(END_TASKS, {"task_ids": running})
 
 
 def retry(task_id: UUID) -> None:
@@ -136,35 +145,37 @@ def retry(task_id: UUID) -> None:
     Raises `NotFound`, `Conflict` unless the run is FAILURE or REVOKED and its tasks still exist, and
     `Unavailable`.
     """
-    epoch = broker.epoch(new=str(uuid4()))
+    epoch = marks.epoch(new=str(uuid4()))
     with database.transaction() as connection:
         number = number_of(connection, task_id)
-        row, tasks = queries.lock(connection, number)
-        if row["status"] not in (RunStatus.FAILURE, RunStatus.REVOKED):
-            message = f"The run is {row['status']}; only one that is FAILURE or REVOKED can be retried."
-            raise Conflict(message, code="run_not_retryable", status=row["status"])
-        again = _again(connection, number, row, tasks, epoch=epoch)
+        run, tasks = runs.lock(connection, number)
+        if run.status not in (RunStatus.FAILURE, RunStatus.REVOKED):
+            message = f"The run is {run.status}; only one that is FAILURE or REVOKED can be retried."
+            raise Conflict(message, code="run_not_retryable", status=run.status)
+        again = _again(connection, number, run, tasks, epoch=epoch)
     try:
         _publish(again.plan)
     except Unavailable:
         with database.transaction() as connection:
-            if queries.cancel(connection, again.plan.task_id) is not None:
+            if runs.cancel(connection, again.plan.task_id) is not None:
                 judge.judge(connection, number)
         raise
 
 
-def _again(connection: Connection, number: int, row: RowMapping, tasks: Sequence[RowMapping], *, epoch: str) -> Built:
+def _again(
+    connection: Connection, number: int, run: runs.LockedRun, tasks: Sequence[runs.LockedTask], *, epoch: str
+) -> Built:
     """Record the next try of a run, and give what is to be published."""
-    spec = _stored(row)
-    before = Built.of(spec, [str(each) for each in row["ids"]])
-    succeeded = {task["id"] for task in tasks if task["state"] == TaskState.SUCCESS}
+    spec = _stored(run)
+    before = Built.of(spec, [str(each) for each in run.ids])
+    succeeded = {task.id for task in tasks if task.state == TaskState.SUCCESS}
     kept = (succeeded & set(before.plan.nodes)) - trees.errbacks(before.plan.tree)
     ids = {id_: str(uuid4()) for id_ in before.ids}
     after = Built.of(spec, list(ids.values()), handing_on={ids[id_] for id_ in kept & ids.keys()})
     renamed = dict(zip(before.plan.nodes, after.plan.nodes, strict=True))
     # Of tasks that nobody planned, and of the run itself, the run as a whole is what there is now.
-    others = dict.fromkeys((*(task["id"] for task in tasks), str(row["task_id"])), after.plan.task_id)
-    queries.run_again(
+    others = dict.fromkeys((*(task.id for task in tasks), str(run.task_id)), after.plan.task_id)
+    runs.run_again(
         connection,
         number,
         after.run_row(spec),
@@ -176,9 +187,9 @@ def _again(connection: Connection, number: int, row: RowMapping, tasks: Sequence
     return after
 
 
-def _stored(row: RowMapping) -> CanvasSpec:
+def _stored(run: runs.LockedRun) -> CanvasSpec:
     """The canvas of a recorded run. Raises `Conflict` where it cannot be built any more."""
-    spec = from_text(row["canvas"]) if row["canvas"] is not None else None
+    spec = from_text(run.canvas) if run.canvas is not None else None
     gone = [name for name in names_of(spec) if name not in SHORT_NAMES] if spec is not None else ["?"]
     if spec is None or gone:
         message = f"The run cannot be retried: there is no task {gone[0]!r} any more."
@@ -187,31 +198,40 @@ def _stored(row: RowMapping) -> CanvasSpec:
 
 
 def delete(task_id: UUID) -> None:
-    """Forget an ended run with its tasks and events. Raises `NotFound`, or `Conflict` for a job or what may change."""
+    """Forget an ended run with its tasks and events. Raises `NotFound`, or `Conflict` for what may change."""
     with database.transaction() as connection:
         run = run_in(connection, task_id)
-        if run.status not in RUN_FINAL or not queries.delete_ended(connection, str(run.task_id)):
+        if run.status not in RUN_FINAL or not runs.delete_ended(connection, str(run.task_id)):
             message = f"The run is {run.status}; only one that has ended can be deleted."
             raise Conflict(message, code="run_not_ended", status=run.status)
 
 
 def _publish(planned: Plan) -> None:
     try:
-        with broker.producer() as producer:
-            publish(planned.steps, producer)
-        broker.note_published(planned.task_id)
+        with publishing.producer() as producer:
+            _send(planned.steps, producer)
+        marks.note_published(planned.task_id)
     except (KombuError, CeleryError, RedisError, SQLAlchemyError, OSError) as error:
-        message = "The broker (Redis) did not take the canvas; nothing of it was recorded."
-        raise Unavailable(message, code="broker_down") from error
+        raise Unavailable("The broker (Redis) did not take the canvas.", code="broker_down") from error
+
+
+def _send(steps: Sequence[Send | BackendCall], producer: Any) -> None:
+    """Do in earnest what Celery did in memory, the messages in one write."""
+    with producer.batch():
+        for step in steps:
+            if isinstance(step, Send):
+                celery_app.amqp.send_task_message(producer, step.name, step.message, **step.options)
+            else:
+                getattr(celery_app.backend, step.method)(*step.args, **step.options)
 
 
 def submit_group(spec: GroupSpec) -> GroupRun:
-    """The same for a group; the answer also names its members' results."""
+    """Start a group, see `submit`; the answer also names its members' results."""
     run, planned = _submit(spec)
     return GroupRun(**dict(run), group_id=run.task_id, task_ids=planned.result_ids)
 
 
 def submit_chord(spec: ChordSpec) -> ChordRun:
-    """The same for a chord; the answer also names its callback."""
+    """Start a chord, see `submit`; the answer also names its callback."""
     run = submit(spec)
     return ChordRun(**dict(run), chord_id=run.task_id)

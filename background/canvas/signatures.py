@@ -17,10 +17,11 @@ from background.canvas.spec import (
     ChunksSpec,
     GroupSpec,
     MapSpec,
+    Path,
     StarmapSpec,
     TaskSpec,
     items_of,
-    parts_of,
+    placed_parts,
 )
 from background.task_names import RETRIES_HEADER
 
@@ -106,17 +107,19 @@ def options_of(spec: TaskSpec) -> dict[str, Any]:
     return found
 
 
-def tasks_by_id(spec: CanvasSpec, ids: Iterator[str]) -> dict[str, TaskSpec]:
-    """The tasks that are written in it, by the ids that `signature_of` gives them."""
-    found: dict[str, TaskSpec] = {}
+Written = tuple[Path, TaskSpec | MapSpec | StarmapSpec | ChunksSpec]
+"""Where a task is written in a canvas, and as what."""
+
+
+def written_by_id(spec: CanvasSpec, ids: Iterator[str], path: Path = ()) -> dict[str, Written]:
+    """What is written in it, by the ids that `signature_of` gives its tasks."""
+    found: dict[str, Written] = {}
     match spec:
-        case TaskSpec():
-            found[next(ids)] = spec
-        case MapSpec() | StarmapSpec():
-            next(ids)
+        case TaskSpec() | MapSpec() | StarmapSpec():
+            found[next(ids)] = path, spec
         case ChunksSpec():
             for _ in range(0, len(spec.chunks.it), spec.chunks.n):
-                next(ids)
-    for part in parts_of(spec):
-        found |= tasks_by_id(part, ids)
+                found[next(ids)] = path, spec
+    for below, part in placed_parts(spec):
+        found |= written_by_id(part, ids, (*path, *below))
     return found

@@ -17,8 +17,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from background.strict import Strict
+from background.base.strict import Strict
 from background.task_names import CATALOGUE, TaskName
+
+Path = tuple[str | int, ...]
+"""The keys that lead to a part of a canvas, as in JSON."""
 
 MAX_DEPTH = 8
 MAX_TASKS = 1000
@@ -78,7 +81,7 @@ class TaskSpec(Linked):
 
 
 class ChainSpec(Linked):
-    """One after the other. `link` is called after the last; `link_error` when one of them fails."""
+    """A chain: one after the other. `link` is called after the last; `link_error` when one of them fails."""
 
     chain: list["CanvasSpec"] = Field(min_length=1)
 
@@ -126,7 +129,7 @@ class StarmapSpec(Strict):
 
 
 class Chunked(Items):
-    """The same in parts of `n` items."""
+    """The items of a map or starmap in parts of `n`, each a task."""
 
     n: int = Field(ge=1, le=MAX_ITEMS)
 
@@ -251,17 +254,32 @@ def from_text(text: str) -> CanvasSpec:
     return STORED.validate_json(text)
 
 
-def parts_of(spec: CanvasSpec) -> Iterator[CanvasSpec]:
-    """What it is directly made of, in the order of definition, callbacks last."""
+def placed_parts(spec: CanvasSpec) -> Iterator[tuple[Path, CanvasSpec]]:
+    """What it is directly made of, in the order of definition, callbacks last; each with the path that leads to it."""
     match spec:
         case ChainSpec():
-            yield from spec.chain
+            yield from _placed(spec.chain, "chain")
         case GroupSpec():
-            yield from spec.group
+            yield from _placed(spec.group, "group")
         case ChordSpec():
-            yield from (*spec.chord.header, spec.chord.body)
+            yield from _placed(spec.chord.header, "chord", "header")
+            yield ("chord", "body"), spec.chord.body
     if isinstance(spec, Linked):
-        yield from (*spec.link, *spec.link_error)
+        yield from _placed(spec.link, "link")
+        yield from _placed(spec.link_error, "link_error")
+
+
+def _placed(parts: Sequence[CanvasSpec], *path: str) -> Iterator[tuple[Path, CanvasSpec]]:
+    if isinstance(parts, Single):
+        yield path, parts[0]
+        return
+    for number, part in enumerate(parts):
+        yield (*path, number), part
+
+
+def parts_of(spec: CanvasSpec) -> Iterator[CanvasSpec]:
+    """What it is directly made of, in the order of definition, callbacks last."""
+    return (part for _, part in placed_parts(spec))
 
 
 def names_of(spec: CanvasSpec) -> Iterator[str]:

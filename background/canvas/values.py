@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from background import exact
-from background.jsontext import MAX_DEPTH, deeper_than
+from background.base import exact
+from background.base.jsontext import MAX_DEPTH, deeper_than
 from background.settings import get_settings
 from background.task_names import CATALOGUE
 

@@ -1,4 +1,4 @@
-"""Facts about a run in English. The page has the same in its own languages (`js/facts.js`)."""
+"""Facts about a run in English. The page has the same in its own languages (`web/static/js/words/`)."""
 
 from collections.abc import Callable
 

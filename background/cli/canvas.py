@@ -14,7 +14,6 @@ from rich.live import Live
 from background.cli import trees
 from background.cli.errors import ExitCode, invalid
 from background.cli.session import Session, api_command
-from background.cli.streams import follow
 
 Wait = Annotated[bool, typer.Option("--wait", help="Until nothing of it can change any more.")]
 
@@ -65,7 +64,7 @@ def started(session: Session, run: Any, *, wait: bool) -> None:
 
 def finished(session: Session, task_id: str) -> None:
     """Follow a run to its end and show it; raises `typer.Exit` with 1 unless it has succeeded."""
-    events = follow(session.api, f"/result/{task_id}/events", interrupted=session.interrupted)
+    events = session.api.follow(f"/result/{task_id}/events", interrupted=session.interrupted)
     latest = ""
 
     def tree() -> RenderableType:

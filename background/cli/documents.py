@@ -8,13 +8,20 @@ import typer
 
 from background.cli import tables
 from background.cli.canvas import Wait, started
-from background.cli.client import quoted
 from background.cli.errors import invalid
 from background.cli.session import Session, api_command
 from background.cli.text import clean
+from background.documents.naming import normal
 
-Name = Annotated[str, typer.Argument(help="As listed.", show_default=False)]
-Names = Annotated[list[str] | None, typer.Argument(help="All documents if omitted.", show_default=False)]
+
+def _normal(given: str | list[str] | None) -> str | list[str] | None:
+    return [normal(name) for name in given] if isinstance(given, list) else given and normal(given)
+
+
+Name = Annotated[str, typer.Argument(help="As listed.", show_default=False, callback=_normal)]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="All documents if omitted.", show_default=False, callback=_normal)
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +43,7 @@ def add(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
 ) -> None:
     """Store files under their own names: plain text, Markdown, HTML, PDF, DOCX."""
-    contents = [(file.name, _read(file)) for file in files]
+    contents = [(normal(file.name), _read(file)) for file in files]
     stored = [session.api.upload("/documents", name=name, content=content) for name, content in contents]
     session.answer(stored, tables.documents_table)
 
@@ -50,7 +57,7 @@ def get(
     ] = None,
 ) -> None:
     """Download a document as it is, to standard output if nothing else is said."""
-    content = session.api.download(f"/documents/{quoted(name)}")
+    content = session.api.download(_path(name))
     if output is not None:
         try:
             output.write_bytes(content)
@@ -67,13 +74,13 @@ def get(
 
 def delete(session: Session, name: Name) -> None:
     """Remove a document. Reports stay."""
-    session.api.delete(f"/documents/{quoted(name)}")
+    session.api.delete(_path(name))
     session.answer({"deleted": name}, lambda _: f"{clean(name)} is removed.")
 
 
 def analyze(session: Session, *, names: Names = None, wait: Wait = False) -> None:
     """Analyze one document in a chain, or several side by side in a group."""
-    path = f"/documents/{quoted(names[0])}/analyze" if names and len(names) == 1 else "/documents/analyze"
+    path = f"{_path(names[0])}/analyze" if names and len(names) == 1 else "/documents/analyze"
     body = {"documents": names} if names and len(names) > 1 else None
     started(session, session.api.post(path, body), wait=wait)
 
@@ -81,6 +88,12 @@ def analyze(session: Session, *, names: Names = None, wait: Wait = False) -> Non
 def report(session: Session, *, names: Names = None, wait: Wait = False) -> None:
     """Analyze documents side by side, then merge what was found into one report: a chord."""
     started(session, session.api.post("/documents/report", {"documents": names} if names else None), wait=wait)
+
+
+def _path(name: str) -> str:
+    from background.client.exchange import quoted
+
+    return f"/documents/{quoted(name)}"
 
 
 def _read(file: Path) -> bytes:

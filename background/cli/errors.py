@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from background.client.errors import ClientError
 
 
 class ExitCode(IntEnum):
@@ -13,7 +17,7 @@ class ExitCode(IntEnum):
     INVALID = 2
     """The command line or its input cannot be used, by this program's judgement or the API's."""
     NOT_POSSIBLE = 3
-    """It does not exist, or its present state does not allow this."""
+    """What was asked for does not exist, or its present state does not allow this."""
     NOT_ALLOWED = 4
     """The API key is missing, unknown, or may not do this."""
     UNAVAILABLE = 5
@@ -34,8 +38,17 @@ def invalid(message: str) -> CommandFailed:
     return CommandFailed(message, ExitCode.INVALID)
 
 
-def code_of(status: int) -> ExitCode:
-    """The exit code for an HTTP status that is no success."""
+def failed(error: "ClientError") -> CommandFailed:
+    """What the API says, or that it says nothing."""
+    from background.client.errors import Refused, Unusable
+
+    if isinstance(error, Refused):
+        details = [f"{'.'.join(map(str, each.loc))}: {each.msg}" for each in error.errors]
+        return CommandFailed(str(error), _code_of(error.status), details=details)
+    return CommandFailed(str(error), ExitCode.INVALID if isinstance(error, Unusable) else ExitCode.UNAVAILABLE)
+
+
+def _code_of(status: int) -> ExitCode:
     if status in (404, 409):
         return ExitCode.NOT_POSSIBLE
     if status in (401, 403):

@@ -1,19 +1,24 @@
-"""`submit`, `watch`, `jobs`, `job`, `cancel`, `retry`, and `workers`, who do the work."""
+"""`submit`, `watch`, `jobs`, `job`, `cancel`, `retry`, `delete`, and `workers`, who do the work."""
 
 import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from background.cli import tables
 from background.cli.bars import JobsView, JobView
 from background.cli.errors import CommandFailed, ExitCode, invalid
+from background.cli.finding import Wanted, act, filtered
 from background.cli.session import Session, api_command
-from background.cli.streams import Event, follow
 from background.jobs.states import ENDED, JobStatus
 
+if TYPE_CHECKING:
+    from background.client.events import ServerEvent
+
 JobId = Annotated[int, typer.Argument(metavar="JOB_ID", min=1, show_default=False)]
-JobIds = Annotated[list[int], typer.Argument(metavar="JOB_ID...", min=1, show_default=False)]
+JobIds = Annotated[list[int] | None, typer.Argument(metavar="[JOB_ID...]", min=1, show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="All jobs there are.")]
 Params = Annotated[
     str | None, typer.Option("--params", metavar="JSON", help="All parameters, as a JSON object.", show_default=False)
 ]
@@ -21,7 +26,8 @@ Params = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Give `app` these commands."""
-    for function in (submit, watch, jobs, job, cancel, retry, workers):
+    commands: tuple[Callable[..., None], ...] = (submit, watch, jobs, job, cancel, retry, delete, workers)
+    for function in commands:
         app.command(rich_help_panel="Jobs")(api_command(function))
 
 
@@ -39,6 +45,13 @@ def submit(
     max_attempts: Annotated[
         int | None, typer.Option(help="Failures it may have, 1 to 100.", show_default=False)
     ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated.", show_default=False)] = None,
+    unique_key: Annotated[
+        str | None, typer.Option(help="While a job with this key has not ended, that is the job.", show_default=False)
+    ] = None,
+    unique_seconds: Annotated[
+        float | None, typer.Option(help="Also for so long after it was made.", show_default=False)
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key gives the same job, however often it is sent.", show_default=False)
     ] = None,
@@ -48,10 +61,13 @@ def submit(
     """Store a job. With --wait or --watch the exit code is 1 unless it is COMPLETED."""
     given = {
         "pipeline": pipeline,
-        "params": {**(_object(params) if params is not None else {}), **dict(map(_pair, param or []))} or None,
+        "params": {**(json_object(params) if params is not None else {}), **dict(map(_pair, param or []))} or None,
         "priority": priority,
         "delay_seconds": delay,
         "max_attempts": max_attempts,
+        "tags": tag,
+        "unique_key": unique_key,
+        "unique_seconds": unique_seconds,
     }
     body = {name: value for name, value in given.items() if value is not None}
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
@@ -76,15 +92,10 @@ def watch(
         _stay(session, job_id, moving=True)
 
 
-def jobs(
-    session: Session,
-    *,
-    status: Annotated[JobStatus | None, typer.Option(case_sensitive=False, show_default=False)] = None,
-    pipeline: Annotated[str | None, typer.Option(show_default=False)] = None,
-    limit: Annotated[int, typer.Option(help="1 to 1000.")] = 20,
-) -> None:
-    """The newest jobs."""
-    found = session.api.get("/jobs", status=status, pipeline=pipeline, limit=limit)
+@filtered
+def jobs(session: Session, *, wanted: Wanted, limit: Annotated[int, typer.Option(help="1 to 1000.")] = 20) -> None:
+    """The newest jobs, of all or of those that are meant."""
+    found = session.api.get("/jobs", **wanted, limit=limit)
     session.answer(found, tables.jobs_table)
 
 
@@ -100,33 +111,76 @@ def job(
     session.answer(session.api.get(f"/jobs/{job_id}", events_before=events_before), tables.job_details)
 
 
-def cancel(session: Session, job_ids: JobIds) -> None:
+@filtered
+def cancel(session: Session, *, wanted: Wanted, job_ids: JobIds = None, everything: All = False) -> None:
     """Cancel jobs: a waiting one at once, a running one before its next step. All of them, also after a problem."""
-    done, problems = [], []
+    if not job_ids:
+        act(session, "cancel", wanted, everything=everything)
+        return
+    _only_ids(wanted, everything)
+    done = _each(job_ids, lambda job_id: session.api.post(f"/jobs/{job_id}/cancel"))
+    if done.answers or session.as_json:
+        session.answer(done.answers, tables.jobs_table)
+    if done.problems:
+        raise CommandFailed("Not cancelled:", ExitCode.NOT_POSSIBLE, details=done.problems)
+
+
+@filtered
+def delete(session: Session, *, wanted: Wanted, job_ids: JobIds = None, everything: All = False) -> None:
+    """Delete jobs that have ended, with their history. All of them, also after a problem."""
+    if not job_ids:
+        act(session, "delete", wanted, everything=everything)
+        return
+    _only_ids(wanted, everything)
+    done = _each(job_ids, lambda job_id: session.api.delete(f"/jobs/{job_id}"))
+    total = {"matched": len(job_ids), "done": len(done.answers), "refused": len(done.problems)}
+    session.answer(total, lambda told: f"{told['done']:,} deleted.")
+    if done.problems:
+        raise CommandFailed("Not deleted:", ExitCode.NOT_POSSIBLE, details=done.problems)
+
+
+class _Done(NamedTuple):
+    answers: list[Any]
+    problems: list[str]
+
+
+def _each(job_ids: list[int], ask: Callable[[int], Any]) -> _Done:
+    from background.client import Conflict, NotFound
+
+    done = _Done([], [])
     for job_id in job_ids:
         try:
-            done.append(session.api.post(f"/jobs/{job_id}/cancel"))
-        except CommandFailed as error:
-            if error.code is not ExitCode.NOT_POSSIBLE:
-                raise
-            problems.append(str(error))
-    if done or session.as_json:
-        session.answer(done, tables.jobs_table)
-    if problems:
-        raise CommandFailed("Not cancelled:", ExitCode.NOT_POSSIBLE, details=problems)
+            done.answers.append(ask(job_id))
+        except (NotFound, Conflict) as error:
+            done.problems.append(str(error))
+    return done
 
 
+def _only_ids(wanted: Wanted, everything: bool) -> None:
+    if wanted or everything:
+        raise invalid("Name jobs, or say which by options; not both.")
+
+
+@filtered
 def retry(
     session: Session,
     *,
-    job_id: JobId,
+    wanted: Wanted,
+    job_id: Annotated[int | None, typer.Argument(metavar="[JOB_ID]", min=1, show_default=False)] = None,
+    everything: All = False,
     from_step: Annotated[
         int | None, typer.Option(help="Run this step and those after it again.", show_default=False)
     ] = None,
     params: Params = None,
 ) -> None:
-    """Let an ended job go on where it stopped, or from a step; --params replace all it had."""
-    given = {"from_step": from_step, "params": None if params is None else _object(params)}
+    """Let an ended job go on where it stopped, or from a step; --params replace all it had. Or all that are meant."""
+    if job_id is None:
+        if from_step is not None or params is not None:
+            raise invalid("--from-step and --params are for one job.")
+        act(session, "retry", wanted, everything=everything)
+        return
+    _only_ids(wanted, everything)
+    given = {"from_step": from_step, "params": None if params is None else json_object(params)}
     body = {name: value for name, value in given.items() if value is not None}
     session.answer(session.api.post(f"/jobs/{job_id}/retry", body), lambda again: tables.jobs_table([again]))
 
@@ -138,7 +192,7 @@ def workers(session: Session) -> None:
 
 def _stay(session: Session, job_id: int, *, moving: bool) -> None:
     """Follow a job to its end and show it; raises `typer.Exit` with 1 unless it is COMPLETED."""
-    events = follow(session.api, f"/jobs/{job_id}/events", interrupted=session.interrupted)
+    events = session.api.follow(f"/jobs/{job_id}/events", interrupted=session.interrupted)
     if session.as_json and moving:
         for event in events:
             session.line(_plain(event))
@@ -161,7 +215,7 @@ def _stay(session: Session, job_id: int, *, moving: bool) -> None:
 
 def _watch_all(session: Session) -> None:
     if session.as_json:
-        for event in follow(session.api, "/events", interrupted=session.interrupted):
+        for event in session.api.follow("/events", interrupted=session.interrupted):
             session.line(_plain(event))
         return
     if session.live:
@@ -173,15 +227,16 @@ def _watch_all(session: Session) -> None:
             open_jobs = (status for status in JobStatus if status not in ENDED)
             view.reset([job for status in open_jobs for job in session.api.get("/jobs", status=status)])
 
-        for event in follow(session.api, "/events", opened=look, interrupted=session.interrupted):
+        for event in session.api.follow("/events", opened=look, interrupted=session.interrupted):
             view.show(event.kind, json.loads(event.data))
 
 
-def _plain(event: Event) -> dict[str, Any]:
+def _plain(event: "ServerEvent") -> dict[str, Any]:
     return {"id": event.id, "event": event.kind, "data": json.loads(event.data)}
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """What `--params` has said. Raises `CommandFailed`."""
     try:
         found = json.loads(text)
     except ValueError as error:

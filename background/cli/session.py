@@ -12,8 +12,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 from rich.console import Console, RenderableType
 
-from background.cli.client import Client
-from background.cli.errors import CommandFailed, invalid
+from background.cli.errors import CommandFailed, failed, invalid
 from background.cli.text import clean
 
 PLAIN_WIDTH = 160
@@ -49,7 +48,15 @@ class Session:
         self.as_json = given.as_json
         self.out = console(stderr=False)
         self.err = console(stderr=True)
-        self.api = Client(given.url or default_url(), given.api_key or None)
+        # Not at the top: who shows help does not wait for it.
+        from background.client.api import Api
+        from background.client.errors import Unusable
+
+        try:
+            # Somebody waits: an API that is away is told at once.
+            self.api = Api(given.url or default_url(), given.api_key or None, patience=0)
+        except Unusable as error:
+            raise invalid(f"--{error}") from None
 
     @property
     def live(self) -> bool:
@@ -109,15 +116,18 @@ def _run(given: Given, function: Callable[[Session], None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    from background.client.errors import ClientError
+
     try:
         function(Session(given))
         # While a closed pipe can still be told from a failure.
         sys.stdout.flush()
-    except CommandFailed as error:
+    except (CommandFailed, ClientError) as error:
+        failure = error if isinstance(error, CommandFailed) else failed(error)
         err = console(stderr=True)
-        for line in (str(error), *(f"  {detail}" for detail in error.details)):
+        for line in (str(failure), *(f"  {detail}" for detail in failure.details)):
             err.print(clean(line), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(error.code) from None
+        raise typer.Exit(failure.code) from None
 
 
 def console(*, stderr: bool) -> Console:

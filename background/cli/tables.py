@@ -140,6 +140,42 @@ def documents_table(documents: Sequence[Json]) -> RenderableType:
     return _table(["name", "bytes", "type"], ([each["name"], each["size"], each["type"]] for each in documents))
 
 
+def schedules_table(schedules: Sequence[Json]) -> RenderableType:
+    """Schedules with what is next."""
+    if not schedules:
+        return 'There are no schedules. Make one: python -m background schedules add nightly demo --cron "0 3 * * *"'
+    rows = (
+        [each["id"], each["name"], each["pipeline"], _rhythm(each), _next(each), each["last_job_id"]]
+        for each in schedules
+    )
+    return _table(["schedule", "name", "pipeline", "when", "next", "last job"], rows)
+
+
+def schedule_details(schedule: Json) -> RenderableType:
+    """One schedule with its next times."""
+    facts = {
+        "pipeline": schedule["pipeline"],
+        "params": short(schedule["params"], 200),
+        "when": _rhythm(schedule),
+        "missed": "each is made up for" if schedule["catch_up"] else "one job for all",
+        "next": "\n".join(map(clock, schedule["next_runs"])) or _next(schedule),
+        "last job": schedule["last_job_id"],
+        "declared": "in code" if schedule["declared"] else None,
+        "error": schedule["last_error"],
+    }
+    return Group(Text(f"Schedule {schedule['id']}, {clean(schedule['name'])}"), _facts(facts))
+
+
+def _rhythm(schedule: Json) -> str:
+    if schedule["cron"] is None:
+        return f"every {schedule['every_seconds']:g} s"
+    return f"{schedule['cron']} {schedule['timezone']}"
+
+
+def _next(schedule: Json) -> str:
+    return "paused" if schedule["paused"] else clock(schedule["next_at"]) or "none follows"
+
+
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for row in rows:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from background.escapes import escaped
+from background.base.escapes import escaped
 
 
 def clean(text: str, *, lines: bool = False) -> str:

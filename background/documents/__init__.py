@@ -1,1 +1,1 @@
-"""Stored documents: keeping, reading, analysing and reporting on them. Files only, no server."""
+"""Stored documents: kept, read, analysed, reported on. Files alone, but for `router`, which starts canvases on them."""

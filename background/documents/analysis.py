@@ -1,60 +1,192 @@
-"""What can be said about a text without understanding it."""
+"""What can be said about a text without understanding it, in time and memory that grow no faster than the text."""
 
 import math
+import re
 from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+import stopwordsiso
 
-from background.documents.keywords import Keyword, find_keywords
-from background.documents.languages import detect_language
-from background.documents.words import count_sentences, find_paragraphs, find_words
+from background.documents.extraction.extract import MARKS
+from background.documents.figures import MAX_KEYWORDS, Analysis, Keyword
+from background.documents.language import UNDETERMINED, detect_language
+
+_MAX_LENGTH: Final = 60  # characters; longer ones are addresses and encoded data
+_BLOCK: Final = 128 * 1024  # characters that are counted at a time
+_MAX_TERMS: Final = 50_000  # different words that are counted; of more, the rarest so far are forgotten
 
 # Words per minute of silent reading, as `find_words` counts them.
 # English non-fiction: Brysbaert 2019, doi:10.1016/j.jml.2019.104047; a fair guess for other alphabets.
 _READING_RATE: Final = 238
-_READING_RATES: Final = {
-    # Eojeol, 10-point print: Rhiu et al. 2017, doi:10.3341/kjo.2016.0042.
-    "ko": 202,
-    # Characters, read aloud: Trauzettel-Klosinski and Dietz 2012, doi:10.1167/iovs.11-8284.
-    "zh": 255,
-    "ja": 357,
-}
+# Korean, eojeol, 10-point print: Rhiu et al. 2017, doi:10.3341/kjo.2016.0042.
+# Chinese and Japanese, characters, read aloud: Trauzettel-Klosinski and Dietz 2012, doi:10.1167/iovs.11-8284.
+_READING_RATES: Final = {"ko": 202, "zh": 255, "ja": 357}
 
+_HANGUL: Final = "\uac00-\ud7a3\u1100-\u11ff\u3131-\u318e"
+_KANA: Final = "\u3041-\u309f\u30a1-\u30ff\u31f0-\u31ff\uff66-\uff9d"
+_HAN: Final = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_LETTER: Final = f"[^\\W_{_HAN}{_KANA}]"
+_INSIDE: Final = f"(?:{_LETTER}|[{MARKS}\u200c\u200d])"
+# don't, well-known; 3.14, 1,000; e.g, U.S
+_JOINT: Final = r"['\u2019\-\u2010\u2011]|(?<=\d)[.,](?=\d)|(?<=\b[A-Za-z])\.(?=[A-Za-z]\b)"
+_WORD: Final = re.compile(f"[{_HAN}{_KANA}][{MARKS}]*|{_LETTER}{_INSIDE}*(?:(?:{_JOINT}){_INSIDE}+)*")
+_RUN: Final = re.compile(f"[{_HAN}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
 
-class Analysis(BaseModel):
-    """Figures of a text.
+_PARAGRAPH: Final = re.compile(r"[^\W_](?:[^\n]++|\n(?![^\S\n]*+\n))*+")
+_CLOSING: Final = "\"'\u201d\u2019\u00bb)\\]"
+_LOWER: Final = "a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u044f"
+# What looks like the end of a sentence, but is that of an initial or an abbreviation, stands in a word (but for Korean,
+# where it is a forgotten space), or comes before a small letter.
+_GOES_ON: Final = (
+    rf"(?<![{_HANGUL}])[.!?\u2026]++(?=[^\s{_CLOSING}])|[.!?]++(?=[^\s{_HANGUL}{_CLOSING}])"
+    rf"|[.!?\u2026]++(?=[{_CLOSING}]*+[^\S\n]{{0,9}}\n?[^\S\n]{{0,9}}[{_LOWER}])"
+    r"|(?:(?<=\b[A-Za-z])|(?<=\b(?i:mr|dr|ms|st|jr|sr|vs|no|pp|ch|eq|al|ca|cf|co))"
+    r"|(?<=\b(?i:mrs|etc|fig|vol|sec|est|inc|ltd))|(?<=\b(?i:prof|dept|corp)))\.(?=\s)"
+)
+# From a letter or digit (behind the number of a list) to what ends a sentence, which ideographic full stops always do.
+_SENTENCE: Final = re.compile(
+    r"(?:\b\d{1,3}\.[^\S\n]{1,9})?[^\W_]"
+    rf"(?:[^\n.!?\u2026\u3002\uff01\uff1f\uff61]++|\n(?![^\S\n]*+\n)|{_GOES_ON})*+[.!?\u2026\u3002\uff01\uff1f\uff61]*+"
+)
 
-    `characters` are code points, white space included; `words`, `sentences` and `paragraphs` as `words`
-    counts them; `language` is an ISO 639 code or `und`; `keywords` at most ten, most frequent first;
-    `reading_seconds` is how long an adult takes to read it.
+_HANGUL_END: Final = re.compile(f"[{_HANGUL}]$")
+_ABBREVIATED: Final = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
+# Particles that hardly ever end a noun by chance, and those that often do ("고양이", "회의", "결과").
+_listed = str.split
+_SURE_PARTICLES: Final = _listed(
     """
+    에서는 에서도 에서의 으로는 으로도 으로서 으로써 에게서 이라는 이라고 까지는 부터는 에서 에게 에는 에도 에만
+    으로 까지 부터 처럼 와는 과는 와의 과의 들은 들이 들을 들의
+    """
+)
+_DOUBTFUL_PARTICLES: Final = _listed(
+    "이란 이나 이며 이고 로서 로써 로는 라는 보다 하고 은 는 이 가 을 를 의 에 로 와 과 도 만 나 란"
+)
+_PARTICLES: Final = sorted(_SURE_PARTICLES + _DOUBTFUL_PARTICLES, key=len, reverse=True)
+# Verbs and adjectives say little without a dictionary of their stems.
+_PREDICATE: Final = re.compile(
+    "(?:다|[어아해세려네지까예에]요|[하되]는|[하되]고|[하되]면|하며|하여|해서|되어|않은|있고|없고|지만|는데|면서)$"
+)
+_KOREAN: Final = frozenset(
+    _listed("것 수 등 및 더 때 또 두 한 할 안 못 중 뒤 후 다른 같은 있는 없는 하는 된 될 대한 위한 통해 다시 모든 각")
+)
 
-    model_config = ConfigDict(frozen=True)
 
-    title: str | None
-    characters: NonNegativeInt
-    words: NonNegativeInt
-    sentences: NonNegativeInt
-    paragraphs: NonNegativeInt
-    language: str
-    keywords: list[Keyword]
-    reading_seconds: NonNegativeInt
+def analyze(text: str, *, title: str | None, sure: bool = True) -> Analysis:
+    """Analyse `text`, whose paragraphs are separated by blank lines. Raises nothing, whatever the text.
 
-
-def analyze(text: str, *, title: str | None) -> Analysis:
-    """Analyse `text`, whose paragraphs are separated by blank lines. Raises nothing, whatever the text."""
-    words = Counter(word.lower() for word in find_words(text))
-    paragraphs = find_paragraphs(text)
-    language = detect_language(Counter(text), words)
-    total = words.total()
+    Where it is not `sure` that these are its characters, nothing is said about the language.
+    """
+    language = detect_language(text)[0] if sure else UNDETERMINED
+    terms: Counter[str] = Counter()
+    total = 0
+    for block in _blocks(text):
+        words = find_words(block.lower())
+        total += len(words)
+        terms.update(_unspaced(block, pairs=language == "zh") if language in ("zh", "ja") else words)
+        _forget_rare(terms)
     return Analysis(
         title=title,
         characters=len(text),
         words=total,
-        sentences=sum(map(count_sentences, paragraphs)),
-        paragraphs=len(paragraphs),
+        sentences=count_sentences(text),
+        paragraphs=sum(1 for _ in _PARAGRAPH.finditer(text)),
         language=language,
-        keywords=find_keywords(words, text, language=language),
+        keywords=_keywords(terms, language),
         reading_seconds=math.ceil(total * 60 / _READING_RATES.get(language, _READING_RATE)),
     )
+
+
+def find_words(text: str) -> list[str]:
+    """The words of `text` in order.
+
+    A word is a run of letters, digits and their accents, with the apostrophes, hyphens and decimal points in it; a
+    Korean word is what stands between spaces (eojeol). In scripts without spaces there is no telling where a word
+    ends: each Chinese or Japanese character counts as one, each unspaced run of another (Thai, Khmer) as one.
+    """
+    return _WORD.findall(text)
+
+
+def count_sentences(text: str) -> int:
+    """How many sentences `text` has; a paragraph without a full stop (a heading) is one.
+
+    Full stops in numbers, after initials, list numbers and common abbreviations end nothing, nor do dots before a
+    lower-case letter.
+    """
+    return sum(1 for _ in _SENTENCE.finditer(text))
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Parts of a bounded length, cut between words where there is a space."""
+    start = 0
+    while start < len(text):
+        end = start + _BLOCK
+        if end < len(text):
+            end = max(text.rfind(" ", start, end), text.rfind("\n", start, end)) + 1 or end
+        yield text[start:end]
+        start = end
+
+
+def _forget_rare(terms: Counter[str]) -> None:
+    least = 1
+    while len(terms) > _MAX_TERMS:
+        for term in [term for term, count in terms.items() if count <= least]:
+            del terms[term]
+        least *= 2
+
+
+def _unspaced(text: str, *, pairs: bool) -> Iterator[str]:
+    """Pairs of Han characters stand for words in Chinese, unbroken runs of Han or Katakana in Japanese."""
+    for run in _RUN.findall(text):
+        if not pairs:
+            yield run[:_MAX_LENGTH]
+        elif not "\u30a1" <= run <= "\u30ff":
+            yield from map("".join, pairwise(run))
+
+
+def _keywords(counted: Counter[str], language: str) -> list[Keyword]:
+    """At most ten, most frequent first, earlier ones first among equals; Korean nouns without their particles."""
+    plain: Counter[str] = Counter()
+    for word, count in counted.items():
+        bare = word.replace("\u2019", "'").removesuffix("'").removesuffix("'s")
+        if len(bare) <= _MAX_LENGTH and any(map(str.isalpha, bare)) and not _ABBREVIATED.fullmatch(bare):
+            plain[bare] += count
+    forms = Counter(stem for word in plain if _HANGUL_END.search(word) for stem, _ in [(word, ""), *_splits(word)])
+    terms: Counter[str] = Counter()
+    for word, count in plain.items():
+        terms[_stem(word, forms) if _HANGUL_END.search(word) else word] += count
+    stops = (
+        _KOREAN
+        | stopwordsiso.stopwords("ko")
+        | stopwordsiso.stopwords([language] if stopwordsiso.has_lang(language) else [*stopwordsiso.langs()])
+    )
+    said = ((word, count) for word, count in terms.most_common() if _is_term(word, stops, language))
+    return [Keyword(word=word, count=count) for (word, count), _ in zip(said, range(MAX_KEYWORDS), strict=False)]
+
+
+def _is_term(word: str, stops: frozenset[str] | set[str], language: str) -> bool:
+    if word in stops or (language == "zh" and not stops.isdisjoint(word)):
+        return False
+    return not _PREDICATE.search(word) if _HANGUL_END.search(word) else len(word) > 1
+
+
+def _splits(word: str) -> Iterator[tuple[str, str]]:
+    """Stem and particle, longest particle first."""
+    for particle in _PARTICLES:
+        if len(word) > len(particle) and word.endswith(particle):
+            yield word.removesuffix(particle), particle
+
+
+def _stem(word: str, forms: Counter[str]) -> str:
+    """`word` without its particle, where it is one.
+
+    After Latin letters it always is ("API를"). A doubtful one is taken off only if the stem occurs in the text in
+    another form as well; a stem of one syllable needs three forms.
+    """
+    for stem, particle in _splits(word):
+        enough = 0 if not _HANGUL_END.search(stem) else 3 if len(stem) == 1 else 2 * (particle not in _SURE_PARTICLES)
+        if forms[stem] >= enough:
+            return stem
+    return word

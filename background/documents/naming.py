@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Final
 
-from background.errors import Invalid, UnsupportedType
+from background.base.errors import Invalid, UnsupportedType
 
 PLAIN: Final = "text/plain"
 MARKDOWN: Final = "text/markdown"
@@ -28,30 +28,57 @@ _TYPES: Final = {
     ".pdf": PDF,
     ".docx": DOCX,
 }
+LABELS: Final = {
+    PLAIN: "plain text",
+    MARKDOWN: "Markdown",
+    HTML: "HTML",
+    PDF: "a PDF",
+    DOCX: "a DOCX document",
+}
 # Control, format (bidirectional overrides, zero-width), surrogate, line and paragraph separators.
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS: Final = "\u200c\u200d"
+
+
+def normal(name: str) -> str:
+    """The NFC form of `name`: macOS writes names in another one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def clean_name(name: str) -> str:
     """The NFC form of `name`, under which a document is stored and listed.
 
     Raises `Invalid` for what could be mistaken for a path or for another name: empty, `.`, `..`, slashes,
-    unprintable characters, white space at an end, more than 200 characters or 255 bytes of UTF-8.
+    unprintable characters but joiners where scripts and emoji need them, white space at an end, more than 200
+    characters or 255 bytes of UTF-8.
     """
+    name = normal(name)
     if len(name) > MAX_NAME_CHARACTERS:
         raise Invalid(f"A document name has at most {MAX_NAME_CHARACTERS} characters.", where=FILE)
     if not name or name in (".", ".."):
         raise Invalid("A document needs a name.", where=FILE)
     if "/" in name or "\\" in name:
         raise Invalid("A document name holds no slashes or backslashes.", where=FILE)
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
+    if any(unicodedata.category(each) in _UNPRINTABLE and not _joins(name, at) for at, each in enumerate(name)):
         raise Invalid("A document name holds no control or invisible characters.", where=FILE)
     if name != name.strip():
         raise Invalid("A document name neither begins nor ends with white space.", where=FILE)
-    normal = unicodedata.normalize("NFC", name)
-    if len(normal.encode()) > MAX_NAME_BYTES:
+    if len(name.encode()) > MAX_NAME_BYTES:
         raise Invalid(f"A document name has at most {MAX_NAME_BYTES} bytes in UTF-8.", where=FILE)
-    return normal
+    return name
+
+
+def _joins(name: str, at: int) -> bool:
+    """Whether the joiner or non-joiner at this place changes how its neighbours look: beside a virama (Indic), between
+    Arabic letters, or between emoji."""
+    before, after = name[:at][-1:], name[at + 1 : at + 2]
+    if name[at] not in _JOINERS or not before or not after:
+        return False
+    if 9 in map(unicodedata.combining, (before, after)):
+        return True
+    if unicodedata.category(after) == "So":
+        return unicodedata.category(before) in ("So", "Sk") or before == "\ufe0f"
+    return unicodedata.bidirectional(before) == unicodedata.bidirectional(after) == "AL"
 
 
 def document_id(name: str) -> str:

@@ -8,10 +8,10 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from background.documents.analysis import Analysis
-from background.documents.keywords import MAX_KEYWORDS, Keyword
-from background.documents.texts import replace_file
-from background.errors import Invalid, NotFound
+from background.base.errors import Invalid, NotFound
+from background.documents.figures import MAX_KEYWORDS, Analysis, Keyword
+from background.documents.language import UNDETERMINED
+from background.documents.store import replace_file
 
 _REPORT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}")
 # No more than needed, so that ordinary names read as they are: an underscore inside a word is no markup.
@@ -21,9 +21,13 @@ _UNSAFE: Final = re.compile("[\\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 
 class DocumentAnalysis(Analysis):
-    """The analysis of the stored document that is named `document`."""
+    """The analysis of the stored document that is named `document`.
+
+    `encoding` is that of its text where it had to be guessed, and the text may be wrong.
+    """
 
     document: str
+    encoding: str | None = None
 
 
 class Totals(BaseModel):
@@ -115,7 +119,7 @@ def _totals(analyses: Sequence[DocumentAnalysis]) -> Totals:
 
 def _markdown(content: _Content) -> Iterator[str]:
     totals = content.totals
-    languages = ", ".join(f"{language} ({count})" for language, count in totals.languages.items())
+    languages = ", ".join(f"{_language(language)} ({count})" for language, count in totals.languages.items())
     yield from (f"# Report {content.report_id}", "")
     noun = "document" if totals.documents == 1 else "documents"
     yield f"{totals.documents} {noun}, {totals.words:,} words, languages: {languages}."
@@ -127,12 +131,18 @@ def _markdown(content: _Content) -> Iterator[str]:
     for each in content.documents:
         yield from ("", f"## {escape(each.document)}", "")
         yield from ([f"Title: {escape(each.title)}", ""] if each.title else [])
+        if each.encoding:
+            yield from (f"Read as {escape(each.encoding)}, which is uncertain: its text may be wrong.", "")
         yield f"Keywords: {_listed(each.keywords)}"
     yield ""
 
 
 def _row(each: DocumentAnalysis) -> str:
-    return _figures(escape(each.document), escape(each.title or ""), escape(each.language), each)
+    return _figures(escape(each.document), escape(each.title or "") or "-", escape(_language(each.language)), each)
+
+
+def _language(code: str) -> str:
+    return "undetermined" if code == UNDETERMINED else code
 
 
 def _figures(name: str, title: str, language: str, figures: Analysis | Totals) -> str:

@@ -1,26 +1,29 @@
 """The document endpoints: the store, and the canvases that work on it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, File, Path, UploadFile
+from fastapi import APIRouter, Body, File, Path, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from background.canvas import service as canvases
+from background.base.errors import Invalid, NotFound
+from background.base.strict import Strict
+from background.canvas import service as runs
 from background.canvas.schemas import ChordRun, GroupRun, Run
 from background.canvas.spec import ChainSpec, chain, chord, group, task
 from background.documents import service
+from background.documents.naming import normal
 from background.documents.report import report_path
-from background.documents.store import missing
-from background.errors import Invalid, NotFound
-from background.problems import responses
-from background.requests import StorableJSONRoute
-from background.serving.downloads import Download
-from background.serving.limits import slow_work
-from background.strict import Strict
+from background.documents.store import Document, missing
+from background.http.downloads import Download
+from background.http.filenames import given_name
+from background.http.limits import SLOW
+from background.http.problems import responses
+from background.http.requests import StorableJSONRoute
 from background.task_names import TaskName
 
 router = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
+canvases = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
 reports = APIRouter(prefix="/reports", tags=["documents"])
 
 DOWNLOAD: dict[int | str, dict[str, Any]] = {
@@ -29,17 +32,21 @@ DOWNLOAD: dict[int | str, dict[str, Any]] = {
     **responses(404, 416),
 }
 
-SLOW = [Depends(slow_work, scope="function")]
-
 Name = Annotated[str, Path(description="The name under which the document was uploaded")]
 
 
 class DocumentInfo(BaseModel):
-    """A stored document: its size in bytes and its media type."""
+    """A stored document: its size in bytes and its media type.
+
+    `encoding` and `encoding_sure` are there where it had to be guessed in what the text is encoded, and the text may
+    be wrong.
+    """
 
     name: str
     size: int
     type: str
+    encoding: str | None = None
+    encoding_sure: Literal[False] | None = None
 
 
 class Selection(Strict):
@@ -48,36 +55,36 @@ class Selection(Strict):
     documents: Annotated[list[str], Field(min_length=1, max_length=500)] | None = None
 
 
-@router.post("", status_code=201, responses=responses(409, 415), dependencies=SLOW)
+@router.post("", status_code=201, response_model_exclude_none=True, responses=responses(409, 415), dependencies=SLOW)
 def upload(file: Annotated[UploadFile, File()]) -> DocumentInfo:
     """Store a plain text, Markdown, HTML, PDF or DOCX file under its own name."""
-    document = service.get_store().add(file.filename or "", file.file)
-    return DocumentInfo(name=document.name, size=document.size, type=document.type)
+    name = given_name(file.filename or "", file.headers.get("content-disposition", ""))
+    return _info(service.get_store().add(name, file.file))
 
 
-@router.get("")
+@router.get("", response_model_exclude_none=True)
 def list_documents() -> list[DocumentInfo]:
     """All stored documents, by name."""
-    return [DocumentInfo(name=each.name, size=each.size, type=each.type) for each in service.get_store().list()]
+    return [_info(each) for each in service.get_store().list()]
 
 
-@router.post("/analyze", status_code=202, responses=responses(), dependencies=SLOW)
+@canvases.post("/analyze", status_code=202, responses=responses(), dependencies=SLOW)
 def analyze_many(body: Annotated[Selection | None, Body()] = None) -> GroupRun:
     """A group: each document extracted and analyzed, side by side."""
-    return canvases.submit_group(group(_analyses(body)))
+    return runs.submit_group(group(_analyses(body)))
 
 
-@router.post("/report", status_code=202, responses=responses(), dependencies=SLOW)
+@canvases.post("/report", status_code=202, responses=responses(), dependencies=SLOW)
 def report_on_many(body: Annotated[Selection | None, Body()] = None) -> ChordRun:
     """A chord: each document extracted and analyzed, then one report on them all."""
-    return canvases.submit_chord(chord(_analyses(body), task(TaskName.MERGE)))
+    return runs.submit_chord(chord(_analyses(body), task(TaskName.MERGE)))
 
 
-@router.post("/{name}/analyze", status_code=202, responses=responses(404))
+@canvases.post("/{name}/analyze", status_code=202, responses=responses(404))
 def analyze_one(name: Name) -> Run:
     """A chain: extract, analyze, report."""
-    service.get_store().get(name)
-    return canvases.submit(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE), task(TaskName.REPORT)))
+    name = service.get_store().get(name).name
+    return runs.submit(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE), task(TaskName.REPORT)))
 
 
 @router.get("/{name}", response_class=FileResponse, responses=DOWNLOAD)
@@ -108,10 +115,21 @@ def download_report(name: Annotated[str, Path(description="`<report id>.md` or `
         raise NotFound(f"There is no report {name!r}.", what="report", id=name) from None
 
 
+def _info(document: Document) -> DocumentInfo:
+    guessed = None if document.encoding is None else False
+    return DocumentInfo(
+        name=document.name,
+        size=document.size,
+        type=document.type,
+        encoding=document.encoding,
+        encoding_sure=guessed,
+    )
+
+
 def _analyses(body: Selection | None) -> tuple[ChainSpec, ...]:
     store = service.get_store()
     stored = [document.name for document in store.list()]
-    names = stored if body is None or body.documents is None else body.documents
+    names = stored if body is None or body.documents is None else [normal(name) for name in body.documents]
     if not names:
         raise Invalid("There are no documents to work on; upload one first.")
     for position, name in enumerate(names):

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from background.documents.analysis import analyze
+from background.base.errors import Invalid, NotFound
+from background.documents.extraction import Facts
 from background.documents.report import DocumentAnalysis, delete_report, write_report
 from background.documents.store import DocumentStore
-from background.errors import Invalid, NotFound
 from background.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -18,16 +18,11 @@ logger = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class ExtractedDocument(BaseModel):
-    """What extraction hands on; `text` is the key of the text in the cache, `characters` its length."""
-
-    model_config = ConfigDict(frozen=True)
+class ExtractedDocument(Facts):
+    """What extraction hands on; `text` is the key of the text, which stays on disk."""
 
     document: str
     type: str
-    title: str | None
-    characters: NonNegativeInt
-    pages: NonNegativeInt | None
     text: str
 
 
@@ -47,38 +42,33 @@ def require_document(name: str) -> None:
 
 
 def extract_document(store: DocumentStore, name: str) -> dict[str, Any]:
-    """Read a stored document and keep its text in the cache; returns the fields of `ExtractedDocument`.
+    """Read a stored document and keep its text; returns the fields of `ExtractedDocument`.
 
     Raises `NotFound` when there is none of that name, `Invalid` when `name` is no text, or the document cannot
     be read any more.
     """
     if not isinstance(name, str):  # a task's argument may be the result of any other task
         raise Invalid("extract needs the name of a document.")
-    document, text = store.extracted(name)
-    return ExtractedDocument(
-        document=document.name,
-        type=document.type,
-        title=text.title,
-        characters=len(text.text),
-        pages=text.pages,
-        text=document.text_key,
-    ).model_dump(mode="json")
+    document, facts = store.facts(name)
+    known = facts.model_dump()
+    return {"document": document.name, "type": document.type, **known, "text": document.text_key}
 
 
 def analyze_document(store: DocumentStore, extracted: dict[str, Any]) -> dict[str, Any]:
     """Analyse what `extract_document` returned; returns the fields of `DocumentAnalysis`.
 
-    The text is made again when it is not cached any more. Raises `Invalid` for anything else than such a
-    result, `NotFound` when the text is gone and the document, too, or it is another one by now.
+    The text is made again where it is lost. Raises `Invalid` for anything else than such a result, `NotFound` when
+    the document is gone, or it is another one by now.
     """
+    from background.documents.analysis import analyze
+
     given = _validated(ExtractedDocument, extracted, "analyze needs what extract returns")
-    text = store.texts.read(given.text)
-    if text is None:
-        document, text = store.extracted(given.document)
-        if document.text_key != given.text:
-            raise NotFound("The text that was extracted is gone, and the document has changed since.")
-    analysis = analyze(text.text, title=text.title)
-    return {"document": given.document, **analysis.model_dump(mode="json")}
+    document, text = store.text(given.document)
+    if document.text_key != given.text:
+        raise NotFound("The document has changed since its text was extracted.")
+    analysis = analyze(text.text, title=text.facts.title, sure=text.facts.encoding_sure)
+    guessed = {} if text.facts.encoding_sure else {"encoding": text.facts.encoding}
+    return {"document": given.document, **analysis.model_dump(mode="json"), **guessed}
 
 
 def report_documents(

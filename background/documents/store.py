@@ -1,8 +1,9 @@
 """Where documents are kept.
 
     DATA_DIR/documents/<id>/content, meta.json    one folder per document, <id> from `naming.document_id`
+    DATA_DIR/documents/<id>/*.text                its text, which can be made again
     DATA_DIR/incoming/                            folders on their way in or out
-    DATA_DIR/texts/, DATA_DIR/reports/            extracted texts (a cache); reports
+    DATA_DIR/readers/, DATA_DIR/reports/          places to read in; reports
 
 A document is visible exactly while its folder stands in `documents`, and it gets there and away by one rename.
 """
@@ -20,22 +21,25 @@ from typing import BinaryIO, Final, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from background.documents.extraction import ExtractedText
-from background.documents.guard import extract_apart
+from background.base.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedType
+from background.documents.extraction import ExtractedText, Facts
 from background.documents.naming import FILE, clean_name, document_id, media_type_of
-from background.documents.texts import TextCache, make_private, text_key
-from background.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedType
+from background.documents.sandbox import extract_apart, read_facts, read_text
 
-SAMPLES: Final = Path(__file__).resolve().parents[2] / "data" / "samples"
+SAMPLES: Final = Path(__file__).parent / "samples"
 
 _CHUNK: Final = 256 * 1024
 _LEFTOVER_SECONDS: Final = 24 * 3600
 _CONTENT: Final = "content"
 _META: Final = "meta.json"
+_RECIPE: Final = "2"  # raise it when extraction changes: texts of before are then made again
 
 
 class Document(BaseModel):
-    """A stored document: `size` in bytes, `type` a media type, `sha256` of its content in hex."""
+    """A stored document: `size` in bytes, `type` a media type, `sha256` of its content in hex.
+
+    `encoding` is that of its text, where it had to be guessed and is not sure.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,11 +48,17 @@ class Document(BaseModel):
     type: str
     sha256: str
     stored_at: AwareDatetime
+    encoding: str | None = None
 
     @property
     def text_key(self) -> str:
-        """The key of its text in `texts`."""
-        return text_key(self.sha256, self.type)
+        """64 hex digits for its text; the same bytes read as another type are another text."""
+        return hashlib.sha256(f"1\n{self.type}\n{self.sha256}".encode()).hexdigest()
+
+    @property
+    def text_file(self) -> str:
+        """The name of the file with its text."""
+        return f"{self.text_key}.{_RECIPE}.text"
 
 
 Listing: TypeAlias = list[Document]
@@ -63,7 +73,6 @@ class DocumentStore:
 
     def __init__(self, root: Path, *, max_bytes: int) -> None:
         self.root: Final = root.absolute()
-        self.texts: Final = TextCache(self.root / "texts")
         self._max_bytes = max_bytes
         self._documents = self.root / "documents"
         self._incoming = self.root / "incoming"
@@ -85,19 +94,24 @@ class DocumentStore:
         """The file with the content of a document from `get`, `list` or `add`; gone when it was deleted since."""
         return self._documents / document_id(document.name) / _CONTENT
 
-    def extracted(self, name: str) -> tuple[Document, ExtractedText]:
-        """A document and its text, from the cache or read again.
+    def facts(self, name: str) -> tuple[Document, Facts]:
+        """A document and what is known of it, read again where its text is not there.
 
         Raises `NotFound` as `get` does, `Invalid` when the content cannot be read any more.
         """
         document = self.get(name)
-        text = self.texts.read(document.text_key)
+        facts = read_facts(self._text_of(document))
+        return document, self._read_again(document) if facts is None else facts
+
+    def text(self, name: str) -> tuple[Document, ExtractedText]:
+        """A document and its text. Raises what `facts` raises."""
+        document = self.get(name)
+        text = read_text(self._text_of(document))
         if text is None:
-            try:
-                text = extract_apart(self.path_of(document), document.type)
-            except FileNotFoundError:  # deleted meanwhile
-                raise missing(name) from None
-            self.texts.write(document.text_key, text)
+            self._read_again(document)
+            text = read_text(self._text_of(document))
+        if text is None:
+            raise missing(name)
         return document, text
 
     def add(self, name: str, stream: BinaryIO) -> Document:
@@ -117,23 +131,38 @@ class DocumentStore:
             raise _taken(name)
         with self._workspace() as folder:
             size, sha256 = _copy(stream, folder / _CONTENT, limit=self._max_bytes)
-            text = extract_apart(folder / _CONTENT, media_type)
             document = _described(name, media_type, size=size, sha256=sha256)
+            facts = self._extract(folder / _CONTENT, document, folder / document.text_file)
+            if not facts.encoding_sure:
+                document = document.model_copy(update={"encoding": facts.encoding})
             _write_meta(folder, document)
             if not _move(folder, target):
                 raise _taken(name)
-        self.texts.write(document.text_key, text)
         return document
 
     def delete(self, name: str) -> None:
-        """Remove a document and its cached text. Raises `NotFound` as `get` does."""
-        document = self.get(name)
+        """Remove a document and its text. Raises `NotFound` as `get` does."""
+        self.get(name)
         with self._workspace() as folder:
             try:
                 self._folder(name).rename(folder / "deleted")
             except FileNotFoundError:
                 raise missing(name) from None
-        self.texts.drop(document.text_key)
+
+    def _text_of(self, document: Document) -> Path:
+        return self._documents / document_id(document.name) / document.text_file
+
+    def _extract(self, content: Path, document: Document, target: Path) -> Facts:
+        return extract_apart(content, document.type, target, places=self.root / "readers")
+
+    def _read_again(self, document: Document) -> Facts:
+        with self._workspace() as folder:
+            try:
+                facts = self._extract(self.path_of(document), document, folder / "text")
+                (folder / "text").replace(self._text_of(document))
+            except FileNotFoundError:  # deleted meanwhile
+                raise missing(document.name) from None
+        return facts
 
     def _folder(self, name: str) -> Path:
         """Where a document of that name is, if it is. Raises `NotFound` for a name that none can have."""
@@ -167,6 +196,25 @@ class DocumentStore:
             with contextlib.suppress(FileNotFoundError):
                 if folder.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make it where it is absent; in either case nobody but its owner may enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):  # it belongs to somebody else, who decides
+            folder.chmod(0o700)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whose folder is made when absent, so that no reader ever sees a part of it."""
+    make_private(path.parent)
+    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _copy(stream: BinaryIO, path: Path, *, limit: int) -> tuple[int, str]:

@@ -36,11 +36,11 @@ class Consumer(_Consumer):  # type: ignore[misc]
         return on_task_received
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """It cannot be read."""
+        """Drop a message that cannot be read."""
         raise Unusable(described(exc))
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
-        """It is no task."""
+        """Drop a message that is no task."""
         raise Unusable("it names no task")
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
@@ -48,7 +48,7 @@ class Consumer(_Consumer):  # type: ignore[misc]
         raise Unusable(described(exc))
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """Whoever waits for its result learns that there is none."""
+        """Refuse a task that is not known here: whoever waits for its result learns that there is none."""
         fields = message.headers if "task" in message.headers else message.payload
         failure = NotRegistered(fields["task"])
         self.app.backend.mark_as_failure(fields["id"], failure, request=Context(id=fields["id"]))

@@ -22,18 +22,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from background.database import XID8, metadata, one_of
 from background.jobs.states import JobStatus, StepStatus
+from background.storage.schema import XID8, metadata, now_column, one_of, time_column
 
 
-def now_column(name: str) -> "Column[object]":
-    """A `timestamptz` that the database fills with its own clock."""
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
-def time_column(name: str) -> "Column[object]":
-    """A `timestamptz` that may be absent."""
-    return Column(name, DateTime(timezone=True))
+def _params(status: JobStatus) -> Index:
+    """An index of the params of jobs of a status, which is worded so that no search takes one of ids instead."""
+    return Index(
+        f"ix_jobs_params_{status.lower()}",
+        "params",
+        postgresql_ops={"params": "jsonb_path_ops"},
+        postgresql_using="gin",
+        postgresql_where=text(f"(status || '') = '{status}'"),
+        postgresql_with={"gin_pending_list_limit": 512},
+    )
 
 
 jobs = Table(
@@ -63,7 +65,7 @@ jobs = Table(
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     # Written by earlier releases alone, whose messages name a job.
     Column("published_at", DateTime(timezone=True)),
-    # Set once a worker that cannot run the job had come to it: `refused_by` are the crews (see `workers.queries.Crew`)
+    # Set once a worker that cannot run the job had come to it: `refused_by` are the crews (see `workers.identity.Crew`)
     # that refused its parameters, with the `error`.
     Column("turned_away", JSONB),
     # The release to whose queue such a job was sent.
@@ -76,6 +78,21 @@ jobs = Table(
     time_column("lease_until"),
     # When the running step has timed out; its lease is not renewed past that.
     time_column("step_until"),
+    # The Celery queue whose workers run it.
+    Column("queue", Text, nullable=False, server_default="celery"),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    # The values of the parameters by which the limits of its pipeline count apart (see `limits.Lane`).
+    Column("limit_key", Text, nullable=False, server_default=""),
+    # No claim looks at it until a limit lets it in, and when one did last.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+    time_column("admitted_at"),
+    # Of the jobs of its pipeline with this key one at a time has not ended.
+    Column("unique_key", Text),
+    # The schedule that made it, which may be gone.
+    Column("schedule_id", BigInteger),
+    # What is called when it has ended (`hooks.called`), each as a job that has this one for its parent.
+    Column("hooks", JSONB),
+    Column("parent_id", BigInteger),
     # When the present attempt began, and how long it took once it has ended.
     time_column("claimed_at"),
     Column("running_seconds", Float),
@@ -83,6 +100,8 @@ jobs = Table(
     Column("request_digest", Text),
     Column("result", JSONB),
     Column("error", Text),
+    # Why its step has asked to be run later; of no meaning any more once that is due.
+    Column("waits_for", Text),
     # Numbers the job's events; raised only by statements that hold this row.
     Column("event_count", Integer, nullable=False, server_default=text("1")),
     now_column("created_at"),
@@ -109,19 +128,66 @@ jobs = Table(
     Index("ix_jobs_failed_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'FAILED'")),
     Index("ix_jobs_cancelled_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'CANCELLED'")),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
-    # The last hour of `GET /jobs/stats`, and retention.
+    # What each worker had.
+    Index("ix_jobs_worker", "worker", desc("id"), postgresql_where=text("worker IS NOT NULL")),
+    Index("ix_jobs_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")),
+    # The last hour of `GET /jobs/stats`, what is added up of it, and retention.
     Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     # The two small sets that recovery looks through. lease_until stays out of every index: renewing it is then
     # a HOT update.
     Index("ix_jobs_due_at", "run_at", postgresql_where=text("status = 'PENDING' AND priority >= 0")),
+    # The key of a job that has not ended, see `sql.unique`, and how long ago others had it.
+    Index(
+        "ix_jobs_unique",
+        "pipeline",
+        "unique_key",
+        unique=True,
+        postgresql_where=text("unique_key IS NOT NULL AND status IN ('PENDING', 'IN_PROGRESS')"),
+    ),
+    Index(
+        "ix_jobs_unique_key",
+        "pipeline",
+        "unique_key",
+        "created_at",
+        postgresql_where=text("unique_key IS NOT NULL"),
+    ),
+    # What jobs are found by, see `sql.finding`. A job comes into an index of params once, when it has ended: there it
+    # costs each job some 10 µs. Those that have not ended are few, or are read by `ix_jobs_pending_by_id`.
+    _params(JobStatus.FAILED),
+    _params(JobStatus.CANCELLED),
+    _params(JobStatus.COMPLETED),
+    Index("ix_jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+    Index("ix_jobs_error", "id", postgresql_where=text("error IS NOT NULL")),
+    Index("ix_jobs_queue_id", "queue", desc("id"), postgresql_where=text("queue <> 'celery'")),
+    Index("ix_jobs_schedule", "schedule_id", desc("id"), postgresql_where=text("schedule_id IS NOT NULL")),
     Index("ix_jobs_claim_token", "claim_token", unique=True, postgresql_where=text("status = 'IN_PROGRESS'")),
     Index(
-        "ix_jobs_waiting",
+        "ix_jobs_next",
+        "queue",
+        "held",
         "priority",
         "run_at",
         "id",
         postgresql_where=text("status = 'PENDING' AND turned_away IS NULL"),
     ),
+    # Only jobs that limits hold, or have let in, are in these.
+    Index(
+        "ix_jobs_held",
+        "queue",
+        "pipeline",
+        "limit_key",
+        desc("priority"),
+        "run_at",
+        "id",
+        postgresql_where=text("status = 'PENDING' AND held"),
+    ),
+    Index(
+        "ix_jobs_permits",
+        "id",
+        postgresql_where=text("status = 'PENDING' AND NOT held AND admitted_at IS NOT NULL"),
+    ),
+    Index("ix_jobs_admitted_at", "admitted_at", postgresql_where=text("admitted_at IS NOT NULL")),
+    Index("ix_jobs_begun", "claimed_at", postgresql_where=text("admitted_at IS NOT NULL")),
     Index(
         "ix_jobs_sent",
         "sent_to",
@@ -130,6 +196,31 @@ jobs = Table(
         "id",
         postgresql_where=text("status = 'PENDING' AND turned_away IS NOT NULL"),
     ),
+)
+
+job_controls = Table(
+    "job_controls",
+    metadata,
+    # What people have set for a `queue` or a `pipeline`: paused, how many at once, how many begin in a time.
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("concurrency", Integer),
+    Column("rate_count", Integer),
+    Column("rate_seconds", Float),
+)
+
+job_history = Table(
+    "job_history",
+    metadata,
+    # Of the 20 minutes that begin then: how many jobs of a pipeline have ended with a status, or had a value in a bin
+    # of a measure, and the sum of those values (`jobs.sql.history`). Nothing here changes any more.
+    Column("since", DateTime(timezone=True), primary_key=True),
+    Column("pipeline", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("bin", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
 )
 
 job_steps = Table(
@@ -145,6 +236,10 @@ job_steps = Table(
     Column("message", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("failures", Integer, nullable=False, server_default=text("0")),
+    # Of them those before the last retry, which are not held against a limit of the step's own.
+    Column("forgiven", Integer, nullable=False, server_default=text("0")),
+    # How often it has asked to be run later, since the last retry.
+    Column("waits", Integer, nullable=False, server_default=text("0")),
     Column("progress", Numeric(4, 3, asdecimal=False), nullable=False, server_default=text("0")),
     Column("output", JSONB),
     Column("error", Text),
@@ -152,6 +247,30 @@ job_steps = Table(
     time_column("completed_at"),
     CheckConstraint(one_of("status", StepStatus), name="status"),
     CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+)
+
+job_logs = Table(
+    "job_logs",
+    metadata,
+    # What steps have logged, see `sql.logs`. It goes with its job, by a trigger.
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True),
+    Column("last", Integer, primary_key=True),
+    Column("step", SmallInteger, nullable=False),
+    Column("length", Integer, nullable=False),
+    now_column("at"),
+    Column("lines", Text, nullable=False),
+)
+
+job_effects = Table(
+    "job_effects",
+    metadata,
+    # What `context.once` has given, by the step's name, which keeps its meaning in another plan. It goes as logs do.
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("step", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("result", JSONB, nullable=False),
+    now_column("at"),
 )
 
 job_events = Table(

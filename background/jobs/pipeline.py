@@ -1,30 +1,76 @@
-"""What a pipeline is made of. The pipelines themselves are declared in `background.pipelines`."""
+"""What a pipeline is made of, and all that a module with pipelines needs. Ours are in `background.pipelines`."""
 
 import copy
 import hashlib
 import inspect
+import json
 import reprlib
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, overload
+from uuid import UUID
 
 from pydantic import ValidationError
 
-from background import jsontext
-from background.strict import Strict
+from background.base import jsontext
+from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
+from background.base.strict import Exact, read
+from background.jobs.context import StepContext, step_key
+from background.jobs.limits import Limit, Rate
+from background.jobs.outputs import Codec, NotStorable
+from background.jobs.policy import DEFAULT, Backoff, NoRetry, Policy, RetryLater, exponential, fixed
+from background.jobs.schedule import Schedule
+from background.jobs.states import KEY_CHARACTERS
+
+__all__ = [
+    "Backoff",
+    "Cancelled",
+    "DeclaredWrong",
+    "EndedJob",
+    "Limit",
+    "NoRetry",
+    "NotOurs",
+    "Params",
+    "Pipeline",
+    "Rate",
+    "Refused",
+    "RetryLater",
+    "Schedule",
+    "StepContext",
+    "TimedOut",
+    "exponential",
+    "fixed",
+    "one_line",
+    "step_key",
+]
 
 
-class Params(Strict):
+class Params(Exact):
     """Base of a pipeline's parameters: no unknown field, no number given as a string, no NaN or Infinity.
 
     Override `check` for what only the outside world can tell, e.g. whether a document exists.
     """
 
     def check(self) -> None:
-        """Raise `background.errors.Invalid` when a job with these parameters could not succeed."""
+        """Raise `background.base.errors.Invalid` when a job with these parameters could not succeed."""
+
+
+class EndedJob(Params):
+    """A job as it has ended, with which its hooks are called: its `result` as JSON, or the `error` that ended it."""
+
+    id: int
+    task_id: UUID
+    pipeline: str
+    status: str
+    params: dict[str, Any]
+    result: Any
+    error: str | None
+    attempt: int
+    created_at: datetime
+    finished_at: datetime
 
 
 class DeclaredWrong(SystemExit):
@@ -50,61 +96,26 @@ class TimedOut(BaseException):
     """Raised inside a step that has taken longer than it may; a failure, and tried again as any other."""
 
 
-class NoRetry(Exception):
-    """A step raises this when trying again cannot help: the job fails at once."""
-
-
-def step_key(job_id: int, number: int) -> str:
-    """The stable key of a step as text, e.g. `job-7-step-2`."""
-    return f"job-{job_id}-step-{number}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepContext:
-    """What a step is told, and its way to report.
-
-    `outputs` holds the outputs of the earlier steps by name. `key` stays the same over all attempts: use it for outside
-    effects. `failures` counts the errors of this very step so far.
-    """
-
-    job_id: int
-    step_number: int
-    attempt: int
-    failures: int = 0
-    key_number: int | None = None
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    report: Callable[[float, str | None], None]
-    watch: Callable[[], None]
-
-    @property
-    def key(self) -> str:
-        """The stable key of this step as text, e.g. `job-7-step-2`.
-
-        A step keeps the number that it had when its name first stood in the job's plan.
-        """
-        return step_key(self.job_id, self.key_number or self.step_number)
-
-    def progress(self, fraction: float, message: object = None) -> None:
-        """Report how far this step is, from 0 to 1; written at most twice a second, an event at most every 5 s.
-
-        Any `message` is shown as its text, and NaN as 0. Raises `Cancelled` or `NotOurs`, which a step lets through.
-        """
-        self.report(min(max(0.0, float(fraction)), 1.0), None if message is None else str(message))
-
-    def check_cancelled(self) -> None:
-        """Raise `Cancelled` or `NotOurs` when this step should stop; asks PostgreSQL at most twice a second."""
-        self.watch()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, reporting progress from 0 to 1 and leaving early when the job is cancelled."""
-        begun = time.monotonic()
-        while (passed := time.monotonic() - begun) < seconds:
-            self.progress(passed / seconds)
-            time.sleep(min(0.1, seconds - passed))
-
-
 StepFunction = Callable[[StepContext, Any], Any]
 StepFunctionT = TypeVar("StepFunctionT", bound=StepFunction)
+
+
+class AddsStep(Protocol):
+    """A decorator that adds a step, with a policy of its own where it is called first, see `Pipeline.step`."""
+
+    @overload
+    def __call__(self, function: StepFunctionT, /) -> StepFunctionT: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[Exception], ...] = DEFAULT.retry_on,
+        backoff: Backoff = DEFAULT.backoff,
+        max_attempts: int | None = None,
+        max_waits: int = DEFAULT.max_waits,
+    ) -> Callable[[StepFunctionT], StepFunctionT]: ...
+
 
 NAME_CHARACTERS = 100
 """How long the name of a pipeline or of a step may be."""
@@ -117,16 +128,27 @@ _shown = _short.repr
 class Pipeline:
     """A named row of steps with one model of parameters; `pipeline.step` adds a step (see `background.pipelines`).
 
+    `pipeline.on_success` and `pipeline.on_failure` add one that runs, in a job of its own, when a job has ended so.
     `upgrade` makes of the parameters of an older release, a dictionary, those of this one. `timeouts` has the seconds
-    of those steps that may not take as long as `JOB_TIME_LIMIT`. Raises `DeclaredWrong`.
+    of those steps that may not take as long as `JOB_TIME_LIMIT`, `policies` what becomes of each that fails. Workers
+    that serve the `queue` run its jobs, as far as its `limits` have room. With a `schedule`, a `Schedule` or a cron
+    line in UTC, it also runs by itself. Of jobs with the same values of the params in `unique` there is one at a time.
+    Raises `DeclaredWrong`.
     """
 
     name: str
     params: type[Params]
     description: str = ""
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    queue: str = QUEUE
+    schedule: Schedule | str | None = None
+    unique: Sequence[str] = ()
+    limits: Sequence[Limit | Rate] = ()
     steps: dict[str, StepFunction] = field(default_factory=dict, init=False)
     timeouts: dict[str, float] = field(default_factory=dict, init=False)
+    policies: dict[str, Policy] = field(default_factory=dict, init=False)
+    hooks: dict[str, "Pipeline"] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _codecs: dict[str, Codec] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _require_name(self.name, "The name of a pipeline")
@@ -136,48 +158,180 @@ class Pipeline:
             raise DeclaredWrong(f"{self}: its params must be a class derived from Params, not {_shown(given)}.")
         if not isinstance(self.description, str):
             raise DeclaredWrong(f"{self}: its description must be text, not {_shown(self.description)}.")
+        if not is_queue(self.queue):
+            raise DeclaredWrong(f"{self}: {QUEUE_RULE}; {_shown(self.queue)} is not.")
+        self._require_limits()
         if self.upgrade is not None:
             _require_plain(self.upgrade, f"{self}: upgrade", arguments=["the parameters"])
+        self.scheduled()
+        named: Any = self.unique
+        if not (isinstance(named, list | tuple) and set(map(type, named)) <= {str}):
+            raise DeclaredWrong(f"{self}: unique takes names of its params, as in unique=['customer'].")
+        if unknown := sorted(set(named) - set(given.model_fields)):
+            raise DeclaredWrong(
+                f"{self}: unique names {', '.join(map(_shown, unknown))}, which its params do not have."
+            )
+
+    def _require_limits(self) -> None:
+        given: Any = self.limits
+        if not isinstance(given, list | tuple) or not all(isinstance(each, Limit | Rate) for each in given):
+            raise DeclaredWrong(f"{self}: its limits must be a list of Limit and Rate, not {_shown(given)}.")
+        for each in self.limits:
+            if problem := each.problem():
+                raise DeclaredWrong(f"{self}: {problem}.")
+            if each.key is not None and each.key not in self.params.model_fields:
+                raise DeclaredWrong(f"{self}: the key of a limit must name a parameter; {_shown(each.key)} is none.")
+
+    @property
+    def limit_keys(self) -> list[str]:
+        """The parameters by whose values its limits count apart."""
+        return list(dict.fromkeys(each.key for each in self.limits if each.key is not None))
 
     def __str__(self) -> str:
         return f"Pipeline {self.name!r}"
 
-    def step(self, function: StepFunctionT) -> StepFunctionT:
-        """Decorator: the function becomes the next step, under its own name. Raises `DeclaredWrong`."""
+    @property
+    def step(self) -> AddsStep:
+        """Decorator: the function, which may be `async`, becomes the next step, under its own name.
+
+        In brackets it takes the seconds after which the step times out, and what a `Policy` says: `retry_on`,
+        `backoff`, `max_attempts`, `max_waits`. Raises `DeclaredWrong`.
+        """
+        return self._step
+
+    def _step(self, *functions: Any, timeout: float | None = None, **policy: Any) -> Any:
+        if functions:
+            (function,) = functions
+            return self._add(function, None, DEFAULT)
+        if timeout is not None:
+            self._require_seconds(timeout, "timeout takes the seconds that the step may take, as in timeout=60")
+        try:
+            declared = Policy(**policy)
+        except (TypeError, ValueError) as error:
+            raise DeclaredWrong(f"{self}: {error}.") from None
+        return lambda function: self._add(function, timeout, declared)
+
+    @property
+    def on_success(self) -> AddsStep:
+        """Decorator, used as `step`: a function of a context and an `EndedJob` that is run when a job is COMPLETED.
+
+        As durably as a step, in a job of its own: claimed, tried again, kept. Of several each is a step of that job.
+        """
+        return self._hook("on_success", "COMPLETED").step
+
+    @property
+    def on_failure(self) -> AddsStep:
+        """Decorator: as `on_success`, when a job has FAILED."""
+        return self._hook("on_failure", "FAILED").step
+
+    def _hook(self, kind: str, status: str) -> "Pipeline":
+        if status not in self.hooks:
+            what = f"Run when a job of the pipeline {self.name} is {status}."
+            self.hooks[status] = Pipeline(f"{self.name}.{kind}", EndedJob, what, queue=self.queue)
+        return self.hooks[status]
+
+    def step_within(self, seconds: float) -> Callable[[StepFunctionT], StepFunctionT]:
+        """Decorator: as `step`, and the step times out after so many seconds."""
+        self._require_seconds(seconds, "step_within takes the seconds that the step may take, as in step_within(60)")
+        return lambda function: self._add(function, seconds, DEFAULT)
+
+    def _require_seconds(self, given: Any, what: str) -> None:
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= sys.float_info.max:
+            raise DeclaredWrong(f"{self}: {what}; it was given {_shown(given)}.")
+
+    def _add(self, function: StepFunctionT, seconds: float | None, policy: Policy) -> StepFunctionT:
         name: Any = getattr(function, "__name__", None)
         what = f"Step {_shown(function if name is None else name)} of pipeline {self.name!r}"
-        _require_plain(function, what, arguments=["the context", "the parameters"])
+        _require_plain(function, what, arguments=["the context", "the parameters"], may_be_async=True)
         if name in (None, "<lambda>"):
             raise DeclaredWrong(f"{what} has no name of its own. Declare it with def, or set its __name__.")
         _require_name(name, f"The name of a step of pipeline {self.name!r}")
         if name in self.steps:
             raise DeclaredWrong(f"{what} is there twice. A decorator keeps a function's name with functools.wraps.")
         self.steps[name] = function
+        self.policies[name] = policy
+        if seconds is not None:
+            self.timeouts[name] = seconds
         return function
 
-    def step_within(self, seconds: float) -> Callable[[StepFunctionT], StepFunctionT]:
-        """Decorator: as `step`, and the step times out after so many seconds."""
-        given: Any = seconds
-        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= sys.float_info.max:
-            what = f"{self}: step_within takes the seconds that the step may take, as in step_within(60)"
-            raise DeclaredWrong(f"{what}; it was given {_shown(given)}.")
+    def plan(self) -> dict[str, Any]:
+        """What a new job of it keeps: its `step_names`, and their `step_timeouts`."""
+        return {"step_names": list(self.steps), "step_timeouts": [self.timeouts.get(name) for name in self.steps]}
 
-        def add(function: StepFunctionT) -> StepFunctionT:
-            added = self.step(function)
-            self.timeouts[function.__name__] = seconds
-            return added
+    def scheduled(self) -> Schedule | None:
+        """When it runs by itself, if it does. Raises `DeclaredWrong`."""
+        given: Any = self.schedule
+        try:
+            found = Schedule(given) if isinstance(given, str) else given
+        except ValueError as error:
+            raise DeclaredWrong(f"{self}: its schedule {_shown(given)}: {error}") from None
+        if not (found is None or isinstance(found, Schedule)):
+            raise DeclaredWrong(f"{self}: its schedule must be a Schedule or a cron line, not {_shown(found)}.")
+        return found
 
-        return add
+    def scheduled_params(self) -> dict[str, Any]:
+        """The parameters of the jobs that its schedule makes, as JSON. Raises `DeclaredWrong`."""
+        declared = self.scheduled()
+        if declared is None:
+            return {}
+        try:
+            found = read(self.params, dict(declared.params)).model_dump(mode="json")
+            jsontext.dumps(found)
+        except Exception as error:  # noqa: BLE001  (validators are anybody's code)
+            raise DeclaredWrong(f"{self}: the params of its schedule are not taken: {one_line(error)}") from None
+        return dict(found)
+
+    def unique_key(self, params: dict[str, Any]) -> str | None:
+        """The key of a job with these parameters, which are JSON; `None` where the pipeline declares none.
+
+        It is the JSON of those that are `unique`, by name and without spaces (`{"customer":7}`), or its SHA-256 where
+        that is too long.
+        """
+        if not self.unique:
+            return None
+        named = {name: params[name] for name in self.unique}
+        key = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return key if len(key) <= KEY_CHARACTERS else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def policy(self, step: str) -> Policy:
+        """What becomes of this step when it fails; the usual where there is no such step."""
+        return self.policies.get(step, DEFAULT)
+
+    def is_async(self, step: str) -> bool:
+        """Whether this step, which is there, is async."""
+        codec = self.codec(step)
+        return codec is not None and codec.is_async
+
+    def codec(self, step: str) -> Codec | None:
+        """How the output of this step is stored and read; `None` where there is no such step. Raises `NotStorable`."""
+        function = self.steps.get(step)
+        if function is None:
+            return None
+        found = self._codecs.get(step)
+        if found is None or found.function is not function:
+            found = self._codecs[step] = Codec(function, is_async=is_async(function))
+        return found
 
     def require_complete(self) -> None:
-        """Raise `DeclaredWrong` for what is only seen once all is declared: no steps, parameters without a schema."""
+        """Raise `DeclaredWrong` for what is only seen once all is declared.
+
+        No steps, parameters without a schema, an output that cannot be stored.
+        """
         if not self.steps:
             raise DeclaredWrong(f"{self} has no steps.")
+        for step in self.steps:
+            try:
+                self.codec(step)
+            except NotStorable as error:
+                raise DeclaredWrong(f"Step {step!r} of pipeline {self.name!r}: {error}") from None
+        for hook in self.hooks.values():
+            hook.require_complete()
         try:
             self.params.model_rebuild()  # its annotations may name what was declared later
             jsontext.dumps([self.description, self.schema()])
         except Exception as error:  # noqa: BLE001  (annotations and defaults are anybody's code)
             raise DeclaredWrong(f"{self}: no JSON Schema can be made of its params: {one_line(error)}") from None
+        self.scheduled_params()
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its parameters."""
@@ -200,19 +354,26 @@ class Pipeline:
         where = ""
         try:
             try:
-                return self.params.model_validate(copy.deepcopy(params))
+                return self._read(params)
             except ValidationError:
                 if self.upgrade is None:
                     raise
                 where = "upgrade: "
                 upgraded = self.upgrade(copy.deepcopy(params))
             where = ""
-            return self.params.model_validate(upgraded)
+            return self._read(upgraded)
         except ValidationError as error:
             first = error.errors()[0]
             raise Refused(f"{where}{'.'.join(map(str, first['loc'])) or 'params'}: {first['msg']}") from error
         except BaseException as error:  # whatever the pipeline's own code raises, `sys.exit()` too
             raise Refused(f"{where}{one_line(error)}") from error
+
+    def _read(self, params: Any) -> Params:
+        try:
+            jsontext.dumps(params)
+        except ValueError:  # `upgrade` may make whatever it likes
+            return self.params.model_validate(copy.deepcopy(params))
+        return read(self.params, params)
 
 
 def one_line(error: BaseException) -> str:
@@ -227,16 +388,27 @@ def _require_name(name: Any, what: str) -> None:
         raise DeclaredWrong(f"{what} {wanted}; {_shown(name)} is not.")
 
 
-def _require_plain(function: Any, what: str, *, arguments: list[str]) -> None:
+def is_async(function: Any) -> bool:
+    """Whether it is an `async def`, or an object that is called as one."""
+    return any(map(inspect.iscoroutinefunction, _called(function)))
+
+
+def _called(function: Any) -> tuple[Any, Any]:
+    """What may be called when this is."""
+    while isinstance(function, partial):
+        function = function.func
+    return function, type(function).__call__
+
+
+def _require_plain(function: Any, what: str, *, arguments: list[str], may_be_async: bool = False) -> None:
     """Raise `DeclaredWrong` unless it is a plain function that can be called with these arguments."""
     if not callable(function) or isinstance(function, type):
         raise DeclaredWrong(f"{what} must be a function.")
-    called = function
-    while isinstance(called, partial):
-        called = called.func
-    for each in (called, type(called).__call__):
-        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
-            raise DeclaredWrong(f"{what} is async; it must be a plain function.")
+    if is_async(function) and not may_be_async:
+        raise DeclaredWrong(f"{what} is async; it must be a plain function.")
+    for each in _called(function):
+        if inspect.isasyncgenfunction(each):
+            raise DeclaredWrong(f"{what} is an async generator; it must be a function, which returns.")
         if inspect.isgeneratorfunction(each):
             raise DeclaredWrong(f"{what} is a generator; it must be a plain function, which returns.")
     try:

@@ -12,18 +12,28 @@ from functools import cache
 from types import ModuleType, TracebackType
 from typing import Any
 
+from background.jobs.callback import callback
 from background.jobs.pipeline import DeclaredWrong, Pipeline, one_line
+from background.jobs.policy import DEFAULT, Policy
 from background.settings import get_settings
+
+
+@cache
+def modules() -> Mapping[str, list[Pipeline]]:
+    """The pipelines in each module that `PIPELINES` names. Raises `DeclaredWrong`."""
+    found: dict[str, list[Pipeline]] = {}
+    for name in _module_names():
+        found[name] = [each for each in vars(_imported(name)).values() if isinstance(each, Pipeline)]
+        if not found[name]:
+            raise DeclaredWrong(f"PIPELINES: {name} has no pipeline.")
+    return found
 
 
 @cache
 def pipelines() -> Mapping[str, Pipeline]:
     """Every pipeline by its name, in the order of declaration. Raises `DeclaredWrong`."""
     found: dict[str, Pipeline] = {}
-    for name in _module_names():
-        here = [each for each in vars(_imported(name)).values() if isinstance(each, Pipeline)]
-        if not here:
-            raise DeclaredWrong(f"PIPELINES: {name} has no pipeline.")
+    for name, here in modules().items():
         for each in here:
             if found.setdefault(each.name, each) is not each:
                 raise DeclaredWrong(f"There are two pipelines {each.name!r}; the second is declared in {name}.")
@@ -34,12 +44,29 @@ def pipelines() -> Mapping[str, Pipeline]:
 
 
 @cache
+def runnable() -> Mapping[str, Pipeline]:
+    """What a worker runs: all of these, their hooks, and callbacks. Raises `DeclaredWrong`."""
+    found = dict(pipelines())
+    for each in (callback, *(hook for pipeline in pipelines().values() for hook in pipeline.hooks.values())):
+        if found.setdefault(each.name, each) is not each:
+            raise DeclaredWrong(f"There are two pipelines {each.name!r}: one is called when jobs end.")
+        _require_time(each)
+    return found
+
+
+@cache
 def abilities() -> Mapping[str, dict[str, Any]]:
     """What this release can run: by the name of each pipeline its `steps`, and a digest of its `params` to compare."""
     return {
         name: {"steps": list(pipeline.steps), "params": pipeline.params_digest()}
-        for name, pipeline in pipelines().items()
+        for name, pipeline in runnable().items()
     }
+
+
+def policy(pipeline: str, step: str) -> Policy:
+    """What becomes of a step that has failed, as far as this release knows it."""
+    known = runnable().get(pipeline)
+    return DEFAULT if known is None else known.policy(step)
 
 
 @cache
@@ -82,7 +109,7 @@ def _require_time(pipeline: Pipeline) -> None:
     limit = get_settings().job_time_limit
     for step, seconds in pipeline.timeouts.items():
         if seconds > limit:
-            what = f"Step {step!r} of pipeline {pipeline.name!r} is declared with step_within({seconds:g})"
+            what = f"Step {step!r} of pipeline {pipeline.name!r} may take {seconds:g} s"
             raise DeclaredWrong(f"{what}, but JOB_TIME_LIMIT allows {limit:g} s.")
 
 

@@ -1,86 +1,85 @@
-"""What the job endpoints take and give."""
+"""What the job endpoints take and give: for the server and its clients, so without anything of a server."""
 
-import logging
+import re
 from datetime import datetime
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, Field, PlainSerializer, ValidationError
-from sqlalchemy import RowMapping
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_serializer,
+)
 
-from background import jsontext
-from background.errors import Invalid, PlaygroundError, TooLarge
-from background.jobs import registry, states
-from background.jobs.pipeline import Pipeline, Refused, one_line
-from background.jobs.states import EventKind, JobStatus, StepStatus
-from background.settings import get_settings
-from background.strict import Strict
-from background.workers.queries import Snapshot
-
-logger = logging.getLogger(__name__)
+from background.base.strict import Strict
+from background.jobs.history import Bucket, Range
+from background.jobs.states import KEY_CHARACTERS, EventKind, JobStatus, StepStatus, WaitingCode
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
-MAX_PARAMS_BYTES = 256 * 1024
-"""How large a job's params may be, as JSON: they are read with every claim and every look at the job."""
+MAX_TAGS = 10
+CALLBACK_CHARACTERS = 2000
+
+
+def _callback_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isascii()
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\\\x00-\x1f\x7f]", url):
+        raise ValueError("must be an address such as https://example.com/jobs, of ASCII characters")
+    if "@" in parts.netloc:
+        raise ValueError("must have no user name or password in it: everybody who may read jobs could read them")
+    return url
+
+
+CallbackUrl = Annotated[str, Field(max_length=CALLBACK_CHARACTERS), AfterValidator(_callback_url)]
+Tag = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _or_newer(value: Any, known: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return known(value)
+    except ValidationError:
+        if isinstance(value, str):
+            return value
+        raise
+
+
+OrNewer = WrapValidator(_or_newer)
+"""A word that only a newer API knows is kept as text, so that a client can read all that comes with it."""
+
+
+def _max_attempts() -> int:
+    # Not at the top: a client gives no defaults, and has no settings.
+    from background.settings import get_settings
+
+    return get_settings().max_attempts
 
 
 class JobRequest(Strict):
-    """The body of `POST /jobs`; every field has a default. Of two waiting jobs, priority 9 comes before 0."""
+    """The body of `POST /jobs`; every field has a default. Of two waiting jobs, priority 9 comes before 0.
+
+    While a job of the same pipeline and `unique_key` has not ended, or with `unique_seconds` was created within so many
+    seconds, the answer is that job.
+    """
 
     pipeline: str = "demo"
     params: dict[str, Any] = Field(default_factory=dict, examples=[{}])
     priority: int = Field(0, ge=0, le=9)
     delay_seconds: float = Field(0.0, ge=0, le=MAX_DELAY_SECONDS)
-    max_attempts: int = Field(default_factory=lambda: get_settings().max_attempts, ge=1, le=100)
-
-    def resolve(self, *, where: tuple[str | int, ...] = ("body",)) -> tuple[Pipeline, dict[str, Any]]:
-        """The pipeline and its checked parameters. Raises `Invalid` or `TooLarge`: no worker ever meets bad ones."""
-        known = registry.pipelines()
-        pipeline = known.get(self.pipeline)
-        if pipeline is None:
-            message = f"There is no pipeline {self.pipeline!r}; there are {', '.join(known)}."
-            raise Invalid(message, where=(*where, "pipeline"))
-        return pipeline, checked(pipeline, self.params, where=(*where, "params"))
-
-
-def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | int, ...]) -> dict[str, Any]:
-    """The parameters as the pipeline's own model has them, defaults included, as JSON.
-
-    Raises `Invalid` with `where` before each path, `TooLarge`, or what the model's own `check` raises of
-    `PlaygroundError`.
-    """
-    if len(jsontext.dumps(params).encode()) > MAX_PARAMS_BYTES:
-        path = ".".join(map(str, where[1:]))
-        message = f"{path}: the params of a job may have {MAX_PARAMS_BYTES:,} bytes as JSON."
-        raise TooLarge(message, code="params_too_large", bytes=MAX_PARAMS_BYTES)
-    try:
-        found = pipeline.params.model_validate(params)
-        found.check()
-        as_json = found.model_dump(mode="json")
-        jsontext.dumps(as_json)
-    except ValidationError as error:
-        raise Invalid.from_pydantic(error, where=where) from None
-    except Invalid as error:
-        raise Invalid(str(error), errors=[each.below(where) for each in error.errors]) from None
-    except PlaygroundError:
-        raise
-    except BaseException as error:  # whatever the pipeline's own code raises, `sys.exit()` too
-        logger.warning("The params of pipeline %s cannot be checked.", pipeline.name, exc_info=True)
-        raise _refused(one_line(error), where=where) from error
-    return as_json
-
-
-def still_accepted(pipeline: Pipeline, params: dict[str, Any]) -> None:
-    """Raise `Invalid` where the parameters of an older release are not taken by this one."""
-    try:
-        pipeline.accept(params)
-    except Refused as error:
-        raise _refused(str(error), where=("body", "params")) from error
-
-
-def _refused(reason: str, *, where: tuple[str | int, ...]) -> Invalid:
-    reason = jsontext.clean_text(reason)
-    return Invalid(reason, where=where, code="params_refused", error=reason)
+    max_attempts: int = Field(default_factory=_max_attempts, ge=1, le=100)
+    callback_url: CallbackUrl | None = None
+    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
+    unique_key: str | None = Field(None, min_length=1, max_length=KEY_CHARACTERS)
+    unique_seconds: float | None = Field(None, gt=0, le=MAX_DELAY_SECONDS)
 
 
 class BatchRequest(Strict):
@@ -101,12 +100,23 @@ class RetryRequest(Strict):
 
 
 class JobCreated(BaseModel):
-    """The answer of `POST /jobs`."""
+    """The answer of `POST /jobs`. `duplicate`: nothing was made, since there was this job with its unique key.
+
+    It is left out where it is false.
+    """
 
     job_id: int
     task_id: UUID
-    status: JobStatus
+    status: Annotated[JobStatus, OrNewer]
     message: str = "Job created and submitted successfully"
+    duplicate: bool = False
+
+    @model_serializer(mode="wrap")
+    def _only_of_a_duplicate(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        if not self.duplicate:
+            del found["duplicate"]
+        return found
 
 
 class Step(BaseModel):
@@ -115,7 +125,7 @@ class Step(BaseModel):
     id: int
     step_number: int
     name: str
-    status: StepStatus
+    status: Annotated[StepStatus, OrNewer]
     message: str
     attempt: int
     progress: float
@@ -132,7 +142,7 @@ class Event(BaseModel):
     """
 
     number: int
-    kind: EventKind
+    kind: Annotated[EventKind, OrNewer]
     at: datetime
     step: int | None
     step_name: str | None
@@ -143,21 +153,38 @@ class Event(BaseModel):
     actor: str | None
 
 
+class LogLine(BaseModel):
+    """A line that a step has logged: with `context.log`, or by the standard `logging`. `id` grows within the job."""
+
+    id: int
+    at: datetime
+    level: str
+    message: str
+    step: int
+    attempt: int
+
+
 class WaitingFacts(BaseModel):
     """Why a PENDING job is not running yet: `code` says which of the facts there are."""
 
-    code: states.WaitingCode
+    code: Annotated[WaitingCode, OrNewer]
     seconds: float | None = None
     run_at: datetime | None = None
     error: str | None = None
+    reason: str | None = None
     queued: int | None = None
     workers: int | None = None
     pipeline: str | None = None
     step: str | None = None
+    queue: str | None = None
+    of: str | None = None
+    limit: int | None = None
+    per_seconds: float | None = None
+    holders: list[int] | None = None
 
 
 def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
-    """Those of the facts that there are."""
+    """The facts that there are, without the others."""
     return None if facts is None else facts.model_dump(mode="json", exclude_none=True)
 
 
@@ -170,7 +197,7 @@ class Job(BaseModel):
 
     id: int
     task_id: UUID
-    status: JobStatus
+    status: Annotated[JobStatus, OrNewer]
     created_at: datetime
     updated_at: datetime
     pipeline: str
@@ -187,54 +214,83 @@ class Job(BaseModel):
     error: str | None
     waiting_for: str | None
     waiting: Annotated[WaitingFacts | None, PlainSerializer(told)]
+    queue: str
+    tags: list[str]
+    unique_key: str | None
+    schedule_id: int | None
+    parent_id: int | None = None
     step_names: list[str]
     steps: list[Step]
     cut: list[str] = []
 
-    @classmethod
-    def from_row(cls, row: RowMapping, workers: Snapshot) -> Self:
-        """A job as `reads` gives it, and what the workers report at the same time."""
-        facts = None
-        if row["status"] == JobStatus.PENDING:
-            known = states.Waiting(
-                seconds_until_due=row["seconds_until_due"],
-                run_at=row["run_at"],
-                error=row["error"] if row["failures"] else None,
-                published=row["published"],
-                live_workers=workers.live,
-                queue_length=workers.queue_length,
-                lacking=states.lacking(
-                    row["pipeline"],
-                    row["next_step"],
-                    turned_away=row["turned_away"],
-                    crews={crew.id: crew.abilities for crew in workers.crews},
-                ),
-            )
-            facts = states.waiting(known)
-        return cls.model_validate({**row, "waiting": facts, "waiting_for": facts and states.waiting_for(facts)})
+
+class Hook(BaseModel):
+    """A job that was called when another had ended; its `pipeline` says by what."""
+
+    id: int
+    pipeline: str
+    status: Annotated[JobStatus, OrNewer]
+    error: str | None
 
 
 class JobWithHistory(Job):
     """A job with its steps and, in `events`, what happened to it: the newest 1,000 events, oldest first.
 
     Of the reports of progress of a step each attempt keeps the newest, so numbers may be missing between events.
+    `hooks` are the jobs that its ends have called, at most 20, the newest first; it is left out where there are none.
     """
 
     events: list[Event]
+    hooks: list[Hook] = []
+
+    @model_serializer(mode="wrap")
+    def _only_those_there_are(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        if not self.hooks:
+            del found["hooks"]
+        return found
+
+
+class Percentiles(BaseModel):
+    """Seconds that half, 95 and 99 of a hundred jobs did not exceed, each right to a tenth."""
+
+    p50: float
+    p95: float
+    p99: float
 
 
 class Minute(BaseModel):
-    """One minute of the last hour. The means, in seconds, are of the jobs that ended in it; `None` without any.
+    """What ended from `minute` on: in a minute of the last hour, 20 of the last day, or two hours of the last week.
 
-    Waiting is the time from being due to the first start, running that of the last attempt.
+    Means and percentiles, in seconds, are of the jobs that ended then; `None` without any. Waiting is the time from
+    being due to the first start, running that of the last attempt. `submitted` is known of the last hour alone.
     """
 
     minute: datetime
-    submitted: int
+    submitted: int | None
     completed: int
     failed: int
+    cancelled: int
     mean_waiting_seconds: float | None
     mean_running_seconds: float | None
+    waiting: Percentiles | None
+    running: Percentiles | None
+
+    @classmethod
+    def of(cls, bucket: Bucket, *, submitted: int | None) -> Self:
+        """The same as an answer."""
+        waiting, running = bucket.waiting, bucket.running
+        return cls(
+            minute=bucket.minute,
+            submitted=submitted,
+            completed=bucket.ended.get(JobStatus.COMPLETED, 0),
+            failed=bucket.ended.get(JobStatus.FAILED, 0),
+            cancelled=bucket.ended.get(JobStatus.CANCELLED, 0),
+            mean_waiting_seconds=waiting and waiting.mean,
+            mean_running_seconds=running and running.mean,
+            waiting=waiting and Percentiles.model_validate(waiting._asdict()),
+            running=running and Percentiles.model_validate(running._asdict()),
+        )
 
 
 class Statistics(BaseModel):
@@ -242,7 +298,9 @@ class Statistics(BaseModel):
 
     `waiting` are the PENDING jobs that are due, and `oldest_waiting_seconds` is how long the first of them has been;
     `queue_depth` is the number of messages in the broker's queue, `None` when the broker does not answer.
-    `series` has the last 60 minutes, oldest first. Of a pipeline with more than 20,000 jobs PostgreSQL's
+    `series` has the buckets of the `range`, oldest first, the last one not over yet, each of `bucket_seconds`. What
+    ended more than an hour ago is as it was within some minutes of its end, also of jobs that were deleted or retried
+    since. Of a pipeline with more than 20,000 jobs PostgreSQL's
     statistics tell how many are COMPLETED, or of a status with as many: such statuses are in `estimated`.
     """
 
@@ -253,6 +311,8 @@ class Statistics(BaseModel):
     oldest_waiting_seconds: float | None
     queue_depth: int | None
     series: list[Minute]
+    range: Range
+    bucket_seconds: float
     estimated: list[JobStatus]
 
 
@@ -265,13 +325,17 @@ class WorkerSteps(BaseModel):
 
 
 class PipelineInfo(BaseModel):
-    """One entry of `GET /pipelines`: its steps in order and the JSON Schema of its params.
+    """One entry of `GET /pipelines`: its steps in order, the JSON Schema of its params, and its `limits`.
 
-    `workers` are the live ones; there is `drift` where one of them has other steps, or takes other params.
+    New jobs wait in its `queue`. `workers` are the live ones; there is `drift` where one of them has other steps, or
+    takes other params.
     """
 
     name: str
     description: str
+    queue: str
+    paused: bool
+    limits: list[dict[str, Any]]
     steps: list[str]
     params: dict[str, Any]
     drift: bool

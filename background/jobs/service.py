@@ -1,142 +1,206 @@
 """The use-cases of jobs. Each opens one transaction; nothing below commits."""
 
-import hashlib
+import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
-from background import broker, database, jsontext
-from background.errors import Conflict, NotFound, Unavailable
-from background.jobs import dispatch, queries, reads, registry, states
+from background.base import jsontext
+from background.base.errors import Conflict, NotFound, Unavailable
+from background.base.log_context import actor
+from background.base.together import Together
+from background.broker import queues
+from background.jobs import admission, checks, dispatch, history, registry, states, step_logs
+from background.jobs.filters import JobFilter
+from background.jobs.history import Range
+from background.jobs.limits import PIPELINE, Lane, Standing, lane_key
+from background.jobs.new_job import as_row, digest
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import (
     Job,
     JobRequest,
     JobWithHistory,
+    LogLine,
+    Minute,
     PipelineInfo,
     RetryRequest,
     Statistics,
     WorkerSteps,
-    checked,
-    still_accepted,
 )
+from background.jobs.sql import control, limits, logs, reads, unique
+from background.jobs.sql import history as ended
 from background.jobs.states import JobStatus
-from background.jobs.together import Together
-from background.log_context import actor
 from background.settings import get_settings
-from background.workers import queries as workers
+from background.storage import database, deadlines, lanes
+from background.workers import sql as workers
+from background.workers.identity import Snapshot
+
+ToldJob = TypeVar("ToldJob", bound=Job)
 
 
-def create_job(request: JobRequest, *, key: str | None = None) -> tuple[Mapping[str, Any], bool]:
-    """Store a job, then publish it. Gives `id`, `task_id`, `status`, and whether it is new.
+def create_job(request: JobRequest, *, key: str | None = None) -> tuple[control.Stored | control.Known, bool]:
+    """Store a job, then wake a worker for it. Gives it, and whether it is new.
 
     Once this returns the job is in PostgreSQL, whether or not the broker could be reached. The same `key` and
-    request give the job that was made before; another request under that key raises `Conflict`.
+    request give the job that was made before; another request under that key raises `Conflict`. So does the unique key
+    of the request, or of its pipeline, give the job that has it.
     """
-    job = _as_row(request)
-    if key is None:
-        since = time.monotonic() - database.waited()
+    job = as_row(request)
+    is_unique = job["unique_key"] is not None
+    if key is None and not is_unique:
+        since = time.monotonic() - deadlines.waited()
         return _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), since)), True
-    job |= {"idempotency_key": key, "request_digest": _digest(job)}
+    if key is not None:
+        job |= {"idempotency_key": key, "request_digest": digest({**job, "unique_key": request.unique_key})}
     while True:
         since = time.monotonic()
-        with database.working.transaction() as connection:
-            if made := queries.create(connection, [{**job, "task_id": str(uuid4())}], actor=actor()):
-                break
-            before = queries.by_key(connection, key)
-        # It may have been deleted between the two statements; then the key is free again.
+        with lanes.working.transaction() as connection:
+            # It decides before the unique key does; without one most keys are new.
+            before = control.by_key(connection, key) if key is not None and is_unique else None
+            if before is None:
+                made = _store_unless_there(connection, [{**job, "task_id": str(uuid4())}])
+                if made:
+                    break
+                before = control.by_key(connection, key) if key is not None else None
+        # It may have been deleted between the two statements, or have ended; then the key is free again.
         if before is not None:
-            if before["request_digest"] != job["request_digest"]:
+            if before.request_digest != job["request_digest"]:
                 message = "This Idempotency-Key was used before, with another request."
                 raise Conflict(message, code="idempotency_key")
-            return dict(before), False
-    dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
-    return made[0], True
+            return before, False
+    (stored,) = made.values()
+    wake_for([stored], since=since)
+    return stored, not stored.duplicate
+
+
+def _store_unless_there(connection: Connection, jobs: Sequence[dict[str, Any]]) -> dict[str, control.Stored]:
+    """What was stored, or found by unique key, by `task_id`; one that is left out is to be tried again."""
+    who = actor()
+    return unique.store(connection, jobs, lambda rows: control.create(connection, rows, actor=who))
 
 
 class _Wanted(NamedTuple):
-    """A job without a key that is to be stored for this client, since then."""
+    """A job without any key that is to be stored for this client, since then."""
 
     job: dict[str, Any]
     actor: str | None
     since: float
 
 
-def _store_together(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
-    """In one transaction; gives what was made of each. One with a key may have to wait for others, and stands alone."""
+def _store_together(wanted: Sequence[_Wanted]) -> list[control.Stored]:
+    """Store several jobs in one transaction; gives what was made of each.
+
+    One with a key may have to wait for others, and stands alone.
+    """
     since = min(each.since for each in wanted)
-    made: dict[str, dict[str, Any]] = {}
-    with database.late(time.monotonic() - since), database.working.transaction() as connection:
+    made: dict[str, control.Stored] = {}
+    with deadlines.late(time.monotonic() - since), lanes.working.transaction() as connection:
         for who in dict.fromkeys(each.actor for each in wanted):
-            rows = queries.create(connection, [each.job for each in wanted if each.actor == who], actor=who)
-            made |= {str(row["task_id"]): row for row in rows}
-    dispatch.wake_for([job["id"] for job in made.values() if job["due"]], since=since)
+            rows = control.create(connection, [each.job for each in wanted if each.actor == who], actor=who)
+            made |= {str(each.task_id): each for each in rows}
+    wake_for(made.values(), since=since)
     return [made[each.job["task_id"]] for each in wanted]
 
 
 _store = Together(_store_together)
 
 
-def create_jobs(requests: Sequence[JobRequest]) -> Sequence[Mapping[str, Any]]:
-    """Store all these jobs or none, then publish them; gives them in order."""
+def create_jobs(requests: Sequence[JobRequest]) -> Sequence[control.Stored]:
+    """Store all these jobs or none, then wake workers for them; gives them in order.
+
+    In the place of one whose unique key another job has, or another one of these, that one is given.
+    """
     jobs = [
-        {**_as_row(request, where=("body", "jobs", position)), "task_id": str(uuid4())}
+        {**as_row(request, where=("body", "jobs", position)), "task_id": str(uuid4())}
         for position, request in enumerate(requests)
     ]
     since = time.monotonic()
-    with database.working.transaction() as connection:
-        made = queries.create(connection, jobs, actor=actor())
-    dispatch.wake_for([job["id"] for job in made if job["due"]], since=since)
-    return made
+    with lanes.working.transaction() as connection:
+        stored = store_all(connection, jobs, actor=actor())
+    wake_for(stored, since=since)
+    return stored
+
+
+def store_all(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> list[control.Stored]:
+    """Store these jobs, as `as_row` gives them with a `task_id`; gives what was stored or found of each, in order."""
+    made: dict[str, control.Stored] = {}
+    while left := [job for job in jobs if job["task_id"] not in made]:
+        made |= unique.store(connection, left, lambda rows: control.create(connection, rows, actor=actor))
+    return [made[job["task_id"]] for job in jobs]
+
+
+def wake_for(made: Iterable[control.Stored], *, since: float) -> None:
+    """Wake workers for those of these committed jobs that are due. Never raises, see `dispatch`."""
+    made = list(made)
+    if any(job.held for job in made):
+        admission.admit()
+    due = sorted((job.queue, job.id) for job in made if job.due)
+    for queue, jobs in groupby(due, key=itemgetter(0)):
+        dispatch.wake_for([job_id for _, job_id in jobs], since=since, queue=queue)
 
 
 def cancel_job(job_id: int) -> None:
     """End a waiting job; ask a running one to end. Raises `NotFound`, or `Conflict` when it has ended."""
     with database.transaction() as connection:
-        if queries.cancel(connection, job_id, actor=actor()) is None:
-            raise _why_not(queries.lock(connection, job_id), job_id, "it cannot be cancelled any more", "job_ended")
+        if not control.cancel(connection, [job_id], actor=actor()):
+            raise _why_not(control.lock(connection, [job_id]), job_id, "it cannot be cancelled any more", "job_ended")
 
 
 def retry_job(job_id: int, request: RetryRequest) -> None:
     """Let an ended job go on, as `states.why_no_retry` allows. Raises `NotFound`, `Conflict`, `Invalid`, `TooLarge`."""
     since = time.monotonic()
     with database.transaction() as connection:
-        row = queries.lock(connection, job_id)
-        if row is None:
+        job = next(iter(control.lock(connection, [job_id])), None)
+        if job is None:
             raise _missing(job_id)
-        pipeline = registry.pipelines().get(row["pipeline"])
+        pipeline = registry.runnable().get(job.pipeline)
         if pipeline is None and (request.params is not None or request.replan):
-            raise _no_retry(job_id, why="pipeline_gone", pipeline=row["pipeline"])
-        step_names = list(pipeline.steps) if pipeline and request.replan else row["step_names"]
+            raise _no_retry(job_id, why="pipeline_gone", pipeline=job.pipeline)
+        step_names = list(pipeline.steps) if pipeline and request.replan else job.step_names
         reason = states.why_no_retry(
-            status=JobStatus(row["status"]),
+            status=JobStatus(job.status),
             step_names=step_names,
-            completed=row["completed"],
+            completed=job.completed,
             from_step=request.from_step,
         )
         if reason is not None:
             raise _no_retry(job_id, **reason)
         params: str | None = None
         if pipeline and request.params is not None:
-            params = jsontext.dumps(checked(pipeline, request.params, where=("body", "params")))
+            params = jsontext.dumps(checks.checked(pipeline, request.params, where=("body", "params")))
         elif pipeline and request.replan:
-            still_accepted(pipeline, row["params"])
+            checks.still_accepted(pipeline, control.params(connection, job_id))
         if pipeline and request.replan:
-            keys = states.replanned(row["step_names"], row["step_keys"], step_names)
-            queries.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **_plan(pipeline))
-        job = queries.retry(connection, job_id=job_id, from_step=request.from_step, params=params, actor=actor())
-    dispatch.wake_for([job["id"]], since=since)
+            keys = states.replanned(job.step_names, job.step_keys, step_names)
+            control.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **pipeline.plan())
+        limit_key = None
+        if pipeline and pipeline.limit_keys:
+            given = control.params(connection, job_id) if params is None else json.loads(params)
+            limit_key = lane_key(pipeline.limit_keys, given)
+        limited = list(admission.declared())
+        again: dict[str, Any] = {"from_step": request.from_step, "params": params, "limit_key": limit_key}
+        try:
+            done = control.retry(connection, [job_id], **again, limited=limited, actor=actor())
+        except IntegrityError:
+            done = []
+        if not done:
+            raise _no_retry(job_id, why="key_taken")
+    wake_for(done, since=since)
 
 
 def delete_job(job_id: int) -> None:
     """Remove an ended job with its steps and history. Raises `NotFound` or `Conflict`."""
     with database.transaction() as connection:
-        if not queries.remove(connection, job_id):
+        if not control.remove(connection, [job_id]):
             raise _why_not(
-                queries.lock(connection, job_id), job_id, "only an ended job can be deleted", "job_not_ended"
+                control.lock(connection, [job_id]), job_id, "only an ended job can be deleted", "job_not_ended"
             )
 
 
@@ -144,14 +208,23 @@ def get_job(job_id: int, *, events_before: int | None = None) -> JobWithHistory:
     """One job with its steps and its newest events, or the newest below that number. Raises `NotFound`."""
     with database.transaction() as connection:
         row = reads.get(connection, job_id, events_before=events_before)
-        seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
+        seen, standing = _known(connection, [row] if row else [])
     if row is None:
         raise _missing(job_id)
-    return JobWithHistory.from_row(row, seen)
+    return _told(JobWithHistory, row, seen, standing)
+
+
+def get_logs(job_id: int, *, step: int | None, attempt: int | None, after: int, limit: int) -> list[LogLine]:
+    """At most `limit` lines that its steps have logged, behind the one of that id. Raises `NotFound`."""
+    with database.transaction() as connection:
+        if not logs.exists(connection, job_id):
+            raise _missing(job_id)
+        found = logs.find(connection, job_id, step=step, attempt=attempt, after=after, limit=limit)
+    return [LogLine(id=each.id, **each._asdict()) for each in step_logs.read(found, after=after, limit=limit)]
 
 
 def get_jobs(job_ids: Sequence[int], *, most: int) -> list[tuple[Job, int]]:
-    """Those of these jobs that exist, each with the number of its newest event.
+    """The jobs among these that exist, each with the number of its newest event.
 
     Params, results and outputs of more than `most` bytes are left out and named in `cut`.
     """
@@ -159,88 +232,118 @@ def get_jobs(job_ids: Sequence[int], *, most: int) -> list[tuple[Job, int]]:
         return []
     with database.transaction() as connection:
         rows = reads.get_many(connection, job_ids, most=most)
-        seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
-    return [(Job.from_row(row, seen), row["event_count"]) for row in rows]
+        seen, standing = _known(connection, rows)
+    return [(_told(Job, row, seen, standing), row.event_count) for row in rows]
 
 
-def find_jobs(*, status: JobStatus | None, pipeline: str | None, before: int | None, limit: int) -> Sequence[Job]:
-    """At most `limit` jobs with their steps, newest first, with ids below `before`; large values are cut."""
+def find_jobs(wanted: JobFilter, *, limit: int) -> Sequence[Job]:
+    """At most `limit` of these jobs with their steps, newest first; large values are cut."""
     with database.transaction() as connection:
-        rows = reads.find(connection, status=status, pipeline=pipeline, before=before, limit=limit)
-        seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
-    return [Job.from_row(row, seen) for row in rows]
+        rows = reads.find(connection, wanted, limit=limit)
+        seen, standing = _known(connection, rows)
+    return [_told(Job, row, seen, standing) for row in rows]
 
 
-def get_statistics() -> Statistics:
-    """How many jobs there are of each kind, how long they wait, and the last hour by minutes."""
+def _known(connection: Connection, rows: Sequence[reads.StoredJob]) -> tuple[Snapshot, Standing]:
+    """What the workers report, and how limits stand, as far as these jobs wait for them."""
+    seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
+    return seen, limits.standing(connection, admission.declared(), used=any(row.held for row in rows))
+
+
+def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: Standing) -> ToldJob:
+    """A job as `reads` gives it, with what else was read at the same time."""
+    facts = None
+    if row.status == JobStatus.PENDING:
+        of_queue = seen.of(row.queue)
+        known = states.Waiting(
+            seconds_until_due=row.seconds_until_due,
+            run_at=row.run_at,
+            error=row.error if row.failures else None,
+            waits_for=row.waits_for,
+            published=row.published,
+            queue=row.queue,
+            live_workers=seen.live,
+            serving=of_queue.workers,
+            queue_length=of_queue.length,
+            barred=standing.why(Lane(row.queue, row.pipeline, row.limit_key), held=row.held),
+            lacking=states.lacking(
+                row.pipeline,
+                row.next_step,
+                turned_away=row.turned_away,
+                crews={crew.id: crew.abilities for crew in seen.crews if row.queue in crew.queues},
+            ),
+        )
+        facts = states.waiting(known)
+    return kind.model_validate({**row._asdict(), "waiting": facts, "waiting_for": facts and states.waiting_for(facts)})
+
+
+def get_statistics(range_: Range, *, pipeline: str | None) -> Statistics:
+    """How many jobs there are of each kind, how long they wait, and what ended over time, of a pipeline or of all."""
     try:
-        queued = broker.queue_length()
+        queued = queues.queue_length()
     except Unavailable:
         queued = None
     with database.transaction() as connection:
         counts = reads.counts(connection)
         waiting = reads.waiting(connection)
-        series = reads.last_hour(connection)
+        series = _series(connection, range_, pipeline=pipeline)
     by_status = {status.value: 0 for status in JobStatus}
     by_pipeline = {name: dict(by_status) for name in registry.pipelines()}
-    for row in counts:
-        by_status[row["status"]] += row["number"]
-        by_pipeline.setdefault(row["pipeline"], {status.value: 0 for status in JobStatus})[row["status"]] = row[
-            "number"
-        ]
-    estimated = sorted({row["status"] for row in counts if row["estimated"]})
+    for each in counts:
+        by_status[each.status] += each.number
+        by_pipeline.setdefault(each.pipeline, {status.value: 0 for status in JobStatus})[each.status] = each.number
     return Statistics.model_validate(
-        {"total": sum(by_status.values()), "status": by_status, "pipelines": by_pipeline, "queue_depth": queued}
-        | {**waiting, "series": series, "estimated": estimated}
+        {
+            "total": sum(by_status.values()),
+            "status": by_status,
+            "pipelines": by_pipeline,
+            "queue_depth": queued,
+            "series": series,
+            "range": range_,
+            "bucket_seconds": history.BUCKETS[range_][0].total_seconds(),
+            "estimated": sorted({each.status for each in counts if each.estimated}),
+            **waiting._asdict(),
+        }
     )
+
+
+def _series(connection: Connection, range_: Range, *, pipeline: str | None) -> list[Minute]:
+    clock = ended.clock(connection)
+    begins = history.starts(range_, clock.now)
+    parts = ended.find(connection, clock, begin=begins[0], bucket=history.BUCKETS[range_][0], pipeline=pipeline)
+    submitted = reads.submitted(connection, pipeline=pipeline) if range_ is Range.HOUR else None
+    return [
+        Minute.of(bucket, submitted=None if submitted is None else submitted.get(bucket.minute, 0))
+        for bucket in history.buckets(begins, parts)
+    ]
 
 
 def get_pipelines() -> list[PipelineInfo]:
     """The pipelines of this release, and what the live workers have of them."""
     with database.transaction() as connection:
         found = workers.find(connection, patience=get_settings().lease_seconds)
-    alive = [row for row in found if row["alive"]]
-    return [_pipeline_info(pipeline, alive) for pipeline in registry.pipelines().values()]
+        standing = limits.standing(connection, {}, used=False)
+    alive = [each for each in found if each.alive]
+    return [_pipeline_info(pipeline, alive, standing) for pipeline in registry.pipelines().values()]
 
 
-def _pipeline_info(pipeline: Pipeline, alive: Sequence[RowMapping]) -> PipelineInfo:
+def _pipeline_info(pipeline: Pipeline, alive: Sequence[workers.Seen], standing: Standing) -> PipelineInfo:
     own = registry.abilities()[pipeline.name]
-    theirs = [(row, (row["abilities"] or {}).get(pipeline.name)) for row in alive]
+    theirs = [(each, (each.abilities or {}).get(pipeline.name)) for each in alive]
     return PipelineInfo(
         name=pipeline.name,
         description=pipeline.description,
+        queue=pipeline.queue,
+        paused=standing.paused(PIPELINE, pipeline.name),
+        limits=[asdict(each) for each in pipeline.limits],
         steps=own["steps"],
         params=pipeline.schema(),
-        drift=any(each != own for _, each in theirs),
+        drift=any(has != own for _, has in theirs),
         workers=[
-            WorkerSteps(worker=row["name"], release=row["release"], steps=each and each["steps"])
-            for row, each in theirs
+            WorkerSteps(worker=worker.name, release=worker.release, steps=has and has["steps"])
+            for worker, has in theirs
         ],
     )
-
-
-def _plan(pipeline: Pipeline) -> dict[str, Any]:
-    return {
-        "step_names": list(pipeline.steps),
-        "step_timeouts": [pipeline.timeouts.get(name) for name in pipeline.steps],
-    }
-
-
-def _as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) -> dict[str, Any]:
-    pipeline, params = request.resolve(where=where)
-    return {
-        "pipeline": pipeline.name,
-        **_plan(pipeline),
-        "params": params,
-        "priority": request.priority,
-        "delay_seconds": request.delay_seconds,
-        "max_attempts": request.max_attempts,
-    }
-
-
-def _digest(job: dict[str, Any]) -> str:
-    request = {name: value for name, value in sorted(job.items()) if name not in ("step_names", "step_timeouts")}
-    return hashlib.sha256(jsontext.dumps(request).encode()).hexdigest()
 
 
 def _missing(job_id: int) -> NotFound:
@@ -252,7 +355,8 @@ def _no_retry(job_id: int, **facts: Any) -> Conflict:
     return Conflict(message, code="job_not_retryable", id=job_id, **facts)
 
 
-def _why_not(row: RowMapping | None, job_id: int, reason: str, code: str) -> NotFound | Conflict:
-    if row is None:
+def _why_not(found: Sequence[control.Locked], job_id: int, reason: str, code: str) -> NotFound | Conflict:
+    if not found:
         return _missing(job_id)
-    return Conflict(f"Job {job_id} is {row['status']}; {reason}.", code=code, id=job_id, status=row["status"])
+    status = found[0].status
+    return Conflict(f"Job {job_id} is {status}; {reason}.", code=code, id=job_id, status=status)

@@ -1,7 +1,12 @@
-"""What may become of a job: decided here, without SQL, Celery or HTTP. `queries` writes it down.
+"""What may become of a job: decided here, without SQL, Celery or HTTP, and written by `sql`.
 
 PENDING -> IN_PROGRESS -> COMPLETED | FAILED | CANCELLED
    ^____________|                (another attempt is due at `run_at`)
+
+What only the row tells at the moment of writing is decided by the statement that writes: that a step which has ended is
+followed by another one, by the job's end, or by a wait for a worker that has the next one (`sql.work`); that an attempt
+which ends early ends a job that is to be cancelled, and who may write at all, the fence (`sql.transitions`); and
+whether what a client asks for is still possible (`sql.control`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -44,43 +49,101 @@ class EventKind(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     RETRIED = "retried"
     HANDED_BACK = "handed_back"
+    RETRY_LATER = "retry_later"
 
 
 WAKE_SECONDS = 3.0
-"""So long after a job became due by being stored, the message that wakes a worker for it may still be on its way to the
-queue; the broker refuses it later. So what is missing then will not come, and recovery sends it."""
+"""Seconds in which the message that wakes a worker for a new job reaches its queue, or never: after that the broker
+refuses it. A message that is missing then will not come, and recovery sends another."""
+
+STOPPED = "the worker was stopped"
+"""Why a job is handed back in a planned stop."""
+
+KEY_CHARACTERS = 255
+"""How long the unique key of a job may be."""
 
 ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What a job becomes when an attempt has ended early; a PENDING one is due again after `delay` seconds."""
+class Outcome:
+    """What an attempt came to that ended in the middle of its step: made by `failed`, `timed_out`, `lost`, …
+
+    A job that becomes PENDING is due again after `delay` seconds. `is_failure` counts, against the job unless the step
+    has a limit of its `own`; in its last `silent` seconds the attempt did not run. `error` is what a step's traceback
+    said, `waits_for` why it has asked to be run later. (A step that ended well is `sql.work.End`.)
+    """
 
     status: JobStatus
+    kind: EventKind
+    message: str
+    error: str | None = None
+    is_failure: bool = False
+    own: bool = False
+    waits_for: str | None = None
     delay: float = 0
+    silent: float = 0
 
 
-def backoff(failures: int, *, jitter: float) -> float:
-    """Seconds until the next attempt after the `failures`-th failure: 1, doubling up to 60, less up to a half.
+def failed(
+    message: str,
+    *,
+    error: str | None,
+    failures: int,
+    max_attempts: int,
+    retryable: bool,
+    pause: float,
+    own: bool = False,
+) -> Outcome:
+    """A step has raised, after so many `failures`: another attempt after a `pause`, unless that was the last.
 
-    `jitter` is a random number from 0 to 1, so that jobs that failed together do not come back together
-    ("equal jitter", Brooker, AWS Architecture Blog, 2015).
+    `own`: the two numbers are the step's, and not the job's, here and below.
     """
-    full: float = min(2.0 ** (failures - 1), 60.0)
-    return full * (0.5 + 0.5 * jitter)
+    more = retryable and failures + 1 < max_attempts
+    return Outcome(
+        JobStatus.PENDING if more else JobStatus.FAILED,
+        EventKind.STEP_FAILED,
+        message,
+        error=error,
+        is_failure=True,
+        own=own,
+        delay=pause if more else 0,
+    )
 
 
-def after_error(*, failures: int, max_attempts: int, retryable: bool, jitter: float) -> Decision:
-    """A step has failed; it is the job's `failures`-th failure."""
-    if not retryable or failures >= max_attempts:
-        return Decision(JobStatus.FAILED)
-    return Decision(JobStatus.PENDING, backoff(failures, jitter=jitter))
+def timed_out(step: int, *, seconds: float, **held: Any) -> Outcome:
+    """A step has run longer than it may, and did not stop by itself: as one that has `failed`, which takes `held`."""
+    message = f"TimedOut: Step {step} took longer than the {seconds:g} s it may take."
+    return failed(message, error=None, retryable=True, **held)
 
 
-def after_loss(*, failures: int, max_attempts: int) -> Decision:
-    """A worker has let its lease run out; it is the job's `failures`-th failure. Goes on elsewhere at once."""
-    return Decision(JobStatus.FAILED if failures >= max_attempts else JobStatus.PENDING)
+def lost(*, failures: int, max_attempts: int, silent: float, own: bool = False) -> Outcome:
+    """A worker has let its lease run out, after so many `failures`. The job goes on elsewhere at once."""
+    return Outcome(
+        JobStatus.PENDING if failures + 1 < max_attempts else JobStatus.FAILED,
+        EventKind.LOST,
+        "The worker was lost: its lease ran out",
+        is_failure=True,
+        own=own,
+        silent=silent,
+    )
+
+
+def waits(reason: str, *, seconds: float) -> Outcome:
+    """A step has asked to be run again later: nothing has failed."""
+    return Outcome(
+        JobStatus.PENDING, EventKind.RETRY_LATER, f"To be run again later: {reason}", waits_for=reason, delay=seconds
+    )
+
+
+def cancelled() -> Outcome:
+    """A step has noticed that its job is to be cancelled."""
+    return Outcome(JobStatus.CANCELLED, EventKind.CANCELLED, "Cancelled during the step")
+
+
+def handed_back(why: str) -> Outcome:
+    """The job is given back, which is held against nobody. It goes on elsewhere at once."""
+    return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, f"Handed back: {why}")
 
 
 def why_no_retry(
@@ -115,6 +178,7 @@ NO_RETRY = {
     "name_step": "All its steps are COMPLETED; name the first to run again in from_step.",
     "step_too_far": "Step {step} cannot be first: only {done} steps are COMPLETED.",
     "steps": "It has {total} steps.",
+    "key_taken": "Another job of its pipeline with its unique key has not ended.",
     "pipeline_gone": "There is no pipeline {pipeline!r} any more.",
 }
 """Why a job cannot be retried, by `why`, with places for the facts."""
@@ -122,19 +186,25 @@ NO_RETRY = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is known of a PENDING job. `error` is what its last failure said, if it failed before.
+    """What is known of a PENDING job. `error` is what its last failure said, if it failed before, and `waits_for` why
+    its step has asked to be run later, if it did last.
 
-    `live_workers` and `queue_length` come from the workers' own reports; without a `queue_length` none of them
-    reaches the broker. `lacking` are the facts of what no live worker has, see there.
+    `live_workers`, how many are `serving` its `queue`, and `queue_length` come from the workers' own reports; without a
+    `queue_length` none of those reaches the broker. `lacking` are the facts of what none of them has, see there, and
+    `barred` those of the pause or limit that holds it back (see `limits.Standing`).
     """
 
     seconds_until_due: float
     run_at: datetime
     error: str | None
     published: bool
+    queue: str
     live_workers: int
+    serving: int
     queue_length: int | None
     lacking: dict[str, Any] | None = None
+    barred: dict[str, Any] | None = None
+    waits_for: str | None = None
 
 
 class WaitingCode(StrEnum):
@@ -142,7 +212,9 @@ class WaitingCode(StrEnum):
 
     NOT_DUE = "not_due"
     PAUSING = "pausing"
+    RETRY_LATER = "retry_later"
     NO_WORKER = "no_worker"
+    NO_WORKER_SERVES_QUEUE = "no_worker_serves_queue"
     NO_WORKER_HAS_PIPELINE = "no_worker_has_pipeline"
     NO_WORKER_HAS_STEP = "no_worker_has_step"
     PARAMS_REFUSED = "params_refused"
@@ -150,12 +222,18 @@ class WaitingCode(StrEnum):
     BEING_PUBLISHED = "being_published"
     ON_ITS_WAY = "on_its_way"
     NO_FREE_WORKER = "no_free_worker"
+    QUEUE_PAUSED = "queue_paused"
+    PIPELINE_PAUSED = "pipeline_paused"
+    CONCURRENCY_LIMIT = "concurrency_limit"
+    RATE_LIMIT = "rate_limit"
 
 
 WAITING_SENTENCES = {
     WaitingCode.NOT_DUE: "It is not due yet: it may begin in {seconds:.0f} s.",
     WaitingCode.PAUSING: "It pauses for another {seconds:.0f} s after an error: {error}",
+    WaitingCode.RETRY_LATER: "Its step has asked to be run again in {seconds:.0f} s: {reason}",
     WaitingCode.NO_WORKER: "No worker is alive.",
+    WaitingCode.NO_WORKER_SERVES_QUEUE: "No live worker serves the queue {queue}.",
     WaitingCode.NO_WORKER_HAS_PIPELINE: "No live worker has the pipeline {pipeline}.",
     WaitingCode.NO_WORKER_HAS_STEP: "No live worker has the step {step} of the pipeline {pipeline}.",
     WaitingCode.PARAMS_REFUSED: "Its params do not fit any live worker's release of {pipeline}: {error}",
@@ -163,6 +241,10 @@ WAITING_SENTENCES = {
     WaitingCode.BEING_PUBLISHED: "Its message is about to be handed to the broker.",
     WaitingCode.ON_ITS_WAY: "Its message is on its way to a worker.",
     WaitingCode.NO_FREE_WORKER: "It waits for a free worker: {queued} in the queue, {workers} alive.",
+    WaitingCode.QUEUE_PAUSED: "The queue {queue} is paused.",
+    WaitingCode.PIPELINE_PAUSED: "The pipeline {pipeline} is paused.",
+    WaitingCode.CONCURRENCY_LIMIT: "Its turn has not come: {limit} at once of the {of}, now jobs {holders}.",
+    WaitingCode.RATE_LIMIT: "Its turn has not come: {limit} of the {of} begin in {per_seconds:g} s at most.",
 }
 """Each in English; the page has its own."""
 
@@ -194,19 +276,33 @@ def lacking(
 def waiting(job: Waiting) -> dict[str, Any]:
     """Why a PENDING job is not running yet, as facts: `code`, and what belongs to it."""
     if job.seconds_until_due > 0:
-        due = {"seconds": job.seconds_until_due, "run_at": job.run_at}
-        if job.error is None:
-            return {"code": WaitingCode.NOT_DUE, **due}
-        return {"code": WaitingCode.PAUSING, **due, "error": job.error}
-    if job.queue_length is None or job.live_workers == 0:
-        return {"code": WaitingCode.NO_WORKER if job.live_workers == 0 else WaitingCode.BROKER_DOWN}
-    if job.lacking is not None:
-        return job.lacking
+        return _not_due(job)
+    found = job.barred or _unreached(job) or job.lacking
+    if found is not None:
+        return found
     if not job.published or job.queue_length == 0:
         return {"code": WaitingCode.ON_ITS_WAY if job.published else WaitingCode.BEING_PUBLISHED}
-    return {"code": WaitingCode.NO_FREE_WORKER, "queued": job.queue_length, "workers": job.live_workers}
+    return {"code": WaitingCode.NO_FREE_WORKER, "queued": job.queue_length, "workers": job.serving}
+
+
+def _unreached(job: Waiting) -> dict[str, Any] | None:
+    if job.live_workers == 0:
+        return {"code": WaitingCode.NO_WORKER}
+    if job.serving == 0:
+        return {"code": WaitingCode.NO_WORKER_SERVES_QUEUE, "queue": job.queue}
+    return {"code": WaitingCode.BROKER_DOWN} if job.queue_length is None else None
+
+
+def _not_due(job: Waiting) -> dict[str, Any]:
+    due = {"seconds": job.seconds_until_due, "run_at": job.run_at}
+    if job.waits_for is not None:
+        return {"code": WaitingCode.RETRY_LATER, **due, "reason": job.waits_for}
+    if job.error is not None:
+        return {"code": WaitingCode.PAUSING, **due, "error": job.error}
+    return {"code": WaitingCode.NOT_DUE, **due}
 
 
 def waiting_for(facts: dict[str, Any]) -> str:
-    """These facts in a sentence."""
-    return WAITING_SENTENCES[facts["code"]].format(**facts)
+    """The facts of `waiting` in a sentence."""
+    listed = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in facts.items()}
+    return WAITING_SENTENCES[facts["code"]].format(**listed)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from background.local.processes import LocalError, descendants
+from background.local.children import LocalError, descendants
 
 TAKEN = {errno.EADDRINUSE, errno.EACCES}
 WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
@@ -54,14 +54,14 @@ def reachable(host: str) -> str:
     return WILDCARDS.get(host, host)
 
 
-def answers(host: str, port: int, path: str) -> Callable[[int], bool]:
-    """A check that is true once `GET path` gives 200; it does not care for the process id."""
+def answers(host: str, port: int, path: str, *, below: int = 201) -> Callable[[int], bool]:
+    """A check that is true once `GET path` gives 200, or any status `below`; it does not care for the process id."""
 
     def check(_pid: int) -> bool:
         connection = http.client.HTTPConnection(reachable(host), port, timeout=2)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == http.client.OK
+            return http.client.OK <= connection.getresponse().status < below
         except (OSError, http.client.HTTPException):
             return False
         finally:

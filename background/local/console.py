@@ -9,8 +9,8 @@ from typing import IO
 
 from rich.console import Console as Terminal
 
-from background.escapes import escaped
-from background.local.processes import Child
+from background.base.escapes import escaped
+from background.local.children import Child
 
 COLOURS = (36, 33, 35, 32, 34, 31)
 WIDTH = 8

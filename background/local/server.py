@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import IO, Self
 
-from background.local.processes import Child, LocalError, end, tail, working_in
+from background.local.children import Child, LocalError, end, tail, working_in
 
 HOST = "127.0.0.1"
 LOG_LIMIT = 10 * 1024 * 1024

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from background.local.children import Child, Guard, LocalError, Program, passed_on, tail
 from background.local.console import Console
-from background.local.processes import Child, Guard, LocalError, Program, passed_on, tail
 from background.local.server import Server, open_log
 
 STOP_SECONDS = 8.0

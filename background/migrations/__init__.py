@@ -3,11 +3,13 @@
 A migration may take as long as it likes, over a connection that has none of the application's limits. It must not keep
 others waiting: each revision is a transaction of its own, which waits `LOCK_SECONDS` for a lock, with everybody else
 queueing behind it, and is then begun anew. What goes over many rows goes `in_batches`. See docs/migrations.md.
+
+The history has two branches: that of jobs, which every database has, and that of canvases, which may be left out.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +19,22 @@ from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import to_tuple
 from sqlalchemy import Connection, Engine, NullPool, TextClause, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from background.database import get_engine, time_limit
 from background.settings import get_settings
+from background.storage.connections import get_engine
+from background.storage.deadlines import ANSWER_SECONDS, time_limit
 
 logger = logging.getLogger(__name__)
 
+ALL = "heads"
+WITHOUT_CANVAS = "jobs@head"
+"""What a database may be brought to: the newest of all branches, or of that of jobs alone."""
+JOBS, CANVAS = "jobs", "canvas"
+"""The branches. Up to `LAST_OF_ONE_HISTORY`, a revision of canvases has the number of the one it was part of."""
+LAST_OF_ONE_HISTORY = "0014"
 LOCK_KEY = 5_820_117
 """PostgreSQL advisory lock that one migration at a time holds."""
 WAIT_SECONDS = 30.0
@@ -45,6 +55,9 @@ WHERE datname = current_database() AND application_name <> :ours
   AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'relation' AND granted AND relation >= 16384)
 ORDER BY xact_start LIMIT 1
 """)
+# By an index of ours: a table of that name may be anybody's.
+_HAS_RUNS = text("SELECT to_regclass('ix_runs_status_id') IS NOT NULL")
+_HAS_JOBS = text("SELECT to_regclass('jobs') IS NOT NULL")
 _ENDLESS = 10 * 24 * 3600.0
 _HELD_UP = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
@@ -58,34 +71,65 @@ def config() -> Config:
 
 @dataclass(frozen=True)
 class Schema:
-    """The revision that a database has, `None` without any, and the newest one of this release."""
+    """The revisions that a database has, `None` without any, and the newest ones of this release for it.
+
+    Where there are no canvases, that of their branch is none of these.
+    """
 
     found: str | None
     newest: str
     is_newer: bool
-    """This release does not know `found`: another one has been here, which may run beside it."""
+    """This release does not know one of `found`: another one has been here, which may run beside it."""
 
 
 def schema(connection: Connection) -> Schema:
     """How the schema of this database stands to this release."""
     known = ScriptDirectory.from_config(config())
+    found, branch = _heads(connection, known), _revisions(known, CANVAS)
+    newer = found - _revisions(known)
+    # Where one depends on another, Alembic keeps the former alone.
+    implied = {each for script in known.walk_revisions() for each in to_tuple(script.dependencies, ())}
+    newest = set(known.get_heads()) - (implied if not found or found & branch else branch)
+    return Schema(_listed(found) or None, _listed(newest), bool(newer))
+
+
+def _heads(connection: Connection, known: ScriptDirectory) -> set[str]:
+    """Where the database is, in each branch. One from before there were branches does not say so of canvases."""
     found = set(MigrationContext.configure(connection).get_current_heads())
-    newer = found - {script.revision for script in known.walk_revisions()}
-    return Schema(", ".join(sorted(found)) or None, str(known.get_current_head()), bool(newer))
+    branch = _revisions(known, CANVAS)
+    if found & branch or not connection.scalar(_HAS_RUNS):
+        return found
+    for revision in found & _revisions(known, JOBS):
+        if revision <= LAST_OF_ONE_HISTORY:
+            found = found | {max(each for each in branch if each <= f"{CANVAS}_{revision}")}
+    return found
 
 
-def upgrade(revision: str = "head") -> None:
+def _revisions(known: ScriptDirectory, branch: str | None = None) -> set[str]:
+    return {each.revision for each in known.walk_revisions() if branch is None or branch in each.branch_labels}
+
+
+def _listed(revisions: set[str]) -> str:
+    return ", ".join(sorted(revisions))
+
+
+def upgrade(revision: str = ALL) -> None:
     """Bring the database to `revision`, unless a newer release has been here; safe to run from many places at once.
 
+    `WITHOUT_CANVAS`, tables of canvases are not made; those that are there stay as they are.
+
     Waits up to `WAIT_SECONDS` for PostgreSQL and creates the database when the server has none of that name.
-    Raises `SystemExit` with one line when PostgreSQL cannot be reached.
+    Raises `SystemExit` with one line when PostgreSQL cannot be reached, or a name of our tables is another program's.
     """
     _wait_for_database()
     _run(command.upgrade, revision)
 
 
 def downgrade(revision: str) -> None:
-    """Take the schema back to `revision`; `base` is an empty database. Does nothing to that of a newer release."""
+    """Take the schema back to `revision`, in its branch. Does nothing to that of a newer release.
+
+    `base` is an empty database, `canvas@base` one without canvases.
+    """
     _run(command.downgrade, revision)
 
 
@@ -114,6 +158,9 @@ def index_apart(
     *,
     where: TextClause | None = None,
     unique: bool = False,
+    using: str = "btree",
+    ops: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> None:
     """For a revision: make an index while others write. What the revision did before is committed with it.
 
@@ -121,7 +168,17 @@ def index_apart(
     """
     with op.get_context().autocommit_block():
         op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
-        op.create_index(name, table, columns, unique=unique, postgresql_where=where, postgresql_concurrently=True)
+        op.create_index(
+            name,
+            table,
+            columns,
+            unique=unique,
+            postgresql_where=where,
+            postgresql_using=using,
+            postgresql_ops=dict(ops or {}),
+            postgresql_with=dict(settings or {}),
+            postgresql_concurrently=True,
+        )
 
 
 def _run(action: Callable[[Config, str], None], revision: str) -> None:
@@ -131,6 +188,12 @@ def _run(action: Callable[[Config, str], None], revision: str) -> None:
         with time_limit(_ENDLESS), _alone(engine), _steps_said_once(), engine.connect() as connection:
             with connection.begin():
                 present = schema(connection)
+                is_ours = not present.is_newer or connection.scalar(_HAS_JOBS)
+            if not is_ours:
+                raise SystemExit(
+                    f"The table alembic_version is another program's: it is at {present.found}."
+                    " Give that one a version_table of its own (docs/migrations.md)."
+                )
             if present.is_newer:
                 logger.info(
                     "The schema is newer than this release; nothing to do. It is at %s, this release knows up to %s.",
@@ -138,6 +201,7 @@ def _run(action: Callable[[Config, str], None], revision: str) -> None:
                     present.newest,
                 )
                 return
+            _say_where_canvases_are(connection)
             while reason := _try(action, revision, connection):
                 if time.monotonic() - told >= HELD_UP_SECONDS:
                     with connection.begin():
@@ -148,9 +212,20 @@ def _run(action: Callable[[Config, str], None], revision: str) -> None:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise SystemExit(f"The migration was cut off; run it again: {_first_line(error)}") from None
+        if isinstance(error.orig, psycopg2.errors.DuplicateTable):
+            reason = _first_line(error).removeprefix("ERROR:").strip()
+            raise SystemExit(f"A name of our tables is taken: {reason} (docs/migrations.md).") from None
         raise
     finally:
         engine.dispose()
+
+
+def _say_where_canvases_are(connection: Connection) -> None:
+    """In the version table, as `_heads` has found it."""
+    with connection.begin():
+        context, known = MigrationContext.configure(connection), ScriptDirectory.from_config(config())
+        for revision in _heads(connection, known) - set(context.get_current_heads()):
+            context.stamp(known, revision)
 
 
 def _engine() -> Engine:
@@ -225,7 +300,7 @@ def _wait_for_database() -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            with get_engine().connect():
+            with time_limit(ANSWER_SECONDS), get_engine().connect():
                 return
         except OperationalError as error:
             reason = _first_line(error)
@@ -242,7 +317,7 @@ def _create_database() -> None:
     engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     name = engine.dialect.identifier_preparer.quote_identifier(url.database or "")
     try:
-        with engine.connect() as connection:
+        with time_limit(WAIT_SECONDS), engine.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg2.errors.DuplicateDatabase | psycopg2.errors.UniqueViolation):

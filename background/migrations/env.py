@@ -2,11 +2,9 @@
 
 from alembic import context
 
-import background.canvas.models
-import background.jobs.models
-import background.streams.models
-import background.workers.models  # noqa: F401  (they fill the metadata)
-from background.database import get_engine, metadata
+import background.migrations.tables  # noqa: F401  (it fills the metadata)
+from background.storage.connections import get_engine
+from background.storage.schema import metadata
 
 connection = context.config.attributes.get("connection") or get_engine().connect()
 context.configure(

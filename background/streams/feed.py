@@ -16,13 +16,13 @@ from uuid import uuid4
 import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 
-from background import database
-from background.errors import Invalid, Unavailable
-from background.serving.limits import Shares
-from background.streams import documents, queries
-from background.streams.documents import Document, Subject
+from background.base.errors import Invalid, Unavailable
+from background.http.limits import Shares
+from background.storage import database
+from background.streams import sql, subjects
 from background.streams.listener import listening
-from background.streams.queries import JOBS, RUNS, Event, Position
+from background.streams.sql import JOBS, RUNS, LogEntry, Position
+from background.streams.subjects import State, Subject
 from background.streams.subscription import Subscription
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ PAUSE_SECONDS = 0.05
 TURN = 50
 """How many clients are given what is new before requests have their turn."""
 FALLBACK_SECONDS = 5.0
-"""It looks this often even without a notification."""
+"""Seconds between two looks at the log, even without a notification."""
 POLL_SECONDS = 1.0
-"""It looks this often where nothing can be heard."""
+"""Seconds between two looks where no notification can be heard."""
 SIGN_IN_SECONDS = 5.0
 START_SECONDS = 4.5
 
@@ -63,12 +63,12 @@ class Feed:
         `None`: it has ended, and that was its last event. Raises `NotFound`, `TooMany`
         and `Unavailable`.
         """
-        events, document = await in_time(documents.since, subject, number)
-        if number is not None and document.ended and number >= document.number:
+        events, state = await in_time(subjects.since, subject, number)
+        if number is not None and state.ended and number >= state.number:
             return None
         # A number that there is not yet is as good as the newest: nothing follows so far, and what comes then does.
-        subscription = Subscription(subject, client=client, number=min(number or 0, document.number))
-        subscription.put_numbered(events, document)
+        subscription = Subscription(subject, client=client, number=min(number or 0, state.number))
+        subscription.put_numbered(events, state)
         self._add(subscription)
         return subscription
 
@@ -177,9 +177,9 @@ class Feed:
         # One that came meanwhile may not have seen what this reading began with.
         for turn, (subscription, subject) in enumerate(watching.items()):
             await _let_others_run(turn)
-            events, document = news.numbered.get((subject.log, subject.owner), []), news.found.get(subject)
-            if events and document is not None:
-                subscription.put_numbered(events, document)
+            events, state = news.numbered.get((subject.log, subject.owner), []), news.found.get(subject)
+            if events and state is not None:
+                subscription.put_numbered(events, state)
             elif events != []:
                 subscription.end()
         told = news.told
@@ -191,15 +191,15 @@ class Feed:
 
 @dataclass(frozen=True)
 class News:
-    """What one reading found: events of all jobs, those of single owners (`None`: it is gone), and their documents.
+    """What one reading found: events of all jobs, those of single owners (`None`: it is gone), and their states.
 
     `is_held_back`: there are events of all jobs that may not be handed out yet.
     """
 
-    events: list[Event]
+    events: list[LogEntry]
     is_held_back: bool
     numbered: dict[tuple[str, int], list[tuple[int, str]] | None]
-    found: dict[Subject, Document]
+    found: dict[Subject, State]
 
     @property
     def is_full(self) -> bool:
@@ -207,9 +207,9 @@ class News:
         return len(self.events) == PAGE
 
     @property
-    def told(self) -> list[tuple[Event, Document | None]]:
-        """The events with their documents; a job that was deleted meanwhile has none."""
-        return [(event, self.found.get(documents.job(event.position.owner))) for event in self.events]
+    def told(self) -> list[tuple[LogEntry, State | None]]:
+        """The events with their states; a job that was deleted meanwhile has none."""
+        return [(event, self.found.get(subjects.job(event.position.owner))) for event in self.events]
 
 
 async def _let_others_run(turn: int) -> None:
@@ -217,10 +217,10 @@ async def _let_others_run(turn: int) -> None:
         await asyncio.sleep(0)
 
 
-def _put(subscription: Subscription, told: Sequence[tuple[Event, Document | None]]) -> None:
-    for event, document in told:
-        if document is not None:
-            subscription.put_event(event, document)
+def _put(subscription: Subscription, told: Sequence[tuple[LogEntry, State | None]]) -> None:
+    for event, state in told:
+        if state is not None:
+            subscription.put_event(event, state)
         subscription.position = max(subscription.position, event.position)
 
 
@@ -231,27 +231,27 @@ def _read(position: Position | None, seen: Mapping[Subject, int]) -> News:
         of_log = numbers[subject.log]
         of_log[subject.owner] = min(number, of_log.get(subject.owner, number))
     with database.transaction() as connection:
-        events, is_held_back = ([], False) if position is None else queries.after(connection, position, limit=PAGE)
+        events, is_held_back = ([], False) if position is None else sql.after(connection, position, limit=PAGE)
         numbered = {
             (log, owner): found
             for log, last in numbers.items()
             if last
-            for owner, found in queries.numbered(connection, log, last).items()
+            for owner, found in sql.numbered(connection, log, last).items()
         }
-    # Events first: a document must not be older than the event it goes with.
+    # Events first: a state must not be older than the event it goes with.
     wanted = {subject for subject in seen if numbered.get((subject.log, subject.owner))}
-    wanted |= {documents.job(event.position.owner) for event in events}
-    return News(events, is_held_back, numbered, documents.load(wanted))
+    wanted |= {subjects.job(event.position.owner) for event in events}
+    return News(events, is_held_back, numbered, subjects.load(wanted))
 
 
 def _sign_in(listener: str) -> None:
     with database.transaction() as connection:
-        queries.sign_in(connection, listener, seconds=4 * SIGN_IN_SECONDS)
+        sql.sign_in(connection, listener, seconds=4 * SIGN_IN_SECONDS)
 
 
 def _horizon() -> tuple[Position, int]:
     with database.transaction() as connection:
-        return queries.horizon(connection)
+        return sql.horizon(connection)
 
 
 async def in_time(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

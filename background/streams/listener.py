@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg2
 
-from background import database
-from background.streams import queries
+from background.storage import database
+from background.streams import sql
 
 CONNECT_SECONDS = 4.0
 
@@ -19,7 +19,7 @@ async def listening(wake: Callable[[], None]) -> AsyncIterator[asyncio.Event | N
 
     `None`: nothing can be heard, since a pooler is between. Raises `Unavailable` when PostgreSQL cannot be reached.
     """
-    connection = await asyncio.to_thread(database.listen, queries.CHANNEL, seconds=CONNECT_SECONDS)
+    connection = await asyncio.to_thread(database.listen, sql.CHANNEL, seconds=CONNECT_SECONDS)
     if connection is None:
         yield None
         return

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, DateTime, Table, Uuid
 
-from background.database import metadata
+from background.storage.schema import metadata
 
 # Writers look here before they notify. It may be lost: listeners sign in every few seconds.
 event_listeners = Table(

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from background.errors import Unavailable
+from background.base.errors import Unavailable
 from background.streams.feed import Feed
 from background.streams.subscription import Subscription
 

@@ -4,26 +4,27 @@ import asyncio
 import re
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 
-from background import clients
-from background.errors import Invalid
-from background.jobs.router import MAX_ID, JobId
-from background.problems import responses
+from background.base.errors import Invalid
+from background.http import clients
+from background.http.problems import responses
+from background.jobs.filters import MAX_ID
+from background.jobs.router import JobId
 from background.settings import get_settings
-from background.streams import documents
-from background.streams.documents import Subject
+from background.streams import subjects
 from background.streams.feed import Feed, in_time
-from background.streams.queries import Position
 from background.streams.response import EventStream
+from background.streams.sql import Position
+from background.streams.subjects import Subject
 
-router = APIRouter(tags=["streams"])
+jobs = APIRouter(tags=["streams"])
+results = APIRouter(tags=["streams"])
 
 CURSOR = re.compile(r"(\d{1,20})-(\d{1,19})-(\d{1,10})")
 GRACE_SECONDS = 3.0
@@ -42,23 +43,29 @@ STREAM: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-ENDED: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, and this was its last event"}}
+NO_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, and this was its last event"}}
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Feed]]:
-    """The feed of this process.
+def open_feed(app: FastAPI) -> Feed:
+    """The feed of this application, made at its start, or by its first stream where that belongs to another one.
 
     uvicorn waits for open responses when it is told to stop, and streams have no end: so they hear of it first. A
     client that does not read would still keep it waiting; a second signal, as by an impatient Ctrl-C, ends that.
     """
-    feed = Feed(max_streams=get_settings().max_streams)
+    feed: Feed | None = getattr(app.state, "feed", None)
+    if feed is None:
+        feed = app.state.feed = Feed(max_streams=get_settings().max_streams)
+        if threading.current_thread() is threading.main_thread():
+            _close_when_stopped(feed)
+    return feed
+
+
+def _close_when_stopped(feed: Feed) -> None:
     loop = asyncio.get_running_loop()
     handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            if callable(before := signal.getsignal(number)):
-                handlers[number] = before
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(before := signal.getsignal(number)):
+            handlers[number] = before
 
     def stop(number: int, frame: FrameType | None) -> None:
         handlers[number](number, frame)
@@ -68,18 +75,11 @@ async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Feed]]:
 
     for each in handlers:
         signal.signal(each, stop)
-    try:
-        yield {"feed": feed}
-    finally:
-        for each, before in handlers.items():
-            signal.signal(each, before)
-        feed.close()
 
 
 async def feed_of(request: Request) -> Feed:
-    """The feed that `lifespan` made."""
-    feed: Feed = request.state.feed
-    return feed
+    """The feed of the application that answers."""
+    return open_feed(request.app)
 
 
 async def last_seen(
@@ -100,19 +100,19 @@ Client = Annotated[str, Depends(client_of)]
 LastSeen = Annotated[str | None, Depends(last_seen)]
 
 
-@router.get("/jobs/{job_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
+@jobs.get("/jobs/{job_id}/events", response_class=Response, responses={**STREAM, **NO_MORE, **responses(404)})
 async def job_events(job_id: JobId, feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
     """What happens to one job: its present state, or all that follows `Last-Event-ID`; ends with the job."""
-    return await _follow(documents.job(job_id), feed, client, last)
+    return await _follow(subjects.job(job_id), feed, client, last)
 
 
-@router.get("/result/{task_id}/events", response_class=Response, responses={**STREAM, **ENDED, **responses(404)})
+@results.get("/result/{task_id}/events", response_class=Response, responses={**STREAM, **NO_MORE, **responses(404)})
 async def result_events(task_id: UUID, feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
-    """The same for what `GET /result/{task_id}` tells; it ends with the run or job that the id belongs to."""
-    return await _follow(await in_time(documents.outcome, task_id), feed, client, last)
+    """What happens to what `GET /result/{task_id}` tells of; it ends with the run or job that the id belongs to."""
+    return await _follow(await in_time(subjects.outcome, task_id), feed, client, last)
 
 
-@router.get("/events", response_class=Response, responses={**STREAM, **responses()})
+@jobs.get("/events", response_class=Response, responses={**STREAM, **responses()})
 async def all_events(feed: FeedOfProcess, client: Client, last: LastSeen) -> Response:
     """What happens to all jobs, from now on or from what follows the cursor `Last-Event-ID`; without end.
 

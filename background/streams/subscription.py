@@ -5,8 +5,8 @@ import logging
 import time
 from collections.abc import Sequence
 
-from background.streams.documents import Document, Subject
-from background.streams.queries import RUNS, Event, Position
+from background.streams.sql import RUNS, LogEntry, Position
+from background.streams.subjects import State, Subject
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ SLOW_BYTES = 1_000_000
 SLOW_SECONDS = 5.0
 """A client is dropped when so much waits for it, and it has taken nothing for so long."""
 CHUNK_BYTES = 8 * 1024
-"""As soon as it has taken so much, it is given the next: the rest waits here, where it is counted."""
+"""After how many bytes a connection is given more: the rest waits here, where it is counted."""
 LARGE_BYTES = 50_000
 """Of a larger run only the newest state is sent, not a copy for each event of its many tasks."""
 
@@ -55,20 +55,20 @@ class Subscription:
         """Whether nothing waits for the client."""
         return not self._messages
 
-    def put_event(self, event: Event, document: Document) -> None:
+    def put_event(self, event: LogEntry, state: State) -> None:
         """An event of all jobs, unless the client has it."""
         if event.position > self.position:
             self.position = event.position
-            self._put(str(event.position), event.kind, document)
+            self._put(str(event.position), event.kind, state)
 
-    def put_numbered(self, events: Sequence[tuple[int, str]], document: Document) -> None:
+    def put_numbered(self, events: Sequence[tuple[int, str]], state: State) -> None:
         """Events of the one subject, unless the client has them; the last one of an ended subject ends the stream."""
         of_run = self.subject is not None and self.subject.log == RUNS
-        for number, kind in events[-1:] if of_run and len(document.data) > LARGE_BYTES else events:
+        for number, kind in events[-1:] if of_run and len(state.data) > LARGE_BYTES else events:
             if number > self.number:
                 self.number = number
-                self._put(str(number), kind, document)
-        if document.ended and self.number >= document.number:
+                self._put(str(number), kind, state)
+        if state.ended and self.number >= state.number:
             self.end()
 
     def end(self) -> None:
@@ -102,10 +102,10 @@ class Subscription:
         """The client has got what was taken last."""
         self._sending_since = None
 
-    def _put(self, identifier: str, kind: str, document: Document) -> None:
+    def _put(self, identifier: str, kind: str, state: State) -> None:
         if self.ended:
             return
-        message = document.message(identifier, kind)
+        message = state.message(identifier, kind)
         self._messages.append(message)
         self._waiting_bytes += len(message)
         self._wake()

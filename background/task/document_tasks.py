@@ -10,7 +10,7 @@ from background.task_names import TaskName
 
 @celery_app.task(name=TaskName.EXTRACT, base=RecordedTask)
 def extract(document: str) -> dict[str, Any]:
-    """Read a stored document's text; it is kept in `DATA_DIR/texts`, and only its key is handed on."""
+    """Read a stored document's text; it stays on disk beside it, and only its key is handed on."""
     return service.extract_document(service.get_store(), document)
 
 

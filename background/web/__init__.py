@@ -1,1 +1,1 @@
-"""The web page: static files without a build step, and how they are served."""
+"""The web page: its sources in `static`, the same packed in `packed`, and how they are served."""

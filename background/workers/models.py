@@ -1,9 +1,9 @@
 """The table of workers: one row for each start of a worker, which it keeps fresh while it lives."""
 
-from sqlalchemy import Column, DateTime, Integer, Table, Text, Uuid, func
+from sqlalchemy import ARRAY, Column, DateTime, Integer, Table, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
 
-from background.database import metadata
+from background.storage.schema import metadata
 
 workers = Table(
     "workers",
@@ -18,7 +18,9 @@ workers = Table(
     # What it can run (`registry.abilities`), and the digest of that.
     Column("abilities", JSONB),
     Column("release", Text),
-    # How many messages it last saw waiting in the queue; NULL while the broker does not answer it.
+    # The queues whose jobs it runs; NULL of a release that knows one alone.
+    Column("queues", ARRAY(Text)),
+    # How many messages it last saw waiting in its queues; NULL while the broker does not answer it.
     Column("queue_length", Integer),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from alembic.config import Config
 
-from background import logs, migrations
+from background import migrations
+from background.base import logs
 from tests.acceptance.chaos.seams import replace, rewrite_sql
 
 OURS = Path(migrations.__file__).parent / "versions"
@@ -30,6 +31,6 @@ def write_the_size() -> None:
 
 
 if __name__ == "__main__":
-    logs.configure()
+    logs.configure("text")
     replace(migrations, config=config)
     migrations.upgrade(sys.argv[1])

@@ -18,13 +18,25 @@ OPERATIONS = {
     "POST /jobs": WRITER,
     "POST /jobs/batch": WRITER,
     "GET /jobs/stats": READER,
+    "GET /jobs/matching": READER,
+    "POST /jobs/actions": WRITER,
     "GET /jobs/{job_id}": READER,
     "DELETE /jobs/{job_id}": WRITER,
     "POST /jobs/{job_id}/cancel": WRITER,
     "POST /jobs/{job_id}/retry": WRITER,
     "GET /jobs/{job_id}/events": READER,
+    "GET /jobs/{job_id}/logs": READER,
+    "GET /schedules": READER,
+    "POST /schedules": WRITER,
+    "GET /schedules/{schedule_id}": READER,
+    "PATCH /schedules/{schedule_id}": WRITER,
+    "DELETE /schedules/{schedule_id}": WRITER,
+    "POST /schedules/{schedule_id}/run": WRITER,
     "GET /events": READER,
     "GET /pipelines": READER,
+    "PATCH /pipelines/{name}": WRITER,
+    "GET /queues": READER,
+    "PATCH /queues/{name}": WRITER,
     "GET /workers": READER,
     "POST /add": WRITER,
     "POST /test-request-info": WRITER,
@@ -38,6 +50,7 @@ OPERATIONS = {
     "GET /result/{task_id}": READER,
     "DELETE /result/{task_id}": WRITER,
     "GET /result/{task_id}/events": READER,
+    "GET /result/{task_id}/history": READER,
     "POST /result/{task_id}/cancel": WRITER,
     "POST /result/{task_id}/retry": WRITER,
     "GET /documents": READER,
@@ -67,7 +80,7 @@ def test_every_operation_is_in_the_table() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_who_may(guarded: httpx.Client, operation: str) -> None:
     method, path = operation.split()
-    path = path.format(job_id=2**62, task_id=NOBODY, name="nothing.txt")
+    path = path.format(job_id=2**62, schedule_id=2**62, task_id=NOBODY, name="nothing.txt")
     who = OPERATIONS[operation]
     for headers, role in (({}, ANYBODY), (READ, READER), (WRITE, WRITER)):
         # Nothing that is let through does anything: this is no JSON.

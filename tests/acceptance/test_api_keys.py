@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 
 from background import settings
-from background.api_keys import digest_of
+from background.base.api_keys import digest_of
 from background.settings import get_key_settings
 from tests.acceptance.test_bad_input import assert_problem
 from tests.support import ROOT, Process, free_port, running_api, running_worker, wait_for

@@ -35,6 +35,8 @@ BROKEN = {
     "a deploy costs no failure": [
         *WHOLE, "UPDATE jobs SET pipeline = 'same'", """INSERT INTO job_events (job_id, number, kind, attempt)
                                                         SELECT id, 9, 'step_failed', 1 FROM jobs"""],
+    "what is asked for later is no failure": [
+        *WHOLE[:-1], "UPDATE job_steps SET failures = 1", f"{END} 'COMPLETED', pipeline = 'odd'"],
     "nothing is CANCELLED unasked": [*STEPS[:2], f"{END} 'CANCELLED'"],
 }  # fmt: skip
 

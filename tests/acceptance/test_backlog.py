@@ -7,7 +7,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from background.broker import queue_length
+from background.broker.queues import queue_length
 from background.local.valkey import EmbeddedValkey
 from background.settings import get_settings
 from tests.acceptance.test_durability import in_step

@@ -53,6 +53,21 @@ def _nothing_changes(client: httpx.Client) -> Any:
         "/jobs/1.5",
         "/result/abc",
         "/jobs?pipeline=a%00b",
+        "/jobs?status=FAILED&status=RUNNING",
+        "/jobs?tag=",
+        "/jobs?tag=a%00b",
+        "/jobs?queue=a%00b",
+        "/jobs?error=",
+        "/jobs?error=%00",
+        "/jobs?param.=7",
+        "/jobs?param.a..b=7",
+        "/jobs?param.a%00=7",
+        "/jobs?param.a=%00",
+        "/jobs?created_after=yesterday",
+        "/jobs?created_before=2026-02-30T00:00:00Z",
+        "/jobs?created_before=2026-02-03T00:00:00",
+        "/jobs?schedule_id=0",
+        "/jobs/matching?param.=7",
         "/runs?limit=0",
         "/runs?status=DONE",
         "/runs?type=tree",
@@ -99,6 +114,14 @@ def test_a_method_that_is_not_there(client: httpx.Client) -> None:
         b'{"max_attempts": 0}',
         b'{"max_attempts": 101}',
         b'{"max_attempts": "3"}',
+        b'{"unique_key": ""}',
+        b'{"unique_key": 7}',
+        b'{"unique_key": "a\\u0000b"}',
+        b'{"unique_key": "' + b"k" * 256 + b'"}',
+        b'{"unique_seconds": 60}',
+        b'{"unique_key": "k", "unique_seconds": 0}',
+        b'{"unique_key": "k", "unique_seconds": 1e12}',
+        b'{"unique_key": "k", "unique_seconds": "60"}',
         b'{"pipeline": "document"}',
         b'{"pipeline": "document", "params": {"document": "none.txt"}}',
         b'{"pipeline": "document", "params": {"document": "../../etc/passwd"}}',
@@ -113,6 +136,26 @@ def test_a_method_that_is_not_there(client: httpx.Client) -> None:
 def test_a_job_that_cannot_be(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/jobs", content=body, headers={"content-type": "application/json"})
     assert assert_problem(answer, 422)["errors"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"action": "cancel"},
+        {"action": "stop", "filter": {}},
+        {"action": "cancel", "filter": None},
+        {"action": "cancel", "filter": {"unknown": 1}},
+        {"action": "cancel", "filter": {"param": {"customer": 7}}},
+        {"action": "cancel", "filter": {"status": "RUNNING"}},
+        {"action": "cancel", "filter": {}, "limit": 0},
+        {"action": "cancel", "filter": {}, "limit": 10_001},
+        {"action": "cancel", "filter": {}, "unknown": 1},
+    ],
+    ids=str,
+)
+def test_an_action_that_cannot_be(client: httpx.Client, body: dict[str, Any]) -> None:
+    assert assert_problem(client.post("/jobs/actions", json=body), 422)["errors"]
 
 
 def test_a_body_that_is_not_called_json(client: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """Under a prefix, by `--root-path` or by a trusted proxy's word: keys, roles, addresses, page and streams hold."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,9 +58,11 @@ def test_addresses(behind: httpx.Client) -> None:
 def test_the_page_and_a_stream(behind: httpx.Client) -> None:
     page = behind.get("/ui/")
     assert page.status_code == 200
-    assert 'src="js/app.js"' in page.text
-    assert behind.get("/ui/js/app.js").status_code == 200
+    parts = re.findall(r'(?:src|href)="([^":]+\.(?:js|css|svg))"', page.text)
+    assert {part.partition(".")[0].partition("-")[0] for part in parts} == {"icon", "boot", "page", "chunk"}
+    assert all(behind.get(f"/ui/{part}").status_code == 200 for part in parts)
     assert behind.get("/ui").headers["location"] == f"{behind.base_url}ui/"
+    assert behind.get("/", headers={"Accept": "text/html"}).headers["location"] == f"{behind.base_url.path}ui/"
     docs = behind.get("/docs", headers=READ)
     assert 'src="ui/js/docs.js"' in docs.text
     job = behind.post("/jobs", json={"delay_seconds": 3600}, headers=WRITE).json()["job_id"]

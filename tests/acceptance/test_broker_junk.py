@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu.utils.encoding import bytes_to_str
 
-from background.celery import PRIORITIES, PRIORITY_SEPARATOR, QUEUE
+from background.base.queue_names import QUEUE
+from background.celery import PRIORITIES, PRIORITY_SEPARATOR
 from background.local.valkey import EmbeddedValkey
 from tests.conftest import PASSWORD
 from tests.support import Process, running_worker, wait_for

@@ -12,8 +12,9 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from background.canvas import judge, service, task_queries
+from background.canvas import judge, service
 from background.canvas.spec import chain, task
+from background.canvas.sql import tasks
 from background.celery import celery_app
 from background.local.postgres import EmbeddedPostgres
 from background.task_names import TaskName
@@ -117,8 +118,8 @@ def test_a_lost_task_that_comes_after_all_goes_on(client: httpx.Client, tmp_path
     first = client.get(f"/result/{run}").json()["graph"]["nodes"][0]["id"]
     with transaction() as connection:
         error = '{"type": "Lost", "message": "it seems"}'
-        task_queries.settled(connection, task_id=first, state="FAILURE", error=error)
-        (number,) = task_queries.closed(connection, closed=[first])
+        tasks.settled(connection, task_id=first, state="FAILURE", error=error)
+        (number,) = tasks.closed(connection, closed=[first])
         judge.judge(connection, number)
     assert client.get(f"/result/{run}").json()["status"] == "FAILURE"
     with running_worker(tmp_path / "first.log", *ONE_CHILD):

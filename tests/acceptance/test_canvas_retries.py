@@ -61,12 +61,12 @@ def test_retries_and_cancellations_in_quick_succession_leave_nothing_behind(
 
 def test_a_run_whose_api_died_before_it_could_publish(client: httpx.Client, worker: Process, tmp_path: Path) -> None:
     """It is recorded, and nobody has its message: it is lost, and a retry goes on."""
-    from background import broker
+    from background.broker import marks
     from background.canvas.spec import task as task_of
     from background.task_names import TaskName
     from tests.support import record_only, transaction
 
-    run, _ = record_only(task_of(TaskName.ADD, 1, 2), epoch=broker.epoch(new="unused"))
+    run, _ = record_only(task_of(TaskName.ADD, 1, 2), epoch=marks.epoch(new="unused"))
     with transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE runs SET updated_at = now() - interval '1 minute' WHERE task_id = %(id)s", {"id": run}

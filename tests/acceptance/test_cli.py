@@ -54,6 +54,27 @@ def test_a_job_is_submitted_with_all_that_a_request_can_say(cli: Cli) -> None:
     assert cli("submit", "--delay", "3600").startswith("Job ")
 
 
+def test_what_is_done_to_all_jobs_that_are_meant(cli: Cli) -> None:
+    tag, other = str(uuid4()), str(uuid4())
+    words = ["submit", "--delay", "3600", "--tag", tag, "--tag", "nightly"]
+    ids = [cli.json(*words, "-p", f"step_seconds={number % 2}")["job_id"] for number in range(4)]
+    key = ["submit", "--delay", "3600", "--tag", other, "--unique-key", tag]
+    assert ("duplicate" in cli.json(*key), cli.json(*key, "--unique-seconds", "60")["duplicate"]) == (False, True)
+    which = ["--tag", tag, "--tag", "nightly", "--param", "step_seconds=1"]
+    found = cli.json(
+        "jobs", *which, "--status", "pending", "--status", "failed", "--created-after", "2026-01-01T00:00:00Z"
+    )
+    assert [job["id"] for job in found] == [ids[3], ids[1]]
+    assert cli("cancel", *which).splitlines() == ["2 match: 2 cancelled, 0 refused."]
+    assert cli.json("cancel", "--tag", tag) == {"matched": 4, "done": 2, "refused": 2}
+    assert cli.json("retry", "--tag", tag, "--param", "step_seconds=0") == {"matched": 2, "done": 2, "refused": 0}
+    assert cli.json("delete", "--tag", tag, "--status", "CANCELLED") == {"matched": 2, "done": 2, "refused": 0}
+    cli("cancel", "--tag", other)
+    assert cli("delete", cli.json("jobs", "--tag", other)[0]["id"]).splitlines() == ["1 deleted."]
+    for usage in (["retry"], ["cancel", "1", "--tag", tag], ["retry", "--tag", tag, "--from-step", "1"], ["delete"]):
+        cli(*usage, code=2)
+
+
 def test_a_long_history_is_read_in_parts_and_a_large_result_is_named(cli: Cli) -> None:
     job_id = cli.json("submit", "--delay", "3600")["job_id"]
     statement = text("""
@@ -135,6 +156,38 @@ def test_a_run_that_failed_says_why_and_is_an_error(cli: Cli) -> None:
     assert verdict.startswith("fail failed: ")
     assert [line.split("(")[0] for line in tree] == ["├── add", "├── fail", "└── finalize"]
     assert tree[-1].endswith("SKIPPED  after add, fail")
+
+
+# ------------------------------------------------------------------------------------------------ schedules
+
+
+def test_a_schedule_from_making_to_removing_it(cli: Cli) -> None:
+    with transaction() as connection:
+        connection.execute(text("DELETE FROM schedules"))
+    assert "There are no schedules" in cli("schedules")
+    words = [
+        "nightly",
+        "demo",
+        "--cron",
+        "0 3 * * MON-FRI",
+        "--timezone",
+        "Asia/Seoul",
+        "--params",
+        '{"step_seconds": 0}',
+    ]
+    made = cli.json("schedules", "add", *words)
+    assert (made["cron"], made["timezone"], made["params"]["step_seconds"]) == ("0 3 * * MON-FRI", "Asia/Seoul", 0)
+    cli("schedules", "add", *words, code=3)
+    cli("schedules", "add", "never", "demo", "--cron", "0 0 30 2 *", code=2)
+    assert "never fires" in cli.problem
+    assert "0 3 * * MON-FRI Asia/Seoul" in cli("schedules")
+    job_id = cli.json("schedules", "run", made["id"])["job_id"]
+    assert ended(cli, job_id)["schedule_id"] == made["id"]
+    assert "paused" in cli("schedules", "pause", made["id"])
+    assert "one job for all" in cli("schedules", "resume", made["id"])
+    assert str(job_id) in cli("schedules", "show", made["id"])
+    cli("schedules", "delete", made["id"])
+    cli("schedules", "show", made["id"], code=3)
 
 
 # ------------------------------------------------------------------------------------------------ documents

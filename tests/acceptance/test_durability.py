@@ -10,7 +10,7 @@ import psutil
 import pytest
 import redis
 
-from background.broker import queue_length
+from background.broker.queues import queue_length
 from background.local.valkey import EmbeddedValkey
 from background.settings import get_settings
 from tests.acceptance.test_jobs import ended, submit

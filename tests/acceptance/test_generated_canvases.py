@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.acceptance.bare.evaluation import Evaluation, Unevaluated
-from tests.acceptance.bare.generator import Generator
+from tests.acceptance.bare.generator import NUMBER, Generator
 from tests.acceptance.bare.joined import FROM_5_7
 from tests.acceptance.bare.outcome import label, of_run, short
 from tests.acceptance.bare.running import run_bare, running_bare_worker
@@ -22,7 +22,6 @@ from tests.acceptance.test_bare_celery import bare_outcomes
 from tests.acceptance.test_canvas import finished, start
 from tests.support import running_worker
 
-NUMBER = 500
 SEED = 20265
 MOST_UNEVALUATED = 15
 
@@ -81,7 +80,7 @@ def differences(run: Json, evaluation: Evaluation) -> list[str]:
     return lines + [f"+ {times} x {each}" for each, times in (found - expected).items()]
 
 
-def test_five_hundred_canvases_as_evaluated(client: httpx.Client, tmp_path: Path) -> None:
+def test_generated_canvases_as_evaluated(client: httpx.Client, tmp_path: Path) -> None:
     canvases = evaluated()
     with running_worker(tmp_path / "one.log"):
         started = [start(client, "/canvas", canvas) for canvas, _ in canvases]

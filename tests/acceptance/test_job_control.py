@@ -103,6 +103,54 @@ def test_a_batch_is_all_or_nothing(client: httpx.Client, worker: Process) -> Non
     assert client.get("/jobs?limit=1").json()[0]["id"] == newest
 
 
+def test_while_a_job_with_its_unique_key_has_not_ended_that_is_the_answer(client: httpx.Client) -> None:
+    body = {"params": QUICK, "delay_seconds": 3600, "unique_key": str(uuid4())}
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: client.post("/jobs", json=body), range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+    assert {(answer.status_code, answer.json().get("duplicate", False)) for answer in answers} == {
+        (201, False),
+        (200, True),
+    }
+    ((job_id, location),) = {(answer.json()["job_id"], answer.headers["location"]) for answer in answers}
+    assert location == f"/jobs/{job_id}"
+    assert client.get(location).json()["unique_key"] == body["unique_key"]
+    batch = client.post("/jobs/batch", json={"jobs": [body, {**body, "unique_key": str(uuid4())}]}).json()
+    assert [job.get("duplicate", False) for job in batch] == [True, False]
+    client.post(f"/jobs/{job_id}/cancel")
+    other = client.post("/jobs", json=body).json()["job_id"]
+    facts = assert_problem(client.post(f"/jobs/{job_id}/retry"), 409)
+    assert (facts["code"], facts["values"]["why"]) == ("job_not_retryable", "key_taken")
+    assert client.post("/jobs", json={**body, "unique_seconds": 60}).json()["job_id"] == other
+
+
+def test_jobs_are_found_and_retried_at_once(client: httpx.Client) -> None:
+    tag = str(uuid4())
+    bodies = [
+        {"params": {"step_seconds": number % 2}, "delay_seconds": 3600, "tags": [tag, "é&"]} for number in range(6)
+    ]
+    ids = [job["job_id"] for job in client.post("/jobs/batch", json={"jobs": bodies}).json()]
+    query: dict[str, Any] = {"tag": [tag, "é&"], "param.step_seconds": "1", "status": ["PENDING", "FAILED"], "limit": 2}
+    page = client.get("/jobs", params={**query, "created_after": "2026-01-01T00:00:00+09:00"})
+    assert [job["id"] for job in page.json()] == [ids[5], ids[3]]
+    rest = client.get(page.links["next"]["url"])
+    assert [job["id"] for job in rest.json()] == [ids[1]]
+    assert "next" not in rest.links
+    # A plus that nobody has escaped.
+    assert client.get(f"/jobs?tag={tag}&created_before=2026-01-01T00:00:00+09:00").json() == []
+
+    wanted = {"tag": tag, "param.step_seconds": 1}
+    cancelled = client.post("/jobs/actions", json={"action": "cancel", "filter": wanted})
+    assert cancelled.json() == {"matched": 3, "done": 3, "refused": 0, "before": None}
+    again = client.post("/jobs/actions", json={"action": "retry", "filter": {"tag": [tag]}, "limit": 4})
+    assert again.json() == {"matched": 4, "done": 2, "refused": 2, "before": ids[2]}
+    assert client.get("/jobs/matching", params={"tag": tag, "status": "CANCELLED"}).json() == {
+        "number": 1,
+        "more": False,
+        "errors": [],
+    }
+
+
 def test_a_delayed_job_waits_and_says_so(client: httpx.Client, worker: Process) -> None:
     late = submit(client, params=QUICK, delay_seconds=3600)
     soon = submit(client, params=QUICK, delay_seconds=0.5)

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from tests.support import wait_for
+from tests.support import ROOT, wait_for
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -74,9 +74,8 @@ def test_a_failing_step_says_why(client: httpx.Client) -> None:
     assert result["error"] == {"type": "RuntimeError", "message": "Step 2 failed, as fail_at_step asks for."}
 
 
-@pytest.mark.parametrize("position", range(5))
-def test_the_document_pipeline_reads_each_sample(client: httpx.Client, position: int) -> None:
-    name = client.get("/documents").json()[position]["name"]
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "data" / "samples").iterdir()))
+def test_the_document_pipeline_reads_each_sample(client: httpx.Client, name: str) -> None:
     job = ended(client, submit(client, pipeline="document", params={"document": name}))
     assert job["status"] == "COMPLETED", job["error"]
     assert [step["name"] for step in job["steps"]] == ["extract", "analyze", "report"]
@@ -105,3 +104,20 @@ def test_the_pipelines_are_described(client: httpx.Client) -> None:
     assert found["demo"]["steps"] == ["prepare", "process", "publish"]
     assert set(found["demo"]["params"]["properties"]) == {"step_seconds", "fail_at_step", "fail_times"}
     assert found["document"]["params"]["required"] == ["document"]
+
+
+def test_tags_stay_with_the_job(client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json={"tags": ["nightly", "customer 7"]}).json()["job_id"]
+    job = client.get(f"/jobs/{job_id}").json()
+    assert (job["tags"], job["queue"], job["unique_key"], job["schedule_id"]) == (
+        ["nightly", "customer 7"],
+        "celery",
+        None,
+        None,
+    )
+    assert client.get("/jobs", params={"limit": 1}).json()[0]["tags"] == job["tags"]
+
+
+@pytest.mark.parametrize("tags", [["x"] * 11, [""], ["x" * 65], ["a\0b"], [1], "one", None])
+def test_tags_that_cannot_be(client: httpx.Client, tags: object) -> None:
+    assert client.post("/jobs", json={"tags": tags}).status_code == 422

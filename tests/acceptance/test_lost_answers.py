@@ -43,7 +43,10 @@ def test_a_statement_that_is_lost_or_not_answered_is_asked_again(stack: Stack, s
     client = stack.add_api()
     (worker,) = stack.add_workers("solo")
     sprung = worker.postgres.lay_trap(fate, statement)
-    job = finished(stack, client, submit(client, params={"step_seconds": 0}))
+    for _ in range(20):
+        job = finished(stack, client, submit(client, params={"step_seconds": 0}))
+        if sprung.is_set():  # where the machine is slow, a turn is over before the job, which then ends without a claim
+            break
     assert sprung.is_set()
     assert job["attempt"] == 1
     assert kinds(job) == ["created", "started", "step_completed", "step_completed", "completed"]

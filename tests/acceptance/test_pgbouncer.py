@@ -75,14 +75,14 @@ def listeners() -> int:
 
 
 SHOW = """
-from background import database
+from background.storage import database, lanes, prepared
 names = ("timezone", "synchronous_commit", "idle_in_transaction_session_timeout")
 sql = "SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names)
 with database.transaction() as connection:
     print(connection.exec_driver_sql(sql).mappings().all())
-with database.recording(seconds=4) as connection:
+with lanes.recording(seconds=4) as connection:
     print(connection.exec_driver_sql(sql).mappings().all())
-    print(database.Prepared("show", sql + " WHERE :percent = '%'")(connection, {"percent": "%"}))
+    print(prepared.Prepared("show", sql + " WHERE :percent = '%'")(connection, {"percent": "%"}))
 """
 
 
@@ -187,3 +187,11 @@ def test_many_migrate_a_new_database_at_once(pooled: dict[str, str], tmp_path: P
     finally:
         for process in processes:
             process.kill()
+
+
+def test_a_schedule_that_nobody_is_told_of_is_found(api: httpx.Client, worker: Process) -> None:
+    body = {"name": "pooled", "pipeline": "demo", "params": {"step_seconds": 0}, "every_seconds": 1}
+    address = f"/schedules/{api.post('/schedules', json=body).raise_for_status().json()['id']}"
+    job_id = wait_for(lambda: api.get(address).json()["last_job_id"], what="its first job")
+    api.delete(address).raise_for_status()
+    assert ended(api, job_id)["status"] == "COMPLETED"

@@ -98,10 +98,13 @@ def test_a_rolling_restart_under_load_loses_nothing(client: httpx.Client, tmp_pa
     assert "lost" not in {kind for job in jobs for kind in kinds(job)}
 
 
-def test_an_idle_worker_ends(tmp_path: Path, valkey: object, postgres: object) -> None:
-    with running_worker(tmp_path / "idle.log") as process:
+def test_an_idle_worker_ends_and_leaves_nothing(tmp_path: Path, valkey: object, postgres: object) -> None:
+    left = tmp_path / "left"
+    left.mkdir()
+    with running_worker(tmp_path / "idle.log", env={"TMPDIR": str(left)}) as process:
         process.popen.terminate()
         assert process.popen.wait(PROMISED_SECONDS) == os.EX_OK
+    assert [*left.iterdir()] == []
 
 
 @POOLS

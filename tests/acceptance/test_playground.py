@@ -87,6 +87,23 @@ def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
     assert (old["task_id"], old["run_id"]) == (first["id"], again["task_id"])
     assert (again["status"], states(again)) == ("FAILURE", states(run))
     assert again["graph"]["nodes"][1]["finished_at"] > run["graph"]["nodes"][1]["finished_at"]
+    assert_history(client, again["task_id"], again)
+
+
+def assert_history(client: httpx.Client, task_id: str, run: dict[str, Any]) -> None:
+    """What happened before the retry and since is told of the tasks by the ids that they have now."""
+    history = client.get(f"/result/{task_id}/history").json()
+    assert [event["number"] for event in history] == list(range(1, len(history) + 1))
+    echo, fails, _ = run["graph"]["nodes"]
+    tries = ["started", "retried", "started", "retried", "started", "failure"]
+    assert [event["kind"] for event in history if event["task_id"] == fails["id"]] == tries * 2
+    # What had succeeded is not begun again.
+    assert [event["kind"] for event in history if event["task_id"] == echo["id"]] == ["started", "success"]
+    whole = [event["kind"] for event in history if event["task_id"] is None]
+    assert [kind for kind in whole if kind != "skipped"] == ["created", "ended", "run_again", "ended"]
+    began = {event["worker"] for event in history if event["kind"] == "started"}
+    assert began == {fails["worker"]}
+    assert {event["worker"] for event in history if event["kind"] != "started"} == {None}
 
 
 @pytest.mark.parametrize(
@@ -185,6 +202,9 @@ def test_a_broken_canvas(client: httpx.Client, path: str, body: Any) -> None:
 def test_an_unknown_run(client: httpx.Client) -> None:
     for action in ("cancel", "retry"):
         assert_problem(client.post(f"/result/{UUID(int=0)}/{action}"), 404)
+    assert_problem(client.get(f"/result/{UUID(int=0)}/history"), 404)
+    job = client.post("/jobs").json()["task_id"]
+    assert assert_problem(client.get(f"/result/{job}/history"), 409)["code"] == "not_a_run"
 
 
 def sleeping(client: httpx.Client, run: str) -> bool:

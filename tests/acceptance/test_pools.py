@@ -1,4 +1,4 @@
-"""The same work under every pool, started as the README says."""
+"""The same work under every pool, started as docs/deploy.md says."""
 
 from pathlib import Path
 

@@ -75,8 +75,8 @@ def test_a_postgresql_that_only_reads(
     job_id = submit(client, params={"step_seconds": 2})
     wait_for(lambda: client.get(f"/jobs/{job_id}").json()["steps"], what="the first step")
     with reading():
-        problem = wait_for(lambda: refusal(client), what="a refusal")
-        assert "in a read-only transaction" in problem["detail"]
+        # The first one may be that of a session that has just been ended.
+        wait_for(lambda: "in a read-only transaction" in (refusal(client) or {}).get("detail", ""), what="a refusal")
         assert_problem(client.post("/chord", timeout=5), 503)
         readiness = client.get("/ready", timeout=5)
         assert (readiness.status_code, readiness.json()["broker"]) == (503, "ok")

@@ -9,7 +9,7 @@ import httpx2 as httpx
 import pytest
 import redis
 
-from background.broker import queue_length
+from background.broker.queues import queue_length
 from background.celery import queue_of
 from background.jobs import registry
 from background.local.postgres import EmbeddedPostgres
@@ -303,5 +303,5 @@ def test_a_release_leaves_nothing_in_redis_for_ever(fleet: Fleet, valkey: Embedd
 
 
 def test_this_release_is_a_digest_of_its_pipelines() -> None:
-    assert list(registry.abilities()) == ["demo", "document"]
+    assert list(registry.abilities()) == ["demo", "document", "callback_url"]
     assert len(registry.release()) == 12

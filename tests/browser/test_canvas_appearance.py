@@ -76,3 +76,15 @@ def test_a_wide_screen_has_no_serious_fault(page: Page, watch: Watch, client: ht
     watch.allow("status of 422")
     found = [f"{name}: {fault}" for name in screens(page, client) for fault in faults(page)]
     assert not found, "\n".join(found)
+
+
+def test_a_phone_shows_a_chord_the_narrower_way_and_words_in_their_boxes(page: Page) -> None:
+    page.set_viewport_size({"width": 380, "height": 800})
+    header = ",".join(['{"task":"echo","args":["WWWWWWWWWWWWWWWWWWWWWWWW"]}'] * 3)
+    page.goto(f'/ui/#/canvas?draft={{"chord":{{"header":[{header}],"body":{{"task":"xsum"}}}}}}')
+    expect(page.locator(".node")).to_have_count(4)
+    assert page.locator(".graph-view").evaluate("view => view.scrollWidth <= view.clientWidth")
+    assert page.locator(".node").first.evaluate("""node => {
+      const right = (part) => node.querySelector(part).getBoundingClientRect().right;
+      return right(".node-detail") < right(".node-box");
+    }""")

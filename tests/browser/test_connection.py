@@ -8,13 +8,14 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import text
 
 from background.local.postgres import EmbeddedPostgres
 from tests.acceptance.test_outages import stopped
 from tests.browser.screens import expect_live, later_job, open_list, row, shown_ids, shown_states, submit
-from tests.browser.traffic import begin, fill
+from tests.browser.traffic import begin, fill, nobody
 from tests.browser.watch import Watch
-from tests.support import Process, free_port, wait_for
+from tests.support import Process, free_port, transaction, wait_for
 
 # A headless browser calls every tab visible; here a tab can be told that it is not.
 TABS = """
@@ -160,3 +161,30 @@ def test_why_a_job_waits_is_said(page: Page, client: httpx.Client) -> None:
     expect(row(page, job)).to_contain_text("It is not due yet: it may begin in")
     submit(client)
     expect(page.locator('[data-banner="no-worker"]')).to_contain_text("No worker is alive, and 1 job waits.")
+
+
+_LOST = text("""
+INSERT INTO workers (id, name, host, pid, pool, concurrency, seen_at, started_at)
+VALUES (:id, :name, 'here', 1, 'prefork', 2, now() - interval '90 s', now() - interval '1 hour')
+""")
+
+
+def test_a_lost_worker_runs_nothing_any_more(page: Page) -> None:
+    worker = nobody()
+    with transaction() as connection:
+        connection.execute(_LOST, {"id": worker.id, "name": worker.name})
+    job = begin(worker).job_id
+    page.goto(f"/ui/#/jobs/{job}")
+    expect(page.locator("[data-sentence]")).to_contain_text(
+        "ran on celery@traffic, which was last seen 1m ago and is lost. No worker is alive"
+    )
+    expect(page.locator('[data-banner="no-worker"]')).to_contain_text("No worker is alive, and 1 job waits.")
+    page.goto("/ui/#/system")
+    expect(page.locator('[data-figure="alive"]')).to_contain_text("0 things at work")
+    lost = page.locator('[data-worker="celery@traffic"]')
+    expect(lost).to_contain_text("What it had begun:")
+    expect(lost).to_contain_text("begun")
+    with transaction() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+    page.goto("/ui/#/canvas")
+    expect(page.locator('[data-banner="no-worker"]')).to_contain_text("what is started now waits for one")

@@ -50,7 +50,7 @@ def test_a_pdf_is_dropped_analyzed_and_its_report_read(page: Page, client: httpx
     page.goto("/ui/#/documents")
     expect(page.locator("[data-empty]")).to_contain_text("No document yet")
     drop(page, file("paper.pdf", PDF))
-    expect(row(page, "paper.pdf")).to_contain_text("application/pdf")
+    expect(row(page, "paper.pdf")).to_contain_text("PDF")
     row(page, "paper.pdf").locator('[data-action="analyze-one"]').click()
     expect_ended(page, "SUCCESS")
     node(page, "analyze").click()
@@ -66,6 +66,11 @@ def test_a_pdf_is_dropped_analyzed_and_its_report_read(page: Page, client: httpx
 
 def test_a_report_on_all_is_a_chord(page: Page, client: httpx.Client, worker: Process) -> None:
     page.goto("/ui/#/documents")
+    drop(page, file("guessed.txt", b"caf\xe9 na\xefve"))
+    expect(row(page, "guessed.txt")).to_contain_text("read as cp1252 (uncertain)")
+    row(page, "guessed.txt").locator('[data-action="delete"]').click()
+    page.locator('[data-action="confirm"]').click()
+    expect(row(page, "guessed.txt")).to_have_count(0)
     drop(page, file("one.txt", b"One about queues."), file("둘.md", "# 둘\n\n작업과 큐.".encode()))
     expect(row(page, "둘.md")).to_be_visible()
     page.locator('[data-action="report"]').click()

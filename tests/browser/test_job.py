@@ -1,9 +1,15 @@
 """The page of one job: what it says first, its attempts over time, and what can be done with it."""
 
+import json
+import re
+
 import httpx2 as httpx
+import pytest
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import text
 
+from background.jobs.sql import logs
+from background.jobs.sql.logs import Chunk
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, until
 from tests.browser.traffic import begin
 from tests.browser.watch import Watch
@@ -48,9 +54,17 @@ def test_a_job_is_followed_to_its_end(page: Page, client: httpx.Client) -> None:
     expect(sentence).to_contain_text("All 3 steps completed")
     wait_for(lambda: drawn(page) == [("1", "1", "ok"), ("2", "1", "ok"), ("3", "1", "ok")], what="the picture")
     expect(page.get_by_role("status")).to_contain_text(str(moving.job_id))
-    expect(page.locator(".live")).to_have_attribute("data-state", "off")
+    # Nothing more will come, so nothing has to be live.
+    expect(page.locator(".live")).to_be_hidden()
     article.locator('[data-tab="data"]').click()
     expect(article.get_by_role("region", name="Result")).to_be_visible()
+    # What was said of it stays with it.
+    expect(page.locator(".toast")).to_have_class(re.compile("shown"))
+    shown = page.evaluate("performance.now()")
+    wait_for(lambda: page.evaluate("performance.now()") > shown + 600, what="a while")
+    page.goto("/ui/#/documents")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Documents")
+    expect(page.locator(".toast")).not_to_have_class(re.compile("shown"), timeout=1000)
 
 
 def test_progress_that_is_no_event_is_shown_as_well(page: Page, client: httpx.Client) -> None:
@@ -74,7 +88,7 @@ def test_what_is_too_large_for_a_stream_or_a_list_is_shown_on_its_own_page(page:
     article.locator('[data-tab="steps"]').click()
     expect(article.get_by_role("region", name="Output")).to_contain_text("the end")
     open_list(page)
-    expect(row(page, moving.job_id)).to_contain_text("a large result")
+    expect(row(page, moving.job_id)).to_contain_text("All 3 steps completed.")
 
 
 def test_a_long_history_is_read_backwards(page: Page, client: httpx.Client) -> None:
@@ -112,6 +126,46 @@ def test_a_failed_job_says_why_first(page: Page, client: httpx.Client, worker: P
     expect(article.locator('[data-event="failed"]')).to_be_visible()
 
 
+def test_a_long_error_is_shown_in_three_lines_until_all_is_wanted(
+    page: Page, client: httpx.Client, worker: Process
+) -> None:
+    failed = failed_job(client)
+    error = "RuntimeError: It is long.\n" + "\n".join(f"line {number}" for number in range(40))
+    with transaction() as connection:
+        connection.execute(text("UPDATE jobs SET error = :error WHERE id = :id"), {"error": error, "id": failed})
+    article = open_job(page, failed)
+    sentence = article.locator("[data-sentence]")
+    expect(sentence).to_contain_text(re.compile("Step 2, process, failed on .*: RuntimeError$"))
+    detail = article.locator(".sentence .clamped-text")
+    line = detail.evaluate("each => parseFloat(getComputedStyle(each).lineHeight)")
+    assert detail.evaluate("each => each.clientHeight") == pytest.approx(3 * line, abs=2)
+    article.locator(".sentence").get_by_role("button", name="Show all").click()
+    assert detail.evaluate("each => each.clientHeight") == pytest.approx(41 * line, abs=2)
+    assert detail.inner_text() == error
+
+
+def test_the_next_try_has_not_failed_and_the_last_error_is_in_sight(
+    page: Page, client: httpx.Client, worker: Process
+) -> None:
+    request = {"params": {"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}, "max_attempts": 9}
+    job = int(client.post("/jobs", json=request).json()["job_id"])
+    # The third pause is long enough to be looked at.
+    wait_for(lambda: (now := client.get(f"/jobs/{job}").json())["attempt"] >= 3 and now["status"] == "PENDING")
+    article = open_job(page, job)
+    expect(article.locator(".gantt-line").filter(has_text="To be tried again")).to_have_count(1)
+    inspector = article.get_by_role("region", name="Details of the step")
+    expect(inspector).to_contain_text("RuntimeError: Step 1 failed")
+    expect(inspector.get_by_role("heading", name="Traceback")).to_be_visible()
+
+
+def test_a_job_on_a_document_leads_to_its_report(page: Page, client: httpx.Client, worker: Process) -> None:
+    created = client.post("/jobs", json={"pipeline": "document", "params": {"document": "why-queues.txt"}})
+    job = int(created.json()["job_id"])
+    until(client, job, "COMPLETED")
+    open_job(page, job).get_by_role("button", name="Read the report").click()
+    expect(page.get_by_role("dialog", name="Report")).to_contain_text("why-queues.txt")
+
+
 def test_after_a_retry_from_step_2_both_attempts_are_drawn(page: Page, client: httpx.Client, worker: Process) -> None:
     job = failed_job(client)
     article = open_job(page, job)
@@ -124,6 +178,9 @@ def test_after_a_retry_from_step_2_both_attempts_are_drawn(page: Page, client: h
     expect(article).to_have_attribute("data-status", "COMPLETED")
     both = [("1", "1", "ok"), ("2", "1", "fail"), ("2", "2", "ok"), ("3", "2", "ok")]
     wait_for(lambda: drawn(page) == both, what="both attempts")
+    inspector = article.get_by_role("region", name="Details of the step")
+    expect(inspector.get_by_role("heading", level=2)).to_have_text("Step 3: publish")
+    expect(inspector).not_to_contain_text("Traceback")
     now = client.get(f"/jobs/{job}").json()
     assert now["params"]["fail_at_step"] is None
     assert now["params"]["step_seconds"] == 0.1
@@ -164,7 +221,7 @@ def test_deleting_leads_back_to_the_list(page: Page, client: httpx.Client) -> No
     for job in jobs:
         client.post(f"/jobs/{job}/cancel").raise_for_status()
     open_list(page)
-    row(page, jobs[1]).get_by_role("link").click()
+    row(page, jobs[1]).get_by_role("link").first.click()
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").last.click()
     expect_route(page, "#/jobs")
@@ -189,3 +246,39 @@ def test_a_job_that_was_retried_elsewhere_moves_again(page: Page, client: httpx.
     client.post(f"/jobs/{job}/retry", json={"params": {"step_seconds": 0}}).raise_for_status()
     until(client, job, "COMPLETED")
     expect(article).to_have_attribute("data-status", "COMPLETED", timeout=10_000)
+
+
+def test_what_a_step_has_logged_stands_under_its_attempt_live(page: Page, client: httpx.Client) -> None:
+    moving = begin()
+    markup = "<b>not bold</b>"
+
+    def log(last: int, *messages: str) -> None:
+        lines = json.dumps([[0.5, "WARNING", message] for message in messages])
+        with transaction() as connection:
+            logs.add(connection, [Chunk(moving.job_id, 1, 1, last, len(messages), 1, lines)])
+
+    log(2, "first", markup)
+    open_job(page, moving.job_id)
+    shown = page.locator("[data-logs] [data-level=WARNING]")
+    expect(shown).to_have_count(2)
+    expect(shown.nth(1)).to_contain_text(markup)
+    log(3, "third")
+    expect(shown).to_have_count(3)
+    moving.end_step()
+    expect(page.locator("[data-logs]")).to_be_hidden()  # the next step has logged nothing
+    page.locator('.gantt-line[data-step="1"]').click()
+    expect(shown).to_have_count(3)
+
+
+def test_what_its_end_has_called_stands_at_the_job_and_the_other_way_round(page: Page, client: httpx.Client) -> None:
+    ended, called = later_job(client), later_job(client)
+    with transaction() as connection:
+        values = {"parent": ended, "id": called}
+        connection.execute(text("UPDATE jobs SET parent_id = :parent WHERE id = :id"), values)
+    article = open_job(page, ended)
+    expect(article.locator(f'[data-call="{called}"]')).to_contain_text(f"demo #{called}")
+    article.locator(f'[data-call="{called}"] a').click()
+    back = page.locator(f'[data-called-by="{ended}"] a')
+    expect(back).to_contain_text(str(ended))
+    back.click()
+    expect(article).to_be_visible()

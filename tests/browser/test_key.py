@@ -40,7 +40,7 @@ def use_key(page: Page, key: str) -> None:
 def test_the_key_is_asked_for_and_kept_for_the_tab(visitor: BrowserContext, client: httpx.Client) -> None:
     before = submit(client)
     page = visitor.new_page()
-    page.goto("/ui/")
+    page.goto("/ui/#/jobs")
     use_key(page, "a wrong one")
     expect(page.get_by_role("alert")).to_have_text("The API did not take that key.")
     use_key(page, WRITE)
@@ -79,7 +79,7 @@ def test_a_refusal_from_before_the_key_asks_for_no_other(visitor: BrowserContext
     expect_live(page)
 
 
-@pytest.mark.parametrize(("language", "head"), [("en", "By"), ("ko", "누가")])
+@pytest.mark.parametrize(("language", "head"), [("en", "By"), ("ko", "주체")])
 def test_the_history_shows_whose_key_asked(
     new_context: Callable[..., BrowserContext], watch: Watch, guarded: str, language: str, head: str
 ) -> None:

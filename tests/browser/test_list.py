@@ -1,5 +1,7 @@
 """The list of jobs: it moves by itself, and nothing moves under the reader's hands."""
 
+import re
+
 import httpx2 as httpx
 from playwright.sync_api import Page, expect
 
@@ -46,7 +48,7 @@ def test_a_submitted_job_completes_before_the_readers_eyes(page: Page, client: h
     page.evaluate(RECORD)
     job = submit(client, params={"step_seconds": 1})
     expect(row(page, job)).to_have_attribute("data-status", "COMPLETED", timeout=20_000)
-    expect(row(page, job).get_by_text("Completed")).to_be_visible()
+    expect(row(page, job).get_by_text("Completed", exact=True)).to_be_visible()
     assert page.evaluate("window.states")[-2:] == ["IN_PROGRESS", "COMPLETED"]
     seen = page.evaluate("window.steps")
     assert seen == [*range(seen[0], 4)]
@@ -63,14 +65,14 @@ def test_back_restores_filter_scroll_and_focus(page: Page) -> None:
     page.mouse.wheel(0, 1500)
     wait_for(lambda: page.evaluate("scrollY") == 1500, what="the scroll")
     job = shown_ids(page)[15]
-    row(page, job).get_by_role("link").focus()
+    row(page, job).get_by_role("link").first.focus()
     before = page.evaluate("scrollY")
     page.keyboard.press("Enter")
     expect_route(page, f"#/jobs/{job}")
     expect(page.get_by_role("heading", level=1)).to_contain_text(str(job))
     page.go_back()
     expect_route(page, "#/jobs?status=FAILED")
-    expect(row(page, job).get_by_role("link")).to_be_focused()
+    expect(row(page, job).get_by_role("link").first).to_be_focused()
     assert page.evaluate("scrollY") == before
     assert set(shown_states(page).values()) == {"FAILED"}
 
@@ -128,6 +130,26 @@ def test_of_a_mixed_selection_what_cannot_be_done_is_named_before(
     question.get_by_role("button", name="Cancel 1").click()
     expect(row(page, waiting)).to_have_attribute("data-status", "CANCELLED")
     assert client.get(f"/jobs/{failed}").json()["status"] == "FAILED"
+
+
+def test_all_that_match_are_selected_and_a_bulk_action_is_stopped(page: Page, client: httpx.Client) -> None:
+    fill(500)  # 400 of them are completed
+    open_list(page, "?status=COMPLETED")
+    expect(page.locator(".count").first).to_have_text("400 jobs")
+    page.get_by_role("checkbox", name="Select all").check()
+    bar = page.get_by_role("group", name="Selected jobs")
+    expect(bar).not_to_contain_text("400 selected")
+    bar.get_by_role("button", name="Select all that match").click()
+    expect(bar).to_contain_text("400 selected")
+    bar.get_by_role("button", name="Delete 400").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete 400").click()
+    expect(bar).to_contain_text(re.compile(r"Deleting: \d+ of 400"))
+    bar.get_by_role("button", name="Stop").click()
+    said = page.get_by_role("status").filter(has_text="Stopped:")
+    expect(said).to_be_visible()
+    done, left = map(int, re.findall(r"\d+", said.inner_text())[:2])
+    assert done + left == 400
+    assert len(client.get("/jobs?status=COMPLETED&limit=1000").json()) == left > 0
 
 
 def test_a_filter_without_jobs_offers_a_way_out(page: Page, client: httpx.Client) -> None:

@@ -130,6 +130,7 @@ def test_a_refusal_shows_its_reason_and_the_present_state(page: Page, watch: Wat
     open_run(page, run)
     page.keyboard.press("p")
     expect(page.locator(".live")).to_have_attribute("data-state", "paused")
+    expect(page.locator('[data-action="copy-link"]')).to_be_visible()
     client.post(f"/result/{run}/cancel").raise_for_status()
     page.locator('[data-action="cancel"]').click()
     expect(page.get_by_role("status")).to_contain_text("cannot be cancelled")

@@ -1,14 +1,17 @@
 """The form for a new job is made from the pipeline's own schema, and keeps what was typed when it is refused."""
 
 import json
+import os
 import shlex
+from collections.abc import Callable
+from pathlib import Path
 
 import httpx2 as httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.screens import expect_route, open_list, row
 from tests.browser.watch import Watch
-from tests.support import Process
+from tests.support import ROOT, Process, running_api
 
 
 def open_form(page: Page) -> Locator:
@@ -84,3 +87,62 @@ def test_a_double_click_makes_one_job(page: Page, client: httpx.Client) -> None:
     form.locator('[data-action="submit"]').dblclick()
     expect(form).to_have_count(0)
     assert len(client.get("/jobs").json()) == 1
+
+
+PIPELINES = """
+from enum import StrEnum
+
+from pydantic import Field
+
+from background.base.strict import Strict
+from background.jobs.pipeline import Params, Pipeline
+
+
+class Region(StrEnum):
+    EU = "eu"
+    US = "us"
+
+
+class Address(Strict):
+    street: str
+    number: int = 1
+
+
+class OrderParams(Params):
+    region: Region
+    fallback: Region = Region.EU
+    items: list[int] = Field(default_factory=list)
+    address: Address | None = None
+
+
+order = Pipeline("order", OrderParams, "")
+
+
+@order.step
+def take(context, params):
+    return None
+"""
+
+
+def test_choices_lists_and_objects_can_be_submitted(
+    new_context: Callable[..., BrowserContext], client: httpx.Client, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.py").write_text(PIPELINES)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    with running_api(tmp_path / "api.log", env={"PIPELINES": "orders", "PYTHONPATH": path}) as api:
+        page = new_context(base_url=str(api.base_url)).new_page()
+        page.goto("/ui/#/jobs/new")
+        form = page.get_by_role("dialog", name="New job")
+        expect(form.get_by_label("region")).to_contain_text("choose…")
+        expect(form.get_by_label("fallback").locator("option").first).to_have_text("default: eu")
+        expect(form).to_contain_text("a list as JSON, such as [1]")
+        expect(form).to_contain_text('an object as JSON, such as {"street":"text","number":1}')
+        form.get_by_label("region").select_option("us")
+        form.get_by_label("items").fill("[1, 2]")
+        form.get_by_label("address").fill('{"street": "High Street"}')
+        form.locator('[data-action="submit"]').click()
+        expect(form).to_have_count(0)
+        job = api.get("/jobs").json()[0]
+        page.close()
+    address = {"street": "High Street", "number": 1}
+    assert job["params"] == {"region": "us", "fallback": "eu", "items": [1, 2], "address": address}

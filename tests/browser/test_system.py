@@ -1,5 +1,7 @@
 """The system's page: who is alive and doing what, and the last hour."""
 
+import re
+
 import httpx2 as httpx
 from playwright.sync_api import Page, expect
 
@@ -22,14 +24,45 @@ def test_workers_and_what_they_do(page: Page, client: httpx.Client, worker: Proc
 def test_the_last_hour_as_chart_and_as_table(page: Page, client: httpx.Client) -> None:
     fill(600, seconds_apart=5)
     page.goto("/ui/#/system")
-    expect(page.get_by_text("Jobs ended per minute")).to_be_visible()
+    expect(page.get_by_text("Jobs ended", exact=True)).to_be_visible()
     page.get_by_role("button", name="Table").click()
-    minutes = page.get_by_role("table").filter(has_text="Minute").locator("tbody tr")
+    minutes = page.get_by_role("table").filter(has_text="Run, p99").locator("tbody tr")
     expect(minutes.nth(40)).to_be_visible()
     page.reload()
     expect(minutes.nth(40)).to_be_visible()
+    page.get_by_role("button", name="Week").click()
+    expect(minutes.first).to_contain_text(re.compile(r"^\d+/\d+, \d\d:\d\d"))  # Of today, too.
     failed = client.get("/jobs/stats").json()["pipelines"]["demo"]["FAILED"]
     link = page.locator('a[href="#/jobs?pipeline=demo&status=FAILED"], a[href="#/jobs?status=FAILED&pipeline=demo"]')
     expect(link).to_have_text(str(failed))
     link.click()
     wait_for(lambda: set(shown_states(page).values()) == {"FAILED"}, what="the failed jobs")
+
+
+def test_a_queue_and_a_pipeline_are_paused_and_limited(page: Page, client: httpx.Client, worker: Process) -> None:
+    page.goto("/ui/#/system")
+    queue = page.locator('[data-queue="celery"]')
+    queue.locator("[data-action=pause]").click()
+    expect(queue).to_have_attribute("data-paused", "true")
+    expect(queue.locator("[data-action=resume]")).to_be_visible()
+    job = submit(client)
+    waiting = client.get(f"/jobs/{job}").json()["waiting"]
+    assert waiting == {"code": "queue_paused", "queue": "celery"}
+    queue.locator("[data-action=resume]").click()
+    until(client, job, "COMPLETED")
+    queue.locator("[data-action=limits]").click()
+    dialog = page.get_by_role("dialog")
+    for name, value in (("concurrency", "3"), ("count", "10"), ("seconds", "60")):
+        dialog.locator(f"[data-field={name}]").fill(value)
+    page.keyboard.press("Enter")
+    expect(queue).to_contain_text("3 at once, 10 in 1m")
+    queue.locator("[data-action=limits]").click()
+    for name in ("concurrency", "count", "seconds"):
+        dialog.locator(f"[data-field={name}]").fill("")
+    page.keyboard.press("Enter")
+    expect(queue).not_to_contain_text("at once")
+    page.goto("/ui/#/pipelines/demo")
+    page.locator("[data-action=pause]").click()
+    expect(page.get_by_text("It is paused")).to_be_visible()
+    page.locator("[data-action=resume]").click()
+    expect(page.get_by_text("It is paused")).to_have_count(0)

@@ -10,9 +10,11 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from background import database
-from background.jobs import queries, registry, transitions
+from background.jobs import registry
+from background.jobs.sql import control, transitions, work
+from background.jobs.sql.work import Claim, Claimed, End, Ended, Worker
 from background.jobs.states import JobStatus
+from background.storage import lanes
 from tests.support import transaction
 
 STEPS = ["prepare", "process", "publish"]
@@ -105,32 +107,31 @@ class Moving:
 
     def progress(self, fraction: float, *, tell: bool = True) -> None:
         """Report how far its step is; `tell` it as an event."""
-        with database.working(seconds=PATIENCE_SECONDS) as connection:
+        with lanes.working(seconds=PATIENCE_SECONDS) as connection:
             transitions.progress(
                 connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None, tell=tell
             )
 
     def end_step(self, output: str = "{}") -> Self | None:
         """End its step with this JSON; gives the job while it has another one."""
-        with database.working(seconds=PATIENCE_SECONDS) as connection:
-            ends = [transitions.End(self.job_id, self.attempt, self.step, output)]
-            (row,) = transitions.work(connection, nobody(), ends=ends)
-        if row["status"] != JobStatus.IN_PROGRESS:
+        with lanes.working(seconds=PATIENCE_SECONDS) as connection:
+            ends = [End(self.job_id, self.attempt, self.step, output)]
+            (row,) = work.work(connection, nobody(), ends=ends)
+        assert isinstance(row, Ended)
+        if row.status != JobStatus.IN_PROGRESS:
             return None
-        self.step = row["current_step"]
+        self.step = row.current_step
         return self
 
 
-def nobody() -> transitions.Worker:
+def nobody() -> Worker:
     """A worker that does not exist."""
     abilities = json.dumps(registry.abilities())
-    return transitions.Worker(
-        "celery@traffic", str(uuid4()), registry.release(), abilities, lease=3600, time_limit=3600
-    )
+    return Worker("celery@traffic", str(uuid4()), registry.release(), abilities, lease=3600, time_limit=3600)
 
 
-def begin() -> Moving:
-    """Create a job and claim it, under the name of a worker that does not exist."""
+def begin(worker: Worker | None = None) -> Moving:
+    """Create a job and claim it, as this worker or under the name of one that does not exist."""
     job = {
         "task_id": str(uuid4()),
         "pipeline": "demo",
@@ -140,7 +141,8 @@ def begin() -> Moving:
         "delay_seconds": 0,
         "max_attempts": 3,
     }
-    with database.working(seconds=PATIENCE_SECONDS) as connection:
-        job_id = queries.create(connection, [job], actor=None)[0]["id"]
-        (row,) = transitions.work(connection, nobody(), claims=[transitions.Claim(str(uuid4()), "", (job_id, 1))])
-    return Moving(job_id, row["attempt"])
+    with lanes.working(seconds=PATIENCE_SECONDS) as connection:
+        job_id = control.create(connection, [job], actor=None)[0].id
+        (row,) = work.work(connection, worker or nobody(), claims=[Claim(str(uuid4()), "", (job_id, 1))])
+    assert isinstance(row, Claimed)
+    return Moving(job_id, row.attempt)

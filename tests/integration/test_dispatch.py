@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from background import broker
-from background.errors import Unavailable
+from background.base.errors import Unavailable
+from background.broker import message, queues
 from background.jobs import dispatch, service
 from background.jobs.schemas import JobRequest
 from background.jobs.states import WAKE_SECONDS
@@ -31,32 +31,32 @@ def test_any_error_while_publishing(monkeypatch: pytest.MonkeyPatch, error: Exce
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(broker.Message, "push", fail)
+    monkeypatch.setattr(message.Message, "push", fail)
     job, new = service.create_job(JobRequest())
-    assert (job["status"], new) == ("PENDING", True)
-    service.cancel_job(job["id"])
+    assert (job.status, new) == ("PENDING", True)
+    service.cancel_job(job.id)
 
 
 def test_a_late_publisher_hands_nothing_over() -> None:
     assert dispatch.wake(1, since=time.monotonic() - WAKE_SECONDS - 0.1) == 0
-    assert broker.queue_length() == 0
+    assert queues.queue_length() == 0
     assert dispatch.wake(1, since=time.monotonic()) == 1
-    assert broker.queue_length() == 1
+    assert queues.queue_length() == 1
 
 
 def test_there_are_as_many_messages_as_the_first_few_jobs_then_one_for_ten() -> None:
     since = time.monotonic()
     for number in range(1, 8):
         dispatch.wake_for([number], since=since)
-    assert broker.queue_length() == 7
+    assert queues.queue_length() == 7
     dispatch.wake_for(range(8, 1001), since=since)
-    assert broker.queue_length() == 7 + 100
+    assert queues.queue_length() == 7 + 100
     dispatch.wake_for([1001], since=since)
-    assert broker.queue_length() == 107
+    assert queues.queue_length() == 107
     dispatch.wake_for([1010], since=since)
-    assert broker.queue_length() == 108
+    assert queues.queue_length() == 108
     dispatch.wake_for(range(10_000, 100_000), since=since)
-    assert broker.queue_length() == dispatch.MOST
+    assert queues.queue_length() == dispatch.MOST
 
 
 def test_recovery_fills_up_what_is_missing() -> None:
@@ -64,17 +64,17 @@ def test_recovery_fills_up_what_is_missing() -> None:
     assert dispatch.wake(5) == 5
     assert dispatch.wake(5) == 0
     assert dispatch.wake(100) == 14
-    assert broker.queue_length() == dispatch.wanted(100)
+    assert queues.queue_length() == dispatch.wanted(100)
 
 
 def test_another_slot_is_woken_where_nothing_waits_and_a_turn_is_handed_on_in_any_case() -> None:
     for length in (1, 1):
         dispatch.wake_another()
-        assert broker.queue_length() == length
+        assert queues.queue_length() == length
     dispatch.hand_on(1)
-    assert broker.queue_length() == 1
+    assert queues.queue_length() == 1
     dispatch.hand_on(2)
-    assert broker.queue_length() == 2
+    assert queues.queue_length() == 2
 
 
 def test_a_turn_is_handed_on_behind_others_that_are_no_wake_ups() -> None:
@@ -82,7 +82,7 @@ def test_a_turn_is_handed_on_behind_others_that_are_no_wake_ups() -> None:
         client.lpush("celery", *(f"a canvas {number}" for number in range(50)))
         dispatch.hand_on(5)
         dispatch.hand_on(5)
-        assert broker.queue_length() == 51
+        assert queues.queue_length() == 51
         assert b"run_job" in client.lindex("celery", 0)
 
 
@@ -91,15 +91,15 @@ def test_messages_that_are_not_wanted_any_more_go_up_to_the_next_other_one() -> 
     with redis.Redis.from_url(get_settings().broker_url) as client:
         client.lpush("celery", "a canvas")
         dispatch.wake_for(range(10_000, 10_300), since=time.monotonic())
-        assert broker.queue_length() == 109 + 1 + 30
+        assert queues.queue_length() == 109 + 1 + 30
         dispatch.hand_on(500)  # as good as all that are ever counted
-        assert broker.queue_length() == 109
+        assert queues.queue_length() == 109
         dispatch.hand_on(0)
-        assert broker.queue_length() == 31
+        assert queues.queue_length() == 31
         assert client.lindex("celery", -1) == b"a canvas"
         client.rpop("celery")
         dispatch.hand_on(0)
-        assert broker.queue_length() == dispatch.FEW
+        assert queues.queue_length() == dispatch.FEW
 
 
 def test_each_message_is_one_of_its_own() -> None:

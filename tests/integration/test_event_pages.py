@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from background.streams import queries
-from background.streams.queries import Position
+from background.streams import sql
+from background.streams.sql import Position
 from tests.acceptance.event_streams import make_job
 from tests.support import transaction
 
@@ -47,7 +47,7 @@ def test_pages_lose_and_double_nothing_where_numbers_get_longer(
     found: list[Position] = []
     position = BEFORE
     while position < BEHIND:
-        events, _ = queries.after(connection, position, limit=PAGE)
+        events, _ = sql.after(connection, position, limit=PAGE)
         if not events:
             break
         found += [event.position for event in events]
@@ -60,7 +60,7 @@ def test_a_page_is_read_from_the_index_in_order(connection: Connection, written:
     for way in ("seqscan", "bitmapscan", "sort"):
         connection.execute(text(f"SET LOCAL enable_{way} = off"))
     values = {"xid": str(BEFORE.xid), "owner": 0, "number": 0, "limit": PAGE}
-    statement = text(f"EXPLAIN (COSTS OFF) {queries._AFTER.text}")
+    statement = text(f"EXPLAIN (COSTS OFF) {sql._AFTER.text}")
     plan = "\n".join(connection.execute(statement, values).scalars())
     assert "ix_job_events_written" in plan
     assert "Incremental Sort" in plan

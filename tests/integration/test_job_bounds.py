@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from background.jobs import registry, runner, service, transitions
+from background.jobs import attempt, registry, runner, service
+from background.jobs.filters import JobFilter
 from background.jobs.pipeline import NoRetry, StepContext
 from background.jobs.schemas import JobWithHistory
+from background.jobs.slots import Desk, Slot
+from background.jobs.sql import transitions
 from background.pipelines import DemoParams
 from background.settings import get_settings
-from background.streams import documents
+from background.streams import subjects
 from tests.integration.test_job_queries import claim, create, worker
 from tests.support import transaction
 
@@ -42,8 +45,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             connection.execute(
                 text("UPDATE jobs SET status = 'CANCELLED' WHERE status = 'PENDING' AND id <> :id"), {"id": job_id}
             )
-        desk = runner.Desk(dataclasses.replace(worker(), abilities=json.dumps(registry.abilities())))
-        runner.work(runner.Slot(desk, wake_up="wake-up"))
+        desk = Desk(dataclasses.replace(worker(), abilities=json.dumps(registry.abilities())))
+        runner.work(Slot(desk, wake_up="wake-up"))
         return service.get_job(job_id)
 
     return run_it
@@ -75,7 +78,7 @@ def test_an_endless_message_is_kept_in_part(run: Run) -> None:
 def test_progress_is_told_now_and_then_and_the_newest_of_each_step_stays(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(attempt, "REPORT_SECONDS", 0.0)
     seen: list[tuple[int, float]] = []
 
     def report(context: StepContext) -> None:
@@ -88,10 +91,10 @@ def test_progress_is_told_now_and_then_and_the_newest_of_each_step_stays(
                 """)
                 seen.append(tuple(connection.execute(statement, {"id": context.job_id}).one()))
 
-    monkeypatch.setattr(runner, "TELL_SECONDS", 3600.0)
+    monkeypatch.setattr(attempt, "TELL_SECONDS", 3600.0)
     job = run(report)
     assert seen == [(3, number / 100) for number in range(1, 41)], "each is written, and one is an event"
-    monkeypatch.setattr(runner, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(attempt, "TELL_SECONDS", 0.0)
     job = run(report)
     assert [event.kind for event in job.events] == [
         "created", "started", "progress", "step_completed", "step_completed", "completed",
@@ -107,10 +110,10 @@ def test_who_follows_a_job_gets_the_newest_progress_and_loses_nothing_else() -> 
         for number in range(1, 4):
             transitions.progress(connection, job_id=job_id, attempt=1, fraction=number / 10, message=None)
     for last in range(5):
-        events, document = documents.since(documents.job(job_id), last)
+        events, document = subjects.since(subjects.job(job_id), last)
         assert events == [each for each in [(1, "created"), (2, "started"), (5, "progress")] if each[0] > last]
         assert (document.number, json.loads(document.data)["steps"][0]["progress"]) == (5, 0.3)
-    assert documents.since(documents.job(job_id), None)[0] == [(5, "progress")]
+    assert subjects.since(subjects.job(job_id), None)[0] == [(5, "progress")]
 
 
 def test_large_values_are_cut_in_lists_and_streams_and_named(run: Run) -> None:
@@ -122,11 +125,11 @@ def test_large_values_are_cut_in_lists_and_streams_and_named(run: Run) -> None:
             "UPDATE jobs SET params = CAST(:value AS jsonb), result = CAST(:value AS jsonb) WHERE id = :id"
         )
         connection.execute(statement, values)
-    found = {job.id: job for job in service.find_jobs(status=None, pipeline="demo", before=None, limit=2)}
+    found = {job.id: job for job in service.find_jobs(JobFilter(pipeline="demo"), limit=2)}
     assert [found[job.id].cut for job in jobs] == [["steps.0.output"], ["params", "result", "steps.0.output"]]
     assert [found[job.id].steps[0].output for job in jobs] == [None, None]
     assert [step.name for step in found[jobs[0].id].steps] == ["prepare", "process", "publish"]
-    told = [json.loads(documents.load([documents.job(job.id)])[documents.job(job.id)].data) for job in jobs]
+    told = [json.loads(subjects.load([subjects.job(job.id)])[subjects.job(job.id)].data) for job in jobs]
     assert [each["cut"] for each in told] == [[], ["params", "result", "steps.0.output"]]
     assert (told[0]["steps"][0]["output"], told[1]["params"], told[1]["result"]) == (listed, None, None)
     whole = service.get_job(jobs[1].id)

@@ -8,14 +8,22 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event, text
 
-from background import database
-from background.database import Prepared
-from background.jobs import reads, transitions
+from background.jobs.filters import JobFilter
+from background.jobs.sql import effects, logs, reads, transitions, work
 from background.jobs.states import JobStatus
+from background.storage import lanes
+from background.storage.prepared import Prepared
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
 PIPELINE = "of-many"
+CHILDREN = (
+    ("job_steps (job_id, step_number, name, status, message, attempt)", "1, 'one', 'COMPLETED', '', 1"),
+    ("job_events (job_id, number, kind, attempt)", "1, 'made', 0"),
+    ("job_logs (job_id, attempt, last, step, length, lines)", "1, 1, 1, 1, '[]'"),
+    ("job_effects (job_id, step, name, result)", "'one', 'charge', '1'"),
+)
+"""What a job leaves, one row for each."""
 MAKE = text("""
 INSERT INTO jobs (task_id, pipeline, step_names, params, max_attempts, status, lease_until, claim_token, attempt,
     current_step)
@@ -38,6 +46,13 @@ def rows_read(node: dict[str, Any]) -> Iterator[tuple[str, float]]:
         yield from rows_read(child)
 
 
+def looked_at(node: dict[str, Any]) -> Iterator[float]:
+    """How many rows each node of a plan gave in all its rounds."""
+    yield node["Actual Rows"] * node["Actual Loops"]
+    for child in node.get("Plans", []):
+        yield from looked_at(child)
+
+
 def explained(connection: Connection, statement: Prepared, values: dict[str, Any]) -> list[tuple[str, float]]:
     """How many rows each part of it looks at."""
     driver: Any = connection.connection.driver_connection
@@ -53,7 +68,7 @@ def explained(connection: Connection, statement: Prepared, values: dict[str, Any
 def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() -> None:
     """Statistics tell that none does, as they do when a backlog has just come: any index on those looks small."""
     abilities = json.dumps({PIPELINE: {"steps": ["one", "two"], "params": "digest"}})
-    with database.working(seconds=60) as connection:
+    with lanes.working(seconds=60) as connection:
         connection.exec_driver_sql("BEGIN")
         make(connection, 3_000, JobStatus.COMPLETED)
         connection.exec_driver_sql("DELETE FROM jobs WHERE status IN ('PENDING', 'IN_PROGRESS')")
@@ -65,11 +80,14 @@ def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() 
             "attempts": [1],
             "steps": [1],
             "outputs": ["null"],
+            "yields": [False],
             "wake_ups": ["message"],
             "worker": "w",
             "worker_id": str(uuid4()),
             "release": "release",
             "abilities": abilities,
+            "queues": ["celery", "reports"],
+            "limited": [],
             "lease": 15,
             "time_limit": 60,
             "trusted": [PIPELINE],
@@ -83,16 +101,30 @@ def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() 
             "message": "",
             "error": None,
             "failed": 1,
+            "counted": 1,
+            "waits_for": None,
+            "step": 1,
+            "name": "effect",
+            "result": "1",
+            "lasts": [2],
+            "lengths": [2],
+            "firsts": [1],
+            "lines": ["[]"],
             "delay": 0,
             "silent": 0,
         }
         for statement in (
-            transitions._CLAIM_SEEN,
-            transitions._CLAIM,
-            transitions._END,
-            transitions._END_AND_CLAIM,
+            work._CLAIM_SEEN,
+            work._CLAIM,
+            work._END,
+            work._END_AND_CLAIM,
             transitions._STOP,
             transitions._OWNED,
+            transitions._ALL_HELD,
+            transitions._COUNTS,
+            effects._RECORD,
+            effects._FIND,
+            logs._ADD,
         ):
             read = explained(connection, statement, {**values, "tokens": [str(uuid4())]})
             assert max(rows for _, rows in read) <= 1_000, (statement.name, read)
@@ -113,7 +145,7 @@ def test_a_list_of_one_status_and_pipeline_reads_no_other_jobs() -> None:
         event.listen(connection, "before_cursor_execute", remember)
         for status in (JobStatus.PENDING, JobStatus.FAILED, JobStatus.CANCELLED):
             for pipeline, most in ((PIPELINE, 0), ("another", 10)):
-                rows = reads.find(connection, status=status, pipeline=pipeline, before=None, limit=10)
+                rows = reads.find(connection, JobFilter(status=[status], pipeline=pipeline), limit=10)
                 assert len(rows) == most
         event.remove(connection, "before_cursor_execute", remember)
         for statement, parameters in asked:
@@ -122,10 +154,36 @@ def test_a_list_of_one_status_and_pipeline_reads_no_other_jobs() -> None:
         connection.rollback()
 
 
+@pytest.mark.parametrize("function", ["delete_with_jobs", "delete_what_steps_left"])
+def test_what_goes_with_jobs_is_found_by_the_index_also_where_tables_are_thought_empty(function: str) -> None:
+    """As they are thought after a vacuum between a great deletion and the next jobs: joined the other way round, each
+    step would be held against each job."""
+    with transaction() as connection:
+        source, settings = connection.execute(
+            text("SELECT prosrc, proconfig FROM pg_proc WHERE proname = :function"), {"function": function}
+        ).one()
+        make(connection, 2_000, JobStatus.COMPLETED)
+        of = {"pipeline": PIPELINE}
+        connection.execute(text("CREATE TEMP TABLE gone AS SELECT id FROM jobs WHERE pipeline = :pipeline"), of)
+        for columns, values in CHILDREN:
+            insert = f"INSERT INTO {columns} SELECT id, {values} FROM gone"  # noqa: S608 - constants of this module
+            connection.exec_driver_sql(insert)
+        connection.exec_driver_sql("UPDATE pg_class SET relpages = 900, reltuples = 0 WHERE relname ~ '^job_[a-z]+$'")
+        for setting in settings:
+            connection.exec_driver_sql(f"SET LOCAL {setting}")
+        statements = [each for each in source.split(";") if "DELETE" in each]
+        assert len(statements) == 2
+        for statement in statements:
+            delete = statement[statement.index("DELETE") :]
+            (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {delete}").scalar_one()
+            assert max(looked_at(plan["Plan"])) <= 4_000, plan
+        connection.rollback()
+
+
 def counts(connection: Connection) -> dict[str, tuple[int, bool]]:
     """How many jobs of each status, and whether that is an estimate."""
     rows = reads.counts(connection)
-    return {row["status"]: (row["number"], row["estimated"]) for row in rows if row["pipeline"] == PIPELINE}
+    return {row.status: (row.number, row.estimated) for row in rows if row.pipeline == PIPELINE}
 
 
 def test_counts_are_exact_up_to_a_limit_and_beyond_it_as_good_as_statistics() -> None:

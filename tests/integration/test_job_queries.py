@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +11,12 @@ import pytest
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
-from background import database
-from background.jobs import queries, reads, recovery_queries, transitions
+from background.jobs import states
+from background.jobs.filters import JobFilter
+from background.jobs.sql import control, reads, recovery, transitions, work
+from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
-from background.jobs.transitions import Claim, End, Worker
+from background.storage import connections
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
@@ -33,7 +36,7 @@ def create(connection: Connection, *, pipeline: str = "demo") -> int:
         "delay_seconds": 0,
         "max_attempts": 3,
     }
-    return int(queries.create(connection, [job], actor=None)[0]["id"])
+    return int(control.create(connection, [job], actor=None)[0].id)
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def job() -> int:
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     """A connection that commits each statement."""
-    with database.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
+    with connections.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
         yield opened
 
 
@@ -64,27 +67,31 @@ def worker(name: str = "w1") -> Worker:
 def claim(connection: Connection, job: int, *, by: str = "w1", seen: int | None = None) -> Any:
     """Claim this job as it is now, unless it was `seen` before."""
     claims = [Claim(str(uuid4()), "wake-up", (job, seen or event_count(connection, job)))]
-    return next((row for row in transitions.work(connection, worker(by), claims=claims)), None)
+    return next((row for row in work.work(connection, worker(by), claims=claims)), None)
 
 
 def finish(connection: Connection, job: int, *, attempt: int, step: int) -> Any:
     """End a step with an output that names it."""
     ends = [End(job, attempt, step, f'{{"step": {step}}}')]
-    return next((row for row in transitions.work(connection, worker(), ends=ends)), None)
+    return next((row for row in work.work(connection, worker(), ends=ends)), None)
 
 
 def give_back(connection: Connection, job: int, *, attempt: int = 1) -> Any:
     """End an attempt so that another may begin."""
-    return transitions.stop(
-        connection, job_id=job, attempt=attempt, status="PENDING", kind="step_failed", message="later", failed=True
-    )
+    outcome = states.failed("later", error=None, failures=0, max_attempts=9, retryable=True, pause=0.5)
+    return transitions.stop(connection, job_id=job, attempt=attempt, outcome=replace(outcome, delay=0))
+
+
+def what(row: Any) -> str:
+    """Which kind of answer it is."""
+    return type(row).__name__.lower()
 
 
 def state(connection: Connection, job: int) -> dict[str, Any]:
     """The job as a client sees it."""
     row = reads.get(connection, job)
     assert row is not None
-    return dict(row)
+    return row._asdict()
 
 
 def kinds(connection: Connection, job: int) -> list[str]:
@@ -97,12 +104,12 @@ def kinds(connection: Connection, job: int) -> list[str]:
 def test_a_job_goes_through_its_steps(connection: Connection, job: int) -> None:
     assert state(connection, job)["steps"] == []
     claimed = claim(connection, job)
-    assert (claimed["attempt"], claimed["current_step"], claimed["outputs"]) == (1, 1, {})
+    assert (claimed.attempt, claimed.current_step, claimed.outputs) == (1, 1, {})
     for step in (1, 2):
         row = finish(connection, job, attempt=1, step=step)
-        assert (row["status"], row["current_step"], row["step_failures"]) == ("IN_PROGRESS", step + 1, 0)
+        assert (row.status, row.current_step, row.step_failures) == ("IN_PROGRESS", step + 1, 0)
         assert [each["status"] for each in state(connection, job)["steps"]] == ["COMPLETED"] * step + ["IN_PROGRESS"]
-    assert finish(connection, job, attempt=1, step=3)["status"] == "COMPLETED"
+    assert finish(connection, job, attempt=1, step=3).status == "COMPLETED"
     ended = state(connection, job)
     assert (ended["status"], ended["result"], ended["worker"]) == ("COMPLETED", {"step": 3}, "w1")
     assert ended["finished_at"] >= ended["started_at"] >= ended["created_at"]
@@ -125,11 +132,10 @@ def test_a_claim_whose_answer_was_lost_is_found_by_its_token_which_claims_nothin
     token = str(uuid4())
     first, second = create(connection), create(connection)
     claims = [Claim(token, "wake-up", (first, 1))]
-    (claimed,) = transitions.work(connection, worker(), claims=claims)
+    (claimed,) = work.work(connection, worker(), claims=claims)
     with pytest.raises(UniqueViolation):
-        transitions.work(connection, worker(), claims=[Claim(token, "wake-up", (second, 1))])
-    (held,) = transitions.held(connection, [token], time_limit=60)
-    assert {**held, "more": None} == {name: value for name, value in claimed.items() if name in held}
+        work.work(connection, worker(), claims=[Claim(token, "wake-up", (second, 1))])
+    assert work.held(connection, [token], time_limit=60) == [claimed]
     assert kinds(connection, first) == ["created", "started"]
     assert kinds(connection, second) == ["created"]
 
@@ -144,7 +150,7 @@ def test_the_urgent_are_claimed_first_then_those_that_wait_for_longest(connectio
     order = []
     for number in (2, 1, 5):
         claims = [Claim(str(uuid4()), "wake-up") for _ in range(number)]
-        order.append([row["id"] for row in transitions.work(connection, worker(), claims=claims, trusted=TRUSTED)])
+        order.append([row.id for row in work.work(connection, worker(), claims=claims, trusted=TRUSTED)])
     first, second, third, fourth, fifth, _ = ids
     assert [set(each) for each in order] == [{fifth, second}, {fourth}, {third, first}]
 
@@ -157,13 +163,14 @@ def test_steps_end_and_jobs_are_claimed_in_one_statement(connection: Connection)
     def claims(number: int) -> list[Claim]:
         return [Claim(str(uuid4()), "wake-up") for _ in range(number)]
 
-    rows = transitions.work(connection, mine, claims=claims(3), trusted=TRUSTED, peek=True)
-    assert [(row["what"], row["current_step"], row["more"]) for row in rows] == [("claimed", 1, 2)] * 3
-    ends = [End(row["id"], 1, 1, '"done"') for row in rows] + [End(ids[4], 7, 1, '"not mine"')]
-    rows = transitions.work(connection, mine, ends=ends, claims=claims(3), trusted=TRUSTED, peek=True)
-    assert sorted((row["what"], row["id"], row["current_step"], row["more"]) for row in rows) == [
-        *(("claimed", each, 1, 0) for each in ids[3:]),
-        *(("ended", each, 2, 0) for each in ids[:3]),
+    rows: list[Any] = [*work.work(connection, mine, claims=claims(3), trusted=TRUSTED, peek=True)]
+    assert [(what(row), row.current_step, row.more) for row in rows] == [("claimed", 1, {"celery": 2})] * 3
+    ends = [End(row.id, 1, 1, '"done"') for row in rows] + [End(ids[4], 7, 1, '"not mine"')]
+    rows = [*work.work(connection, mine, ends=ends, claims=claims(3), trusted=TRUSTED, peek=True)]
+    told = sorted(((what(row), row.id, row.current_step, row.more) for row in rows), key=lambda each: each[:2])
+    assert told == [
+        *(("claimed", each, 1, {"celery": 0}) for each in ids[3:]),
+        *(("ended", each, 2, {"celery": 0}) for each in ids[:3]),
     ]
 
 
@@ -171,14 +178,13 @@ def test_a_job_of_a_pipeline_that_is_not_trusted_is_offered_and_claimed_as_it_wa
     connection.execute(text("DELETE FROM jobs"))
     first, second = create(connection, pipeline="other"), create(connection)
     claims = [Claim(str(uuid4()), "wake-up") for _ in range(3)]
-    rows = transitions.work(connection, worker(), claims=claims, trusted=["demo"], peek=True)
-    assert [(row["what"], row["id"], row["seen"], row["more"]) for row in rows] == [
-        ("claimed", second, None, 0),
-        ("offered", first, 1, None),
-    ]
+    claimed, offered = work.work(connection, worker(), claims=claims, trusted=["demo"], peek=True)
+    assert isinstance(claimed, Claimed)
+    assert (claimed.id, claimed.more) == (second, {"celery": 0})
+    assert offered == Offered(first, "other", {}, 1)
     assert kinds(connection, first) == ["created"]
     assert claim(connection, first, seen=2) is None
-    assert claim(connection, first, seen=1)["id"] == first
+    assert claim(connection, first, seen=1).id == first
 
 
 def test_what_was_sent_to_a_release_is_offered_to_it_before_others_of_its_priority(connection: Connection) -> None:
@@ -188,11 +194,11 @@ def test_what_was_sent_to_a_release_is_offered_to_it_before_others_of_its_priori
         statement = "UPDATE jobs SET turned_away = '{\"refused_by\": []}', sent_to = :release WHERE id = :id"
         connection.execute(text(statement), {"id": job, "release": release})
     claims = [Claim(str(uuid4()), "wake-up") for _ in range(3)]
-    rows = transitions.work(connection, worker(), claims=claims, trusted=TRUSTED)
-    assert {(row["what"], row["id"]) for row in rows} == {("offered", sent), ("claimed", plain)}
+    rows = work.work(connection, worker(), claims=claims, trusted=TRUSTED)
+    assert {(what(row), row.id) for row in rows} == {("offered", sent), ("claimed", plain)}
     connection.execute(text("UPDATE jobs SET status = 'PENDING', lease_until = NULL WHERE id = :id"), {"id": plain})
-    (row,) = transitions.work(connection, worker(), claims=claims[:1], trusted=TRUSTED)
-    assert (row["what"], row["id"]) == ("offered", sent)
+    (row,) = work.work(connection, worker(), claims=claims[:1], trusted=TRUSTED)
+    assert (what(row), row.id) == ("offered", sent)
 
 
 def test_a_job_that_the_worker_lacks_is_turned_away_and_the_next_is_claimed(connection: Connection) -> None:
@@ -200,8 +206,8 @@ def test_a_job_that_the_worker_lacks_is_turned_away_and_the_next_is_claimed(conn
     strange, known = create(connection, pipeline="strange"), create(connection)
 
     def found() -> list[tuple[str, int]]:
-        rows = transitions.work(connection, worker(), claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)
-        return [(row["what"], row["id"]) for row in rows]
+        rows = work.work(connection, worker(), claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)
+        return [(what(row), row.id) for row in rows]
 
     assert found() == [("lacking", strange)]
     assert state(connection, strange)["turned_away"] == {"refused_by": []}
@@ -216,8 +222,8 @@ def test_a_later_attempt_begins_at_the_first_unfinished_step(connection: Connect
     waiting = state(connection, job)
     assert [each["status"] for each in waiting["steps"]] == ["COMPLETED", "FAILED"]
     again = claim(connection, job, by="w2")
-    assert (again["attempt"], again["current_step"], again["step_failures"]) == (2, 2, 1)
-    assert again["outputs"] == {"one": {"step": 1}}
+    assert (again.attempt, again.current_step, again.step_failures) == (2, 2, 1)
+    assert again.outputs == {"one": {"step": 1}}
     steps = state(connection, job)["steps"]
     assert [(each["attempt"], each["status"]) for each in steps] == [(1, "COMPLETED"), (2, "IN_PROGRESS")]
 
@@ -243,7 +249,7 @@ def test_a_finish_asked_again_changes_nothing(connection: Connection, job: int) 
     assert kinds(connection, job) == ["created", "started", "step_completed"]
     finish(connection, job, attempt=1, step=2)
     ended, again = (finish(connection, job, attempt=1, step=3) for _ in range(2))
-    assert ended["status"] == again["status"] == "COMPLETED"
+    assert ended.status == again.status == "COMPLETED"
     assert kinds(connection, job)[-1] == "completed"
 
 
@@ -261,7 +267,7 @@ def test_a_cancel_is_heard_between_steps(connection: Connection, job: int) -> No
     claim(connection, job)
     connection.execute(text("UPDATE jobs SET cancel_requested = true WHERE id = :id"), {"id": job})
     assert transitions.progress(connection, job_id=job, attempt=1, fraction=0.5, message=None) is True
-    assert finish(connection, job, attempt=1, step=1)["status"] == "CANCELLED"
+    assert finish(connection, job, attempt=1, step=1).status == "CANCELLED"
     ended = state(connection, job)
     assert [each["status"] for each in ended["steps"]] == ["COMPLETED"]
     assert kinds(connection, job) == ["created", "started", "progress", "cancelled"]
@@ -275,10 +281,11 @@ def test_a_job_that_is_not_due_or_not_there_cannot_be_claimed(connection: Connec
 
 def test_a_job_that_has_changed_since_it_was_seen_is_not_claimed(connection: Connection, job: int) -> None:
     seen = event_count(connection, job)
-    assert queries.cancel(connection, job, actor=None) == "CANCELLED"
-    queries.retry(connection, job_id=job, from_step=None, params='{"other": 1}', actor=None)
+    assert control.cancel(connection, [job], actor=None) == {job: "CANCELLED"}
+    again: dict[str, Any] = {"from_step": None, "params": '{"other": 1}', "limit_key": None, "limited": []}
+    assert [each.id for each in control.retry(connection, [job], **again, actor=None)] == [job]
     assert claim(connection, job, seen=seen) is None
-    assert claim(connection, job)["attempt"] == 1
+    assert claim(connection, job).attempt == 1
 
 
 def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connection, job: int) -> None:
@@ -288,23 +295,15 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
             lease_until = now() - interval '700 s' WHERE id = :job
     """
     connection.execute(text(past), {"job": job})
-    (lost,) = (row for row in recovery_queries.lost(connection, lease=200, limit=10_000) if row["id"] == job)
-    transitions.stop(
-        connection,
-        job_id=job,
-        attempt=1,
-        status="PENDING",
-        kind="lost",
-        message="lost",
-        failed=True,
-        silent=lost["silent"],
-    )
+    (lost,) = (row for row in recovery.lost(connection, lease=200, limit=10_000) if row.id == job)
+    outcome = states.lost(failures=lost.failures, max_attempts=lost.max_attempts, silent=lost.silent)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
     assert 100 <= state(connection, job)["running_seconds"] < 700
 
 
 def test_pages_are_newest_first(connection: Connection) -> None:
     ids = [create(connection, pipeline="paged") for _ in range(5)]
-    page = reads.find(connection, status=JobStatus.PENDING, pipeline="paged", before=None, limit=3)
-    assert [row["id"] for row in page] == ids[:1:-1]
-    rest = reads.find(connection, status=None, pipeline="paged", before=page[-1]["id"], limit=3)
-    assert [row["id"] for row in rest] == ids[1::-1]
+    page = reads.find(connection, JobFilter(status=[JobStatus.PENDING], pipeline="paged"), limit=3)
+    assert [row.id for row in page] == ids[:1:-1]
+    rest = reads.find(connection, JobFilter(pipeline="paged", before=page[-1].id), limit=3)
+    assert [row.id for row in rest] == ids[1::-1]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,15 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, text
 
-from background import database, migrations
-from background.canvas import outcomes
+from background import migrations
+from background.canvas import runs
 from background.canvas.built import Built
 from background.canvas.spec import from_text
 from background.settings import get_settings
+from background.storage import connections, database, schema
 from tests.support import ROOT, wait_for
+
+CANVAS = {"runs", "run_tasks", "run_events", "run_aliases", "sweeps"}
 
 
 @pytest.fixture
@@ -26,13 +30,13 @@ def empty(postgres: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]
     """The engine of a database of its own, not made yet, which the whole application uses meanwhile."""
     monkeypatch.setenv("POSTGRES_DB", "migrations: a%20test")
     get_settings.cache_clear()
-    database.get_engine.cache_clear()
-    engine = database.get_engine()
+    connections.get_engine.cache_clear()
+    engine = connections.get_engine()
     yield engine
     engine.dispose()
     monkeypatch.undo()
     get_settings.cache_clear()
-    database.get_engine.cache_clear()
+    connections.get_engine.cache_clear()
     admin = create_engine(get_settings().sqlalchemy_url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text('DROP DATABASE IF EXISTS "migrations\\: a%20test" WITH (FORCE)'))
@@ -44,16 +48,111 @@ def tables(engine: Engine) -> set[str]:
     return set(inspect(engine).get_table_names())
 
 
+def migrate(*options: str) -> subprocess.CompletedProcess[str]:
+    """The command, with what it prints."""
+    argv = [sys.executable, "-m", "background", "migrate", *options]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def differences(engine: Engine) -> list[Any]:
+    """What the database has not, or has otherwise than the models."""
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), schema.metadata))
+
+
+def found(engine: Engine) -> migrations.Schema:
+    """Where the database is."""
+    with engine.connect() as connection:
+        return migrations.schema(connection)
+
+
+def has_canvas(engine: Engine) -> bool:
+    """What a process would find that looks now."""
+    with engine.connect() as connection:
+        connection.info.pop("has_canvas", None)
+        return database.has_canvas(connection)
+
+
+def one_history(engine: Engine, revision: str, canvas: str) -> None:
+    """A database of a release that knew no branches: its revision stands for both."""
+    migrations.upgrade(canvas)
+    migrations.upgrade(revision)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+
+
 def test_up_down_and_up_again(empty: Engine) -> None:
     migrations.upgrade()
-    with empty.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), database.metadata) == []
+    assert differences(empty) == []
+    assert found(empty).found == found(empty).newest
     before = tables(empty)
-    assert {"jobs", "job_steps", "job_events", "runs", "run_tasks"} <= before
+    assert {"jobs", "job_steps", "job_events", *CANVAS} <= before
     migrations.downgrade("base")
     assert tables(empty) <= {"alembic_version"}
     migrations.upgrade()
     assert tables(empty) == before
+
+
+def test_canvas_may_be_left_out_and_come_later(empty: Engine) -> None:
+    done = migrate("--without", "canvas")
+    assert done.returncode == 0, done.stderr
+    without = tables(empty)
+    assert {"jobs", "job_steps", "job_events", "workers", "event_listeners"} <= without
+    assert not without & CANVAS
+    assert found(empty).found == found(empty).newest
+    migrations.upgrade("canvas_0008")
+    assert not has_canvas(empty), "one that is under way is no reason to ask for its tables"
+    migrations.upgrade()
+    assert has_canvas(empty)
+    assert tables(empty) == without | CANVAS
+    assert differences(empty) == []
+    migrations.downgrade("canvas@base")
+    assert tables(empty) == without
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE runs (miles int)"))
+    with pytest.raises(SystemExit, match=r'^A name of our tables is taken: relation "runs" already exists [^\n]+$'):
+        migrations.upgrade()
+    refused = migrate("--without", "jobs")
+    assert refused.returncode == 2
+    assert "--without" in refused.stderr
+
+
+def test_a_revision_of_canvases_may_depend_on_the_newest_of_jobs(
+    empty: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = ScriptDirectory.from_config(migrations.config())
+    jobs, canvas = (str(known.get_revision(f"{branch}@head").revision) for branch in ("jobs", "canvas"))
+    lines = f"""
+revision = "canvas_next"
+down_revision = "{canvas}"
+depends_on = "{jobs}"
+def upgrade():
+    pass
+"""
+    (tmp_path / "canvas_next.py").write_text(lines)
+    settings = migrations.config()
+    settings.set_main_option("path_separator", "newline")
+    ours = f"{settings.get_main_option('script_location')}/versions"
+    settings.set_main_option("version_locations", f"{ours}\n{tmp_path}")
+    monkeypatch.setattr(migrations, "config", lambda: settings)
+    migrations.upgrade(migrations.WITHOUT_CANVAS)
+    assert found(empty).found == found(empty).newest == jobs
+    migrations.upgrade()
+    assert found(empty).found == found(empty).newest == "canvas_next"
+
+
+@pytest.mark.parametrize(
+    ("revision", "canvas"),
+    [("0004", "canvas_0004"), ("0010", "canvas_0008"), ("0014", "canvas_0011")],
+)
+def test_a_database_of_one_history_goes_on_in_both_branches(empty: Engine, revision: str, canvas: str) -> None:
+    one_history(empty, revision, canvas)
+    migrations.upgrade(migrations.WITHOUT_CANVAS)
+    assert canvas in str(found(empty).found), "what is there stays there"
+    migrations.upgrade()
+    assert found(empty).found == found(empty).newest
+    assert differences(empty) == []
 
 
 def test_tables_are_vacuumed_soon_and_jobs_have_room_to_change(empty: Engine) -> None:
@@ -77,7 +176,7 @@ def earlier(number: int, *args: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_runs_that_were_recorded_before_are_still_told_and_retried(empty: Engine) -> None:
-    migrations.upgrade("0005")
+    one_history(empty, "0005", "canvas_0005")
     header = [earlier(0, 1), earlier(1, 2, on_error=earlier(2))]
     canvas = {"header": header, "body": {"chain": [earlier(3), earlier(4)]}}
     with empty.begin() as connection:
@@ -99,7 +198,7 @@ def test_runs_that_were_recorded_before_are_still_told_and_retried(empty: Engine
             )
     migrations.upgrade()
     with empty.begin() as connection:
-        run = outcomes.run_in(connection, UUID(IDS[4]))
+        run = runs.run_in(connection, UUID(IDS[4]))
         assert run.graph is not None
         assert run.graph.tree == {
             "chord": {
@@ -113,7 +212,7 @@ def test_runs_that_were_recorded_before_are_still_told_and_retried(empty: Engine
         }  # fmt: skip
         stored = connection.execute(text("SELECT canvas, ids FROM runs")).one()
         assert list(Built.of(from_text(stored.canvas), [str(each) for each in stored.ids]).plan.nodes) == IDS[:5]
-    migrations.downgrade("0005")
+    migrations.downgrade("canvas_0005")
     migrations.upgrade()
 
 
@@ -128,7 +227,7 @@ def test_many_at_once(empty: Engine) -> None:
 
 def test_one_that_waits_or_is_cut_off_says_so(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind a lock that somebody holds, and who that is; the next one goes on where it was."""
-    migrations.upgrade("0005")
+    one_history(empty, "0005", "canvas_0005")
     monkeypatch.setenv("LOG_FORMAT", "text")
     argv = [sys.executable, "-m", "background", "migrate"]
     holder = create_engine(
@@ -169,20 +268,34 @@ def wait_for_another_try(connection: Connection) -> None:
         wait_for(lambda: connection.execute(statement).scalar() not in (None, first), what="another try")
 
 
-@pytest.mark.parametrize("revision", ["9999", "what is this"])
-def test_a_newer_schema_is_left_alone(empty: Engine, revision: str) -> None:
+@pytest.mark.parametrize(("branch", "revision"), [("0%", "9999"), ("canvas%", "what is this")])
+def test_a_newer_schema_is_left_alone(empty: Engine, branch: str, revision: str) -> None:
     """As when an older release comes back: old and new may run side by side."""
     migrations.upgrade()
     with empty.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-    argv = [sys.executable, "-m", "background", "migrate"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        statement = text("UPDATE alembic_version SET version_num = :revision WHERE version_num LIKE :branch")
+        assert connection.execute(statement, {"revision": revision, "branch": branch}).rowcount == 1
+    done = migrate()
     assert done.stderr.count("\n") == 1, done.stderr
     line = done.stderr
     assert "The schema is newer than this release; nothing to do" in line
     assert revision in line
-    assert max(str(script.revision) for script in scripts()) in line
+    newest = ScriptDirectory.from_config(migrations.config()).get_revision("jobs@head")
+    assert newest is not None
+    assert newest.revision in line
     assert done.returncode == 0
+
+
+def test_the_version_table_of_another_program_is_left_alone(empty: Engine) -> None:
+    migrations.upgrade("0001")
+    migrations.downgrade("base")
+    with empty.begin() as connection:
+        connection.execute(text("INSERT INTO alembic_version VALUES ('a1b2c3')"))
+    done = migrate()
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "alembic_version is another program's: it is at a1b2c3" in done.stderr
+    assert tables(empty) == {"alembic_version"}
 
 
 def scripts() -> list[Script]:
@@ -194,11 +307,11 @@ def test_unreachable_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "WAIT_SECONDS", 0.1)
     monkeypatch.setenv("POSTGRES_PORT", "1")
     get_settings.cache_clear()
-    database.get_engine.cache_clear()
+    connections.get_engine.cache_clear()
     try:
         with pytest.raises(SystemExit, match=r"^PostgreSQL cannot be reached: [^\n]+$"):
             migrations.upgrade()
     finally:
         monkeypatch.undo()
         get_settings.cache_clear()
-        database.get_engine.cache_clear()
+        connections.get_engine.cache_clear()

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from background import database
-from background.streams import queries
+from background.storage import database
+from background.streams import sql
 from tests.acceptance.event_streams import make_job, write_event
 from tests.support import transaction
 
@@ -26,7 +26,7 @@ def heard(driver: Any) -> int:
 
 
 def test_only_while_somebody_listens() -> None:
-    listening = database.listen(queries.CHANNEL, seconds=4)
+    listening = database.listen(sql.CHANNEL, seconds=4)
     assert listening
     driver: Any = listening.connection.driver_connection
     try:
@@ -36,7 +36,7 @@ def test_only_while_somebody_listens() -> None:
         for signed_in, seconds, expected in ((False, 0, 0), (True, 60, 1), (True, -1, 0)):
             if signed_in:
                 with transaction() as connection:
-                    queries.sign_in(connection, str(uuid4()), seconds=seconds)
+                    sql.sign_in(connection, str(uuid4()), seconds=seconds)
                     if seconds < 0:
                         connection.execute(text("UPDATE event_listeners SET until = now() - interval '1 second'"))
             with transaction() as connection:
@@ -50,8 +50,8 @@ def test_only_while_somebody_listens() -> None:
 
 def test_who_does_not_sign_in_again_is_forgotten() -> None:
     with transaction() as connection:
-        queries.sign_in(connection, str(uuid4()), seconds=-1)
+        sql.sign_in(connection, str(uuid4()), seconds=-1)
     with transaction() as connection:
-        queries.sign_in(connection, str(uuid4()), seconds=60)
+        sql.sign_in(connection, str(uuid4()), seconds=60)
         assert connection.execute(text("SELECT count(*) FROM event_listeners WHERE until < now()")).scalar_one() == 0
         connection.execute(text("DELETE FROM event_listeners"))

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from background import database
 from background.canvas.spec import chain, task
 from background.documents.service import get_store
-from background.retention import queries
-from background.retention import service as retention
-from background.retention.service import Retention
 from background.settings import get_settings
+from background.storage import connections
 from background.task_names import TaskName
+from background.upkeep import retention
+from background.upkeep.retention import Retention
+from background.upkeep.sql import retention as retention_sql
 from tests.integration.test_job_queries import claim, create, finish
 from tests.support import record_only, transaction
 
@@ -154,7 +154,7 @@ def test_it_works_off_what_there_is_and_rests_in_between(monkeypatch: pytest.Mon
 def test_what_somebody_holds_is_passed_over_and_found_later(monkeypatch: pytest.MonkeyPatch) -> None:
     held, old = ended(days=DAYS + 2), ended(days=DAYS + 1)
     at_work = Retention()
-    with database.get_engine().connect() as other:
+    with connections.get_engine().connect() as other:
         other.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": held})
         assert at_work.forget() == 1
         other.rollback()
@@ -166,8 +166,8 @@ def test_what_somebody_holds_is_passed_over_and_found_later(monkeypatch: pytest.
 
 def test_one_at_a_time_and_nothing_without_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     old = ended(days=DAYS + 1)
-    with database.get_engine().connect() as other:
-        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": queries.LOCK_KEY})
+    with connections.get_engine().connect() as other:
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": retention_sql.LOCK_KEY})
         assert Retention().forget() == 0
         other.rollback()
     monkeypatch.delenv("RETENTION_DAYS")

@@ -11,13 +11,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, text
 
-from background import database
-from background.canvas import judge, queries, reads, recovery_queries, task_queries
+from background.base.errors import Unavailable
+from background.canvas import judge
 from background.canvas.spec import chord as chord_of
 from background.canvas.spec import group as group_of
 from background.canvas.spec import task
-from background.errors import Unavailable
+from background.canvas.sql import reads, recovery, runs, tasks
+from background.storage import connections, lanes
 from background.task_names import TaskName
+from background.workers import sql as workers
 from tests.support import record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres")
@@ -28,7 +30,7 @@ ERROR = '{"type": "RuntimeError", "message": "no"}'
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     """A connection that commits each statement."""
-    with database.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
+    with connections.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
         yield opened
 
 
@@ -46,18 +48,18 @@ def create_group(number: int) -> list[str]:
 
 def start(connection: Connection, task_id: str) -> Any:
     """A worker begins it."""
-    found = task_queries.started(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
-    if found is not None and found["revived"] is not None:
+    found = tasks.started(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+    if found is not None and found.revived is not None:
         with transaction() as judging:
-            judge.judge(judging, found["revived"])
+            judge.judge(judging, found.revived)
     return found
 
 
 def settle(connection: Connection, task_id: str, state: str, error: str | None = None) -> None:
     """It ends."""
     result = "1" if state == "SUCCESS" else None
-    task_queries.settled(connection, task_id=task_id, state=state, result=result, error=error)
-    for run_id in task_queries.closed(connection, closed=[task_id]):
+    tasks.settled(connection, task_id=task_id, state=state, result=result, error=error)
+    for run_id in tasks.closed(connection, closed=[task_id]):
         with transaction() as judging:
             judge.judge(judging, run_id)
 
@@ -66,7 +68,7 @@ def look(connection: Connection, chord: list[str]) -> tuple[str, list[str]]:
     """The status of the run and the states of its tasks."""
     row = reads.get(connection, chord[2], patience=60)
     assert row is not None
-    return row["status"], [task["state"] for task in row["tasks"]]
+    return row.status, [task.state for task in row.tasks]
 
 
 def events(connection: Connection, chord: list[str]) -> list[str]:
@@ -81,27 +83,38 @@ def events(connection: Connection, chord: list[str]) -> list[str]:
 
 def test_a_chord_succeeds(connection: Connection, chord: list[str]) -> None:
     for task_id in chord:
-        assert start(connection, task_id)["state"] == "STARTED"
+        assert start(connection, task_id).state == "STARTED"
         settle(connection, task_id, "SUCCESS")
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord) == ["created", *["started", "success"] * 3]
-    assert start(connection, chord[0]) == {
-        "state": "SUCCESS",
-        "deliveries": 0,
-        "result": "1",
-        "error": None,
-        "revived": None,
-    }
+    assert start(connection, chord[0]) == tasks.Started("SUCCESS", deliveries=0, result="1", error=None)
 
 
 def begin(connection: Connection, task_id: str) -> bool:
     """A worker begins it for the first time."""
-    return task_queries.begun(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+    return tasks.started_first(connection, task_id=task_id, worker="w@h", worker_id=str(uuid4()))
+
+
+def test_what_runs_is_of_the_worker_that_began_it_not_of_one_of_its_name(
+    connection: Connection, chord: list[str]
+) -> None:
+    lost, alive = str(uuid4()), str(uuid4())
+    known = text("""
+        INSERT INTO workers (id, name, host, pid, pool, concurrency, started_at, seen_at)
+        VALUES (:lost, 'w@h', 'h', 1, 'prefork', 1, now() - interval '9 s', now() - interval '8 s'),
+               (:alive, 'w@h', 'h', 2, 'prefork', 1, now() - interval '5 s', now())
+    """)
+    connection.execute(known, {"lost": lost, "alive": alive})
+    assert tasks.started_first(connection, task_id=chord[0], worker="w@h", worker_id=alive)
+    running = {str(each.id): [work["id"] for work in each.tasks] for each in workers.find(connection, patience=7)}
+    assert (running[lost], running[alive]) == ([], [chord[0]])
+    workers.forget(connection, lost)
+    workers.forget(connection, alive)
 
 
 def change(connection: Connection, *changes: tuple[str, str], is_open: bool = False) -> list[int]:
-    """Ids and kinds of what happened a second apart, the last one now; gives which runs may have to be judged."""
-    return task_queries.changed(
+    """Ids and kinds of what happened a second apart, the last one now; gives the runs that may have to be judged."""
+    found = tasks.changed(
         connection,
         task_ids=[task_id for task_id, _ in changes],
         kinds=[kind for _, kind in changes],
@@ -109,6 +122,10 @@ def change(connection: Connection, *changes: tuple[str, str], is_open: bool = Fa
         ages=[float(age) for age in reversed(range(len(changes)))],
         are_open=[is_open for _ in changes],
     )
+    for number in tasks.to_judge(connection, found):
+        with transaction() as judging:
+            judge.judge(judging, number)
+    return found
 
 
 def test_what_happens_together_is_numbered_in_order(connection: Connection, chord: list[str]) -> None:
@@ -133,18 +150,20 @@ def test_what_happens_together_is_numbered_in_order(connection: Connection, chor
     assert events(connection, chord) == ["created", "started", "success", "started", "success"]
     row = reads.get(connection, run, patience=60)
     assert row is not None
-    assert [task["state"] for task in row["tasks"]] == ["SUCCESS", "FAILURE", "SUCCESS"]
-    assert (row["status"], row["succeeded"], row["event_count"]) == ("FAILURE", 2, 7)
-    first, failed, last = row["tasks"]
-    assert (first["result"], failed["result"]) == ("1", None)
-    between = datetime.fromisoformat(last["finished_at"]) - datetime.fromisoformat(first["finished_at"])
+    assert [task.state for task in row.tasks] == ["SUCCESS", "FAILURE", "SUCCESS"]
+    assert (row.status, row.succeeded, row.event_count) == ("FAILURE", 2, 8)
+    first, failed, last = row.tasks
+    assert (first.result, failed.result) == ("1", None)
+    assert last.finished_at
+    assert first.finished_at
+    between = datetime.fromisoformat(last.finished_at) - datetime.fromisoformat(first.finished_at)
     assert between == timedelta(seconds=6)
     change(connection, (chord[2], "success"), (chord[0], "success"), (other[0], "started"))
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord)[5:] == ["success"]
     row = reads.get(connection, run, patience=60)
     assert row is not None
-    assert row["status"] == "FAILURE"
+    assert row.status == "FAILURE"
 
 
 def test_a_run_is_not_over_while_celery_has_something_to_call(connection: Connection) -> None:
@@ -153,15 +172,15 @@ def test_a_run_is_not_over_while_celery_has_something_to_call(connection: Connec
     assert change(connection, (member, "started"), (member, "success"), is_open=True) == []
     row = reads.get(connection, run, patience=60)
     assert row is not None
-    assert (row["status"], row["tasks"][0]["state"]) == ("STARTED", "SUCCESS")
-    (number,) = task_queries.closed(connection, closed=[member])
-    assert task_queries.to_judge(connection, [number]) == [number]
+    assert (row.status, row.tasks[0].state) == ("STARTED", "SUCCESS")
+    (number,) = tasks.closed(connection, closed=[member])
+    assert tasks.to_judge(connection, [number]) == [number]
 
 
 def test_only_the_first_start_is_light(connection: Connection, chord: list[str]) -> None:
     assert begin(connection, chord[0])
     assert not begin(connection, chord[0])
-    assert start(connection, chord[0])["deliveries"] == 2
+    assert start(connection, chord[0]).deliveries == 2
     assert cancel(connection, chord[2])
     assert not begin(connection, chord[1])
     assert not begin(connection, str(uuid4()))
@@ -186,14 +205,14 @@ def found(connection: Connection, chord: list[str], *filters: str) -> list[str]:
     shown = []
     for status in filters:
         rows = reads.find(connection, run_type="canvas", statuses=[status], limit=500, patience=60)
-        assert {row["status"] for row in rows} <= {status}
-        shown += [status for row in rows if str(row["task_id"]) == chord[2]]
+        assert {row.status for row in rows} <= {status}
+        shown += [status for row in rows if str(row.task_id) == chord[2]]
     return shown
 
 
 def cancel(connection: Connection, task_id: str) -> bool:
     """Cancel the run, and look at it; gives whether it was under way."""
-    number = queries.cancel(connection, task_id)
+    number = runs.cancel(connection, task_id)
     if number is not None:
         judge.judge(connection, number)
     return number is not None
@@ -216,7 +235,7 @@ def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord:
         assert waiting.result()
     row = reads.get(connection, again[0], patience=60)
     assert row is not None
-    assert ([task["state"] for task in row["tasks"]], row["status"]) == (["STARTED", "REVOKED"], "STARTED")
+    assert ([task.state for task in row.tasks], row.status) == (["STARTED", "REVOKED"], "STARTED")
 
 
 def with_a_connection(statement: Callable[[Connection], bool]) -> bool:
@@ -246,7 +265,7 @@ def test_a_lost_task_that_comes_frees_what_it_held_up(
     settle(connection, chord[0], "FAILURE", LOST)
     settle(connection, chord[1], other, ERROR if other == "FAILURE" else None)
     assert look(connection, chord)[0] == "FAILURE"
-    assert start(connection, chord[0])["state"] == "STARTED"
+    assert start(connection, chord[0]).state == "STARTED"
     assert look(connection, chord) == ("STARTED", ["STARTED", other, body])
 
 
@@ -257,7 +276,7 @@ def test_a_cancelled_run_ends_with_what_runs(connection: Connection, chord: list
     settle(connection, chord[0], "SUCCESS")
     assert look(connection, chord) == ("REVOKED", ["SUCCESS", "REVOKED", "REVOKED"])
     assert not cancel(connection, chord[2])
-    assert start(connection, chord[1])["state"] == "REVOKED"
+    assert start(connection, chord[1]).state == "REVOKED"
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -280,13 +299,13 @@ def test_a_task_that_is_stopped_between_two_tries_keeps_its_last_error(
 ) -> None:
     for task_id in chord[:2]:
         start(connection, task_id)
-        task_queries.retried(connection, task_id=task_id, retries=1, error=ERROR)
+        tasks.retried(connection, task_id=task_id, retries=1, error=ERROR)
     start(connection, chord[1])
     for task_id in chord[:2]:
         settle(connection, task_id, "REVOKED", '{"type": "TaskExpired", "message": ""}')
     row = reads.get(connection, chord[0], patience=60)
     assert row is not None
-    assert [(task["error"] or {}).get("last") for task in row["tasks"]] == [json.loads(ERROR), None, None]
+    assert [(task.error or {}).get("last") for task in row.tasks] == [json.loads(ERROR), None, None]
 
 
 def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str]) -> None:
@@ -298,21 +317,21 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
     connection.execute(many)
     connection.execute(text("ANALYZE run_tasks"))
     # Tests before this one may have stopped the server that the idle connections lead to.
-    with contextlib.suppress(Unavailable), database.recording(seconds=4) as recorder:
+    with contextlib.suppress(Unavailable), lanes.recording(seconds=4) as recorder:
         recorder.execute(text("SELECT 1"))
-    with database.recording(seconds=4) as recorder:
+    with lanes.recording(seconds=4) as recorder:
         for task_id in chord:
             start(recorder, task_id)
             settle(recorder, task_id, "SUCCESS")
         begin(recorder, chord[0])
         change(recorder, *((task_id, "success") for task_id in chord))
-        task_queries.closed(recorder, closed=chord, called=dict.fromkeys(chord))
-        recovery_queries.lost_with_worker(recorder, patience=1e9)
-        recovery_queries.left_behind(recorder, epoch="one")
-        recovery_queries.next_still(recorder, epoch="one", silence=1e9, unpublished=1e9)
+        tasks.closed(recorder, closed=chord, called=dict.fromkeys(chord))
+        recovery.lost_with_worker(recorder, patience=1e9)
+        recovery.left_behind(recorder, epoch="one")
+        recovery.next_still(recorder, epoch="one", silence=1e9, unpublished=1e9)
         prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
         assert {name for name, _ in prepared} == {
-            "run_task_begun",
+            "run_task_started_first",
             "run_task_started",
             "run_task_settled",
             "run_tasks_changed",
@@ -326,3 +345,14 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
             plan = recorder.exec_driver_sql(f"EXPLAIN EXECUTE {name} ({nothing})").scalars().all()
             assert "Index Scan" in "".join(plan)
             assert [line for line in plan if "Seq Scan on run_tasks" in line] == []
+
+
+def test_a_run_is_read_whatever_columns_the_next_release_adds(chord: list[str]) -> None:
+    with connections.get_engine().connect() as connection, connection.begin() as undone:
+        connection.execute(text("ALTER TABLE run_tasks ADD COLUMN of_the_next_release integer"))
+        row = reads.get(connection, chord[0], patience=60)
+        (listed, *_) = reads.find(connection, limit=1, patience=60)
+        undone.rollback()
+    assert row is not None
+    assert [task.state for task in row.tasks] == ["PENDING"] * 3
+    assert listed.tasks

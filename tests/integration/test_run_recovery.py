@@ -7,13 +7,15 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from background import broker
-from background.canvas import judge, reads, recovery, recovery_queries, service, task_queries
+from background.broker import marks, server
+from background.canvas import judge, service
 from background.canvas.judge import Judgement
 from background.canvas.spec import chain, task
 from background.canvas.spec import group as group_of
+from background.canvas.sql import reads, recovery, tasks
 from background.celery import celery_app
 from background.task_names import TaskName
+from background.upkeep import sweeping
 from tests.support import record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -27,10 +29,10 @@ UPDATE run_tasks SET started_at = now() - interval '1 minute' FROM run WHERE run
 def group() -> Iterator[list[str]]:
     """The ids of a run and of its two tasks, which run on a worker that nobody has heard of."""
     members = [task(TaskName.ECHO, 1), task(TaskName.ECHO, 2)]
-    ids = record_only(group_of(members), epoch=broker.epoch(new=str(uuid4())))
+    ids = record_only(group_of(members), epoch=marks.epoch(new=str(uuid4())))
     with transaction() as connection:
         for each in ids[1:]:
-            task_queries.begun(connection, task_id=each, worker="gone@h", worker_id=str(uuid4()))
+            tasks.started_first(connection, task_id=each, worker="gone@h", worker_id=str(uuid4()))
     yield ids
     celery_app.control.purge()
     with transaction() as connection:
@@ -41,9 +43,7 @@ def past(run: str, *, seconds: int) -> None:
     """The run's last change was so long ago, the starts of its tasks longer; and recovery has rested since."""
     rested()
     with transaction() as connection:
-        row = reads.number_of(connection, run)
-        assert row is not None
-        connection.execute(AGO, {"id": row["id"], "run": seconds})
+        connection.execute(AGO, {"id": reads.number_of(connection, run), "run": seconds})
 
 
 def look(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
@@ -51,15 +51,15 @@ def look(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
     with transaction() as connection:
         row = reads.get(connection, run, patience=60)
     assert row is not None
-    tasks = row["tasks"]
-    return row["status"], [(each["state"], each["result"], (each["error"] or {}).get("type")) for each in tasks]
+    tasks = row.tasks
+    return row.status, [(each.state, each.result, (each.error or {}).get("type")) for each in tasks]
 
 
 def test_of_a_lost_workers_tasks_those_that_had_succeeded_are_not_lost(group: list[str]) -> None:
     run, first, _ = group
     celery_app.backend.store_result(first, 7, "SUCCESS")
     past(run, seconds=0)  # Something else in this run has just moved: it is not quiet.
-    recovery.sweep()
+    sweeping.sweep()
     assert look(run) == ("FAILURE", [("SUCCESS", "7", None), ("FAILURE", None, "Lost")])
 
 
@@ -69,29 +69,29 @@ def test_what_failed_runs_again_under_new_ids(group: list[str]) -> None:
     celery_app.backend.store_result(first, ValueError("of last time"), "FAILURE")
     celery_app.backend.store_result(second, 8, "SUCCESS")
     past(run, seconds=60)
-    recovery.sweep()
+    sweeping.sweep()
     assert look(run) == ("FAILURE", [("FAILURE", None, "ValueError"), ("SUCCESS", "8", None)])
     service.retry(UUID(run))
     past(run, seconds=60)
-    recovery.sweep()
+    sweeping.sweep()
     assert look(run) == ("PENDING", [("PENDING", None, None), ("SUCCESS", "8", None)])
     with transaction() as connection:
         again = reads.get(connection, first, patience=60)
         assert again is not None
-        assert again["tasks"][0]["id"] == str(again["asked"])
-        assert not {task["id"] for task in again["tasks"]} & set(group)
-        assert str(again["task_id"]) not in group
+        assert again.tasks[0].id == str(again.asked)
+        assert not {task.id for task in again.tasks} & set(group)
+        assert str(again.task_id) not in group
 
 
 def test_what_celery_never_calls_is_lost_in_the_end(valkey: object) -> None:
     run, first, second = record_only(
-        chain(task(TaskName.ECHO, 1), task(TaskName.ECHO)), epoch=broker.epoch(new=str(uuid4()))
+        chain(task(TaskName.ECHO, 1), task(TaskName.ECHO)), epoch=marks.epoch(new=str(uuid4()))
     )
     with transaction() as connection:
-        task_queries.settled(connection, task_id=first, state="SUCCESS", result="1")
+        tasks.settled(connection, task_id=first, state="SUCCESS", result="1")
     assert judged(run).awaited == [second]
     past(run, seconds=10)
-    recovery.sweep()
+    sweeping.sweep()
     assert look(run)[0] == "STARTED"
     past(run, seconds=60)
     wait_for(lambda: swept(run)[0] != "STARTED", what="the end")
@@ -100,11 +100,11 @@ def test_what_celery_never_calls_is_lost_in_the_end(valkey: object) -> None:
 
 def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> None:
     run, first, second = record_only(
-        chain(task(TaskName.ECHO, 1), task(TaskName.FAIL)), epoch=broker.epoch(new=str(uuid4()))
+        chain(task(TaskName.ECHO, 1), task(TaskName.FAIL)), epoch=marks.epoch(new=str(uuid4()))
     )
     with transaction() as connection:
         for each, state in ((first, "SUCCESS"), (second, "FAILURE")):
-            task_queries.settled(connection, task_id=each, state=state, result="1" if each == first else None)
+            tasks.settled(connection, task_id=each, state=state, result="1" if each == first else None)
     assert judged(run).ended
     service.retry(UUID(run))
     waits = ("PENDING", [("SUCCESS", "1", None), ("PENDING", None, None)])
@@ -119,11 +119,11 @@ def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> N
 
 def test_a_run_of_which_all_has_ended_is_closed_though_nobody_said_so(valkey: object) -> None:
     run, first, second = record_only(
-        chain(task(TaskName.ECHO, 1), task(TaskName.ECHO)), epoch=broker.epoch(new=str(uuid4()))
+        chain(task(TaskName.ECHO, 1), task(TaskName.ECHO)), epoch=marks.epoch(new=str(uuid4()))
     )
     with transaction() as connection:
         for each in (first, second):
-            task_queries.settled(connection, task_id=each, state="SUCCESS", result="1", closed=False)
+            tasks.settled(connection, task_id=each, state="SUCCESS", result="1", closed=False)
     past(run, seconds=60)
     looked_into(run)
     assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 2)
@@ -148,9 +148,9 @@ def rested() -> None:
 
 def waiting(number: int, *, epoch: str | None = None) -> list[list[str]]:
     """So many runs of a published task that waits for long; of each its id and its task's."""
-    made = [record_only(task(TaskName.ECHO, 1), epoch=epoch or broker.epoch(new=str(uuid4()))) for _ in range(number)]
+    made = [record_only(task(TaskName.ECHO, 1), epoch=epoch or marks.epoch(new=str(uuid4()))) for _ in range(number)]
     for run, _ in made:
-        broker.note_published(run)
+        marks.note_published(run)
         past(run, seconds=60)
     return made
 
@@ -159,13 +159,13 @@ def turn() -> list[str]:
     """The ids of the runs that recovery looks at next."""
     rested()
     with transaction() as connection:
-        rows = recovery_queries.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
-    return [row["task_id"] for row in rows]
+        rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
+    return [row.task_id for row in rows]
 
 
 @pytest.mark.usefixtures("alone")
 def test_all_runs_get_their_turn_a_few_at_a_time() -> None:
-    runs = [run for run, _ in waiting(recovery_queries.RUNS + 2)]
+    runs = [run for run, _ in waiting(recovery.RUNS + 2)]
     assert turn() == runs[:-2]
     assert turn() == runs[-2:]
     assert turn() == runs[:-2]
@@ -173,7 +173,7 @@ def test_all_runs_get_their_turn_a_few_at_a_time() -> None:
 
 @pytest.mark.usefixtures("alone")
 def test_large_runs_are_looked_at_one_at_a_time() -> None:
-    members = [task(TaskName.ECHO, 1)] * recovery_queries.TASKS
+    members = [task(TaskName.ECHO, 1)] * recovery.TASKS
     runs = [record_only(group_of(members), epoch="one")[0] for _ in range(2)]
     for run in runs:
         past(run, seconds=60)
@@ -187,8 +187,8 @@ def test_recovery_rests_from_what_it_has_looked_at() -> None:
     # In one transaction no time passes for PostgreSQL.
     with transaction() as connection:
         for found in ([run], []):
-            rows = recovery_queries.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
-            assert [row["task_id"] for row in rows] == found
+            rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
+            assert [row.task_id for row in rows] == found
 
 
 @pytest.mark.usefixtures("alone")
@@ -196,22 +196,22 @@ def test_runs_that_only_wait_are_not_read_one_by_one(monkeypatch: pytest.MonkeyP
     runs = waiting(3)
     celery_app.backend.store_result(runs[1][1], 7, "SUCCESS")
     looked: list[int] = []
-    look_into = recovery._look_into
+    look_into = sweeping._look_into
 
     def note(run_id: int, *, epoch: str) -> None:
         looked.append(run_id)
         look_into(run_id, epoch=epoch)
 
-    monkeypatch.setattr(recovery, "_look_into", note)
-    recovery.sweep()
+    monkeypatch.setattr(sweeping, "_look_into", note)
+    sweeping.sweep()
     assert len(looked) == 1
     assert [look(run)[0] for run, _ in runs] == ["PENDING", "SUCCESS", "PENDING"]
 
 
 @pytest.mark.usefixtures("alone")
 def test_while_nothing_waits_the_broker_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "broker", None)
-    recovery.sweep()
+    monkeypatch.setattr(sweeping, "marks", None)
+    sweeping.sweep()
 
 
 @pytest.mark.usefixtures("alone")
@@ -221,15 +221,15 @@ def test_what_another_broker_took_is_lost_whoevers_turn_it_is() -> None:
     past(run, seconds=6)
     with transaction() as connection:
         connection.execute(text("UPDATE sweeps SET rest_until = now() + interval '1 hour'"))
-    recovery.sweep()
+    sweeping.sweep()
     assert look(run) == ("FAILURE", [("FAILURE", None, "Lost")] * 2)
 
 
 @pytest.mark.usefixtures("alone")
 def test_what_nobody_published_is_lost() -> None:
     (run, _), (other, _) = waiting(2)
-    broker._client().delete(f"{broker.PUBLISHED_KEY}.{run}")
-    recovery.sweep()
+    server.get_client().delete(f"{marks.PUBLISHED_KEY}.{run}")
+    sweeping.sweep()
     assert look(run) == ("FAILURE", [("FAILURE", None, "Lost")])
     assert look(other)[0] == "PENDING"
 
@@ -238,28 +238,28 @@ def test_what_nobody_published_is_lost() -> None:
 def test_one_worker_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting(1, epoch="another")
     with transaction() as connection:
-        assert recovery_queries.try_sweep_lock(connection)
-        monkeypatch.setattr(recovery, "broker", None)
-        recovery.sweep()
+        assert recovery.try_sweep_lock(connection)
+        monkeypatch.setattr(sweeping, "marks", None)
+        sweeping.sweep()
 
 
 def looked_into(run: str) -> None:
     """Another look at this run, which stands still."""
     with transaction() as connection:
-        row = reads.number_of(connection, run)
-    assert row is not None
-    recovery._look_into(row["id"], epoch=broker.epoch(new=str(uuid4())))
+        number = reads.number_of(connection, run)
+    assert number is not None
+    sweeping._look_into(number, epoch=marks.epoch(new=str(uuid4())))
 
 
 def swept(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
     """The run after another look at some that stand still."""
-    recovery.sweep()
+    sweeping.sweep()
     return look(run)
 
 
 def judged(run: str) -> Judgement:
     """What is said of the run now."""
     with transaction() as connection:
-        row = reads.number_of(connection, run)
-        assert row is not None
-        return judge.judge(connection, row["id"])
+        number = reads.number_of(connection, run)
+        assert number is not None
+        return judge.judge(connection, number)

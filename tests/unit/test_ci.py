@@ -1,11 +1,15 @@
-"""`.ci/run`: Chromium and PgBouncer are installed where they can be, and their absence ends nothing."""
+"""`.ci/run`: Chromium and PgBouncer are installed where they can be, and their absence ends nothing. What calls it."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+import run as run_py
 from tests.support import ROOT
 
 TOOLS = ("bash", "env", "dirname", "mktemp", "tee", "tail", "rm", "cp")
@@ -55,3 +59,46 @@ def test_chromium_that_is_there_is_wanted(programs: Path) -> None:
     add(programs, "chromium", "#!/bin/sh\n")
     add(programs, "apt-get", "#!/bin/sh\nexit 100\n")
     assert run(programs) == ["run.py lint CI=1", "run.py test CI=1"]
+
+
+def told(path: str) -> Any:
+    """A file of YAML."""
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def test_the_workflow_calls_it_with_actions_of_known_versions_and_no_rights() -> None:
+    workflow = told(".github/workflows/ci.yml")
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert {"run": ".ci/run"} in workflow["jobs"]["checks"]["steps"]
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+    assert workflow["permissions"] == {"contents": "read"}
+    named = {word for step in steps for word in re.findall(r"run\.py (\w+)", step.get("run", ""))}
+    assert named <= set(run_py.COMMANDS)
+    pythons = workflow["jobs"]["checks"]["strategy"]["matrix"]["python"]
+    assert pythons[0] == "{}.{}".format(*run_py.OLDEST)
+
+
+def test_updates_are_looked_for_in_all_that_is_used() -> None:
+    updates = told(".github/dependabot.yml")["updates"]
+    ecosystems = {update["package-ecosystem"] for update in updates}
+    assert ecosystems == {"pip", "npm", "github-actions", "docker", "docker-compose"}
+    assert all(update["directory"] == "/" for update in updates)
+
+
+def test_hooks_before_a_commit_fetch_nothing() -> None:
+    """So that their ruff is the locked one."""
+    repositories = told(".pre-commit-config.yaml")["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    hooks = {hook["id"]: hook["entry"] for hook in repositories[0]["hooks"]}
+    assert hooks["lint"] == "python3 run.py lint"
+    assert all(entry.startswith((".venv/bin/python -m ", "python3 run.py ")) for entry in hooks.values())
+
+
+def test_make_knows_every_command() -> None:
+    (names,) = re.findall(r"^COMMANDS = (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(names.split()) == set(run_py.COMMANDS)
+
+
+def test_what_a_program_reads_first_is_short() -> None:
+    text = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 60

@@ -6,17 +6,18 @@ import pytest
 
 from background.canvas.checks import TOO_LARGE
 from background.canvas.facts import Code
-from background.canvas.traps import SAID, TrapCode
+from background.canvas.spec import TaskSpec
+from background.canvas.warnings import SAID, WarningCode
 from background.jobs.states import WAITING_SENTENCES, WaitingCode
 from tests.support import ROOT
 
-WORDS = ROOT / "background" / "web" / "static" / "js"
+WORDS = ROOT / "background" / "web" / "static" / "js" / "words"
 SOURCES = [path for path in (ROOT / "background").glob("**/*.py") if "migrations" not in path.parts]
 
 
 def keys(language: str) -> set[str]:
-    """The keys of a language's words for facts."""
-    text = (WORDS / f"{language}-facts.js").read_text()
+    """The keys of a language's words for facts, and of those of the builder."""
+    text = "".join((WORDS / f"{language}-{part}.js").read_text() for part in ("facts", "advice", "runs"))
     return set(re.findall(r'^  "([^"]+)":', text, re.MULTILINE))
 
 
@@ -29,7 +30,7 @@ KINDS_OF_FAULT = in_sources(r'FieldError\([^"]*?f?"[^"]*", "([a-z_]+)"') | in_so
     r'FieldError\([^"]*"[^"]*"\), message, "([a-z_]+)"'
 )
 REFUSALS = in_sources(r'(?<![\w_])code="([a-z_]+)"')
-FAULTS = {*KINDS_OF_FAULT, *in_sources(r'PydanticCustomError\("([a-z_]+)"')}
+FAULTS = {*KINDS_OF_FAULT, *in_sources(r'(?:PydanticCustomError\(|Unusable\(.*, )"([a-z_]+)"')}
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -37,17 +38,32 @@ def test_the_page_has_words_for_every_code(language: str) -> None:
     known = keys(language)
     wanted = {f"reason.{code}" for code in Code}
     wanted |= {f"waiting.{code}" for code in WaitingCode}
-    wanted |= {f"warning.{code}" for code in TrapCode}
+    wanted |= {f"warning.{code}" for code in WarningCode}
+    wanted |= {f"advice.{code}" for code in Code}
+    wanted |= {f"warning.advice.{code}" for code in WarningCode}
+    wanted |= {f"waiting.advice.{code}" for code in WaitingCode}
     wanted |= {f"refusal.{code}" for code in REFUSALS}
     wanted |= {f"fault.{code}" for code in FAULTS | set(TOO_LARGE)}
     assert wanted - known == set()
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_page_has_words_for_every_option_of_a_task(language: str) -> None:
+    apart = {"task", "args", "immutable", "link", "link_error"}
+    assert {f"canvas.option.{name}" for name in TaskSpec.model_fields.keys() - apart} - keys(language) == set()
+
+
+def test_every_reason_leads_to_a_page_of_the_documentation() -> None:
+    text = (WORDS.parent / "base" / "advice.js").read_text()
+    table = text.partition("const READ = {")[2].partition("};")[0]
+    assert set(re.findall(r"^  (\w+):", table, re.MULTILINE)) == set(Code)
+
+
 def test_codes_are_found_in_the_sources() -> None:
     assert {"run_ended", "job_not_retryable", "broker_down"} <= REFUSALS
-    assert {"task", "link_error", "group_callback", "canvas_depth"} <= FAULTS
+    assert {"cron_never", "task", "link_error", "group_callback", "canvas_depth"} <= FAULTS
 
 
 def test_every_code_has_its_english_here() -> None:
-    assert set(SAID) == set(TrapCode)
+    assert set(SAID) == set(WarningCode)
     assert set(WAITING_SENTENCES) == set(WaitingCode)

@@ -20,7 +20,7 @@ SECRETS = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "API_KEYS", "FLOWER_BASIC_AUTH
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
-def test_the_services_are_those_of_the_readme() -> None:
+def test_the_services_are_those_that_documents_name() -> None:
     assert set(SERVICES) == {"api", "worker", "flower", "redis", "postgres", "migrate", "secrets"}
     assert SERVICES["postgres"]["image"] == "${POSTGRES_IMAGE:-postgres:17}"
     assert SERVICES["redis"]["image"] == "${REDIS_IMAGE:-redis:7}"
@@ -58,6 +58,7 @@ def test_nobody_has_more_than_he_needs(name: str) -> None:
     assert "privileged" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["mem_limit"]
+    assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
     assert service["pids_limit"]
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from background.jobs import states
-from background.jobs.states import ENDED, JobStatus
+from background.jobs.policy import Backoff
+from background.jobs.states import ENDED, EventKind, JobStatus
 
 COUNTS = st.integers(1, 100)
 JITTER = st.floats(0, 1)
@@ -17,23 +18,43 @@ JITTER = st.floats(0, 1)
 @given(COUNTS, JITTER)
 def test_backoff_doubles_from_one_second_to_a_minute(failures: int, jitter: float) -> None:
     full = min(2 ** (failures - 1), 60)
-    assert full / 2 <= states.backoff(failures, jitter=jitter) <= full
+    assert full / 2 <= Backoff().seconds(failures, chance=jitter) <= full
 
 
 @given(COUNTS, COUNTS, st.booleans(), JITTER)
 def test_an_error_ends_a_job_at_its_limit_or_where_trying_again_is_no_use(
-    failures: int, limit: int, retryable: bool, jitter: float
+    failures: int, limit: int, retryable: bool, pause: float
 ) -> None:
-    decision = states.after_error(failures=failures, max_attempts=limit, retryable=retryable, jitter=jitter)
+    outcome = states.failed(
+        "Error", error=None, failures=failures - 1, max_attempts=limit, retryable=retryable, pause=pause
+    )
     goes_on = retryable and failures < limit
-    assert decision.status is (JobStatus.PENDING if goes_on else JobStatus.FAILED)
-    assert (decision.delay > 0) == goes_on
+    assert outcome.status is (JobStatus.PENDING if goes_on else JobStatus.FAILED)
+    assert outcome.delay == (pause if goes_on else 0)
+    assert (outcome.kind, outcome.is_failure) == (EventKind.STEP_FAILED, True)
+
+
+@given(COUNTS, COUNTS, JITTER)
+def test_a_step_that_has_timed_out_has_failed(failures: int, limit: int, pause: float) -> None:
+    counts: dict[str, Any] = {"failures": failures - 1, "max_attempts": limit, "pause": pause}
+    outcome = states.timed_out(2, seconds=1.5, **counts)
+    message = "TimedOut: Step 2 took longer than the 1.5 s it may take."
+    assert outcome == states.failed(message, error=None, retryable=True, **counts)
 
 
 @given(COUNTS, COUNTS)
 def test_a_loss_goes_on_at_once_below_the_limit(failures: int, limit: int) -> None:
-    decision = states.after_loss(failures=failures, max_attempts=limit)
-    assert decision == states.Decision(JobStatus.PENDING if failures < limit else JobStatus.FAILED)
+    outcome = states.lost(failures=failures - 1, max_attempts=limit, silent=1.5)
+    assert outcome.status is (JobStatus.PENDING if failures < limit else JobStatus.FAILED)
+    assert (outcome.delay, outcome.is_failure, outcome.silent) == (0, True, 1.5)
+
+
+def test_what_is_nobodys_fault_is_no_failure() -> None:
+    assert (states.handed_back("why").status, states.cancelled().status) == (JobStatus.PENDING, JobStatus.CANCELLED)
+    assert not states.handed_back("why").is_failure
+    assert not states.cancelled().is_failure
+    later = states.waits("429", seconds=30)
+    assert (later.status, later.delay, later.is_failure) == (JobStatus.PENDING, 30, False)
 
 
 @pytest.mark.parametrize("status", JobStatus)
@@ -48,16 +69,22 @@ def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus
 @pytest.mark.parametrize(
     ("known", "sentence"),
     [
-        ({"queue_length": 41, "live_workers": 2}, "It waits for a free worker: 41 in the queue, 2 alive."),
+        ({"queue_length": 41, "serving": 2}, "It waits for a free worker: 41 in the queue, 2 alive."),
+        ({"queue_length": None, "serving": 0}, "No live worker serves the queue reports."),
         ({"queue_length": 0}, "Its message is on its way to a worker."),
         ({"published": False}, "Its message is about to be handed to the broker."),
         ({"queue_length": None}, "The broker is down: no worker can reach it."),
-        ({"live_workers": 0, "queue_length": None}, "No worker is alive."),
+        ({"live_workers": 0, "serving": 0, "queue_length": None}, "No worker is alive."),
         ({"seconds_until_due": 3599.6, "live_workers": 0}, "It is not due yet: it may begin in 3600 s."),
         (
             {"seconds_until_due": 4.2, "error": "RuntimeError: no"},
             "It pauses for another 4 s after an error: RuntimeError: no",
         ),
+        (
+            {"seconds_until_due": 4.2, "error": "RuntimeError: no", "waits_for": "429"},
+            "Its step has asked to be run again in 4 s: 429",
+        ),
+        ({"seconds_until_due": -1, "waits_for": "429"}, "Its message is on its way to a worker."),
         ({"seconds_until_due": -1, "error": "RuntimeError: no"}, "Its message is on its way to a worker."),
     ],
 )
@@ -67,7 +94,9 @@ def test_why_a_job_waits(known: dict[str, Any], sentence: str) -> None:
         "run_at": datetime(2030, 1, 1, tzinfo=UTC),
         "error": None,
         "published": True,
-        "live_workers": 1,
+        "queue": "reports",
+        "live_workers": 2,
+        "serving": 1,
         "queue_length": 0,
     }
     facts = states.waiting(states.Waiting(**usual | known))

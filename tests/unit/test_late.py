@@ -1,41 +1,44 @@
 """Who has waited for a thread, or for others, waits for PostgreSQL only as long as an answer may still take."""
 
 import asyncio
+import socket
 import threading
 import time
 
+import psycopg2
+import psycopg2.extensions
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 from starlette.concurrency import run_in_threadpool
 
-from background import database
-from background.errors import Unavailable
-from background.requests import _in_thread
+from background.base.errors import Unavailable
+from background.http.requests import _in_thread
+from background.storage import deadlines, lanes
 
 
 def left(seconds: float) -> float:
     """How long a transaction of so many seconds may take here."""
-    with database.time_limit(seconds):
-        found: float = database._limit.deadline - time.monotonic()
+    with deadlines.time_limit(seconds):
+        found: float = deadlines._limit.deadline - time.monotonic()
         return found
 
 
 def test_what_one_has_waited_is_taken_off_but_for_a_little() -> None:
     assert 3.9 < left(4) <= 4
-    with database.late(3):
-        assert database.waited() == 3
+    with deadlines.late(3):
+        assert deadlines.waited() == 3
         assert 0.9 < left(4) <= 1
-        with database.late(100):
-            assert 0.4 < left(4) <= database.LEAST_SECONDS
+        with deadlines.late(100):
+            assert 0.4 < left(4) <= deadlines.LEAST_SECONDS
             assert 0 < left(0.1) <= 0.1
-        assert database.waited() == 3
-    assert database.waited() == 0
+        assert deadlines.waited() == 3
+    assert deadlines.waited() == 0
 
 
 def test_the_wait_for_a_connection_is_part_of_it() -> None:
-    lane = database.Lane("test", {}, most=1)
+    lane = lanes.Lane("test", {}, most=1)
     assert lane._free.acquire()
-    with database.late(100), pytest.raises(Unavailable, match="in use"), lane(seconds=4):
+    with deadlines.late(100), pytest.raises(Unavailable, match="in use"), lane(seconds=4):
         pass
 
 
@@ -52,7 +55,7 @@ def test_so_is_the_wait_for_a_thread() -> None:
 
         holding = asyncio.create_task(run_in_threadpool(hold))
         await busy.wait()
-        asking = asyncio.create_task(_in_thread(database.waited)())
+        asking = asyncio.create_task(_in_thread(deadlines.waited)())
         await asyncio.sleep(0.2)
         free.set()
         await holding
@@ -61,3 +64,10 @@ def test_so_is_the_wait_for_a_thread() -> None:
         return found
 
     assert asyncio.run(ask()) >= 0.2
+
+
+def test_somebody_elses_time_to_connect_holds_here_too() -> None:
+    """libpq leaves `connect_timeout` to whoever waits, and the wait is ours in every connection of the process."""
+    psycopg2.extensions.set_wait_callback(deadlines.wait)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(psycopg2.OperationalError, match="in time"):
+        psycopg2.connect(host="127.0.0.1", port=silent.getsockname()[1], user="any", connect_timeout=1)

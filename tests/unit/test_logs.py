@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from background import log_context
+from background.base import log_context
+from background.base.logs import JsonFormatter, TextFormatter, add_ids
 from background.local.console import LINE_LIMIT, Console
-from background.logs import JsonFormatter, TextFormatter, add_ids
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ +[\w.]+( \[[^\]]+\])?: ")
-FORGED = "2026-01-01 00:00:00,000 INFO    background.access: ops may write"
+FORGED = "2026-01-01 00:00:00,000 INFO    background.http.access: ops may write"
 NASTY = [
     f"x{end}{FORGED}" for end in ("\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
 ] + ["\x1b[2J\x1b[31mred", "\x9b2J", "\x07\x08\x7f", "\u202eback\u202c", "\u2066x\u2069", "\u200b", "\udc80"]

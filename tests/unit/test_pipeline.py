@@ -1,9 +1,13 @@
 """A pipeline that is declared wrong ends its process, with one line; and what a release makes of old parameters."""
 
+import json
 import math
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +15,21 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from background.jobs import states
-from background.jobs.pipeline import DeclaredWrong, Params, Pipeline, Refused, StepContext
+from background.base.errors import Invalid
+from background.jobs import new_job, states
+from background.jobs.checks import checked
+from background.jobs.pipeline import (
+    DeclaredWrong,
+    NoRetry,
+    Params,
+    Pipeline,
+    Refused,
+    RetryLater,
+    StepContext,
+    exponential,
+    fixed,
+    is_async,
+)
 from tests.support import ROOT
 
 
@@ -25,6 +42,25 @@ class Wanted(Params):
 def plain(context: StepContext, params: Params) -> int:
     """A step."""
     return 1
+
+
+class Region(StrEnum):
+    """Where."""
+
+    EU = "eu"
+
+
+class Level(IntEnum):
+    """How much."""
+
+    HIGH = 2
+
+
+class Chosen(Params):
+    """Parameters that JSON has no type for."""
+
+    region: Region
+    level: Level = Level.HIGH
 
 
 def undecorated(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,11 +125,9 @@ def test_a_second_step_of_one_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("step", "why"),
     [
-        (later, "is async"),
         (generated, "is a generator"),
-        (generated_later, "is async"),
-        (Later(), "is async"),
-        (partial(later), "is async"),
+        (generated_later, "is an async generator"),
+        (partial(later), "has no name of its own"),
         ("plain", "must be a function"),
         (Nameless, "must be a function"),
         (lambda _: 1, "two arguments"),
@@ -117,6 +151,72 @@ def assert_names(error: DeclaredWrong, what: str) -> None:
     assert what in text
     assert text.isprintable()
     assert len(text) < 400
+
+
+@pytest.mark.parametrize("step", [later, Later()])
+def test_a_step_may_be_async(step: Any) -> None:
+    pipeline = Pipeline("p", Params)
+    pipeline.step(step)
+    assert is_async(pipeline.steps["later"])
+    assert not is_async(plain)
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ({"max_attempts": 0}, "max_attempts must be a whole number from 1"),
+        ({"max_attempts": True}, "max_attempts must be a whole number from 1"),
+        ({"max_waits": 0}, "max_waits must be a whole number from 1"),
+        ({"max_waits": None}, "max_waits must be a whole number from 1"),
+        ({"retry_on": ()}, "to try only once, say max_attempts=1"),
+        ({"retry_on": ValueError}, "must be a tuple of exceptions"),
+        ({"retry_on": (KeyboardInterrupt,)}, "must name exceptions"),
+        ({"backoff": 5}, "must be fixed"),
+        ({"timeout": 0}, "timeout=60"),
+        ({"timeout": "60"}, "timeout=60"),
+        ({"attempts": 3}, "unexpected keyword argument 'attempts'"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(declared: Any, why: str) -> None:
+    with pytest.raises(DeclaredWrong, match=why) as caught:
+        Pipeline("p", Params).step(**declared)
+    assert_names(caught.value, "Pipeline 'p'")
+
+
+def test_a_policy_is_that_of_its_step() -> None:
+    pipeline = Pipeline("p", Params)
+    pipeline.step(retry_on=(KeyError,), backoff=fixed(5), max_attempts=9, timeout=60)(plain)
+    pipeline.step(later)
+    own = pipeline.policy("plain")
+    assert [own.tries_again(each) for each in (KeyError(), ValueError(), NoRetry(), SystemExit())] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert own.limit(4, failures=1, max_attempts=3) == {"failures": 4, "max_attempts": 9, "own": True}
+    assert (own.backoff.seconds(1), own.backoff.seconds(70), pipeline.timeouts) == (5, 5, {"plain": 60})
+    usual = pipeline.policy("later")
+    assert usual.tries_again(ValueError())
+    assert usual.limit(4, failures=1, max_attempts=3) == {"failures": 1, "max_attempts": 3}
+
+
+def test_a_pause_grows_up_to_its_bound() -> None:
+    grows = exponential(2, factor=3, most=100, jitter=0)
+    assert [grows.seconds(number) for number in (1, 2, 3, 4, 5, 10_000)] == [2, 6, 18, 54, 100, 100]
+    assert {fixed(4, jitter=1).seconds(3, chance=chance) for chance in (0, 0.5, 1)} == {0, 2, 4}
+
+
+@pytest.mark.parametrize("declared", [{"first": -1}, {"factor": 0.5}, {"most": 0.5}, {"jitter": 2}, {"first": "1"}])
+def test_a_pause_that_makes_no_sense_is_refused(declared: Any) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(declared))} must be a number"):
+        exponential(**declared)
+
+
+@pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, "5", None, True, 1e9])
+def test_later_is_a_time_that_comes(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="RetryLater takes from 0 to 604,800 seconds"):
+        RetryLater(seconds)
 
 
 def test_an_object_with_a_name_is_a_step() -> None:
@@ -179,6 +279,7 @@ MODULES = {
     "unresolved": "class P(Params):\n    at: 'Nowhere'\np = Pipeline('p', P)\np.step(plain)",
     "shapeless": "class P(Params):\n    f: Callable[[], int]\np = Pipeline('p', P)\np.step(plain)",
     "patient": "p = Pipeline('p', Params)\np.step_within(3601)(plain)",
+    "unstorable": "@(p := Pipeline('p', Params)).step\ndef send(context, params) -> open: pass",
     "hidden": "p = Pipeline('p', Params)\np.step_within(plain)",
     "sound": "class P(Params):\n    at: 'Later'\np = Pipeline('p', P)\np.step(plain)\nclass Later(Params): pass",
 }
@@ -204,7 +305,8 @@ WRONG = {
     "PydanticUndefinedAnnotation: name 'Nowhere' is not defined",
     "shapeless": "Pipeline 'p': no JSON Schema can be made of its params: PydanticInvalidForJsonSchema: "
     "Cannot generate a JsonSchema for core_schema.CallableSchema",
-    "patient": "Step 'plain' of pipeline 'p' is declared with step_within(3601), but JOB_TIME_LIMIT allows 3600 s.",
+    "patient": "Step 'plain' of pipeline 'p' may take 3601 s, but JOB_TIME_LIMIT allows 3600 s.",
+    "unstorable": "Step 'send' of pipeline 'p': it returns <built-in function open>, which has no form in JSON: ",
     "hidden": "Pipeline 'p': step_within takes the seconds that the step may take, as in step_within(60); "
     "it was given <function plain at",
 }
@@ -342,3 +444,95 @@ def test_a_step_keeps_the_key_that_it_ever_had() -> None:
     keys = states.replanned(["take", "check", "send"], keys, ["pack"])
     assert keys == {"take": 1, "send": 2, "check": 3, "pack": 4}
     assert states.replanned(["pack"], keys, ["take", "check"]) == keys
+
+
+def test_an_enumeration_is_taken_from_its_values() -> None:
+    pipeline = Pipeline("chosen", Chosen, "")
+    given = {"region": "eu", "level": 2}
+    assert checked(pipeline, given, where=()) == given
+    taken = pipeline.accept(given)
+    assert taken == Chosen(region=Region.EU, level=Level.HIGH)
+    for wrong in ({"region": "us"}, {"region": "eu", "level": "2"}):
+        with pytest.raises(Invalid):
+            checked(pipeline, wrong, where=())
+        with pytest.raises(Refused):
+            pipeline.accept(wrong)
+
+
+class Typed(Params):
+    """What JSON has no form of its own for."""
+
+    at: datetime | None = None
+    price: Decimal = Decimal("1.10")
+    tags: tuple[str, ...] = ()
+    sizes: frozenset[int] = frozenset()
+    count: int = 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"at": "2026-01-01T00:00:00Z", "price": "1.5", "tags": ["a"], "sizes": [1, 2], "count": 24.0},
+        Typed(at=datetime(2026, 1, 1, tzinfo=UTC), tags=("b",)).model_dump(mode="json"),
+    ],
+)
+def test_params_of_any_type_are_taken_as_they_are_stored(given: dict[str, Any]) -> None:
+    pipeline = Pipeline("typed", Typed)
+    stored = checked(pipeline, given, where=("body", "params"))
+    accepted = pipeline.accept(json.loads(json.dumps(stored)))
+    assert isinstance(accepted, Typed)
+    assert accepted == Typed.model_validate_json(json.dumps(stored))
+    assert (type(accepted.price), type(accepted.tags), type(accepted.count)) == (Decimal, tuple, int)
+    with pytest.raises(Invalid, match="count"):
+        checked(pipeline, {"count": 24.5}, where=("body", "params"))
+
+
+@pytest.mark.parametrize(
+    "queue", ["", "a b", "a,b", "-Q", "x" * 101, "celery.0a1b2c3d4e5f", "unacked_index", 7, None, "안녕"]
+)
+def test_a_queue_whose_name_cannot_be_one_is_declared_wrong(queue: Any) -> None:
+    with pytest.raises(DeclaredWrong, match="the name of a queue must be 1 to 100 letters"):
+        Pipeline("odd", Params, queue=queue)
+
+
+@pytest.mark.parametrize("queue", ["celery", "reports", "Heavy-2.eu:gpu_1", "x" * 100])
+def test_a_queue_may_have_the_names_that_celery_users_give(queue: str) -> None:
+    assert Pipeline("good", Params, queue=queue).queue == queue
+
+
+@pytest.mark.parametrize("unique", ["cents", ["cents", "customer"], [1], {"cents"}, None])
+def test_what_is_unique_names_params(unique: Any) -> None:
+    with pytest.raises(DeclaredWrong, match=r"^Pipeline 'p': unique ") as caught:
+        Pipeline("p", Wanted, unique=unique)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_key_of_a_job_is_the_json_of_what_is_unique() -> None:
+    class Order(Params):
+        customer: dict[str, Any]
+        city: str = "서울"
+
+    key = Pipeline("p", Order, unique=("customer", "city")).unique_key
+    assert (
+        key({"customer": {"b": 1, "a": None}, "city": "서울", "x": 1}) == '{"city":"서울","customer":{"a":null,"b":1}}'
+    )
+    long = key({"customer": {"a": "x" * 300}, "city": ""})
+    assert long is not None
+    assert (long[:7], len(long)) == ("sha256:", 71)
+    assert Pipeline("p", Order).unique_key({"customer": {}}) is None
+
+
+def test_a_request_that_uses_nothing_new_has_the_digest_that_it_always_had() -> None:
+    known = {"pipeline": "demo", "params": {}, "priority": 0, "delay_seconds": 0.0, "max_attempts": 3}
+    row = {
+        **known,
+        "step_names": ["one"],
+        "step_timeouts": [None],
+        "tags": [],
+        "unique_key": None,
+        "unique_seconds": None,
+    }
+    digest = "9a7ca88b99fef73a9916c2c03f32fadedbfe2f4c95c91fade1fdbb8b73131c3f"
+    assert new_job.digest(row) == digest
+    assert new_job.digest({**row, "unique_key": "k"}) != digest

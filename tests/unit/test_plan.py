@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from background.canvas import plan, trees
+from background.base.errors import Invalid
+from background.base.jsontext import deeper_than
+from background.canvas import plan, service, trees
 from background.canvas.built import Built
 from background.canvas.checks import check, levels
 from background.canvas.dry import Send
 from background.canvas.plan import Plan
 from background.canvas.spec import STORED
-from background.canvas.traps import warnings_about
-from background.errors import Invalid
-from background.jsontext import deeper_than
+from background.canvas.warnings import warnings_about
 
 Json = dict[str, Any]
 
@@ -88,6 +88,25 @@ def chord(header: list[Json], body: Json, **options: Any) -> Json:
 )
 def test_what_celery_builds(canvas: Json, code: str) -> None:
     assert built(canvas).code == code
+
+
+def test_every_planned_task_says_where_it_was_written_and_where_it_stands_in_python() -> None:
+    called = {**task("echo", "한😀"), "link": [ECHO, task("finalize")]}
+    over = {"chunks": {"task": "add", "it": [[1, 2], [3, 4], [5, 6]], "n": 2}}
+    canvas = {"chain": [{"group": [called, over]}, {"group": [ECHO, ECHO], "link_error": task("finalize")}]}
+    found = service.preview(STORED.validate_python(canvas))
+    places = [(".".join(map(str, node.path)), found.code[slice(*node.span)]) for node in found.graph.nodes]
+    assert sorted(places) == [
+        ("chain.0.group.0", "echo.s('한😀').set(link=[echo.s(), finalize.s()])"),
+        ("chain.0.group.0.link.0", "echo.s()"),
+        ("chain.0.group.0.link.1", "finalize.s()"),
+        ("chain.0.group.1", "add.starmap([[1, 2], [3, 4]])"),
+        ("chain.0.group.1", "add.starmap([[5, 6]])"),
+        ("chain.1.group.0", "echo.s().on_error(finalize.s())"),
+        ("chain.1.group.1", "echo.s().on_error(finalize.s())"),
+        ("chain.1.link_error", "finalize.s()"),
+        ("chain.1.link_error", "finalize.s()"),
+    ]
 
 
 def leaf(rng: random.Random, *, given: bool) -> Json:

@@ -8,7 +8,7 @@ from tests.support import ROOT
 # No signal's handler runs while the main thread is in a function of C that looks for none.
 BUSY = """
 import hashlib, os, signal, threading, time
-from background.jobs.planned_stop import PlannedStop
+from background.upkeep.planned_stop import PlannedStop
 stop = PlannedStop(worker_id="", leave=lambda: None)
 stop.install()
 def step():

@@ -21,6 +21,7 @@ os.execv = become
 from background.__main__ import main
 main()
 """
+CONF = ROOT / "background" / "http" / "flowerconfig.py"
 CELERY = ["-m", "celery", "-A", "background.celery.celery_app"]
 
 
@@ -60,14 +61,24 @@ def becomes(*words: str, **env: str) -> tuple[list[str], list[str], str | None]:
         (
             ["api", "--workers", "2"],
             [
-                *["-m", "uvicorn", "main:app", "--host", "127.0.0.9", "--port", "8123"],
+                *["-m", "uvicorn", "--factory", "background.app:create_app", "--host", "127.0.0.9", "--port", "8123"],
                 *["--lifespan", "on", "--timeout-graceful-shutdown", "3", "--workers", "2"],
             ],
         ),
         (
             ["flower", "--address=0.0.0.0"],
-            [*CELERY, "flower", "--address=127.0.0.1", "--port=5123", "--address=0.0.0.0"],
+            [*CELERY, "flower", f"--conf={CONF}", "--address=127.0.0.1", "--port=5123", "--address=0.0.0.0"],
         ),
+        (
+            ["api", "--app", "shop.app:app", "--workers", "2"],
+            [
+                *["-m", "uvicorn", "shop.app:app", "--host", "127.0.0.9", "--port", "8123"],
+                *["--lifespan", "on", "--timeout-graceful-shutdown", "3", "--workers", "2"],
+            ],
+        ),
+        (["up"], ["-m", "background.local", "up"]),
+        (["up", "shop.app:app"], ["-m", "background.local", "up", "--app", "shop.app:app"]),
+        (["demo"], ["-m", "background.local", "demo"]),
     ],
 )
 def test_a_process_gets_our_defaults_and_what_else_is_said(words: Sequence[str], argv: list[str]) -> None:
@@ -93,3 +104,9 @@ def test_a_setting_that_cannot_be_used_is_one_line() -> None:
     assert done.returncode != 0
     assert done.stderr.startswith("LEASE_SECONDS: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_worker_serves_the_queues_of_all_pipelines_unless_it_is_told_which() -> None:
+    env = {"PIPELINES": "tests.acceptance.queued"}
+    assert becomes("worker", **env)[0] == [*CELERY, "worker", "--loglevel=INFO", "--queues=celery,reports"]
+    assert becomes("worker", "--queues=reports", **env)[0] == [*CELERY, "worker", "--loglevel=INFO", "--queues=reports"]

@@ -1,6 +1,7 @@
 """`run.py`: what it says when it cannot, and when it sets up anew."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -123,6 +124,27 @@ def test_another_celery_has_an_environment_of_its_own(
     assert run.is_ready(run.DEV)
 
 
+def test_documents_are_built_strictly_unless_one_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "0")
+    monkeypatch.setattr(run, "become", lambda *words: started.append(" ".join(words)))
+    run.docs([])
+    run.docs(["serve"])
+    assert started == ["-m mkdocs build --strict --clean", "-m mkdocs serve"]
+
+
+def test_coverage_is_told_also_where_a_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+
+    def call(*argv: str) -> int:
+        called.append(argv[3])
+        return int(argv[3] == "run")
+
+    monkeypatch.setattr(run, "call", call)
+    assert run.coverage(["-k", "jobs"]) == 1
+    assert called == ["erase", "run", "combine", "report"]
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["up", "--help"]])
 def test_help_names_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(arguments) == 0
@@ -233,6 +255,65 @@ def test_what_belongs_to_another_python_is_left_aside(monkeypatch: pytest.Monkey
     assert environment.keys() <= os.environ.keys()
 
 
+# ------------------------------------------------------------------------------------------------ the page's tools
+
+
+def give(folder: Path, name: str, script: str) -> None:
+    """A program for the shell to find."""
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def node(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a Node.js whose npm notes what it is called for; it gives the folder of both."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    give(programs, "node", "echo v20.1.0")
+    give(programs, "npm", 'echo "$*" >> npm.log; mkdir -p node_modules')
+    (checkout / run.NODE_LOCK).write_text("{}")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.chdir(checkout)
+    return programs
+
+
+def test_the_tools_of_the_page_are_installed_once_for_each_lock(node: Path, checkout: Path) -> None:
+    assert run.lint_page() == run.lint_page() == 0
+    once = ["ci", "run --silent lint", "run --silent types"]
+    assert (checkout / "npm.log").read_text().splitlines() == [*once, *once[1:]]
+    (checkout / run.NODE_LOCK).write_text('{"packages": {}}')
+    run.lint_page()
+    assert (checkout / "npm.log").read_text().splitlines()[-3:] == once
+
+
+def test_what_biome_or_tsc_complains_of_fails(node: Path) -> None:
+    give(node, "npm", 'mkdir -p node_modules; case "$*" in *types) exit 2;; esac')
+    assert run.lint_page() == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "script", "said"),
+    [
+        ("node", "echo v18.19.1", "Node.js 20 or newer is needed; this is v18.19.1."),
+        ("npm", "echo 'npm error network'; exit 1", "Installing package-lock.json failed:"),
+    ],
+)
+def test_without_the_tools_of_the_page_lint_goes_on(
+    node: Path, program: str, script: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    give(node, program, script)
+    assert run.lint_page() == 0
+    assert capfd.readouterr().err.splitlines()[-1] == f"The page's sources are not checked: {said}"
+
+
+def test_without_node_lint_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert run.lint_page() == 0
+    assert "not checked: Node.js 20 or newer is not installed" in capsys.readouterr().err
+    with pytest.raises(run.CannotRun):
+        run.pack()
+
+
 # ------------------------------------------------------------------------------------------------ the files
 
 
@@ -245,6 +326,8 @@ def test_each_command_installs_what_it_needs_and_no_more() -> None:
         "bench",
         "chaos",
         "fuzz",
+        "coverage",
+        "docs",
         "lock",
     ]
 
@@ -296,3 +379,11 @@ def test_the_command_works_from_anywhere_and_completes(tmp_path: Path, monkeypat
     assert "complete -o default -F _playground_completion playground" in bash
     ask = {"_PLAYGROUND_COMPLETE": "complete_bash", "COMP_WORDS": "playground jobs --status c", "COMP_CWORD": "3"}
     assert call(**ask).split() == ["COMPLETED", "CANCELLED"]
+
+
+def test_the_lock_of_the_page_names_no_server_and_exact_versions() -> None:
+    lock = json.loads((ROOT / run.NODE_LOCK).read_text())
+    assert all("resolved" not in package for package in lock["packages"].values())
+    assert all(package["integrity"] for path, package in lock["packages"].items() if path)
+    wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted

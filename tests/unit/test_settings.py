@@ -113,6 +113,7 @@ USABLE = {
     "CELERY_RESULT_BACKEND": "redis://:hush@h/0",
     "FLOWER_BASIC_AUTH": "me:hush",
     "API_KEYS": "me:read:hush",
+    "CALLBACK_SECRET": "hush: é, 16 bytes",
 }
 
 

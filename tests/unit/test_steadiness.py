@@ -1,6 +1,6 @@
 """When PostgreSQL counts as steady, so that a lease that ran out means a lost worker."""
 
-from background.jobs.recovery import Steadiness
+from background.upkeep.reaping import Steadiness
 
 
 def noted(*clocks: float) -> float:

@@ -39,6 +39,9 @@ def test_model_and_function_agree(name: TaskName) -> None:
     model = {field: hints[field] for field in CATALOGUE[name].model_fields}
     assert list(parameters_of(name)) == list(model)
     assert parameters_of(name) == model
+    both = (CATALOGUE[name], celery_app.tasks[name].run)
+    said, does = (str(inspect.getdoc(each)).partition("\n")[0] for each in both)
+    assert said == does
 
 
 def test_all_but_the_job_task_are_in_the_catalogue() -> None:

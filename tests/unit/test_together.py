@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from background.errors import Unavailable
-from background.jobs.together import Together
+from background.base.errors import Unavailable
+from background.base.together import Together
 
 
 def test_what_comes_while_a_write_is_under_way_is_written_together() -> None:

@@ -53,7 +53,7 @@ export function graphOf(written) {
     if (tree.group) return { group: tree.group.map(numbered) };
     if (tree.chain) {
       const parts = tree.chain.map(numbered);
-      parts.slice(1).forEach((part, i) => join(ends(parts[i], -1), ends(part, 0)));
+      for (const [i, part] of parts.slice(1).entries()) join(ends(parts[i], -1), ends(part, 0));
       return { chain: parts };
     }
     if (tree.chord) {

@@ -20,16 +20,29 @@ test("what the page does not know is the API's own, and is marked so", () => {
   );
 });
 
+test("an error as a line of its own keeps its full stop", () => {
+  assert.equal(facts.line("ValueError: No. Never.\n"), "ValueError: No. Never.");
+  assert.equal(facts.line("One.\nTwo."), "One…");
+});
+
 test("what is long is cut in a sentence", () => {
-  const reason = { code: "failed", culprit: "1", names: {}, error: { type: "E", message: "x".repeat(2000) } };
-  assert.equal(facts.runSentence({ status: "FAILURE", reason }).text, `1 failed: E: ${"x".repeat(297)}….`);
+  const failed = (message, how) => {
+    const reason = { code: "failed", culprit: "1", names: {}, error: { type: "E", message } };
+    const { text, detail } = facts.runSentence({ status: "FAILURE", reason }, how);
+    return [text, detail];
+  };
+  const long = "x".repeat(2000);
+  assert.deepEqual(failed(long), [`1 failed: E: ${"x".repeat(117)}….`, `E: ${long}`]);
+  assert.deepEqual(failed("one.\ntwo."), ["1 failed: E: one….", "E: one.\ntwo."]);
+  assert.deepEqual(failed("short."), ["1 failed: E: short.", ""]);
+  assert.deepEqual(failed("one.\ntwo.", { apart: true }), ["1 failed: E.", "E: one.\ntwo."]);
 });
 
 test("a waiting job's time goes on without the API", () => {
   const job = (ms, more) => ({ attempt: 0, error: null, run_at: new Date(Date.now() + ms).toISOString(), ...more });
   const said = (ms, more) => facts.waitingSentence(job(ms, more)).text;
   const due = { waiting: { code: "not_due", seconds: 30 }, waiting_for: "It is not due yet: it may begin in 30 s." };
-  assert.equal(said(20_400, due), "It is not due yet: it may begin in 20s.");
+  assert.match(said(20_400, due), /^It is not due yet: it may begin in 20s, at .*\d:\d\d:\d\d.*\.$/);
   assert.equal(said(-10, due), "It is due; a worker takes it in a moment.");
   assert.equal(said(3_000, { attempt: 1, error: "E: x" }), "It pauses for another 3.0s after an error: E: x");
   const waiting = { code: "no_free_worker", queued: 3, workers: 2 };

@@ -3,9 +3,9 @@
 /** The page's module `facts.js` in this language; a process has one language alone. */
 export async function factsIn(language) {
   Object.assign(globalThis, { location: { href: "http://localhost/ui/" }, document: { documentElement: {} } });
-  const { choices } = await import("../../background/web/static/js/dom.js");
+  const { choices } = await import("../../background/web/static/js/base/dom.js");
   choices.set("language", language);
-  return import("../../background/web/static/js/facts.js");
+  return import("../../background/web/static/js/base/facts.js");
 }
 
 const error = { type: "RuntimeError", message: "a. b." };
@@ -98,7 +98,7 @@ export const RUNS = [
   [
     run({ code: "cancelled", never: many, running: one }),
     "Cancelled: finalize may still finish. echo (60 times), add and 3 more will not run.",
-    "취소되었지만 아직 실행 중이라 끝까지 갈 수 있습니다: finalize. 실행되지 않을 태스크: echo 60개, add 외 3개.",
+    "취소되었지만 아직 실행 중이라 끝까지 실행될 수 있습니다: finalize. 실행되지 않을 태스크: echo 60개, add 외 3개.",
   ],
   [
     run({ code: "callback_unneeded", never: one }),
@@ -157,13 +157,30 @@ export const OTHERS = [
     "refusal",
     { status: 409, code: "job_not_retryable", values: { id: 12345, why: "step_too_far", step: 3, done: 1 } },
     "Job 12345 cannot go on from step 3: 1 of its steps are completed.",
-    "작업 12345, 완료된 단계가 1개라 3단계부터 실행할 수 없습니다.",
+    "12345번 작업은 완료된 단계가 1개라 3단계부터 실행할 수 없습니다.",
   ],
   [
     "refusal",
-    { status: 404, code: "not_found", values: { what: "schedule", id: "x" } },
+    { status: 404, code: "not_found", values: { what: "planet", id: "x" } },
     "There is nothing with the id x.",
     "그런 ID가 없습니다: x.",
+  ],
+  [
+    "refusal",
+    {
+      status: 422,
+      code: "invalid",
+      message: "Not valid: query.status.",
+      errors: [{ loc: ["query", "status"], type: "enum", values: { expected: "'A' or 'B'" }, msg: "Input …" }],
+    },
+    "status: must be 'A' or 'B'",
+    "status: 다음 가운데 하나여야 합니다: 'A' or 'B'",
+  ],
+  [
+    "refusal",
+    { status: 413, code: "body_too_large", values: { bytes: 500 } },
+    "More than 500 bytes are not taken.",
+    "500바이트보다 큰 요청은 받지 않습니다.",
   ],
   ["refusal", { status: 0 }, "The API does not answer.", "API가 응답하지 않습니다."],
   ...["warning", "fault", "refusal"].map((name) => [

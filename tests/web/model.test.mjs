@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EXAMPLES } from "../../background/web/static/js/canvas/examples.js";
+import { EXAMPLES, exampleOf } from "../../background/web/static/js/base/examples.js";
 import {
   added,
   moved,
@@ -12,7 +12,7 @@ import {
   unwrapped,
   wrapped,
 } from "../../background/web/static/js/canvas/model.js";
-import en from "../../background/web/static/js/en-runs.js";
+import en from "../../background/web/static/js/words/en.js";
 
 const [a, b, c] = ["a", "b", "c"].map((task) => ({ task }));
 const chord = { chord: { header: [a, b], body: c } };
@@ -141,4 +141,13 @@ test("what has not the form of a canvas is a row that cannot be changed, but rem
 test("every example has its words", () => {
   for (const name of Object.keys(EXAMPLES))
     for (const end of ["", ".expected", ".truth"]) assert.ok(en[`example.${name}${end}`], name);
+});
+
+test("an example is known by its canvas, also as the API keeps it", () => {
+  for (const [name, canvas] of Object.entries(EXAMPLES)) assert.equal(exampleOf(structuredClone(canvas)), name);
+  const { chain } = EXAMPLES["error-callback"];
+  const [first, ...rest] = chain;
+  const { link_error, ...bare } = first;
+  assert.equal(exampleOf({ chain: [{ link_error: [link_error], ...bare }, ...rest] }), "error-callback");
+  for (const other of [null, {}, { task: "add", args: [1, 2] }, { chain: rest }]) assert.equal(exampleOf(other), null);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tries } from "../../background/web/static/js/timeline.js";
+import { tries } from "../../background/web/static/js/jobs/tries.js";
 
 const at = (second) => `2026-01-01T00:00:${String(second).padStart(2, "0")}Z`;
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import en from "../../background/web/static/js/en.js";
-import ko from "../../background/web/static/js/ko.js";
+import en from "../../background/web/static/js/words/en.js";
+import ko from "../../background/web/static/js/words/ko.js";
 
-const SCOPES = ["reason", "more", "waiting", "warning", "refusal", "fault", "pipeline"];
+const SCOPES = ["reason", "more", "waiting", "warning", "refusal", "fault", "pipeline", "advice", "term", "start"];
 const placeholders = (message) => [
   ...new Set(
     Object.values(typeof message === "string" ? [message] : message).flatMap((text) => text.match(/\{\w+\}/g) ?? []),

@@ -37,16 +37,10 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("finished_at IS NOT NULL"),
     )
-    op.add_column("run_tasks", sa.Column("starts", sa.Integer(), server_default=sa.text("0"), nullable=False))
-    op.create_index(
-        "ix_run_tasks_started", "run_tasks", ["worker"], unique=False, postgresql_where=sa.text("state = 'STARTED'")
-    )
 
 
 def downgrade() -> None:
     """Take it back."""
-    op.drop_index("ix_run_tasks_started", table_name="run_tasks", postgresql_where=sa.text("state = 'STARTED'"))
-    op.drop_column("run_tasks", "starts")
     op.drop_index("ix_jobs_finished_at", table_name="jobs", postgresql_where=sa.text("finished_at IS NOT NULL"))
     op.drop_index("ix_jobs_created_at", table_name="jobs")
     op.drop_column("jobs", "step_until")

@@ -6,14 +6,12 @@ Revision: 0004
 import sqlalchemy as sa
 from alembic import op
 
-from background.database import XID8
+from background.storage.schema import XID8
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
-
-LOGS = ("job_events", "run_events")
 
 
 def upgrade() -> None:
@@ -39,16 +37,14 @@ def upgrade() -> None:
             RETURN NULL;
         END $$
     """)
-    for log in LOGS:
-        op.execute(f"""
-            CREATE TRIGGER notify_events AFTER INSERT ON {log} FOR EACH STATEMENT EXECUTE FUNCTION notify_events()
-        """)
+    op.execute("""
+        CREATE TRIGGER notify_events AFTER INSERT ON job_events FOR EACH STATEMENT EXECUTE FUNCTION notify_events()
+    """)
 
 
 def downgrade() -> None:
     """Take it back."""
-    for log in LOGS:
-        op.execute(f"DROP TRIGGER notify_events ON {log}")
+    op.execute("DROP TRIGGER notify_events ON job_events")
     op.execute("DROP FUNCTION notify_events()")
     op.drop_table("event_listeners")
     op.drop_index("ix_job_events_xid", table_name="job_events")

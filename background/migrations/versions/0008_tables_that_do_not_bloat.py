@@ -14,7 +14,7 @@ depends_on = None
 # index grows (PostgreSQL documentation, "Heap-Only Tuples"). Only new pages are filled so.
 FILLFACTOR = 80
 # The usual fifth of a table of ten million rows is a long time without vacuum, in which retention leaves two million.
-VACUUMED = ("jobs", "job_steps", "job_events", "runs", "run_tasks", "run_events")
+VACUUMED = ("jobs", "job_steps", "job_events")
 SCALE_FACTOR = 0.02
 
 

@@ -11,11 +11,14 @@ Two things are left out, in which bare Celery is a matter of chance or never com
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any
 
+NUMBER = int(os.environ.get("CANVASES", "200"))
+"""How many are run by a test; more take as much longer."""
 Json = dict[str, Any]
 
 

@@ -111,8 +111,11 @@ RELEASED: tuple[tuple[str, dict[str, Any]], ...] = (
 def random_job(rng: random.Random, step_seconds: Sequence[float]) -> dict[str, Any]:
     """The body of a job: quick or slow, some failing at first, delayed, urgent, or soon out of attempts.
 
-    A quarter are of pipelines that another release has otherwise.
+    A fifth have steps that wait without a slot, ask to be run later and act once; of the others a quarter are of
+    pipelines that another release has otherwise.
     """
+    if rng.random() < 0.2:
+        return {"pipeline": "odd", "params": {"seconds": rng.choice(step_seconds)}, "max_attempts": HIGH_LIMIT}
     if rng.random() < 0.25:
         pipeline, wanted = rng.choice(RELEASED)
         params = {"seconds": rng.choice(step_seconds), **wanted}

@@ -113,7 +113,7 @@ class Node:
             log=self.log,
             env={
                 **replace(self._site, postgres=self.postgres.port, valkey=self.valkey.port).environment(self.name),
-                "PIPELINES": f"{self.release},background.pipelines",
+                "PIPELINES": f"{self.release},tests.acceptance.chaos.steps,background.pipelines",
             },
         )
 

@@ -31,11 +31,11 @@ def rewrite_sql(pattern: str, by: str, *, at_least: int) -> None:
     """Change every statement on jobs in which `pattern` is found; there must be `at_least` so many."""
     from sqlalchemy import TextClause, text
 
-    from background.database import Prepared
-    from background.jobs import queries, recovery_queries, transitions, turned_away
+    from background.jobs.sql import control, effects, recovery, transitions, turned_away, work
+    from background.storage.prepared import Prepared
 
     found: list[str] = []
-    for module in (queries, recovery_queries, transitions, turned_away):
+    for module in (control, effects, recovery, transitions, turned_away, work):
         changed: dict[str, object] = {}
         for name, value in vars(module).items():
             if isinstance(value, TextClause) and re.search(pattern, value.text):
@@ -55,10 +55,10 @@ def no_fence() -> None:
 
 def node_heartbeat_only() -> None:
     """A living worker renews all jobs it ever claimed, those of its dead children too."""
-    from background.jobs import recovery
+    from background.upkeep import leases
 
     rewrite_sql(r"\bwake_up = ANY\(:wake_ups\)", "(true OR wake_up = ANY(:wake_ups))", at_least=1)
-    replace(recovery, woken=lambda: {"": None})
+    replace(leases, wake_ups=lambda: {"": None})
 
 
 def node_name_as_identity() -> None:
@@ -76,15 +76,15 @@ def no_redispatch() -> None:
 
 def reap_after_outage() -> None:
     """Leases that ran out while PostgreSQL was away are taken as the end of their workers."""
-    from background.jobs import recovery
+    from background.upkeep import reaping
 
-    recovery.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
+    reaping.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
     rewrite_sql(r"extract\(epoch FROM now\(\) - pg_postmaster_start_time\(\)\)", "1e9", at_least=2)
 
 
 def call_by_place() -> None:
     """A step is found by its number in today's pipeline, whatever the job's plan calls it."""
-    from background.jobs.runner import Attempt
+    from background.jobs.attempt import Attempt
 
     def step_name(attempt: Attempt) -> str:
         return list(attempt.pipeline.steps)[attempt.step - 1]

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from tests.acceptance.next_release import OURS
 
 revision = "next_1"
-down_revision = ScriptDirectory(str(OURS.parent)).get_current_head()
+down_revision = ScriptDirectory(str(OURS.parent)).get_revision("jobs@head").revision
 branch_labels = None
 depends_on = None
 

@@ -8,9 +8,9 @@ import json
 import sys
 from pathlib import Path
 
+from background.local.children import LocalError
 from background.local.console import Console
 from background.local.postgres import EmbeddedPostgres
-from background.local.processes import LocalError
 from background.local.server import Server
 from background.local.supervisor import Interrupts, Service, Stopped, Supervisor
 from background.local.valkey import EmbeddedValkey

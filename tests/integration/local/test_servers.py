@@ -15,9 +15,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from background.local.children import Account, Child, LocalError, Program, descendants, lives, passed_on, working_in
 from background.local.permissions import account_for, kept_secret, open_way
 from background.local.postgres import SUPERUSER, EmbeddedPostgres, postgres_files
-from background.local.processes import Account, Child, LocalError, Program, descendants, lives, passed_on, working_in
 from background.local.server import open_log
 from background.local.valkey import EmbeddedValkey
 from tests.support import ROOT, free_port, wait_for

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from background.local.processes import lives
+from background.local.children import lives
 from tests.support import ROOT, Process, wait_for
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"

@@ -22,10 +22,10 @@ import redis
 
 from background.local.checks import free_port as port_for
 from background.local.checks import is_free
+from background.local.children import LocalError, lives
 from background.local.lock import only_one
 from background.local.plan import make_plan, require_ports
 from background.local.postgres import SUPERUSER
-from background.local.processes import LocalError, lives
 from background.local.supervisor import Interrupts
 from background.settings import KeySettings, Settings
 from tests.support import ROOT, Process, free_port, wait_for
@@ -246,7 +246,7 @@ def test_up_serves_keeps_its_data_and_leaves_nothing(command: Command) -> None:
 
     second = command.start("up")
     assert second.popen.wait(10) == 1
-    assert second.output == f"This checkout is running already (process {first.popen.pid}): stop that first.\n"
+    assert second.output == f"It is running already in this directory (process {first.popen.pid}): stop that first.\n"
 
     first.popen.send_signal(signal.SIGINT)
     assert first.popen.wait(20) == 0
@@ -290,7 +290,7 @@ def test_another_user_of_the_machine_gets_nothing_and_a_process_by_hand_works(co
     assert stat.S_IMODE(home.stat().st_mode) == (0o701 if os.geteuid() == 0 else 0o700)
     for path in home.iterdir():
         assert not path.is_dir() or stat.S_IMODE(path.stat().st_mode) == 0o700, path
-        assert path.is_dir() or path.name == "lock", path
+        assert path.is_dir() or path.name in ("lock", ".gitignore"), path
     for process in command.remaining():
         with contextlib.suppress(psutil.NoSuchProcess):
             assert not any(secret in " ".join(process.cmdline()) for secret in secrets)

@@ -3,12 +3,16 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 
 import docx
-from pypdf import PdfReader, PdfWriter
 
-from background.errors import Invalid
+from background.base.errors import Invalid
+
+FILES = Path(__file__).parent / "files"
+"""Small files, each made for one thing that readers get wrong; `.want` beside one is the text that is right."""
 
 
 def refused_field(error: Invalid) -> tuple[str | int, ...]:
@@ -38,22 +42,13 @@ def pdf(text: str = "Hello queue.", *, pages: int = 1) -> bytes:
 
 def titled_pdf(title: str) -> bytes:
     """A PDF with a title in its metadata."""
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf())))
-    writer.add_metadata({"/Title": title})
-    return _written(writer)
+    info = b"6 0 obj\n<</Title<%s>>>\nendobj\n" % ("\ufeff" + title).encode("utf-16-be").hex().encode()
+    return pdf().replace(b"xref\n0 6", info + b"xref\n0 6").replace(b"trailer<</Size 6", b"trailer<</Size 7/Info 6 0 R")
 
 
-def encrypted_pdf(password: str) -> bytes:
-    """A PDF that opens with `password`."""
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf())))
-    writer.encrypt(user_password=password, owner_password="owner", algorithm="RC4-128")
-    return _written(writer)
-
-
-def _written(writer: PdfWriter) -> bytes:
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
+def encrypted_pdf() -> bytes:
+    """A PDF that opens with a password alone."""
+    return (FILES / "aes256-locked.pdf").read_bytes()
 
 
 def word(*paragraphs: str, title: str = "", heading: str = "") -> bytes:
@@ -74,12 +69,28 @@ def word(*paragraphs: str, title: str = "", heading: str = "") -> bytes:
 
 def edited_word(edit: Callable[[bytes], bytes]) -> bytes:
     """A DOCX whose main part went through `edit`."""
+    return repacked_word(lambda name, content: edit(content) if name == "word/document.xml" else content)
+
+
+def repacked_word(edit: Callable[[str, bytes], bytes], more: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """A DOCX each part of which went through `edit`, with `more` parts."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(word("Hello"))) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
         for part in source.infolist():
-            content = source.read(part)
-            copy.writestr(part.filename, edit(content) if part.filename == "word/document.xml" else content)
+            copy.writestr(part.filename, edit(part.filename, source.read(part)))
+        for name, content in more.items():
+            copy.writestr(name, content)
     return out.getvalue()
+
+
+def mapped_pdf(text: bytes, encoding: str) -> bytes:
+    """A PDF that says `text` in a font with one of the predefined maps of East Asia."""
+    order = {"KSC": b"Korea1", "90m": b"Japan1", "GBK": b"GB1", "ETe": b"CNS1"}[encoding[:3]]
+    font = b"""<</Type/Font/Subtype/Type0/BaseFont/F/Encoding/%s/DescendantFonts[<</Type/Font/Subtype/CIDFontType0
+        /BaseFont/F/CIDSystemInfo<</Registry(Adobe)/Ordering(%s)/Supplement 0>>/FontDescriptor<</Type/FontDescriptor
+        /FontName/F/Flags 4/FontBBox[0 0 1000 1000]/ItalicAngle 0/Ascent 900/Descent 0/CapHeight 900/StemV 80>>>>]>>"""
+    made = pdf(f") Tj <{text.hex()}> Tj (")
+    return made.replace(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>", font % (encoding.encode(), order))
 
 
 def other_zip() -> bytes:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from background.base.errors import Invalid
 from background.documents.analysis import analyze
-from background.documents.extraction import extract
+from background.documents.extraction.extract import extract
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN
 from background.documents.report import escape
 from background.documents.store import SAMPLES
-from background.errors import Invalid
 from tests.unit.documents.makers import refused_field
 
 TYPES = {
@@ -35,8 +35,8 @@ def read(content: bytes, media_type: str) -> None:
             assert refused_field(error) == ("body", "file")  # noqa: PT017 - a text is as good an end
             return
     assert result.text
-    assert "\0" not in result.text + (result.title or "")
-    analyze(result.text, title=result.title).model_dump_json().encode()
+    assert "\0" not in result.text + (result.facts.title or "")
+    analyze(result.text, title=result.facts.title).model_dump_json().encode()
 
 
 @pytest.mark.parametrize("media_type", TYPES)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from background.base.errors import Invalid, NotFound
 from background.documents.analysis import analyze
-from background.documents.keywords import Keyword
+from background.documents.figures import Keyword
 from background.documents.report import DocumentAnalysis, escape, report_path, write_report
-from background.errors import Invalid, NotFound
 
 
 def analysis(name: str, text: str, title: str | None = None) -> DocumentAnalysis:
@@ -95,4 +95,4 @@ def test_names_and_titles_cannot_break_the_table(tmp_path: Path) -> None:
     hostile = analysis("x|y.txt", "Some text.", "t|\n| <b>")
     markdown = (tmp_path / write_report(tmp_path, [hostile], report_id="a").markdown_path).read_text()
     row = next(line for line in markdown.splitlines() if line.startswith("| x"))
-    assert row.startswith("| x\\|y.txt | t\\| \\| \\<b\\> | en |")
+    assert row.startswith("| x\\|y.txt | t\\| \\| \\<b\\> | undetermined |")

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from background.base.errors import Invalid, NotFound
 from background.documents.service import analyze_document, extract_document, report_documents
 from background.documents.store import DocumentStore
-from background.errors import Invalid, NotFound
+
+GUESSED = b"caf\xe9 na\xefve"
 
 
 @pytest.fixture
@@ -21,7 +23,9 @@ def test_every_sample_goes_from_file_to_report(store: DocumentStore) -> None:
     analyses = []
     for document in store.list():
         extracted = extract_document(store, document.name)
-        assert set(extracted) == {"document", "type", "title", "characters", "pages", "text"}
+        assert set(extracted) == {
+            *("document", "type", "title", "characters", "pages", "unread_pages", "encoding", "encoding_sure", "text")
+        }
         assert len(json.dumps(extracted)) < 1000
         analyses.append(analyze_document(store, extracted))
     assert {each["document"]: each["language"] for each in analyses} == {
@@ -47,10 +51,23 @@ def test_one_analysis_is_a_report_too(store: DocumentStore) -> None:
     assert report["totals"]["words"] == analysis["words"]
 
 
+def test_a_report_says_where_the_encoding_was_guessed(store: DocumentStore) -> None:
+    store.add("guessed.txt", io.BytesIO(GUESSED))
+    (guessed, sure) = (
+        analyze_document(store, extract_document(store, name)) for name in ("guessed.txt", "why-queues.txt")
+    )
+    assert (guessed["encoding"], "encoding" in sure) == ("cp1252", False)
+    report = report_documents(store, [guessed, sure], report_id="guessed")
+    markdown = (store.root / report["markdown"]).read_text()
+    assert markdown.count("Read as cp1252, which is uncertain") == 1
+    assert "| guessed.txt | - | undetermined |" in markdown
+    assert "languages: undetermined (1), en (1)" in markdown
+
+
 def test_a_lost_text_is_made_again(store: DocumentStore) -> None:
     extracted = extract_document(store, "why-queues.txt")
     expected = analyze_document(store, extracted)
-    for text in (store.root / "texts").iterdir():
+    for text in store.root.rglob("*.text"):
         text.unlink()
     assert analyze_document(store, extracted) == expected
 
@@ -90,13 +107,20 @@ def test_report_needs_what_analyze_returns(store: DocumentStore, value: Any) -> 
         report_documents(store, value, report_id="a")
 
 
-@pytest.mark.parametrize("key", ["../../secret", "/etc/passwd", "", "A" * 64, "0" * 63, "0" * 64 + "\n"])
-def test_a_hostile_key_reads_no_file(store: DocumentStore, tmp_path: Path, key: str) -> None:
-    (tmp_path / "secret.json").write_text('{"title": null, "text": "secret", "pages": null}')
-    store.list()
-    (store.root / "texts").mkdir()
-    assert store.texts.read(key) is None
-    store.texts.drop(key)
-    extracted = extract_document(store, "why-queues.txt") | {"text": key}
-    with pytest.raises(NotFound):
-        analyze_document(store, extracted)
+@pytest.mark.parametrize("key", ["../../secret", "/etc/passwd", "", "0" * 64])
+def test_a_key_that_is_not_of_the_document_reads_nothing(store: DocumentStore, key: str) -> None:
+    with pytest.raises(NotFound, match="changed"):
+        analyze_document(store, {**extract_document(store, "why-queues.txt"), "text": key})
+
+
+def test_what_the_release_before_extracted_is_analyzed(store: DocumentStore) -> None:
+    key = "98edad90302bdcbcbf003369e13cbefa6ce95b30a337c53d6389cfe5f565b36a"
+    old = {
+        "document": "why-queues.txt",
+        "type": "text/plain",
+        "title": None,
+        "characters": 2324,
+        "pages": None,
+        "text": key,
+    }
+    assert analyze_document(store, old)["words"] == 447

@@ -10,13 +10,14 @@ from typing import BinaryIO
 
 import pytest
 
+from background.base.errors import Conflict, Invalid, NotFound, PlaygroundError, TooLarge, UnsupportedType
 from background.documents import store as store_module
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN
 from background.documents.store import SAMPLES, DocumentStore
-from background.errors import Conflict, Invalid, NotFound, PlaygroundError, TooLarge, UnsupportedType
 from tests.unit.documents import makers
 from tests.unit.documents.test_naming import HOSTILE
 
+READERS = {"root/readers", "root/readers/0"}  # folders
 SAMPLE_NAMES = ["canvas-glossary.html", "idempotency.pdf", "leases.ko.docx", "retries.ko.md", "why-queues.txt"]
 
 
@@ -86,7 +87,7 @@ def test_documents_are_sorted_by_name(store: DocumentStore) -> None:
         ("binary.txt", b"a\0b", Invalid),
         ("broken.pdf", b"%PDF-1.4 nothing", Invalid),
         ("cut.pdf", makers.pdf()[:200], Invalid),
-        ("locked.pdf", makers.encrypted_pdf("secret"), Invalid),
+        ("locked.pdf", makers.encrypted_pdf(), Invalid),
         ("zip.docx", makers.other_zip(), Invalid),
         ("large.txt", b"x" * 100_001, TooLarge),
         ("program.exe", b"MZ", UnsupportedType),
@@ -99,7 +100,7 @@ def test_what_cannot_be_read_leaves_nothing(
     with pytest.raises(error) as raised:
         store.add(name, io.BytesIO(content))
     assert str(raised.value).endswith(".")
-    assert everything(tmp_path) <= {"root", "root/documents", "root/incoming"}
+    assert everything(tmp_path) <= {"root", "root/documents", "root/incoming", *READERS}
 
 
 def test_exactly_the_limit_is_allowed(store: DocumentStore) -> None:
@@ -120,7 +121,7 @@ def test_a_hostile_name_reaches_no_file(store: DocumentStore, tmp_path: Path, na
     before = everything(tmp_path)
     with pytest.raises(Invalid):
         store.add(name, io.BytesIO(b"text"))
-    for ask in (store.get, store.delete, store.extracted):
+    for ask in (store.get, store.delete, store.facts, store.text):
         with pytest.raises(NotFound):
             ask(name)
     assert everything(tmp_path) == before
@@ -177,10 +178,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(store: DocumentStore, tmp_path
 def test_a_deleted_document_is_gone_with_its_text(store: DocumentStore) -> None:
     store.add("a.txt", io.BytesIO(b"text"))
     store.add("b.txt", io.BytesIO(b"other"))
-    assert len(list((store.root / "texts").iterdir())) == 2
+    assert len(list(store.root.rglob("*.text"))) == 2
     store.delete("a.txt")
     assert names(store) == ["b.txt"]
-    assert len(list((store.root / "texts").iterdir())) == 1
+    assert len(list(store.root.rglob("*.text"))) == 1
     with pytest.raises(NotFound):
         store.delete("a.txt")
     store.add("a.txt", io.BytesIO(b"again"))
@@ -268,15 +269,17 @@ def test_without_samples_a_new_root_is_empty(tmp_path: Path, monkeypatch: pytest
     assert names(store) == ["a.txt"]
 
 
-def test_a_text_is_read_once_and_again_when_the_cache_is_lost(
-    store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("damage", [None, b"{damaged", b'{"title": null, "characters": 5}\nHel'])
+def test_a_text_is_read_once_and_again_when_it_is_lost(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
 ) -> None:
-    document = store.add("a.txt", io.BytesIO(b"Hello queue."))
-    assert (store.root / "texts" / f"{document.text_key}.json").is_file()
-    (store.root / "texts" / f"{document.text_key}.json").write_text("{damaged")
-    assert store.extracted("a.txt")[1].text == "Hello queue."
+    store.add("a.txt", io.BytesIO(b"Hello queue."))
+    (path,) = store.root.rglob("*.text")
+    path.unlink() if damage is None else path.write_bytes(damage)
+    assert store.text("a.txt")[1].text == "Hello queue."
     monkeypatch.setattr(store_module, "extract_apart", None)
-    assert store.extracted("a.txt")[1].text == "Hello queue."
+    assert store.text("a.txt")[1].text == "Hello queue."
+    assert store.facts("a.txt")[1].characters == 12
 
 
 def test_the_same_bytes_under_another_type_are_another_text(store: DocumentStore) -> None:
@@ -284,8 +287,8 @@ def test_the_same_bytes_under_another_type_are_another_text(store: DocumentStore
     plain = store.add("a.txt", io.BytesIO(content))
     marked = store.add("a.md", io.BytesIO(content))
     assert plain.sha256 == marked.sha256
-    assert store.extracted("a.txt")[1].text == "# Hello *queue*"
-    assert store.extracted("a.md")[1].text == "Hello queue"
+    assert store.text("a.txt")[1].text == "# Hello *queue*"
+    assert store.text("a.md")[1].text == "Hello queue"
 
 
 def test_a_stream_is_read_in_pieces(store: DocumentStore) -> None:
@@ -303,8 +306,8 @@ def test_a_stream_is_read_in_pieces(store: DocumentStore) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_nobody_else_may_read_what_is_stored(tmp_path: Path) -> None:
-    (tmp_path / "texts").mkdir(mode=0o755)  # of an earlier release
+    (tmp_path / "incoming").mkdir(mode=0o755)  # of an earlier release
     store = DocumentStore(tmp_path, max_bytes=1000)
     store.add("a.txt", io.BytesIO(b"some text"))
-    for name in ("documents", "texts", "incoming"):
+    for name in ("documents", "incoming"):
         assert (tmp_path / name).stat().st_mode & 0o077 == 0, name

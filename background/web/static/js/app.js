@@ -1,33 +1,44 @@
 // Starts the page: frame, key, route to view.
-import { keys } from "./api.js";
-import { askForKey } from "./key.js";
-import { h } from "./dom.js";
-import { build, main, setSection } from "./frame.js";
-import { t } from "./i18n.js";
-import { help, start as startKeyboard } from "./keyboard.js";
-import { start as startPulse } from "./pulse.js";
-import { replace, start as startRouter } from "./router.js";
-import { SECTIONS, resolve } from "./sections.js";
+import { get, keys } from "./base/api.js";
+import { h } from "./base/dom.js";
+import { t } from "./base/i18n.js";
+import { start as startPulse } from "./base/pulse.js";
+import { build, main, quiet, setSection } from "./page/frame.js";
+import { askForKey } from "./page/key.js";
+import { help, start as startKeyboard } from "./page/keyboard.js";
+import { replays } from "./page/replaying.js";
+import { replace, start as startRouter } from "./page/router.js";
+import { unexplain } from "./page/terms.js";
+import { resolve, SECTIONS } from "./sections.js";
 
+/** @type {View} */
 let view = {};
 let shown = null;
 let turn = 0;
+let shownAddress = "";
 
 async function show(route, { back }) {
   if (route.name === "main") return; // The skip link.
   if (route.name === "") {
-    replace("#/jobs");
-    return show({ name: "jobs", rest: [], params: {} }, { back });
+    replace("#/start");
+    return show({ name: "start", rest: [], params: {} }, { back });
   }
   const { section, load } = resolve(route);
   const mine = ++turn;
-  document.querySelectorAll('dialog[open]:not([data-dialog="api-key"])').forEach((dialog) => dialog.close());
-  if (load && shown === String(load) && view.update?.(route, { back })) return;
-  const module = load ? await load() : null;
+  for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (
+    document.querySelectorAll('dialog[open]:not([data-dialog="api-key"])')
+  ))
+    dialog.close();
+  unexplain();
+  const address = [route.name, ...route.rest].join("/");
+  if (address !== shownAddress) quiet();
+  shownAddress = address;
+  if (load && shown === load && view.update?.(route, { back })) return;
+  const module = load ? await Promise.resolve(load()).catch(() => lost) : null;
   if (mine !== turn) return; // A newer navigation has come in between.
   view.close?.();
   view = {};
-  shown = load ? String(load) : null;
+  shown = module === lost ? null : load;
   setSection(section?.name, t(section ? `section.${section.name}` : "notFound"));
   main.replaceChildren();
   if (!back) window.scrollTo(0, 0);
@@ -46,12 +57,30 @@ async function show(route, { back }) {
     main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
+/** What is shown in the place of a view whose file did not come: a browser may not ask for it again by itself. */
+const lost = {
+  show(main) {
+    const again = h("button", { type: "button", class: "button", onclick: () => location.reload() }, t("again"));
+    main.append(h("div", { class: "empty", "data-failure": "file" }, h("h1", { tabindex: "-1" }, t("failure")), again));
+    return {};
+  },
+};
+
 keys.ask = askForKey;
+replays.load = () => import("./replay/index.js");
 build(SECTIONS, { help });
+// What this application was made without is not offered (see `data-without` in frame.css).
+get("ui/config.json").then(
+  ({ parts }) => {
+    const without = SECTIONS.flatMap(({ part }) => (part && !parts.includes(part) ? [part] : []));
+    document.documentElement.dataset.without = [...new Set(without)].join(" ");
+  },
+  () => {},
+);
 startPulse();
 startKeyboard(SECTIONS, () => view.keys ?? {});
 startRouter(show);
 // Every view is fetched early, so that none is missing when the API is down later; but first what was asked for.
-const whenIdle = window.requestIdleCallback ?? setTimeout; // Safari has none.
-for (const { load, detail } of SECTIONS)
-  whenIdle(() => Promise.all([load(), detail?.()]).catch(() => {}), { timeout: 2000 });
+const readAll = () => Promise.all(SECTIONS.flatMap(({ load, detail }) => [load(), detail?.()])).catch(() => {});
+if (window.requestIdleCallback) requestIdleCallback(readAll, { timeout: 2000 });
+else setTimeout(readAll); // Safari.

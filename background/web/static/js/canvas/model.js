@@ -1,9 +1,22 @@
 // A canvas as JSON, and changes to it. A path is a list of keys, as in JSON: ["chord", "header", 0]. Nothing is changed in
 // place: every change gives {canvas, path}, the new one and where the chosen part is now, or null if it makes no sense.
+import { isKept } from "./exact.js";
 
 const KINDS = ["task", "chain", "group", "chord", "map", "starmap", "chunks"];
 const CALLBACKS = ["link", "link_error"];
+const OVER = ["map", "starmap", "chunks"];
 export const FIRST = { task: "add", args: [2, 3] };
+const NEXT = { task: "echo" }; // It takes what came before.
+const SECOND = { task: "multiply", args: [2, 3] };
+const LAST = { task: "finalize" };
+
+/** What a canvas may begin with. */
+export const BEGINNINGS = {
+  task: FIRST,
+  chain: { chain: [FIRST, LAST] },
+  group: { group: [FIRST, SECOND] },
+  chord: { chord: { header: [FIRST, SECOND], body: LAST } },
+};
 
 /** Which kind of part this is; null for what has not the form of one. */
 export function kindOf(part) {
@@ -18,8 +31,9 @@ export const at = (canvas, path) => path.reduce((found, key) => found?.[key], ca
 export function rowsOf(canvas, path = [], level = 1, role = null) {
   const kind = kindOf(canvas);
   const rows = [{ path, kind, level, part: canvas, role }];
-  const add = (list, below, deeper, as) =>
-    list.forEach((each, i) => rows.push(...rowsOf(each, [...path, ...below, i], deeper, as)));
+  const add = (list, below, deeper, as) => {
+    for (const [i, each] of list.entries()) rows.push(...rowsOf(each, [...path, ...below, i], deeper, as));
+  };
   if (kind === "chain" || kind === "group") add(canvas[kind], [kind], level + 1);
   if (kind === "chord") {
     const { header, body } = canvas.chord;
@@ -33,6 +47,54 @@ export function rowsOf(canvas, path = [], level = 1, role = null) {
     else if (called) rows.push(...rowsOf(called, [...path, name], level + 1, name));
   }
   return rows;
+}
+
+/** Whether this is one task over a list. */
+export const isOver = (kind) => OVER.includes(kind);
+
+/** Whether what stands at `path` is handed the result of what came before. */
+function isFed(path) {
+  const key = path.at(-1);
+  if (key === undefined) return false;
+  if (key === "body" || CALLBACKS.includes(key)) return true;
+  const above = path.slice(0, -1);
+  return (typeof key === "number" && key > 0 && above.at(-1) === "chain") || isFed(above);
+}
+
+/** One more task: one that takes what came before, or one that has arguments of its own where nothing did. */
+export function grown(canvas, path) {
+  const found = added(canvas, path, NEXT);
+  return isFed(found.path) ? found : added(canvas, path, FIRST);
+}
+
+/** One more callback of the chosen part, `name` being link or link_error. */
+export function calling(canvas, path, name) {
+  const part = at(canvas, path);
+  const kind = kindOf(part);
+  if (!kind || isOver(kind)) return null;
+  const given = part[name];
+  if (given === undefined) return replaced(canvas, path, { ...part, [name]: NEXT }, [...path, name]);
+  const before = Array.isArray(given) ? given : [given];
+  return replaced(canvas, path, { ...part, [name]: [...before, NEXT] }, [...path, name, before.length]);
+}
+
+/** A part with another value in one of its fields; without it where the value is undefined. */
+export function withField(part, name, value) {
+  if (value !== undefined) return { ...part, [name]: value };
+  const { [name]: _, ...rest } = part;
+  return rest;
+}
+
+/** A task with its arguments as one over a list of them, or the other way; null where more than these would be lost. */
+export function recast(part, kind) {
+  const from = kindOf(part);
+  if (kind === from) return part;
+  const { task, it, args = it, n = 1, ...lost } = isOver(from) ? (part[from] ?? {}) : part;
+  const more = Object.keys(lost).length + (isOver(from) ? Object.keys(part).length - 1 : 0);
+  if (more || !(from === "task" || isOver(from))) return null;
+  if (kind === "task") return args === undefined ? { task } : { task, args };
+  const items = { task, it: args ?? [1] };
+  return { [kind]: kind === "chunks" ? { ...items, n } : items };
 }
 
 /** A task after the chosen one, or at the end of the chosen chain, group or header. */
@@ -143,14 +205,20 @@ export function pathOf(canvas, loc) {
     found = found[key];
     path.push(key);
   }
-  while (path.length && !kindOf(at(canvas, path)) && path.at(-1) !== "header") path.pop();
-  return path;
+  return partAt(canvas, path);
+}
+
+/** The path of the innermost part, or header, that `path` leads into. */
+export function partAt(canvas, path) {
+  const found = [...path];
+  while (found.length && !kindOf(at(canvas, found)) && found.at(-1) !== "header") found.pop();
+  return found;
 }
 
 /** JSON as one would write it: what fits stands in one line. */
 export function pretty(value, indent = "") {
   const flat = inline(value);
-  if (indent.length + flat.length <= 64 || value === null || typeof value !== "object") return flat;
+  if (indent.length + flat.length <= 64 || isPlain(value)) return flat;
   const inner = `${indent}  `;
   const items = Array.isArray(value)
     ? value.map((each) => inner + pretty(each, inner))
@@ -161,11 +229,13 @@ export function pretty(value, indent = "") {
 
 function inline(value) {
   if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
-  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
+  if (isPlain(value)) return JSON.stringify(value) ?? "null";
   return `{${Object.entries(value)
     .map(([key, each]) => `${JSON.stringify(key)}: ${inline(each)}`)
     .join(", ")}}`;
 }
+
+const isPlain = (value) => value === null || typeof value !== "object" || isKept(value);
 
 const inList = (path) => typeof path.at(-1) === "number";
 
@@ -181,9 +251,17 @@ function listIn(canvas, path) {
       : null;
 }
 
+/** Copies what leads to `path`, and shares the rest. */
 function changed(canvas, path, change, chosen) {
-  const copy = structuredClone(canvas);
-  const found = at(copy, path);
-  change(found);
-  return { canvas: copy, path: chosen(found) };
+  let found = null;
+  const copy = (value, depth) => {
+    const mine = Array.isArray(value) ? [...value] : { ...value };
+    if (depth === path.length) {
+      change(mine);
+      found = mine;
+    } else mine[path[depth]] = copy(value[path[depth]], depth + 1);
+    return mine;
+  };
+  const made = copy(canvas, 0);
+  return { canvas: made, path: chosen(found) };
 }

@@ -1,6 +1,7 @@
 // The Celery expression of a canvas, as the API writes it, back to the JSON that `POST /canvas` takes.
+import { numeral } from "./exact.js";
 
-/** `chain(add.s(2, 3), echo.s())` → {chain: [{task: "add", args: [2, 3]}, {task: "echo"}]}. Raises SyntaxError. */
+/** `chain(add.s(2, 3), echo.s())` → {chain: [{task: "add", args: [2, 3]}, {task: "echo"}]}. Raises SyntaxError, with the place `at`. */
 export function canvasOf(code) {
   const read = new Reader(code);
   const found = read.canvas();
@@ -30,7 +31,7 @@ class Reader {
 
   expect(pattern) {
     const found = this.take(pattern);
-    if (!found) throw new SyntaxError(`not a canvas at ${this.at}: ${this.code.slice(this.at, this.at + 20)}`);
+    if (!found) throw Object.assign(new SyntaxError(this.code.slice(this.at, this.at + 20)), { at: this.at });
     return found;
   }
 
@@ -89,8 +90,8 @@ class Reader {
   value() {
     const word = this.take(/None|True|False/y);
     if (word) return WORDS[word[0]];
-    const numeral = this.take(/-?\d+(\.\d+)?(e[+-]?\d+)?/y);
-    if (numeral) return Number(numeral[0]);
+    const digits = this.take(/-?\d+(\.\d+)?(e[+-]?\d+)?/y);
+    if (digits) return numeral(digits[0]);
     if (this.take(/\[/y)) return this.list(() => this.value(), /\]/y);
     if (this.take(/\(/y)) return this.list(() => this.value(), /\)/y);
     if (this.take(/\{/y)) return Object.fromEntries(this.list(() => this.pair(), /\}/y));

@@ -1,7 +1,7 @@
 // The picture of a run's graph. It is laid out once; states recolour it in place. Only what is in view is made, at
 // most 300 tasks; where more are in view, each is a plain block of its colour.
-import { h, say, set, svg } from "../dom.js";
-import { t } from "../i18n.js";
+import { h, say, set, svg } from "../base/dom.js";
+import { t } from "../base/i18n.js";
 import { layout } from "./layout.js";
 import { nameOf, nodeElement } from "./node.js";
 import { links } from "./shape.js";
@@ -17,16 +17,26 @@ const ROLES = ["skip", "wait", "ok", "stop", "retry", "run", "fail", "plan"];
 let pictures = 0;
 
 /**
- * A picture of `graph` (as in the API). `down`: from top to bottom. `onSelect(id)` when a task is chosen,
+ * A picture of `graph` (as in the API). `narrow`: from top to bottom, where that takes less width. `onSelect(id)` when a task is chosen,
  * `onOpen(id)` when it is asked for (Enter, double click), `onLanes(ids)` to see all lanes of a folded group.
  */
 export class Picture {
-  constructor(graph, { down = false, onSelect = () => {}, onOpen = () => {}, onLanes = () => {} } = {}) {
-    Object.assign(this, { down, onSelect, onOpen, name: `graph-${++pictures}` });
-    this.plan = layout(graph, { down });
+  /**
+   * @param {Graph} graph
+   * @param {{ narrow?: boolean, onSelect?: (id: string) => void, onOpen?: (id: string) => void,
+   *   onLanes?: (ids: string[]) => void }} options
+   */
+  constructor(graph, { narrow = false, onSelect = () => {}, onOpen = () => {}, onLanes = () => {} } = {}) {
+    this.onSelect = onSelect;
+    this.onOpen = onOpen;
+    this.name = `graph-${++pictures}`;
+    const [across, down] = [false, narrow].map((each) => layout(graph, { down: each }));
+    this.down = down.width < across.width;
+    this.plan = this.down ? down : across;
     this.links = links(this.plan.root);
     this.states = new Map(graph.nodes.map((node) => [node.id, node]));
     this.selected = null;
+    this.pointed = new Set();
     this.elements = new Map();
     this.tiles = this.plan.tiles.map((tile) => tileView(tile, { onLanes }));
     this.tileOf = new Map(this.tiles.flatMap((view) => view.tile.lanes.flat().map((id) => [id, view])));
@@ -111,7 +121,10 @@ export class Picture {
 
   listen() {
     this.view.addEventListener("keydown", (event) => this.key(event));
-    this.view.addEventListener("focus", () => this.selected ?? this.select(this.first()));
+    // By keyboard: a click chooses what it is on.
+    this.view.addEventListener("focus", () => {
+      if (this.selected === null && this.view.matches(":focus-visible")) this.select(this.first());
+    });
     this.view.addEventListener("dblclick", (event) => this.at(event) && this.onOpen(this.at(event)));
     this.view.addEventListener("click", (event) => this.at(event) && this.select(this.at(event)));
   }
@@ -207,7 +220,9 @@ export class Picture {
       this.elements.set(id, made);
       this.layers.nodes.append(made.element);
     }
-    this.elements.get(id).update(this.states.get(id), { x, y, selected: id === this.selected });
+    const { element, update } = this.elements.get(id);
+    update(this.states.get(id), { x, y, selected: id === this.selected });
+    element.classList.toggle("pointed", this.pointed.has(id));
   }
 
   paintBlocks(nodes) {
@@ -232,6 +247,12 @@ export class Picture {
   /** Show a task as the chosen one where it stands. */
   mark(id) {
     this.selected = id;
+    this.soon();
+  }
+
+  /** Show tasks as those that are pointed at elsewhere. */
+  point(ids) {
+    this.pointed = new Set(ids);
     this.soon();
   }
 

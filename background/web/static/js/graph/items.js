@@ -15,7 +15,7 @@ function itemOf(block) {
   }
   if (block.kind === "parallel") return lanesOf("group", block);
   const children = [];
-  for (let i = 0; i < block.parts.length;) {
+  for (let i = 0; i < block.parts.length; ) {
     const [item, next] = stepOf(block.parts, i);
     children.push(item);
     i = next;
@@ -38,7 +38,8 @@ const lanesOf = (kind, block) => ({
 
 function numbered(item, { key, parent, level }) {
   Object.assign(item, { key, parent, level });
-  item.children.forEach((child, i) => numbered(child, { key: `${key}.${i}`, parent: item, level: level + 1 }));
+  for (const [i, child] of item.children.entries())
+    numbered(child, { key: `${key}.${i}`, parent: item, level: level + 1 });
   item.ids = [...(item.id ? [item.id] : []), ...item.children.flatMap((child) => child.ids)];
   return item;
 }

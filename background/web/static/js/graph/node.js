@@ -1,13 +1,13 @@
 // One task in the picture: its glyph, its name, and one detail that says most at that moment.
-import { now } from "../api.js";
-import { icon, say, set, svg } from "../dom.js";
-import { briefly, t } from "../i18n.js";
+import { now } from "../base/api.js";
+import { icon, say, set, svg } from "../base/dom.js";
+import { briefly, t } from "../base/i18n.js";
 import { NODE } from "./sizes.js";
 import { roleOf } from "./states.js";
 
 const TEXT = 36; // where the words begin
 const ROOM = NODE.width - TEXT - 10;
-const WIDE = /[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/;
+const LONGEST = 60; // letters that may fit
 
 /** `add`; of Celery's own tasks over a list `add.starmap`. */
 export function nameOf({ task, args }) {
@@ -46,16 +46,20 @@ function labelOf(node) {
   return [nameOf(node), state, detail === state ? null : detail].filter(Boolean).join(", ");
 }
 
-/** As much of a text as fits a width; letters are taken to be `letter` wide, ideographs and Hangul twice as much. */
-function clipped(text, letter, room = ROOM) {
-  let width = 0;
-  let found = "";
-  for (const each of text) {
-    width += WIDE.test(each) ? 1.75 * letter : letter;
-    if (width > room) return `${found}…`;
-    found += each;
-  }
-  return found;
+let pen = null;
+let family = "";
+/** As much of a text as fits into a task's box, in the page's letters of this size and weight (see graph.css). */
+function clipped(text, weight, size) {
+  pen ??= document.createElement("canvas").getContext("2d");
+  family ||= getComputedStyle(document.body).fontFamily;
+  pen.font = `${weight} ${size}px ${family}`;
+  const wide = (part) => pen.measureText(part).width;
+  const letters = [...text.slice(0, LONGEST)];
+  const whole = wide(letters.join(""));
+  if (text.length <= LONGEST && whole <= ROOM) return text;
+  letters.splice(Math.ceil((letters.length * ROOM) / whole) + 1);
+  while (letters.length && wide(`${letters.join("")}…`) > ROOM) letters.pop();
+  return `${letters.join("")}…`;
 }
 
 /** An element that shows a task; `update(node)` changes only what is different. `id` is for aria-activedescendant. */
@@ -91,8 +95,8 @@ export function nodeElement(id) {
       set(element, "data-role", role);
     }
     if (shown.node !== node) {
-      say(task, clipped(nameOf(node), 7.3));
-      say(detail, clipped(detailOf(node), 6.5));
+      say(task, clipped(nameOf(node), 600, 13));
+      say(detail, clipped(detailOf(node), 400, 12));
       set(task, "y", detail.textContent ? 19 : 27);
       set(element, "aria-label", labelOf(node));
       set(element, "data-id", node.id);

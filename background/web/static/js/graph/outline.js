@@ -1,7 +1,8 @@
 // The tasks of a graph as a tree of words: the same that the picture shows, for screen readers and small screens.
-// Only the rows in sight are in the document, and the one that has the focus.
-import { h, icon, say, set } from "../dom.js";
-import { duration, number, t } from "../i18n.js";
+// The one that has the tab stop is always in the document.
+import { h, icon, say, set } from "../base/dom.js";
+import { duration, number, t } from "../base/i18n.js";
+import { RowWindow } from "../page/window.js";
 import { itemsOf, opened } from "./items.js";
 import { detailOf, nameOf } from "./node.js";
 import { links, shape } from "./shape.js";
@@ -9,20 +10,23 @@ import { culpritOf, roleOf } from "./states.js";
 import { counted } from "./tiles.js";
 
 const ROW = 36;
-const AHEAD = 10;
 const FOLD_ABOVE = 24;
 const INDENT = 18;
 
 /** `onSelect(id)` when a task is chosen; rows are `[role=treeitem][data-id][data-state]`, or have `data-kind`. */
 export class Outline {
+  /**
+   * @param {Graph} graph
+   * @param {{ onSelect?: (id: string) => void, now?: () => number }} options
+   */
   constructor(graph, { onSelect = () => {}, now = () => Date.now() } = {}) {
-    Object.assign(this, { onSelect, now });
+    this.onSelect = onSelect;
+    this.now = now;
     const root = shape(graph.tree);
     this.root = itemsOf(root);
     this.before = links(root).before;
     this.states = new Map(graph.nodes.map((node) => [node.id, node]));
     this.selected = null;
-    this.rows = new Map();
     this.closed = new Set();
     this.items = new Map();
     for (const item of opened(this.root, new Set())) {
@@ -35,28 +39,31 @@ export class Outline {
       "aria-label": t("outline.label", { n: graph.nodes.length }),
     });
     this.element = h("div", { class: "outline-view", "data-outline": "" }, this.list);
-    this.element.addEventListener("scroll", () => this.soon());
     this.list.addEventListener("keydown", (event) => this.key(event));
-    this.resized = new ResizeObserver(() => this.soon());
-    this.resized.observe(this.element);
+    this.window = new RowWindow({
+      list: this.list,
+      view: this.element,
+      height: ROW,
+      make: (key) => this.make(this.shown[this.place.get(key)]),
+      paint: () => this.paint(),
+    });
     this.arrange();
   }
 
   close() {
-    this.resized.disconnect();
-    cancelAnimationFrame(this.asked);
+    this.window.close();
   }
 
   /** New states, by id. */
   update(nodes) {
     for (const node of nodes) this.states.set(node.id, node);
-    this.soon();
+    this.window.soon();
   }
 
   /** Show a task as the chosen one where it stands. */
   mark(id) {
     this.selected = id;
-    this.soon();
+    this.window.soon();
   }
 
   /** Choose a task; what hides it is opened. */
@@ -83,40 +90,14 @@ export class Outline {
   arrange() {
     this.shown = opened(this.root, this.closed);
     this.place = new Map(this.shown.map((item, i) => [item.key, i]));
+    this.window.keys = [...this.place.keys()];
     this.current = this.shown[this.place.get(this.current?.key) ?? 0];
-    this.soon();
-  }
-
-  soon() {
-    this.asked ||= requestAnimationFrame(() => {
-      this.asked = 0;
-      this.paint();
-    });
+    this.window.soon();
   }
 
   paint() {
-    const { scrollTop, clientHeight } = this.element;
-    const [from, to] = [
-      Math.floor(scrollTop / ROW) - AHEAD,
-      Math.ceil((scrollTop + (clientHeight || 600)) / ROW) + AHEAD,
-    ];
-    const wanted = this.shown.filter((item, i) => (i >= from && i <= to) || item === this.current);
-    const kept = new Set(wanted.map((item) => item.key));
-    for (const [key, row] of this.rows) {
-      if (kept.has(key)) continue;
-      row.element.remove();
-      this.rows.delete(key);
-    }
-    this.list.style.height = `${this.shown.length * ROW}px`;
-    let last = null;
-    for (const item of wanted) {
-      const row = this.rows.get(item.key) ?? this.make(item);
-      if (row.element.previousSibling !== last || row.element.parentNode !== this.list)
-        this.list.insertBefore(row.element, last ? last.nextSibling : this.list.firstChild);
-      last = row.element;
-      row.element.style.top = `${this.place.get(item.key) * ROW}px`;
-      this.fill(item, row);
-    }
+    this.window.layout([this.current.key]);
+    for (const [key, row] of this.window.rows) this.fill(this.shown[this.place.get(key)], row);
   }
 
   make(item) {
@@ -142,9 +123,7 @@ export class Outline {
     set(element, "aria-setsize", siblings.length);
     set(element, "aria-posinset", siblings.indexOf(item) + 1);
     element.style.paddingInlineStart = `${(Math.min(item.level, 12) - 1) * INDENT + 8}px`;
-    const row = { element, parts, role: null };
-    this.rows.set(item.key, row);
-    return row;
+    return { element, parts };
   }
 
   fill(item, { element, parts }) {
@@ -225,7 +204,7 @@ export class Outline {
     const changed = item.id && item.id !== this.selected;
     if (item.id) this.selected = item.id;
     this.paint();
-    if (focus) this.rows.get(item.key).element.focus({ preventScroll: true });
+    if (focus) this.window.rows.get(item.key).element.focus({ preventScroll: true });
     if (changed && focus) this.onSelect(item.id);
   }
 

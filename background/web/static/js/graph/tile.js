@@ -1,6 +1,6 @@
 // A folded group in the picture: how many lanes there are, a bar of their states, counts, and eight of them.
-import { say, svg } from "../dom.js";
-import { number, t } from "../i18n.js";
+import { say, svg } from "../base/dom.js";
+import { number, t } from "../base/i18n.js";
 import { symbol } from "./node.js";
 import { NODE, PAD, TILE } from "./sizes.js";
 import { counted, lanesShown, tileContent } from "./tiles.js";
@@ -42,8 +42,8 @@ export function tileView(tile, { onLanes }) {
       t(`graph.${tile.chord ? "header" : "group"}${planned ? ".planned" : ""}`, { done, total: lanes.length }),
     );
     say(all, t("graph.lanes", { n: lanes.length }));
-    drawBar(numbers);
-    drawCounts(numbers);
+    bar.replaceChildren(...barOf(numbers, tile, ids.length));
+    counts.replaceChildren(...countsOf(numbers, tile));
   }
 
   /** The number of each lane beside it, where there is room. */
@@ -56,36 +56,29 @@ export function tileView(tile, { onLanes }) {
     );
   }
 
-  function drawBar(numbers) {
-    const room = width - 2 * PAD;
-    const least = 4; // so that one failure among a thousand is seen
-    let at = x + PAD;
-    const parts = numbers.map(([role, n]) => {
-      const size = least + ((room - least * numbers.length) * n) / ids.length;
-      at += size;
-      return svg("rect", { "data-role": role, x: at - size, y: y + TILE.bar, width: size, height: 8 });
-    });
-    bar.replaceChildren(...parts);
-  }
-
-  function drawCounts(numbers) {
-    let at = x + PAD;
-    const parts = numbers.map(([role, n]) => {
-      const text = svg("text", { x: 20, y: 12 }, number(n));
-      const part = svg(
-        "g",
-        { "data-role": role, transform: `translate(${at} ${y + TILE.counts - 10})` },
-        symbol(role),
-        text,
-      );
-      at += 30 + 8 * String(n).length;
-      return part;
-    });
-    counts.replaceChildren(...parts);
-  }
-
   /** The lane of this task is among those that are shown, from the next update on. */
   function show(id) {
     pinned = lanes.findIndex((each) => each.includes(id));
   }
+}
+
+/** How many tasks are in each state, as a bar. */
+function barOf(numbers, { x, y, width }, all) {
+  const room = width - 2 * PAD;
+  const least = 4; // so that one failure among a thousand is seen
+  let at = x + PAD;
+  return numbers.map(([role, n]) => {
+    const size = least + ((room - least * numbers.length) * n) / all;
+    at += size;
+    return svg("rect", { "data-role": role, x: at - size, y: y + TILE.bar, width: size, height: 8 });
+  });
+}
+
+function countsOf(numbers, { x, y }) {
+  let at = x + PAD;
+  return numbers.map(([role, n]) => {
+    const transform = `translate(${at} ${y + TILE.counts - 10})`;
+    at += 30 + 8 * String(n).length;
+    return svg("g", { "data-role": role, transform }, symbol(role), svg("text", { x: 20, y: 12 }, number(n)));
+  });
 }

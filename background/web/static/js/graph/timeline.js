@@ -1,21 +1,27 @@
 // When each task of a run was at work: a line for each, in order of definition. Long idle stretches are cut out.
-import { h, icon, say, set } from "../dom.js";
-import { clock, duration, t } from "../i18n.js";
-import { scale } from "../timeline.js";
-import { detailOf, nameOf } from "./node.js";
+import { h, icon, say, set } from "../base/dom.js";
+import { duration, t, when } from "../base/i18n.js";
+import { scale } from "../page/scale.js";
+import { RowWindow } from "../page/window.js";
+import { detailOf, dueAt, nameOf } from "./node.js";
+import { links, shape } from "./shape.js";
 import { roleOf } from "./states.js";
 
 const ROW = 32;
-const AHEAD = 10;
 
 /** Rows are buttons `[data-id][data-role]`; `onSelect(id)` when one is chosen. Only those in sight are made. */
 export class Timeline {
+  /**
+   * @param {Graph} graph
+   * @param {{ begun: number, onSelect?: (id: string) => void, now?: () => number }} options
+   */
   constructor(graph, { begun, onSelect = () => {}, now = () => Date.now() }) {
-    Object.assign(this, { onSelect, now, begun });
-    this.order = graph.nodes.map((node) => node.id);
+    this.onSelect = onSelect;
+    this.now = now;
+    this.begun = begun;
+    this.before = links(shape(graph.tree)).before;
     this.states = new Map(graph.nodes.map((node) => [node.id, node]));
     this.selected = null;
-    this.rows = new Map();
     this.list = h("div", { class: "when-rows" });
     this.axis = h("div", { class: "when-axis", "aria-hidden": "true" }, h("span"), h("span"));
     this.view = h(
@@ -24,81 +30,82 @@ export class Timeline {
       this.list,
     );
     this.element = h("div", { class: "when", "data-timeline": "" }, this.view, this.axis);
-    this.view.addEventListener("scroll", () => this.soon());
-    this.resized = new ResizeObserver(() => this.soon());
-    this.resized.observe(this.view);
+    this.window = new RowWindow({
+      list: this.list,
+      view: this.view,
+      height: ROW,
+      make: (id) => this.make(id),
+      paint: () => this.paint(),
+    });
+    this.window.keys = graph.nodes.map((node) => node.id);
   }
 
   close() {
-    this.resized.disconnect();
-    cancelAnimationFrame(this.asked);
+    this.window.close();
   }
 
   update(nodes) {
     for (const node of nodes) this.states.set(node.id, node);
-    this.soon();
+    this.window.soon();
   }
 
   /** Show a task as the chosen one where it stands. */
   mark(id) {
     this.selected = id;
-    this.soon();
+    this.window.soon();
   }
 
   select(id) {
     this.selected = id;
-    const top = this.order.indexOf(id) * ROW;
+    const top = this.window.keys.indexOf(id) * ROW;
     const { scrollTop, clientHeight } = this.view;
     if (clientHeight && (top < scrollTop || top + ROW > scrollTop + clientHeight))
       this.view.scrollTop = top - clientHeight / 2;
-    this.soon();
-  }
-
-  soon() {
-    this.asked ||= requestAnimationFrame(() => {
-      this.asked = 0;
-      this.paint();
-    });
+    this.window.soon();
   }
 
   paint() {
     const time = this.now();
+    this.ends = new Map(); // when the last of some tasks had ended
     this.scale = scale(
       [{ tries: [...this.states.values()].map((node) => this.span(node, time)).filter(Boolean) }],
       time,
     );
-    const { scrollTop, clientHeight } = this.view;
-    const [from, to] = [
-      Math.floor(scrollTop / ROW) - AHEAD,
-      Math.ceil((scrollTop + (clientHeight || 600)) / ROW) + AHEAD,
-    ];
-    const focused = document.activeElement?.dataset?.id;
-    this.list.style.height = `${this.order.length * ROW}px`;
-    const kept = new Set(this.order.filter((id, i) => (i >= from && i <= to) || id === focused));
-    for (const [id, row] of this.rows) {
-      if (kept.has(id)) continue;
-      row.element.remove();
-      this.rows.delete(id);
-    }
-    for (const id of kept) this.fill(id, this.rows.get(id) ?? this.make(id), time);
-    say(this.axis.firstChild, clock(this.scale.start));
-    say(this.axis.lastChild, clock(this.scale.end));
+    this.window.layout();
+    for (const [id, row] of this.window.rows) this.fill(id, row, time);
+    say(this.axis.firstChild, when(this.scale.start));
+    say(this.axis.lastChild, when(this.scale.end));
   }
 
-  /** As `scale` of the jobs' timeline takes it; null for what has not begun. */
+  /** As `scale` takes it; null for what has not begun. */
   span(node, time) {
     if (!node.started_at) return null;
+    const from = Date.parse(node.started_at);
     return {
-      wait: this.begun,
-      from: Date.parse(node.started_at),
+      wait: Math.min(this.open(node), from),
+      from,
       to: node.finished_at ? Date.parse(node.finished_at) : time,
     };
+  }
+
+  /** Since when a worker could have taken it: what comes before had ended, and its countdown had passed. */
+  open(node) {
+    const before = this.before(node.id);
+    if (!this.ends.has(before)) {
+      const ended = before.map((id) => Date.parse(this.states.get(id)?.finished_at)).filter((each) => each > 0);
+      this.ends.set(
+        before,
+        ended.reduce((one, other) => Math.max(one, other), this.begun),
+      );
+    }
+    return Math.max(this.ends.get(before), dueAt(node) || 0);
   }
 
   make(id) {
     const parts = {
       glyph: h("span", { class: "when-glyph" }),
       name: h("span", { class: "when-name" }),
+      wait: h("span", { class: "when-wait" }),
       bar: h("span", { class: "when-bar" }),
       text: h("span", { class: "when-text" }),
     };
@@ -107,15 +114,10 @@ export class Timeline {
       { type: "button", class: "when-row", "data-id": id, onclick: () => this.chosen(id) },
       parts.glyph,
       parts.name,
-      h("span", { class: "when-track" }, parts.bar),
+      h("span", { class: "when-track" }, parts.wait, parts.bar),
       parts.text,
     );
-    element.style.top = `${this.order.indexOf(id) * ROW}px`;
-    const row = { element, parts };
-    this.rows.set(id, row);
-    const after = [...this.list.children].find((each) => this.order.indexOf(each.dataset.id) > this.order.indexOf(id));
-    this.list.insertBefore(element, after ?? null);
-    return row;
+    return { element, parts };
   }
 
   chosen(id) {
@@ -132,21 +134,27 @@ export class Timeline {
     }
     set(element, "aria-pressed", String(id === this.selected));
     say(parts.name, nameOf(node));
+    set(parts.name, "title", nameOf(node));
     const span = this.span(node, time);
-    parts.bar.hidden = !span;
-    if (span) {
-      const [left, right] = [this.scale.place(span.from), this.scale.place(span.to)];
-      parts.bar.style.left = `${left * 100}%`;
-      parts.bar.style.width = `${(right - left) * 100}%`;
-    }
+    this.put(parts.wait, span && span.from > span.wait ? [span.wait, span.from] : null);
+    this.put(parts.bar, span && [span.from, span.to]);
     say(
       parts.text,
       span
         ? t(node.finished_at ? "when.took" : "when.running", {
-            waited: duration(Math.max(0, span.from - this.begun)),
+            waited: duration(span.from - span.wait),
             ran: duration(span.to - span.from),
           })
         : detailOf(node),
     );
+  }
+
+  /** Draw a bar over this time, or none. */
+  put(bar, time) {
+    bar.hidden = !time;
+    if (!time) return;
+    const [left, right] = time.map((each) => this.scale.place(each));
+    bar.style.left = `${left * 100}%`;
+    bar.style.width = `${(right - left) * 100}%`;
   }
 }

@@ -1,6 +1,6 @@
 // How large a sheet is shown in its view, and how one moves about in it. Moving is the browser's own scrolling, so that
 // touch, wheel, keys and scroll bars work as anywhere; a mouse can also drag the ground.
-import { set } from "../dom.js";
+import { set } from "../base/dom.js";
 
 const LEAST = 0.08;
 const MOST = 2;
@@ -11,7 +11,13 @@ const ROOM = 24; // around what is brought into view
 export class Zoom {
   /** `sheet` is an SVG of `width` and `height` in the scrolling element `view`; `changed()` is called after each change. */
   constructor({ view, sheet, width, height, changed }) {
-    Object.assign(this, { view, sheet, width, height, changed, factor: 1, begun: false });
+    this.view = view;
+    this.sheet = sheet;
+    this.width = width;
+    this.height = height;
+    this.changed = changed;
+    this.factor = 1;
+    this.begun = false;
     view.addEventListener("scroll", changed);
     view.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     view.addEventListener("pointerdown", (event) => this.drag(event));

@@ -1,0 +1,1 @@
+"""What has no part of the application under it: errors, JSON, text, logs."""

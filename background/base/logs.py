@@ -1,0 +1,87 @@
+"""Logging of every process: one line a record, as text or as JSON (`LOG_FORMAT`).
+
+What comes from outside (names, errors, paths, headers) cannot begin a line or give orders to a terminal: such
+characters are written as escapes. Only a traceback goes over several lines, and all but the first are indented.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Task
+from celery._state import get_current_task
+
+from background.base import log_context
+from background.base.escapes import escaped, indented
+
+# The ids stand before the message: behind it, a message could end in ids of its own.
+TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s%(ids)s: %(message)s"
+
+
+def add_ids(record: logging.LogRecord) -> bool:
+    """A filter that lets all pass: gives the record, as `context`, the ids of what is being worked on."""
+    found: dict[str, int | str] = {}
+    task: Task[Any, Any] | None = get_current_task()
+    # Celery's main process runs no task, but logs what becomes of them.
+    told = getattr(record, "data", None)
+    if task is not None and task.request.id:
+        found = {"task_id": task.request.id, "task_name": task.name}
+    elif isinstance(told, dict) and "id" in told:
+        found = {"task_id": str(told["id"]), "task_name": str(told.get("name"))}
+    # A job has an id of its own, beside that of the message which woke a worker.
+    known = log_context.current()
+    record.__dict__["context"] = {**known, **{name: value for name, value in found.items() if name not in known}}
+    return True
+
+
+class TextFormatter(logging.Formatter):
+    """One line a record, its ids in brackets; of an exception the traceback, indented."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        context = getattr(record, "context", {})
+        ids = " ".join(f"{name}={value}" for name, value in context.items() if name != "task_name")
+        record.__dict__["ids"] = f" [{ids}]" if ids else ""
+        record.asctime = self.formatTime(record)
+        record.message = record.getMessage()
+        line = escaped(self.formatMessage(record))
+        if record.exc_info:
+            line += indented(self.formatException(record.exc_info))
+        return line + indented(record.stack_info or "")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a record, with its ids as fields; inside a task also the `task_name`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "context", {}),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        # JSON itself lets some line ends and control characters pass.
+        return escaped(json.dumps(entry, ensure_ascii=False, default=str), escape=lambda each: json.dumps(each)[1:-1])
+
+
+def configure(log_format: str, *, level: int | str = logging.INFO) -> None:
+    """Send everything from `level` up to standard error, as `text` or `json`; uvicorn's and Celery's records, too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(add_ids)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True

@@ -1,0 +1,86 @@
+"""The base of what clients send: nothing is guessed."""
+
+import json
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+
+MOST_UNKNOWN = 100
+"""How many unknown fields are named one by one; of more only the first is."""
+
+
+class Exact(BaseModel):
+    """No unknown field, no number given as a string, no NaN or Infinity.
+
+    To be read by `read`, as JSON: what JSON has no form of its own for is taken in the one that pydantic writes.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Strict(Exact):
+    """The same for a body that has been parsed already.
+
+    An integer may be written as 24.0, which is one in JSON Schema (draft 2020-12, 4.2.3).
+    """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_integers(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        value = _few_unknown(cls, value)
+        try:
+            return handler(value)
+        except ValidationError as error:
+            return handler(_with_integers(value, error))
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(model: type[Model], value: Any) -> Model:
+    """A value that JSON has a form of, as this model, which takes 24.0 for an integer as well.
+
+    Raises `ValidationError`, and `ValueError` for what is not JSON. (A validator around a model would be given what was
+    parsed, of which strict rules take no `datetime`, `Decimal` or `tuple`.)
+    """
+    value = _few_unknown(model, value)
+    try:
+        return model.model_validate_json(json.dumps(value, allow_nan=False))
+    except ValidationError as error:
+        return model.model_validate_json(json.dumps(_with_integers(value, error)))
+
+
+def _few_unknown(model: type[BaseModel], value: Any) -> Any:
+    if not isinstance(value, dict) or len(value) <= len(model.model_fields) + MOST_UNKNOWN:
+        return value
+    # Each would be an error of its own, and take its time.
+    first = next(name for name in value if name not in model.model_fields)
+    return {name: each for name, each in value.items() if name in model.model_fields or name == first}
+
+
+def _with_integers(value: Any, error: ValidationError) -> Any:
+    """The value with integers where only their form was wrong. Raises the error where nothing was."""
+    places = [each["loc"] for each in error.errors(include_url=False) if _is_integer(each["type"], each["input"])]
+    if not places:
+        raise error
+    for place in places:
+        value = _with_integer(value, place)
+    return value
+
+
+def _is_integer(kind: str, value: object) -> bool:
+    return kind == "int_type" and isinstance(value, float) and value.is_integer()
+
+
+def _with_integer(value: Any, place: tuple[str | int, ...]) -> Any:
+    """A copy with an integer at this place; pydantic's path may also name the member of a union, which is no place."""
+    if isinstance(value, float) and not place:
+        return int(value)
+    for depth, step in enumerate(place):
+        if isinstance(value, dict) and step in value:
+            return {**value, step: _with_integer(value[step], place[depth + 1 :])}
+        if isinstance(value, list) and isinstance(step, int) and step < len(value):
+            return [*value[:step], _with_integer(value[step], place[depth + 1 :]), *value[step + 1 :]]
+        if isinstance(value, float):
+            return int(value)
+    return value

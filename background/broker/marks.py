@@ -1,0 +1,44 @@
+"""What the broker itself remembers of canvases: whether it is still the same one, and what was published."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from background.broker.server import get_client, unavailable
+
+EPOCH_KEY = "playground.epoch"
+PUBLISHED_KEY = "playground.published"
+PUBLISHED_SECONDS = 7 * 24 * 3600
+
+
+def epoch(*, new: str) -> str:
+    """A value that stays the same until the broker is emptied or replaced; then it becomes `new`.
+
+    Raises `Unavailable`.
+    """
+    try:
+        with get_client().pipeline(transaction=False) as pipeline:
+            pipeline.set(EPOCH_KEY, new, nx=True)
+            pipeline.get(EPOCH_KEY)
+            _, found = pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error
+    return found.decode() if isinstance(found, bytes) else new
+
+
+def note_published(name: str) -> None:
+    """Let `published` know that the messages of this run are in the broker's hands. Raises `Unavailable`."""
+    try:
+        get_client().set(f"{PUBLISHED_KEY}.{name}", 1, ex=PUBLISHED_SECONDS)
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error
+
+
+def published(names: Sequence[str]) -> set[str]:
+    """The runs among these of which all messages reached the broker. Raises `Unavailable`."""
+    try:
+        found: Any = get_client().mget([f"{PUBLISHED_KEY}.{name}" for name in names]) if names else ()
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error
+    return {name for name, value in zip(names, found, strict=True) if value is not None}

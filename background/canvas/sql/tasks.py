@@ -1,0 +1,361 @@
+"""SQL that writes what happens to tasks of recorded runs (see `runs`); what follows for a run `judge` decides."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from background.canvas.sql.runs import EVENT, UNFINISHED
+from background.canvas.states import LOST
+from background.storage.prepared import Prepared
+
+_RUN_OF_TASK = """
+    SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
+    WHERE run_tasks.id = :task_id FOR UPDATE OF runs
+"""
+
+# What had ended goes on when it begins all the same: one that was taken for lost, or that nobody expected any more.
+_STARTED = Prepared(
+    "run_task_started",
+    f"""
+WITH run AS ({_RUN_OF_TASK}), task AS (
+    UPDATE run_tasks
+    SET state = 'STARTED', starts = starts + 1, worker = :worker, worker_id = :worker_id, called = true,
+        closed = false, due_at = NULL, started_at = coalesce(started_at, now())
+    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY', 'SKIPPED')
+    RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
+), change AS (
+    UPDATE runs SET status = 'STARTED', event_count = event_count + 1, updated_at = now()
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
+), event AS (
+    INSERT INTO run_events (run_id, number, kind, task_id, worker)
+    SELECT id, event_count, 'started', CAST(:task_id AS uuid), :worker FROM change
+)
+SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
+UNION ALL
+SELECT state, 0, result, error FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
+""",
+)
+
+# Without its run's row, which would be most of the work: a task of which nothing is known yet is nobody else's.
+_STARTED_FIRST = Prepared(
+    "run_task_started_first",
+    """
+UPDATE run_tasks
+SET state = 'STARTED', starts = 1, worker = :worker, worker_id = :worker_id, called = true, started_at = now(),
+    due_at = NULL
+WHERE id = :task_id AND state = 'PENDING' AND starts = 0
+RETURNING id
+""",
+)
+
+_RETRIED = text(f"""
+WITH run AS ({_RUN_OF_TASK}), task AS (
+    UPDATE run_tasks SET state = 'RETRY', retries = :retries, error = CAST(:error AS jsonb)
+    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN {UNFINISHED}
+    RETURNING run_tasks.run_id
+), change AS (
+    UPDATE runs SET status = 'RETRY', event_count = event_count + 1, updated_at = now()
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
+)
+{EVENT} SELECT id, event_count, 'retried', CAST(:task_id AS uuid) FROM change
+""")
+
+# A run in which all have succeeded is over, and one in which something goes on is not. Else `judge` decides, or has.
+_STATUS = f"""
+CASE WHEN settled + {{settled}} < total OR {{is_open}} THEN 'STARTED'
+     WHEN runs.succeeded + {{succeeded}} = total AND NOT cancelled THEN 'SUCCESS'
+     WHEN runs.status IN {UNFINISHED} THEN 'STARTED' ELSE runs.status END
+"""
+
+_OPEN = "EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.closed AND t.id <> {these})"
+_OTHERS_OPEN = f"NOT :closed OR {_OPEN.format(these=':task_id')}"
+_OTHERS_LEFT_OPEN = _OPEN.format(these="ALL (CAST(CAST(:task_ids AS text[]) AS uuid[]))")
+# One that is stopped between two tries keeps what the last one failed of.
+_SETTLED = Prepared(
+    "run_task_settled",
+    f"""
+WITH run AS ({_RUN_OF_TASK}), task AS (
+    UPDATE run_tasks
+    SET state = :state, result = :result, finished_at = now(), called = true, closed = :closed,
+        error = CAST(:error AS jsonb)
+            || CASE WHEN run_tasks.state = 'RETRY' THEN jsonb_build_object('last', run_tasks.error) ELSE '{{}}' END
+    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN {UNFINISHED}
+    RETURNING run_tasks.run_id, (:state = 'SUCCESS')::int AS succeeded, (:state = 'FAILURE')::int AS failed
+), ended AS (
+    UPDATE runs
+    SET settled = settled + 1, succeeded = runs.succeeded + task.succeeded, failed = runs.failed + task.failed,
+        event_count = event_count + 1, updated_at = now(),
+        status = {_STATUS.format(settled=1, succeeded="task.succeeded", is_open=_OTHERS_OPEN)}
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
+)
+{EVENT} SELECT id, event_count, lower(:state), CAST(:task_id AS uuid) FROM ended
+""",
+)
+
+# What was begun and what ended in many runs, which are locked in the order of their numbers. `kinds` are those of
+# events; `ages`: seconds since each change. One that ends between two tries keeps what the last one failed of.
+_CHANGED = Prepared(
+    "run_tasks_changed",
+    f"""
+WITH change AS (
+    SELECT *, (SELECT run_id FROM run_tasks WHERE run_tasks.id = task_id)
+    FROM unnest(CAST(CAST(:task_ids AS text[]) AS uuid[]), CAST(:kinds AS text[]), CAST(:results AS text[]),
+                CAST(:ages AS float8[]), CAST(:are_open AS bool[]))
+         WITH ORDINALITY AS change(task_id, kind, result, age, is_open, place)
+), run AS (
+    SELECT id FROM runs WHERE id = ANY (ARRAY(SELECT run_id FROM change)) ORDER BY id FOR UPDATE
+), task AS (
+    UPDATE run_tasks
+    SET state = upper(kind), finished_at = now() - age * interval '1 second', called = true, closed = NOT is_open,
+        result = CASE kind WHEN 'success' THEN change.result END,
+        error = CASE kind WHEN 'failure' THEN CAST(change.result AS jsonb)
+            || CASE WHEN state = 'RETRY' THEN jsonb_build_object('last', error) ELSE '{{}}' END END
+    FROM change, run
+    WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = task_id
+      AND run.id = run_tasks.run_id AND kind <> 'started' AND state IN {UNFINISHED}
+    RETURNING place
+), valid AS (
+    SELECT run.id AS run_id, kind, task_id, place, age, is_open FROM change JOIN run ON run.id = run_id
+    WHERE kind = 'started' OR place IN (SELECT place FROM task)
+), counted AS (
+    SELECT run_id, count(*) AS number, count(*) FILTER (WHERE kind <> 'started') AS ended,
+        count(*) FILTER (WHERE kind = 'success') AS succeeded, count(*) FILTER (WHERE kind = 'failure') AS failed,
+        bool_or(is_open) AS some_open
+    FROM valid GROUP BY run_id
+), changed AS (
+    UPDATE runs
+    SET settled = settled + counted.ended, succeeded = runs.succeeded + counted.succeeded,
+        failed = runs.failed + counted.failed, event_count = event_count + number, updated_at = now(),
+        status = {
+        _STATUS.format(
+            settled="counted.ended", succeeded="counted.succeeded", is_open=f"some_open OR {_OTHERS_LEFT_OPEN}"
+        )
+    }
+    FROM counted WHERE runs.id = counted.run_id
+    RETURNING id, event_count - number AS before, status = 'STARTED' AND counted.ended > 0 AND NOT some_open AS is_open
+), event AS (
+    INSERT INTO run_events (run_id, number, kind, task_id, at, worker)
+    SELECT run_id, before + row_number() OVER (PARTITION BY run_id ORDER BY place), kind, task_id,
+           now() - age * interval '1 second',
+           CASE kind WHEN 'started' THEN (SELECT worker FROM run_tasks WHERE run_tasks.id = task_id) END
+    FROM valid JOIN changed ON changed.id = run_id
+)
+SELECT id FROM changed WHERE is_open
+""",
+)
+
+# What a task has called, and that nothing more will come of it. Rows are locked in their order, as by all who do this.
+_CLOSED = Prepared(
+    "run_tasks_closed",
+    """
+WITH called AS (
+    SELECT id, due_at FROM unnest(CAST(CAST(:called AS text[]) AS uuid[]), CAST(:due AS timestamptz[])) AS c(id, due_at)
+), locked AS (
+    SELECT id, run_id FROM run_tasks
+    WHERE id = ANY (CAST(CAST(:closed AS text[]) AS uuid[]) || ARRAY(SELECT id FROM called))
+    ORDER BY run_tasks.id FOR UPDATE
+), task AS (
+    UPDATE run_tasks
+    SET called = run_tasks.called OR called.id IS NOT NULL,
+        closed = run_tasks.closed OR run_tasks.id = ANY (CAST(CAST(:closed AS text[]) AS uuid[])),
+        state = CASE WHEN called.id IS NOT NULL AND state = 'SKIPPED' THEN 'PENDING' ELSE state END,
+        due_at = CASE WHEN starts = 0 THEN coalesce(called.due_at, run_tasks.due_at) END
+    FROM locked LEFT JOIN called USING (id) WHERE run_tasks.id = locked.id
+)
+SELECT id::text, run_id FROM locked
+""",
+)
+
+# A task that nobody planned belongs to the run of the task that sent it, or of the root that it names.
+_ADOPT = text(f"""
+WITH run AS (
+    SELECT runs.id, total FROM runs
+    WHERE id = coalesce((SELECT run_id FROM run_tasks WHERE id = :parent_id),
+                        (SELECT run_id FROM run_tasks WHERE id = :root_id)) FOR UPDATE
+), task AS (
+    INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, parent_id)
+    SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :parent_id FROM run
+    ON CONFLICT (id) DO NOTHING RETURNING run_id
+), change AS (
+    UPDATE runs SET total = runs.total + 1, event_count = event_count + 1, updated_at = now()
+    FROM task WHERE runs.id = task.run_id RETURNING id, event_count
+)
+{EVENT} SELECT id, event_count, 'sent', CAST(:task_id AS uuid) FROM change RETURNING run_id
+""")
+
+_NOT_STARTED = text("UPDATE run_tasks SET starts = starts - 1 WHERE id = :task_id AND state = 'STARTED'")
+
+_REPLACED = text("""
+UPDATE run_tasks SET state = 'PENDING', starts = 0, closed = false, called = :called
+WHERE id = :task_id AND state = 'STARTED'
+""")
+
+# A lost task has come after all. What was skipped may run now; `judge` tells again what can not.
+_REVIVE = text(f"""
+WITH run AS ({_RUN_OF_TASK}), task AS (
+    UPDATE run_tasks SET state = 'PENDING', error = NULL, finished_at = NULL, closed = false
+    FROM run WHERE run_tasks.id = :task_id AND state = 'FAILURE' AND error ->> 'type' = '{LOST}'
+    RETURNING run_tasks.run_id
+), waiting AS (
+    UPDATE run_tasks SET state = 'PENDING' FROM task WHERE run_tasks.run_id = task.run_id AND state = 'SKIPPED'
+), change AS (
+    UPDATE runs
+    SET settled = settled - 1, failed = failed - 1, status = 'STARTED', event_count = event_count + 1,
+        updated_at = now()
+    FROM task WHERE runs.id = task.run_id
+    RETURNING id, event_count
+)
+{EVENT} SELECT id, event_count, 'found', CAST(:task_id AS uuid) FROM change RETURNING run_id
+""")
+
+_HAND_BACK = text("""
+UPDATE run_tasks SET state = 'PENDING', starts = greatest(starts - 1, 0), worker = NULL, worker_id = NULL
+WHERE worker_id = :worker_id AND state = 'STARTED'
+""")
+
+_TO_JUDGE = text(f"""
+SELECT id FROM runs
+WHERE id = ANY (:runs) AND status IN {UNFINISHED} AND (failed > 0 OR NOT EXISTS (
+    SELECT FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED'))
+ORDER BY id
+""")
+
+# An alias is former unless it is an id that several calls of a task share now.
+_FORMER = """
+EXISTS (SELECT FROM run_aliases JOIN runs ON runs.id = run_id WHERE run_aliases.id = asked.id
+        AND run_aliases.id <> ALL (runs.ids))
+"""
+_UNKNOWN = text(f"""
+SELECT id::text FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
+WHERE NOT EXISTS (SELECT FROM run_tasks WHERE run_tasks.id = asked.id) AND NOT {_FORMER}
+""")
+_IS_FORMER = text(f"SELECT {_FORMER} FROM CAST(:task_id AS uuid) AS asked(id)")
+
+
+class Started(NamedTuple):
+    """The `state` in which a task is now, and its `result` (JSON text) and `error` if it had ended.
+
+    `deliveries` counts how often it began without having asked for it. `revived` is the number of its run, where it was
+    thought to be lost.
+    """
+
+    state: str
+    deliveries: int
+    result: str | None
+    error: dict[str, Any] | None
+    revived: int | None = None
+
+
+class Sent(NamedTuple):
+    """A task that was sent, with `args` and `kwargs` as JSON text, by its parent, or in the canvas of its root."""
+
+    task_id: str
+    task: str
+    args: str
+    kwargs: str
+    due_at: datetime | None
+    parent_id: str | None
+    root_id: str | None
+
+
+def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> Started | None:
+    """A worker has begun the task, unless its end is recorded. `None`: it is no task of a run."""
+    values = {"task_id": task_id, "worker": worker, "worker_id": worker_id}
+    row = next(iter(_STARTED(connection, values)), None)
+    revived = None
+    if row is not None and row["error"] is not None and row["error"]["type"] == LOST:
+        revived = connection.execute(_REVIVE, {"task_id": task_id}).scalar_one_or_none()
+        row = next(iter(_STARTED(connection, values)), None)
+    return None if row is None else Started(**row, revived=revived)
+
+
+def is_former(connection: Connection, task_id: str) -> bool:
+    """Whether the task ran under this id before its run was retried."""
+    return bool(connection.execute(_IS_FORMER, {"task_id": task_id}).scalar_one())
+
+
+def adopt(connection: Connection, sent: Sent) -> bool:
+    """Put a task that nobody planned into the run of its parent, or else of its root; gives whether there is one."""
+    return connection.execute(_ADOPT, sent._asdict()).first() is not None
+
+
+def not_started(connection: Connection, task_id: str) -> None:
+    """Take a start of the task back: its message has come, and it is not started once more."""
+    connection.execute(_NOT_STARTED, {"task_id": task_id})
+
+
+def replaced(connection: Connection, task_id: str, *, called: bool) -> None:
+    """The task has put another in its place, which comes under its id; `called`: it was sent."""
+    connection.execute(_REPLACED, {"task_id": task_id, "called": called})
+
+
+def hand_back(connection: Connection, worker_id: str) -> None:
+    """What this worker ran waits for another."""
+    connection.execute(_HAND_BACK, {"worker_id": worker_id})
+
+
+def retried(connection: Connection, *, task_id: str, retries: int, error: str) -> None:
+    """The task failed (`error` is JSON text) and will be tried again, for the `retries`-th time."""
+    connection.execute(_RETRIED, {"task_id": task_id, "retries": retries, "error": error})
+
+
+def settled(
+    connection: Connection,
+    *,
+    task_id: str,
+    state: str,
+    result: str | None = None,
+    error: str | None = None,
+    closed: bool = True,
+) -> None:
+    """The task has ended in `state`; `result` and `error` are JSON text. Unless `closed`, more may come of it."""
+    _SETTLED(connection, {"task_id": task_id, "state": state, "result": result, "error": error, "closed": closed})
+
+
+def started_first(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> bool:
+    """A worker has begun the task for the first time, which `changed` is to tell its run. If false, ask `started`."""
+    return bool(_STARTED_FIRST(connection, {"task_id": task_id, "worker": worker, "worker_id": worker_id}))
+
+
+def changed(
+    connection: Connection,
+    *,
+    task_ids: list[str],
+    kinds: list[str],
+    results: list[str | None],
+    ages: list[float],
+    are_open: list[bool],
+) -> list[int]:
+    """Record that these tasks have changed `ages` seconds ago, in this order.
+
+    The kinds are `started`, after `started_first`, and `success` and `failure` with a result or an error (JSON text),
+    which close those that are not `open`. Gives the numbers of the runs that have not ended by that and may have to be
+    judged.
+    """
+    values = {"task_ids": task_ids, "kinds": kinds, "results": results, "ages": ages, "are_open": are_open}
+    rows = _CHANGED(connection, values)
+    return [row["id"] for row in rows]
+
+
+def closed(
+    connection: Connection, *, closed: Sequence[str] = (), called: Mapping[str, datetime | None] | None = None
+) -> list[int]:
+    """Record that tasks are called, due then, and that nothing more comes of the `closed` ones; gives their runs."""
+    due = dict(called or {})
+    rows = _CLOSED(connection, {"closed": list(closed), "called": list(due), "due": list(due.values())})
+    return list(dict.fromkeys(row["run_id"] for row in rows))
+
+
+def to_judge(connection: Connection, runs: Collection[int]) -> Sequence[int]:
+    """The runs among these in which something may be over: it is quiet, or something did not succeed."""
+    return connection.execute(_TO_JUDGE, {"runs": list(runs)}).scalars().all()
+
+
+def unknown(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """The ids among these that no run has, or had."""
+    return set(connection.execute(_UNKNOWN, {"ids": list(ids)}).scalars())

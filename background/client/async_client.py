@@ -1,0 +1,144 @@
+"""Durable jobs for a program with an event loop."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Self, Unpack
+
+from background.client import operations
+from background.client.async_api import AsyncApi
+from background.client.errors import Unavailable, Unreachable
+from background.client.exchange import PATIENCE_SECONDS, Request
+from background.client.operations import JobEvent, JobFilters, JobOptions, NewJob, told
+from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome
+from background.jobs.schemas import Job, JobCreated, JobWithHistory
+from background.jobs.states import ENDED
+
+
+class AsyncClient:
+    """The jobs of one API; every method raises `ClientError`.
+
+    An API that is away, as while it is restarted, is asked again during `patience` seconds: to read, and to submit,
+    which carries an Idempotency-Key. What might be done twice is not sent twice. Tasks of one event loop may share a
+    client. `api` has all paths of the API, in JSON as it comes.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None, *, patience: float = PATIENCE_SECONDS) -> None:
+        """`url` is such as `http://127.0.0.1:8000`, `api_key` one of `API_KEYS`. Raises `Unusable`."""
+        self.api = AsyncApi(url, api_key, patience=patience)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.api.url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give all connections back."""
+        await self.api.aclose()
+
+    async def submit(
+        self, pipeline: str = "demo", *, idempotency_key: str | None = None, **options: Unpack[JobOptions]
+    ) -> JobCreated:
+        """Store a job: once this returns it is durable, and there once, also where an answer was lost.
+
+        The same `idempotency_key` gives the same job, however often it is submitted. Raises `Invalid` for a pipeline or
+        params that cannot be used, `Conflict` for a key that was used for another request.
+        """
+        request = operations.submit(pipeline, options, key=idempotency_key)
+        return told(operations.CREATED, (await self.api.send(request)).content)
+
+    async def submit_many(self, jobs: Iterable[NewJob]) -> list[JobCreated]:
+        """Store up to 1,000 jobs, all or none; gives them in order.
+
+        Where the answer is lost (`Unreachable` with `sent`) they may have been stored.
+        """
+        return told(operations.ALL_CREATED, (await self.api.send(operations.submit_many(jobs))).content)
+
+    async def get(self, job_id: int, *, events_before: int | None = None) -> JobWithHistory:
+        """One job with its steps and its newest 1,000 events, or those before an event. Raises `NotFound`."""
+        return await self._get(operations.get(job_id, events_before=events_before))
+
+    async def _get(self, request: Request, *, until: float | None = None) -> JobWithHistory:
+        return told(operations.JOB_WITH_HISTORY, (await self.api.send(request, until=until)).content)
+
+    async def find(self, *, limit: int | None = None, **filters: Unpack[JobFilters]) -> AsyncIterator[Job]:
+        """Jobs, newest first, page after page as they are needed; at most `limit` of them."""
+        request: Request | None = operations.find(filters, limit=limit)
+        left = limit
+        while request is not None and left != 0:
+            answer = await self.api.send(request)
+            jobs = told(operations.JOBS, answer.content)[:left]
+            for job in jobs:
+                yield job
+            left = None if left is None else left - len(jobs)
+            request = operations.next_page(answer)
+
+    async def act(
+        self, action: Action | str, *, limit: int = MOST_AT_ONCE, **filters: Unpack[JobFilters]
+    ) -> ActionOutcome:
+        """Cancel, retry or delete all jobs that are found by these filters, the newest `limit`; gives what came of it.
+
+        Without any filter these are all jobs. What was done stays done, also where the answer is lost. More are left
+        where the outcome has a `before`: the same with that goes on.
+        """
+        return told(operations.OUTCOME, (await self.api.send(operations.act(action, filters, limit=limit))).content)
+
+    async def wait(self, job_id: int, *, timeout: float | None = None) -> JobWithHistory:  # noqa: ASYNC109 - as `Client`
+        """The job once it has ended, however: see its `status`.
+
+        Raises `WaitTimeout` when it has not after `timeout` seconds, which does nothing to the job.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        try:
+            job = await self._get(operations.get(job_id), until=until)
+            async with asyncio.timeout(None if until is None else until - time.monotonic()):
+                while job.status not in ENDED:
+                    async with contextlib.aclosing(self.api.follow(operations.events_path(job_id))) as events:
+                        async for event in events:
+                            if operations.has_ended(event):
+                                break
+                    job = await self._get(operations.get(job_id))
+        except (TimeoutError, Unreachable, Unavailable) as error:
+            if until is None or (not isinstance(error, TimeoutError) and time.monotonic() < until):
+                raise
+            raise operations.too_late(job_id, timeout) from error
+        return job
+
+    async def cancel(self, job_id: int) -> Job:
+        """Cancel a job: a waiting one at once, a running one before its next step. Raises `NotFound`, `Conflict`."""
+        return told(operations.JOB, (await self.api.send(operations.cancel(job_id))).content)
+
+    async def retry(
+        self,
+        job_id: int,
+        *,
+        from_step: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        replan: bool = False,
+    ) -> Job:
+        """Let an ended job go on at its first step that is not COMPLETED, or at `from_step`.
+
+        `params` replace all it had; `replan` gives it the steps of today's release. Raises `NotFound`, `Conflict`,
+        `Invalid`.
+        """
+        request = operations.retry(job_id, from_step=from_step, params=params, replan=replan)
+        return told(operations.JOB, (await self.api.send(request)).content)
+
+    async def delete(self, job_id: int) -> None:
+        """Remove an ended job with its steps and history. Raises `NotFound`, `Conflict`."""
+        await self.api.send(operations.delete(job_id))
+
+    async def events(self, job_id: int | None = None, *, after: str | None = None) -> AsyncIterator[JobEvent]:
+        """What happens to a job, from its present state to its end; or to all jobs from now on, without end.
+
+        Each event comes once, whatever happens to the API meanwhile. `after`, the `id` of an event that was seen, goes
+        on behind that one. Raises `NotFound`.
+        """
+        async with contextlib.aclosing(self.api.follow(operations.events_path(job_id), after=after)) as events:
+            async for event in events:
+                yield operations.event(event)

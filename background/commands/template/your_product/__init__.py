@@ -1,0 +1,1 @@
+"""An API with durable work behind it."""

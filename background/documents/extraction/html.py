@@ -1,0 +1,70 @@
+"""HTML to readable text; the other readers of markup lay out theirs in the same way."""
+
+import re
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser
+
+from background.documents.extraction import Reading
+from background.documents.extraction.encoding import decode
+
+# Stand in a text where its layout has a border, until `laid_out`; no source keeps them.
+BLOCK, LINE, CELL, BREAK, SPACE, NEWLINE, TAB = "\x01\x02\x03\x04\x05\x06\x07"
+UNMARKED: Final = dict.fromkeys(range(1, 8))
+KEPT: Final = str.maketrans({" ": SPACE, "\n": NEWLINE, "\t": TAB})
+_SHOWN: Final = str.maketrans({SPACE: " ", NEWLINE: "\n", TAB: "\t"})
+_BORDER: Final = re.compile(" ?[\x01-\x04][ \x01-\x04]*")
+
+_DECLARED: Final = re.compile(
+    rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
+)
+_SKIPPED: Final = ["script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas", "rt", "rp"]
+_MARKS: Final = {
+    "address, article, aside, blockquote, body, center, details, div, dl, fieldset, figure, footer, form, h1, h2, h3,"
+    "h4, h5, h6, header, hr, main, nav, ol, p, pre, section, table, ul": BLOCK,
+    "li, dt, dd, tr, option, figcaption, caption, summary": LINE,
+    "td, th": CELL,
+}
+
+
+def read_html(data: bytes) -> Reading:
+    """The encoding comes from the byte order mark or a declaration in the first 4 KB, else it is guessed.
+
+    The title is `<title>`, else the first `<h1>`.
+    """
+    declared = _DECLARED.search(data[:4096])
+    source, encoding, sure = decode(data, declared=declared[1].decode("ascii") if declared else None)
+    return read_markup(source, "title", "h1")._replace(encoding=encoding, encoding_sure=sure)
+
+
+def read_markup(source: str, *titles: str) -> Reading:
+    """Block elements are paragraphs, list items and table rows lines, table cells tab-separated.
+
+    The title is what the first of the selectors `titles` finds.
+    """
+    tree = LexborHTMLParser(source.translate(UNMARKED).encode("utf-8", "replace"))
+    found = (node.text(deep=True).strip() for title in titles if (node := tree.css_first(title)) is not None)
+    title = next(filter(None, found), None)
+    tree.strip_tags(["head", *_SKIPPED])
+    nested = {node.mem_id for node in tree.css("li ul, li ol, li > p:first-child")}
+    for selector, mark in _MARKS.items():
+        for node in tree.css(selector):
+            border = LINE if node.mem_id in nested else mark
+            node.insert_before(border)
+            node.insert_after(border)
+    for node in tree.css("br"):
+        node.replace_with(BREAK)
+    for node in tree.css("pre"):
+        node.replace_with(BLOCK + node.text(deep=True).translate(KEPT) + BLOCK)
+    return Reading(title, laid_out(tree.root.text(deep=True) if tree.root is not None else ""))
+
+
+def laid_out(marked: str) -> str:
+    """The text of `marked`: its white space collapsed, its borders in the place of what stands beside them."""
+    return _BORDER.sub(_border, re.sub(r"\s+", " ", marked)).translate(_SHOWN)
+
+
+def _border(found: re.Match[str]) -> str:
+    if BLOCK in found[0] or found[0].count(BREAK) > 1:
+        return "\n\n"
+    return "\n" if LINE in found[0] or BREAK in found[0] else "\t"

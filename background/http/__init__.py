@@ -1,0 +1,1 @@
+"""What all routes share: who may ask, how much, how fast, and how an error is told."""

@@ -1,0 +1,109 @@
+"""What is done to many jobs at once, in small transactions: each as it is done to one, by the same statements."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from background.base.errors import Conflict, NotFound
+from background.base.log_context import actor
+from background.jobs import admission, service, states
+from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
+from background.jobs.schemas import RetryRequest
+from background.jobs.sql import control, finding
+from background.jobs.states import JobStatus
+from background.storage import database, lanes
+
+BATCH = 100
+"""How many jobs one transaction changes: it holds their rows for some 15 ms."""
+SECONDS = 15.0
+"""After so long an action gives what it has come to, and whoever asked may go on."""
+AMONG = 1000
+SHOWN = 20
+"""Among how many jobs that have failed errors are counted, and how many of them are told."""
+
+
+def act(request: ActionRequest) -> ActionOutcome:
+    """Do this to the newest jobs that match, those that can take it. Raises `Unavailable`; what was done stays done."""
+    with database.transaction() as connection:
+        found = finding.ids(connection, request.filter, limit=request.limit + 1)
+    until = time.monotonic() + SECONDS
+    worked = done = 0
+    wanted = found[: request.limit]
+    while worked < len(wanted) and (not worked or time.monotonic() < until):
+        part = wanted[worked : worked + BATCH]
+        done += _act(request.action, part)
+        worked += len(part)
+    before = found[worked - 1] if worked < len(found) else None
+    return ActionOutcome(matched=worked, done=done, refused=worked - done, before=before)
+
+
+def matching(wanted: JobFilter) -> Matching:
+    """How many jobs match, and which errors those that have failed have."""
+    with database.transaction() as connection:
+        number = finding.count(connection, wanted, most=MOST_AT_ONCE + 1)
+        errors = finding.errors(connection, wanted, among=AMONG, most=SHOWN) if number else []
+    told = [ErrorCount(error=each.error, number=each.number) for each in errors]
+    return Matching(number=min(number, MOST_AT_ONCE), more=number > MOST_AT_ONCE, errors=told)
+
+
+def _act(action: Action, job_ids: Sequence[int]) -> int:
+    """Do it to these, as many as can take it; gives how many.
+
+    Nobody waits for the rows of two jobs: those that somebody holds just now, a worker perhaps, have their turn after
+    the others, one by one.
+    """
+    since = time.monotonic()
+    try:
+        with lanes.working.transaction() as connection:
+            free = control.lock(connection, job_ids, free=True)
+            done = _TOGETHER[action](connection, free) if free else []
+    except IntegrityError:  # a unique key was taken at this moment
+        free, done = [], []
+    if action is Action.RETRY:
+        service.wake_for(done, since=since)
+    held = set(job_ids) - {job.id for job in free}
+    return len(done) + sum(_alone(action, job_id) for job_id in sorted(held))
+
+
+def _alone(action: Action, job_id: int) -> bool:
+    try:
+        _BY_ITSELF[action](job_id)
+    except (NotFound, Conflict):
+        return False
+    return True
+
+
+def _cancel(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]:
+    return list(control.cancel(connection, [job.id for job in jobs], actor=actor()))
+
+
+def _retry(connection: Connection, jobs: Sequence[control.Locked]) -> list[control.Stored]:
+    able = [
+        job.id
+        for job in jobs
+        if states.why_no_retry(
+            status=JobStatus(job.status), step_names=job.step_names, completed=job.completed, from_step=None
+        )
+        is None
+    ]
+    again: dict[str, Any] = {"from_step": None, "params": None, "limit_key": None}
+    return control.retry(connection, able, **again, limited=list(admission.declared()), actor=actor()) if able else []
+
+
+def _remove(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]:
+    return control.remove(connection, [job.id for job in jobs])
+
+
+_TOGETHER: dict[Action, Callable[[Connection, Sequence[control.Locked]], list[Any]]] = {
+    Action.CANCEL: _cancel,
+    Action.RETRY: _retry,
+    Action.DELETE: _remove,
+}
+_BY_ITSELF: dict[Action, Callable[[int], None]] = {
+    Action.CANCEL: service.cancel_job,
+    Action.RETRY: lambda job_id: service.retry_job(job_id, RetryRequest()),
+    Action.DELETE: service.delete_job,
+}

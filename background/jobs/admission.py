@@ -1,0 +1,84 @@
+"""Lets in jobs that wait for limits: whenever one that was let in has ended, some were made, and once a second."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from sqlalchemy import Connection
+
+from background.base.errors import Unavailable
+from background.jobs import dispatch, registry
+from background.jobs.limits import Declared, Lane
+from background.jobs.sql import limits
+from background.storage import lanes
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 1_000
+"""How many jobs are let in by one transaction at most."""
+LANES = 200
+"""At so many lanes it looks at a time."""
+PASS_SECONDS = 0.5
+"""For so long one goes on while there is more."""
+
+
+@cache
+def declared() -> Mapping[str, Declared]:
+    """The limits that the pipelines of this release declare, by their names."""
+    found = registry.pipelines().values()
+    return {each.name: Declared(each.limits, each.limit_keys) for each in found if each.limits}
+
+
+def admit(*, left: Lane | None = None, own: int = 0) -> None:
+    """Let in what limits have room for, and wake workers for it, but for so many that the caller claims itself.
+
+    `left` is the lane of a job that has ended. Never raises: once a second somebody looks.
+    """
+    until = time.monotonic() + PASS_SECONDS
+    more = True
+    while more and time.monotonic() < until:
+        since = time.monotonic()
+        try:
+            with lanes.working.transaction() as connection:
+                admitted, more = _admit(connection, left) if limits.try_lock(connection) else ({}, False)
+        except Unavailable as error:
+            logger.warning("Jobs that wait for limits were not let in yet: %s", error)
+            return
+        except Exception:  # whoever submitted them must hear that they are stored
+            logger.exception("Jobs that wait for limits were not let in yet.")
+            return
+        for queue, number in admitted.items():
+            dispatch.wake(number - min(own, number), queue=queue, since=since)
+            own -= min(own, number)
+
+
+def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int], bool]:
+    """Gives how many came of each queue, and whether there may be more."""
+    standing = limits.standing(connection, declared())
+    chosen: dict[Lane, int] = {}
+    if left is not None and all(gate.limit.key is not None for gate in standing.gates(left)):
+        # Nobody else waits for what it has left.
+        chosen = standing.admit([limits.lane(connection, left)], most=AT_ONCE)
+    if chosen:
+        return limits.admit(connection, chosen), False
+    for found in _walk(connection, standing.last):
+        chosen |= standing.admit(found, most=AT_ONCE - sum(chosen.values()))
+        if sum(chosen.values()) == AT_ONCE or (chosen and left is not None):
+            break
+    if not chosen:
+        return {}, False
+    return limits.admit(connection, chosen), max(chosen.values()) == limits.OF_LANE or sum(chosen.values()) == AT_ONCE
+
+
+def _walk(connection: Connection, at: Lane) -> Iterator[list[tuple[Lane, int]]]:
+    """All lanes in which jobs are held, some at a time, from behind this one on."""
+    seen: set[Lane] = set()
+    ends = False
+    while not ends:
+        found = limits.lanes(connection, after=at, most=LANES)
+        new = [each for each in found if each[0] not in seen]
+        yield new
+        seen.update(lane for lane, _ in new)
+        ends = len(new) < LANES
+        at = found[-1][0] if found else at

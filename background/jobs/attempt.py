@@ -1,0 +1,356 @@
+"""One attempt at a job: runs its steps' functions, and reports what comes of them."""
+
+import asyncio
+import json
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from background.base import jsontext, log_context
+from background.base.errors import Unavailable
+from background.jobs import event_loop, states, step_logs
+from background.jobs.deadline import Deadline, timed_out
+from background.jobs.effects import Effects
+from background.jobs.limits import Lane
+from background.jobs.outputs import NotStorable, Outputs
+from background.jobs.pipeline import (
+    Cancelled,
+    NoRetry,
+    NotOurs,
+    Params,
+    Pipeline,
+    RetryLater,
+    StepContext,
+    TimedOut,
+)
+from background.jobs.policy import Policy
+from background.jobs.sql import transitions
+from background.jobs.sql.work import Claimed, End, Ended
+from background.jobs.states import JobStatus
+from background.settings import get_settings
+from background.storage import lanes
+
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 0.5
+TELL_SECONDS = 5.0
+"""At most so often is a step's progress an event of its job, too; the first time at once."""
+LEAVE_SECONDS = 1.0
+"""How long an async step that is stopped has to end by itself; then nobody waits for it any more."""
+TRACEBACK_LINES = 30
+MESSAGE_CHARACTERS = 4_000
+TRACEBACK_CHARACTERS = 16_000
+Answer = TypeVar("Answer")
+
+
+def persist(statement: Callable[[Connection], Answer]) -> Answer:
+    """Run a repeatable statement, until PostgreSQL answers.
+
+    Waits 0.1 s, doubling up to 5 s, between attempts: the work is done, so writing it down is worth the wait.
+    """
+    pause = 0.1
+    while True:
+        try:
+            with lanes.working() as connection:
+                return statement(connection)
+        except Unavailable as error:
+            logger.warning("%s Trying again in %.1f s.", error, pause)
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+
+
+def shortened(text: str, limit: int, *, from_end: bool = False) -> str:
+    """A text as it is kept: of one over `limit` characters the beginning, or the end, and how much is left out."""
+    text = jsontext.clean_text(text)
+    if len(text) <= limit:
+        return text
+    missing = f"[{len(text) - limit} characters left out]"
+    return f"{missing} …{text[-limit:]}" if from_end else f"{text[:limit]}… {missing}"
+
+
+class Report(NamedTuple):
+    """How far a step says that it is."""
+
+    fraction: float
+    message: str | None
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One claim on a job: what it knows and how it reports. All its writes carry its number, the fence.
+
+    With a `lane`, others wait there for its end.
+    """
+
+    job_id: int
+    task_id: str
+    number: int
+    failures: int
+    max_attempts: int
+    pipeline: Pipeline
+    params: Params
+    step_names: list[str]
+    step_keys: dict[str, int]
+    step: int
+    step_failures: int
+    step_seconds: float
+    outputs: dict[str, Any]
+    lane: Lane | None
+    reported_at: float = field(default_factory=time.monotonic)
+    told_at: float | None = None
+    deadline: Deadline | None = None
+    lines: step_logs.Lines = field(init=False)
+    reported: Report | None = None
+    """What an async step has reported, and nobody has written yet."""
+    stop: "asyncio.Future[BaseException] | None" = None
+    """Why an async step is to stop, once it is."""
+
+    def __post_init__(self) -> None:
+        self.lines = step_logs.Lines(self.job_id, self.number)
+
+    @classmethod
+    def from_claim(cls, claimed: Claimed, pipeline: Pipeline, params: Params) -> "Attempt":
+        """The attempt that a claim has begun, with the parameters that this release has accepted."""
+        return cls(
+            job_id=claimed.id,
+            task_id=claimed.task_id,
+            number=claimed.attempt,
+            failures=claimed.failures,
+            max_attempts=claimed.max_attempts,
+            pipeline=pipeline,
+            params=params,
+            step_names=claimed.step_names,
+            step_keys=claimed.step_keys or {},
+            step=claimed.current_step,
+            step_failures=claimed.step_failures or 0,
+            step_seconds=claimed.step_seconds,
+            outputs=claimed.outputs,
+            lane=None if claimed.lane is None else Lane(*claimed.lane),
+        )
+
+    @property
+    def step_name(self) -> str:
+        """What the running step is called by."""
+        return self.step_names[self.step - 1]
+
+    @property
+    def is_last_step(self) -> bool:
+        """Whether its end is likely to be that of the job."""
+        return all(name in self.outputs for name in self.step_names[self.step :])
+
+    @property
+    def policy(self) -> Policy:
+        """What the step declares of its failures."""
+        return self.pipeline.policy(self.step_name)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the step to be run is."""
+        return self.pipeline.is_async(self.step_name)
+
+    @property
+    def goes_on_async(self) -> bool:
+        """Whether the step after it, if there is one, is likely to be."""
+        following = next((name for name in self.step_names[self.step :] if name not in self.outputs), None)
+        return following is None or self.pipeline.is_async(following)
+
+    def context(self) -> StepContext:
+        """What the step to be run is told."""
+        is_async = self.is_async
+        return StepContext(
+            job_id=self.job_id,
+            step_number=self.step,
+            key_number=self.step_keys.get(self.step_name, self.step),
+            attempt=self.number,
+            failures=self.step_failures,
+            outputs=Outputs(self.outputs, self.pipeline.codec),
+            report=self.note if is_async else self.report,
+            watch=self.look if is_async else self.watch,
+            is_async=is_async,
+            effects=self._effects(),
+            write_line=partial(step_logs.log, self.lines, self.step),
+        )
+
+    def _effects(self) -> Effects:
+        return Effects(self.job_id, self.number, self.step_name, persist, NotOurs)
+
+    def note(self, fraction: float, message: str | None) -> None:
+        """Keep what an async step reports, for `event_loop` to write: whoever waits here holds up all others."""
+        self.look()
+        self.reported = Report(fraction, message)
+
+    def look(self) -> None:
+        """Raise for an async step why it is to stop, if it is."""
+        if self.stop is not None and self.stop.done():
+            raise self.stop.result()
+
+    def report(self, fraction: float, message: str | None) -> None:
+        """Write progress, at most every `REPORT_SECONDS`; a report that PostgreSQL misses is no loss."""
+        text = None if message is None else shortened(message, MESSAGE_CHARACTERS)
+        tell = self.told_at is None or time.monotonic() - self.told_at >= TELL_SECONDS
+
+        def write(connection: Connection) -> bool | None:
+            return transitions.progress(
+                connection, job_id=self.job_id, attempt=self.number, fraction=fraction, message=text, tell=tell
+            )
+
+        if self._ask(write) and tell:
+            self.told_at = time.monotonic()
+
+    def watch(self) -> None:
+        """Look for a cancel, at most every `REPORT_SECONDS`."""
+        self._ask(lambda connection: transitions.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
+
+    def _ask(self, statement: Callable[[Connection], bool | None]) -> bool:
+        """Whether PostgreSQL has answered."""
+        if self.deadline is not None:
+            self.deadline.check()
+        if time.monotonic() - self.reported_at < REPORT_SECONDS:
+            return False
+        self.reported_at = time.monotonic()
+        try:
+            with lanes.working(seconds=1) as connection:
+                cancel = statement(connection)
+        except Unavailable:
+            return False
+        if cancel is None:
+            raise NotOurs
+        if cancel:
+            raise Cancelled
+        return True
+
+    def run_step(self) -> str:
+        """Call the step's function; gives its output as JSON text. One that is async is waited for."""
+        if self.is_async:
+            return event_loop.wait_for(self.run_async_step())
+        with (
+            Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline,
+            step_logs.kept(self.lines, self.step),
+        ):
+            return self._stored(self._call())
+
+    async def run_async_step(self) -> str:
+        """Call the step's function, which is async; gives its output as JSON text."""
+        self.stop = asyncio.get_running_loop().create_future()
+        self.reported = None
+        with step_logs.kept(self.lines, self.step):
+            task = asyncio.ensure_future(_shielded(self._call()))  # in a copy of this context
+        with self._watched():
+            try:
+                either: set[asyncio.Future[Any]] = {task, self.stop}
+                await asyncio.wait(either, timeout=self.step_seconds, return_when=asyncio.FIRST_COMPLETED)
+                if not task.done():
+                    # It may take no notice: then it goes on by itself, as a thread would.
+                    task.cancel()
+                    await asyncio.wait({task}, timeout=LEAVE_SECONDS)
+                    raise self.stop.result() if self.stop.done() else timed_out(f"Step {self.step}", self.step_seconds)
+            finally:
+                task.cancel()
+        if task.cancelled():
+            raise RuntimeError("The step was cancelled by itself.")
+        output, error = task.result()
+        if error is not None:
+            raise error
+        return self._stored(output)
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return event_loop.watched(self)
+
+    def _call(self) -> Any:
+        """Call the function. What it changes in its parameters must not reach the next, which may run elsewhere."""
+        return self.pipeline.steps[self.step_name](self.context(), self.params.model_copy(deep=True))
+
+    def _stored(self, output: Any) -> str:
+        """The text of what the step has returned, which the later steps are given of it."""
+        codec = self.pipeline.codec(self.step_name)
+        try:
+            text = jsontext.dumps(output) if codec is None else codec.dumps(output)
+        except NotStorable as error:
+            raise NoRetry(f"What the step returned cannot be stored. {error}") from None
+        size, limit = len(text.encode()), get_settings().max_output_bytes
+        if size > limit:
+            raise NoRetry(f"The step returned {size} bytes as JSON; MAX_OUTPUT_BYTES allows {limit}.")
+        self.outputs[self.step_name] = None if self.step == len(self.step_names) else json.loads(text)
+        return text
+
+    def ended(self, output: str, *, yields: bool = False) -> End:
+        """The step that has just returned this."""
+        return End(self.job_id, self.number, self.step, output, yields=yields)
+
+    def go_on(self, ended: Ended | None) -> bool:
+        """Take in how the job stands after a step; gives whether there is another one for us to run."""
+        if ended is None or ended.status != JobStatus.IN_PROGRESS:
+            logger.info("Job %s attempt %s: %s", self.job_id, self.number, ended.status if ended else "no longer ours")
+            return False
+        self.step, self.step_failures = ended.current_step, ended.step_failures or 0
+        log_context.bind(step=self.step)
+        self.step_seconds = ended.step_seconds
+        self.reported_at, self.told_at = time.monotonic(), None
+        return True
+
+    def settle(self, error: BaseException, stopped: Callable[[], bool]) -> None:
+        """Write what becomes of it when its step has raised this; `stopped`: maybe since its worker is to end."""
+        match error:
+            case NotOurs():
+                logger.info("Job %s attempt %s is no longer ours.", self.job_id, self.number)
+            case Cancelled():
+                self._stop(states.cancelled())
+            case RetryLater() as later:
+                self.wait(later)
+            case _ if not isinstance(error, NoRetry | TimedOut) and stopped():
+                self.hand_back(error)
+            case _:
+                self.fail(error)
+
+    def wait(self, later: RetryLater) -> None:
+        """Write that the step is to be run again later, if it may ask so once more."""
+        most = self.policy.max_waits
+        if self._counts().waits < most:
+            reason = shortened(str(later), MESSAGE_CHARACTERS)
+            logger.info("Job %s step %s is to be run again in %g s: %s", self.job_id, self.step, later.seconds, reason)
+            self._stop(states.waits(reason, seconds=later.seconds))
+        else:
+            self.fail(NoRetry(f"It has raised RetryLater {most:,} times, as often as it may; last: {later}"))
+
+    def fail(self, error: BaseException) -> None:
+        """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
+        lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+        message = shortened(": ".join(filter(None, (type(error).__name__, str(error)))), MESSAGE_CHARACTERS)
+        logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
+        own = 0 if self.policy.max_attempts is None else self._counts().failures
+        self._stop(
+            states.failed(
+                message,
+                error=shortened("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
+                retryable=self.policy.tries_again(error),
+                **self.policy.failure(own, failures=self.failures, max_attempts=self.max_attempts),
+            )
+        )
+
+    def hand_back(self, error: BaseException) -> None:
+        """Give the job back without a failure: whatever stops this worker may have stopped what the step relied on."""
+        logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
+        self._stop(states.handed_back(states.STOPPED))
+
+    def _counts(self) -> transitions.Counts:
+        return persist(partial(transitions.counts, job_id=self.job_id, step=self.step))
+
+    def _stop(self, outcome: states.Outcome) -> None:
+        persist(partial(transitions.stop, job_id=self.job_id, attempt=self.number, outcome=outcome))
+
+
+async def _shielded(step: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """What a step returns, or raises: `sys.exit()` must not end the loop."""
+    try:
+        return await step, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure)
+        return None, error

@@ -1,0 +1,90 @@
+"""Outside effects that a step has once, however often it is run: `context.once`.
+
+Between the effect and its record a worker may die. Only the outside can close that gap, by the key that it is given.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from background.jobs import event_loop
+from background.jobs.outputs import Codec, NotStorable
+from background.jobs.policy import NoRetry
+from background.jobs.sql import effects
+from background.settings import get_settings
+
+NAME_CHARACTERS = 100
+Persist = Callable[[Callable[[Connection], Any]], Any]
+
+
+@dataclass(slots=True)
+class Effects:
+    """Those of one step, of an attempt; `persist` executes what must be answered. Raises `lost` without the job."""
+
+    job_id: int
+    attempt: int
+    step: str
+    persist: Persist
+    lost: type[BaseException]
+
+    def once(self, name: str, function: Callable[[], Any]) -> Any:
+        """What the function gives, or has given when it was called under this name before."""
+        codec = _codec(name, function)
+        found = self._find(name)
+        return codec.loads(self._record(name, codec, function()) if found is None else found.result)
+
+    async def aonce(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
+        """The same for a function that is async."""
+        codec = _codec(name, function)
+        found = await event_loop.write(partial(self._find, name))
+        if found is not None:
+            return codec.loads(found.result)
+        result = await function()
+        recording = asyncio.ensure_future(event_loop.write(partial(self._record, name, codec, result)))
+        try:
+            stored = await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            await recording  # the effect is there
+            raise
+        return codec.loads(stored)
+
+    def _find(self, name: str) -> effects.Effect | None:
+        found: effects.Effect | None = self.persist(
+            partial(effects.find, job_id=self.job_id, step=self.step, name=name)
+        )
+        return found
+
+    def _record(self, name: str, codec: Codec, result: Any) -> Any:
+        """Record it; gives it as it is stored. What cannot be is not tried again: the effect is there."""
+        try:
+            text = codec.dumps(result)
+        except NotStorable as error:
+            raise NoRetry(f"What once({name!r}) gave cannot be stored, and it has happened. {error}") from None
+        size, limit = len(text.encode()), get_settings().max_output_bytes
+        if size > limit:
+            what = f"What once({name!r}) gave has {size} bytes as JSON"
+            raise NoRetry(f"{what}; MAX_OUTPUT_BYTES allows {limit}. It has happened.")
+        self._write(name, text)
+        return json.loads(text)
+
+    def _write(self, name: str, text: str) -> None:
+        ours = partial(effects.record, job_id=self.job_id, attempt=self.attempt, step=self.step)
+        if not self.persist(partial(ours, name=name, result=text)):
+            raise self.lost
+
+
+def _codec(name: Any, function: Any) -> Codec:
+    """How it is stored. Raises what a step is not tried again for, before anything has happened."""
+    if not (isinstance(name, str) and 0 < len(name) <= NAME_CHARACTERS and name.isprintable()):
+        raise NoRetry(f"once takes a name of 1 to {NAME_CHARACTERS} printable characters; {name!r:.200} is not.")
+    if not callable(function):
+        raise NoRetry(f"once({name!r}, …) takes a function, which it calls without arguments.")
+    try:
+        return Codec(function)
+    except NotStorable as error:
+        raise NoRetry(f"once({name!r}, …): {error}") from None

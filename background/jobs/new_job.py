@@ -1,0 +1,84 @@
+"""What is stored of a job that is asked for: by a client, a schedule, or in somebody else's transaction."""
+
+import hashlib
+from typing import Any
+from uuid import uuid4
+
+from background.base import jsontext
+from background.base.errors import Invalid
+from background.jobs import checks, hooks, registry
+from background.jobs.limits import lane_key
+from background.jobs.pipeline import Pipeline
+from background.jobs.schemas import JobRequest
+
+NOT_IN_OLD_DIGESTS = ("tags", "callback_url", "unique_key", "unique_seconds")
+
+
+def as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) -> dict[str, Any]:
+    """What `control.create` stores of a request, but for its `task_id`. Raises `Invalid` or `TooLarge`."""
+    return _row(*checks.resolve(request, where=where), request, where=where)
+
+
+def as_checked(job: dict[str, Any]) -> dict[str, Any]:
+    """What `control.create` stores now of what `as_row` has given before, with the plan of this release, if it has one.
+
+    It takes parameters as they are: a job whose parameters do not fit any more waits and says so.
+    """
+    pipeline = registry.pipelines().get(job["pipeline"])
+    planned = {} if pipeline is None else _planned(pipeline, job["params"], job.get("callback_url"))
+    return {**job, **planned, "task_id": str(uuid4())}
+
+
+def as_declared(pipeline: Pipeline) -> dict[str, Any]:
+    """The same of what a pipeline's own schedule makes: its parameters have been checked, and the rest is the usual."""
+    return _row(pipeline, pipeline.scheduled_params(), JobRequest(pipeline=pipeline.name))
+
+
+def _row(
+    pipeline: Pipeline, params: dict[str, Any], request: JobRequest, *, where: tuple[str | int, ...] = ("body",)
+) -> dict[str, Any]:
+    key = request.unique_key if request.unique_key is not None else pipeline.unique_key(params)
+    if key is None and request.unique_seconds is not None:
+        message = "unique_seconds needs a unique_key, which neither the request nor its pipeline has."
+        raise Invalid(message, where=(*where, "unique_seconds"), code="unique_seconds_alone")
+    return {
+        "pipeline": pipeline.name,
+        "params": params,
+        "priority": request.priority,
+        "delay_seconds": request.delay_seconds,
+        "max_attempts": request.max_attempts,
+        "tags": request.tags,
+        "unique_key": key,
+        "unique_seconds": request.unique_seconds,
+        "callback_url": request.callback_url,
+        **_planned(pipeline, params, request.callback_url, where=where),
+    }
+
+
+def _planned(
+    pipeline: Pipeline,
+    params: dict[str, Any],
+    callback_url: str | None,
+    *,
+    where: tuple[str | int, ...] = ("body",),
+) -> dict[str, Any]:
+    """What this release of the pipeline makes of a job: its plan, its queue and limits, what is called at its end."""
+    return {
+        **pipeline.plan(),
+        "queue": pipeline.queue,
+        "limit_key": lane_key(pipeline.limit_keys, params),
+        "held": bool(pipeline.limits),
+        "hooks": hooks.called(pipeline, callback_url, where=where),
+    }
+
+
+def digest(job: dict[str, Any]) -> str:
+    """What an Idempotency-Key stands for: a digest of what was asked for, whatever this release makes of it."""
+    planned = ("step_names", "step_timeouts", "queue", "limit_key", "held", "hooks")
+    # What is new is left out where it is not used: a release that does not know it yet must find the same digest.
+    request = {
+        name: value
+        for name, value in sorted(job.items())
+        if name not in planned and (value or name not in NOT_IN_OLD_DIGESTS)
+    }
+    return hashlib.sha256(jsontext.dumps(request).encode()).hexdigest()

@@ -1,0 +1,184 @@
+"""What a step returns, as JSON, and as what later steps are given of it: in the type that the step declares.
+
+JSON's own types are stored and given back as they are, and where nothing is declared anything that has a form in JSON
+is stored in that form. Other types (`Decimal`, `datetime`, `UUID`, enumerations, models, dataclasses, bytes) come back
+as themselves where the step's annotation names them: pydantic writes and reads them.
+"""
+
+import collections.abc
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from background.base import jsontext
+
+_AS_TEXT = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
+_SCALARS = (None, type(None), Any, object, str, int, float, bool, typing.NoReturn, typing.Never)
+_ARRAYS = (list, collections.abc.Sequence, collections.abc.Iterable)
+_OBJECTS = (dict, collections.abc.Mapping)
+_UNEXPECTED = re.compile(
+    r"Expected `(.+?)` - .*?\[(?:field_name='(.*?)', )?input_value=.*, input_type=(\w+)\]", re.DOTALL
+)
+_BYTES_AS_UTF8 = '"format": "binary"'
+
+
+class NotStorable(Exception):
+    """A type that cannot be stored, or a value; the text says why, as a sentence about it."""
+
+
+class Codec:
+    """How the output of one step's `function` is written and read. Raises `NotStorable` for what it declares."""
+
+    def __init__(self, function: Callable[..., Any], *, is_async: bool = False) -> None:
+        """`is_async`, whether it is an `async def`, is kept with it."""
+        self.function = function
+        self.is_async = is_async
+        declared = _declared(function)
+        self._adapter: TypeAdapter[tuple[Any]] | None = None if _is_json(declared) else _adapter(declared)
+        self._may_be_text = _may_be_text(declared)
+
+    def dumps(self, value: Any) -> str:
+        """Its JSON text. Raises `NotStorable`."""
+        try:
+            if self._adapter is None:
+                return jsontext.dumps(value, default=_form)
+            (plain,) = self._adapter.dump_python((value,), mode="json", warnings="error")
+            text = jsontext.dumps(plain)
+            (found,) = self._adapter.validate_json(f"[{text}]")  # a later step must be able to read it
+            if self._may_be_text and found != value:
+                raise NotStorable(
+                    "It would come back as another type. Declare one, or a model that has a field for each."
+                )
+        except RecursionError:
+            raise NotStorable("It is nested too deeply.") from None
+        except (ValueError, TypeError, PydanticSerializationError) as error:
+            raise NotStorable(_sentence(error)) from None
+        return text
+
+    def loads(self, value: Any) -> Any:
+        """What a later step gets of the stored JSON `value`. Raises `NotStorable` for one that is of another type."""
+        if self._adapter is None:
+            return value
+        try:
+            return self._adapter.validate_json(f"[{json.dumps(value)}]")[0]
+        except ValueError as error:
+            raise NotStorable(_sentence(error)) from None
+
+
+class Outputs(Mapping[str, Any]):
+    """The outputs of the earlier steps by name, each in the type that its step declares."""
+
+    def __init__(self, stored: Mapping[str, Any], codec: Callable[[str], Codec | None]) -> None:
+        """`stored` are the JSON values, and `codec` gives how that of a step is read; `None`: as it is."""
+        self._stored = stored
+        self._codec = codec
+        self._read: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """Raises `KeyError` for a step that has not ended, and `NotStorable` where an older release's differs."""
+        if name not in self._read:
+            stored, codec = self._stored[name], self._codec(name)
+            try:
+                self._read[name] = stored if codec is None else codec.loads(stored)
+            except NotStorable as error:
+                what = f"The output of {name!r} is not of the type that the step declares."
+                raise NotStorable(f"{what} {error}") from None
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __repr__(self) -> str:
+        return f"Outputs({dict(self._stored)!r})"
+
+
+def _declared(function: Any) -> Any:
+    """What a function's annotation says that it returns; `Any` without one."""
+    while isinstance(function, partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if not hasattr(function, "__annotations__"):
+        function = type(function).__call__
+    try:
+        found = getattr(function, "__annotations__", {}).get("return", Any)
+        if isinstance(found, str):
+            # Alone: what the other annotations name may not be there at run time, and nobody needs it.
+            holder = types.SimpleNamespace(__annotations__={"return": found})
+            found = typing.get_type_hints(holder, getattr(function, "__globals__", {}), include_extras=True)["return"]
+    except Exception as error:  # noqa: BLE001  (annotations are anybody's code)
+        raise NotStorable(f"its annotation cannot be read: {_sentence(error)}") from None
+    return found
+
+
+def _is_json(declared: Any) -> bool:
+    """Whether all that it allows is what JSON has."""
+    origin, inner = get_origin(declared), get_args(declared)
+    if isinstance(declared, NewType):
+        return _is_json(declared.__supertype__)
+    if isinstance(declared, TypeVar) or declared in _SCALARS or declared in _ARRAYS or declared in _OBJECTS:
+        return True
+    if origin is Literal:
+        return all(each is None or type(each) in (str, int, bool) for each in inner)
+    if origin in (Union, types.UnionType, *_ARRAYS):
+        return all(map(_is_json, inner))
+    if origin in _OBJECTS:
+        return inner[0] in (str, Any) and _is_json(inner[1])
+    return typing.is_typeddict(declared) and all(map(_is_json, typing.get_type_hints(declared).values()))
+
+
+def _may_be_text(declared: Any) -> bool:
+    """Whether it allows a text beside what is stored as one: nobody could tell which it was."""
+    origin, inner = get_origin(declared), get_args(declared)
+    mixed = origin in (Union, types.UnionType) and str in inner and not all(map(_is_json, inner))
+    return mixed or any(_may_be_text(each) for each in inner)
+
+
+def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
+    try:
+        # In a tuple, since only then a dataclass of the standard library is written as this says.
+        adapter = TypeAdapter(tuple[declared], config=_AS_TEXT)
+        schema = json.dumps(adapter.json_schema(mode="serialization"))
+    except Exception as error:  # noqa: BLE001  (annotations are anybody's code)
+        raise NotStorable(f"it returns {_name(declared)}, which has no form in JSON: {_sentence(error)}") from None
+    if _BYTES_AS_UTF8 in schema:
+        how = "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')"
+        raise NotStorable(f"it returns {_name(declared)}, whose bytes would be stored as UTF-8. Give that model {how}.")
+    return adapter
+
+
+def _form(value: Any) -> Any:
+    """The form in JSON of what has one. Raises `TypeError`."""
+    if isinstance(value, Iterator):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    try:
+        return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")
+    except PydanticSerializationError:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable") from None
+
+
+def _name(declared: Any) -> str:
+    return declared.__qualname__ if isinstance(declared, type) and not get_args(declared) else repr(declared)
+
+
+def _sentence(error: BaseException) -> str:
+    """What is wrong, without pydantic's address for more."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"][1:]))
+        return f"{where}: {first['msg']}." if where else f"{first['msg']}."
+    if unexpected := _UNEXPECTED.search(str(error)):
+        declared, place, kind = unexpected.groups()
+        return f"{f'{place}: ' if place else ''}Expected {declared}, and it is {kind}."
+    lines = [line.strip() for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line and "errors.pydantic.dev" not in line) or type(error).__name__

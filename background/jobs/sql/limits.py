@@ -1,0 +1,254 @@
+"""SQL of limits and pauses: what is set, which jobs are held back, and which of them are let in.
+
+A job with a limit before it is held, in `ix_jobs_held`, and not in the part of `ix_jobs_next` at which claims look. Who
+lets some in holds a lock: what has run out of room is then counted by one at a time. What was admitted has a permit
+until it is claimed (`PERMIT`), and counts as if it ran.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from background.jobs.limits import SHOWN, START, Control, Declared, Lane, Standing
+from background.jobs.sql.parts import LET_IN
+from background.storage.prepared import Prepared
+
+LOCK_KEY = 5_820_122
+WAIT_SECONDS = 0.2
+"""For so long others that let jobs in are waited for."""
+OF_LANE = 50
+"""So many jobs of a lane are let in at once at most."""
+
+PERMIT = "coalesce(admitted_at > coalesce(claimed_at, '-infinity'), false)"
+"""Whether a job that waits was admitted since it was claimed last."""
+PAUSED = "EXISTS (SELECT FROM job_controls WHERE kind = '{kind}' AND name = {name} AND paused)"
+LIMITED = """EXISTS (SELECT FROM job_controls WHERE kind = 'queue' AND name = {name}
+    AND (concurrency IS NOT NULL OR rate_count IS NOT NULL))"""
+CONTROLS = """
+controls AS MATERIALIZED (
+    SELECT coalesce(array_agg(name) FILTER (WHERE kind = 'queue' AND paused), '{{}}') AS paused_queues,
+        coalesce(array_agg(name) FILTER (WHERE kind = 'pipeline' AND paused), '{{}}') AS paused_pipelines,
+        coalesce(array_agg(name) FILTER (WHERE kind = 'queue' AND (concurrency IS NOT NULL OR rate_count IS NOT NULL)),
+                 '{{}}') AS limited_queues
+    FROM job_controls
+)
+"""
+"""What people have set, read once by a statement: each look of its own costs a claim as much as a row."""
+_OF_CONTROLS = "CAST((SELECT {} FROM controls) AS text[])"
+OF_QUEUES = "unnest(CAST(:queues AS text[])) AS served"
+"""The queues of a worker, of which each is to be looked at if it `IS_OPEN`."""
+IS_OPEN = f"{{queue}} <> ALL ({_OF_CONTROLS.format('paused_queues')})"
+"""Whether a queue is not paused."""
+MAY_BEGIN = f"""
+    pipeline <> ALL ({_OF_CONTROLS.format("paused_pipelines")}) AND ({PERMIT}
+        OR pipeline <> ALL (CAST(:limited AS text[])) AND queue <> ALL ({_OF_CONTROLS.format("limited_queues")}))
+"""
+"""Whether a job that is due may be claimed: by the name of no limited pipeline, or with a permit."""
+STOPPED = f"""
+    ({PAUSED.format(kind="pipeline", name="{pipeline}")} OR {LIMITED.format(name="{queue}")})
+"""
+"""Whether a job of this queue and pipeline is to be held, as far as people have set something."""
+# One that was turned away, and not sent to a release yet, cannot be claimed.
+_HELD = "status = 'PENDING' AND held"
+_DUE = "run_at <= now() AND (turned_away IS NULL OR sent_to IS NOT NULL)"
+
+_LOCK = Prepared("limits_lock", f"SELECT pg_try_advisory_xact_lock({LOCK_KEY}) AS mine")
+_AFTER = f"""
+    SELECT queue, pipeline, limit_key FROM jobs
+    WHERE {_HELD} AND (queue, pipeline, limit_key) > ({{after}})
+    ORDER BY queue, pipeline, limit_key LIMIT 1
+"""
+_COUNTED = f"""
+    (SELECT count(*) FROM (SELECT FROM jobs WHERE {_HELD} AND queue = lane.queue AND pipeline = lane.pipeline
+                           AND limit_key = lane.key AND {_DUE} LIMIT {OF_LANE}) AS due) AS number
+"""
+_WALK = f"""
+lane{{number}} (queue, pipeline, key) AS (
+    ({_AFTER.format(after="{after}")})
+    UNION ALL
+    SELECT next.* FROM lane{{number}} AS lane
+        CROSS JOIN LATERAL ({_AFTER.format(after="lane.queue, lane.pipeline, lane.key")}) AS next
+)
+"""
+_GIVEN = "CAST(:queue AS text), CAST(:pipeline AS text), CAST(:key AS text)"
+# A walk from one lane to the next, to the last and from the first on: the jobs in between are not read.
+_LANES = Prepared(
+    "limits_lanes",
+    f"""
+WITH RECURSIVE {_WALK.format(number=1, after=_GIVEN)}, {_WALK.format(number=2, after="'', '', ''")}
+SELECT queue, pipeline, key, {_COUNTED}
+FROM (SELECT * FROM lane1 UNION ALL SELECT * FROM lane2) AS lane LIMIT :most
+""",
+)
+_LANE = Prepared(
+    "limits_lane",
+    f"""
+SELECT queue, pipeline, key, {_COUNTED}
+FROM (SELECT CAST(:queue AS text) AS queue, CAST(:pipeline AS text) AS pipeline, CAST(:key AS text) AS key) AS lane
+""",
+)
+_CONTROLS = "(SELECT coalesce(jsonb_agg(to_jsonb(job_controls)), '[]') FROM job_controls)"
+_RUNNING = f"""
+SELECT queue, pipeline, limit_key AS key, waits, count(*) AS number, (array_agg(id ORDER BY id))[1: {SHOWN}] AS ids
+FROM (
+    SELECT id, queue, pipeline, limit_key, false AS waits FROM jobs WHERE status = 'IN_PROGRESS'
+    UNION ALL
+    SELECT id, queue, pipeline, limit_key, true FROM jobs
+    WHERE status = 'PENDING' AND NOT held AND {LET_IN} AND {PERMIT}
+) AS begun GROUP BY queue, pipeline, limit_key, waits
+"""
+_LAST = f"SELECT queue, pipeline, limit_key AS key FROM jobs WHERE {LET_IN} ORDER BY admitted_at DESC LIMIT 1"
+_STANDING = Prepared(
+    "limits_standing",
+    f"""
+SELECT {_CONTROLS} AS controls, (SELECT coalesce(jsonb_agg(to_jsonb(running)), '[]') FROM ({_RUNNING}) AS running)
+    AS running, (SELECT to_jsonb(last) FROM ({_LAST}) AS last) AS last
+""",
+)
+_SET_ALONE = Prepared("limits_set", f"SELECT {_CONTROLS} AS controls, '[]'::jsonb AS running, NULL AS last")
+# A job that was tried again has begun more than once.
+_BEGUN = Prepared(
+    "limits_begun",
+    """
+SELECT queue, pipeline, limit_key AS key, count(*) AS number FROM jobs JOIN job_events ON job_id = jobs.id
+WHERE admitted_at IS NOT NULL AND claimed_at > now() - CAST(:seconds AS float8) * interval '1 second'
+    AND kind = 'started' AND at > now() - CAST(:seconds AS float8) * interval '1 second'
+GROUP BY queue, pipeline, limit_key
+""",
+)
+# The time of the last lane is the latest: from there on the next turn goes.
+_ADMIT = Prepared(
+    "limits_admit",
+    f"""
+WITH chosen AS (
+    SELECT * FROM unnest(CAST(:queues AS text[]), CAST(:pipelines AS text[]), CAST(:keys AS text[]),
+                         CAST(:numbers AS int[])) WITH ORDINALITY AS chosen(queue, pipeline, key, number, place)
+), admitted AS (
+    UPDATE jobs SET held = false, admitted_at = now() + place * interval '1 microsecond'
+    FROM (SELECT picked.id AS picked, place FROM chosen CROSS JOIN LATERAL (
+              SELECT id FROM jobs WHERE {_HELD} AND queue = chosen.queue AND pipeline = chosen.pipeline
+                  AND limit_key = chosen.key AND {_DUE}
+              ORDER BY priority DESC, run_at, id LIMIT chosen.number FOR UPDATE SKIP LOCKED) AS picked) AS own
+    WHERE id = picked RETURNING jobs.queue
+)
+SELECT queue, count(*) AS number FROM admitted GROUP BY queue
+""",
+)
+_HOLD = {
+    "queue": f"queue = :name AND turned_away IS NULL AND NOT held AND NOT ({PERMIT})",
+    "pipeline": "pipeline || '' = :name AND priority >= 0 AND NOT held",
+}
+_HOLD_SOME = """
+UPDATE jobs SET held = true
+FROM (SELECT id AS picked FROM jobs WHERE status = 'PENDING' AND {which} LIMIT 1000 FOR UPDATE SKIP LOCKED) AS own
+WHERE id = picked
+"""
+_SET = text("""
+INSERT INTO job_controls (kind, name, paused, concurrency, rate_count, rate_seconds)
+VALUES (:kind, :name, coalesce(:paused, false), :concurrency, :rate_count, :rate_seconds)
+ON CONFLICT (kind, name) DO UPDATE SET
+    paused = coalesce(:paused, job_controls.paused),
+    concurrency = CASE WHEN :sets_concurrency THEN excluded.concurrency ELSE job_controls.concurrency END,
+    rate_count = CASE WHEN :sets_rate THEN excluded.rate_count ELSE job_controls.rate_count END,
+    rate_seconds = CASE WHEN :sets_rate THEN excluded.rate_seconds ELSE job_controls.rate_seconds END
+""")
+_QUEUES = text("""
+WITH RECURSIVE found (queue) AS (
+    (SELECT queue FROM jobs WHERE status = 'PENDING' AND turned_away IS NULL ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (SELECT jobs.queue FROM jobs WHERE status = 'PENDING' AND turned_away IS NULL AND jobs.queue > found.queue
+            ORDER BY jobs.queue LIMIT 1)
+    FROM found WHERE queue IS NOT NULL
+)
+SELECT queue, sum(waiting)::bigint AS waiting, sum(running)::bigint AS running FROM (
+    SELECT queue, (SELECT count(*) FROM jobs WHERE jobs.queue = found.queue AND status = 'PENDING'
+                   AND turned_away IS NULL AND run_at <= now()) AS waiting, 0 AS running
+    FROM found WHERE queue IS NOT NULL
+    UNION ALL
+    SELECT queue, 0, count(*) FROM jobs WHERE status = 'IN_PROGRESS' GROUP BY queue
+) AS of_queue GROUP BY queue
+""")
+
+
+class Backlog(NamedTuple):
+    """How many jobs of a queue are due and wait, and how many run."""
+
+    queue: str
+    waiting: int
+    running: int
+
+
+def try_lock(connection: Connection) -> bool:
+    """Whether this transaction may let jobs in: one at a time, and others are waited for, but not for long."""
+    until = time.monotonic() + WAIT_SECONDS
+    while not _LOCK(connection, {})[0]["mine"]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def standing(connection: Connection, declared: Mapping[str, Declared], *, used: bool = True) -> Standing:
+    """How limits stand, with these of pipelines; without what uses them unless that is asked for."""
+    (row,) = (_STANDING if used else _SET_ALONE)(connection, {})
+    controls = {(each.pop("kind"), each.pop("name")): Control(**each) for each in row["controls"]}
+    found = Standing(controls, declared, last=Lane(**row["last"]) if row["last"] else START)
+    for each in row["running"]:
+        own = Lane(each["queue"], each["pipeline"], each["key"])
+        found.running(own, each["number"], each["ids"])
+        if each["waits"]:
+            found.begun(own, each["number"], None)
+    for seconds in found.windows() if used else ():
+        for each in _BEGUN(connection, {"seconds": seconds}):
+            found.begun(Lane(each["queue"], each["pipeline"], each["key"]), each["number"], seconds)
+    return found
+
+
+def lanes(connection: Connection, *, after: Lane, most: int) -> list[tuple[Lane, int]]:
+    """At most so many lanes in which jobs are held, and how many are due, up to `OF_LANE`; from behind this one on.
+
+    Behind the last comes the first again.
+    """
+    return [_counted(row) for row in _LANES(connection, {**after._asdict(), "most": most})]
+
+
+def lane(connection: Connection, own: Lane) -> tuple[Lane, int]:
+    """This lane, and how many jobs of it are held and due, as above."""
+    return _counted(_LANE(connection, own._asdict())[0])
+
+
+def _counted(row: Mapping[str, Any]) -> tuple[Lane, int]:
+    return Lane(row["queue"], row["pipeline"], row["key"]), row["number"]
+
+
+def admit(connection: Connection, chosen: Mapping[Lane, int]) -> dict[str, int]:
+    """Let in so many jobs of each lane, the best first; gives how many came of each queue. Under the lock."""
+    values = {
+        "queues": [each.queue for each in chosen],
+        "pipelines": [each.pipeline for each in chosen],
+        "keys": [each.key for each in chosen],
+        "numbers": list(chosen.values()),
+    }
+    return {row["queue"]: row["number"] for row in _ADMIT(connection, values)}
+
+
+def change(
+    connection: Connection, kind: str, name: str, *, paused: bool | None, changes: Mapping[str, Sequence[Any] | None]
+) -> None:
+    """Pause or resume a queue or pipeline (`None`: as it is), and set those limits that are among the `changes`."""
+    concurrency, rate = changes.get("concurrency") or (None,), changes.get("rate") or (None, None)
+    values = {"paused": paused, "concurrency": concurrency[0], "rate_count": rate[0], "rate_seconds": rate[1]}
+    sets = {"sets_concurrency": "concurrency" in changes, "sets_rate": "rate" in changes}
+    connection.execute(_SET, {"kind": kind, "name": name, **values, **sets})
+
+
+def hold(connection: Connection, kind: str, name: str) -> int:
+    """Hold back a batch of what waits in a queue or pipeline; gives how many. The others a claim holds back."""
+    return connection.execute(text(_HOLD_SOME.format(which=_HOLD[kind])), {"name": name}).rowcount
+
+
+def backlogs(connection: Connection) -> list[Backlog]:
+    """What waits and runs in each queue in which something does."""
+    return [Backlog(**row) for row in connection.execute(_QUEUES).mappings()]

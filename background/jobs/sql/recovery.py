@@ -1,0 +1,167 @@
+"""SQL of what keeps jobs going: leases, lost jobs, missing messages. What becomes of them `transitions` writes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from background.jobs.sql.limits import CONTROLS, OF_QUEUES
+from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
+from background.jobs.states import WAKE_SECONDS
+from background.storage.prepared import Prepared
+from background.workers.identity import Identity
+from background.workers.sql import BEAT, FORGET_OLD
+
+# Whoever writes to one of them just now is alive; and nobody waits for two.
+_RENEW = text("""
+UPDATE jobs SET lease_until = now() + :lease * interval '1 second'
+FROM (SELECT id AS leased FROM jobs
+      WHERE status = 'IN_PROGRESS' AND worker_id = :worker_id AND wake_up = ANY(:wake_ups) AND step_until > now()
+      FOR UPDATE SKIP LOCKED) AS own
+WHERE id = leased
+""")
+
+_OVERDUE = text("""
+SELECT jobs.id, jobs.attempt, jobs.failures, max_attempts, pipeline, name AS step,
+    job_steps.failures - forgiven AS step_failures, current_step, wake_up,
+    extract(epoch FROM step_until - job_steps.started_at)::float AS step_seconds
+FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
+WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < now() - :grace * interval '1 second'
+""")
+
+# All that a pass looks for when there is nothing to do, by queue as claims look. What has just become due by being
+# stored is being published by whoever stored it.
+_DUE = f"""
+SELECT coalesce(jsonb_object_agg(served, number), '{{}}') FROM {OF_QUEUES} CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM (
+        SELECT of_level.* FROM generate_series(9, 0, -1) AS level CROSS JOIN LATERAL (
+            SELECT updated_at, run_at FROM jobs WHERE {OF_QUEUE} AND priority = level
+            ORDER BY run_at, id LIMIT {LOOKED_AT}) AS of_level
+        LIMIT {LOOKED_AT}) AS waiting
+    WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS of_queue
+"""
+_LOOKED = f"""
+SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM now() - pg_postmaster_start_time())::float AS age,
+    EXISTS (SELECT FROM jobs WHERE status = 'IN_PROGRESS' AND lease_until < now()) AS lost,
+    ({_DUE}) AS due,
+    EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away,
+    EXISTS (SELECT FROM jobs WHERE status = 'PENDING' AND held) AS held,
+    (SELECT count(*) FROM workers WHERE seen_at > now() - CAST(:patience AS float8) * interval '1 second') AS workers
+"""
+_SET = CONTROLS.format()
+_LOOK = Prepared("recovery_look", f"WITH {_SET} {_LOOKED}")
+_BEAT_AND_LOOK = Prepared("recovery_pass", f"WITH {_SET}, beat AS ({BEAT}), gone AS ({FORGET_OLD}) {_LOOKED}")
+
+_LOST = text("""
+SELECT jobs.id, queue, jobs.attempt, jobs.failures, max_attempts, pipeline, step_names[current_step] AS step,
+    coalesce(job_steps.failures - forgiven, 0) AS step_failures,
+    extract(epoch FROM now() - greatest(updated_at, lease_until - :lease * interval '1 second'))::float AS silent
+FROM jobs LEFT JOIN job_steps ON job_id = jobs.id AND step_number = current_step
+WHERE jobs.status = 'IN_PROGRESS' AND lease_until < now()
+ORDER BY jobs.id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
+""")
+
+_SENT_TO = text("""
+SELECT sent_to AS release, count(*) AS due FROM jobs
+WHERE status = 'PENDING' AND turned_away IS NOT NULL AND sent_to IS NOT NULL AND NOT held AND run_at <= now()
+GROUP BY sent_to
+""")
+
+
+class ToDo(NamedTuple):
+    """What a pass finds: PostgreSQL's `clock` in seconds, and its `age`, for how many it has been up.
+
+    Whether jobs are `lost` or `turned_away`, and how many, up to `LOOKED_AT`, are `due` in each of the worker's queues
+    that nobody publishes just now; whether some are `held` back.
+    """
+
+    clock: float
+    age: float
+    lost: bool
+    due: Mapping[str, int]
+    turned_away: bool
+    held: bool
+    workers: int
+
+
+class Overdue(NamedTuple):
+    """A job whose step has run longer than the `step_seconds` it was given; `wake_up` is the message that woke it.
+
+    `step` is what that is called, and `step_failures` those held against it, here and below.
+    """
+
+    id: int
+    attempt: int
+    failures: int
+    max_attempts: int
+    pipeline: str
+    step: str
+    step_failures: int
+    current_step: int
+    wake_up: str
+    step_seconds: float
+
+
+class Lost(NamedTuple):
+    """A job whose lease has run out. For `silent` seconds its worker has neither written nor renewed."""
+
+    id: int
+    queue: str
+    attempt: int
+    failures: int
+    max_attempts: int
+    pipeline: str
+    step: str
+    step_failures: int
+    silent: float
+
+
+class SentTo(NamedTuple):
+    """A release in whose queue jobs wait, and how many are `due` there."""
+
+    release: str
+    due: int
+
+
+def renew(connection: Connection, *, wake_ups: Sequence[str], worker_id: str, lease: float) -> int:
+    """Renew the leases of the jobs that run where these messages woke this very start of a worker; gives how many.
+
+    A job whose step has timed out is left out.
+    """
+    values = {"wake_ups": list(wake_ups), "worker_id": worker_id, "lease": lease}
+    return connection.execute(_RENEW, values).rowcount
+
+
+def overdue(connection: Connection, *, worker_id: str, grace: float) -> list[Overdue]:
+    """Jobs of this worker whose step timed out `grace` seconds ago and did not stop by itself."""
+    rows = connection.execute(_OVERDUE, {"worker_id": worker_id, "grace": grace}).mappings()
+    return [Overdue(**row) for row in rows]
+
+
+def look(
+    connection: Connection,
+    identity: Identity | None,
+    *,
+    queues: Sequence[str],
+    queue_length: int | None,
+    patience: float,
+) -> ToDo:
+    """What there is to do in these queues, and how many `workers` have been seen in the last `patience` seconds.
+
+    At the same time one with this `identity` says that it lives, and what it sees of its queues.
+    """
+    values = {"patience": patience, "queues": list(queues)}
+    if identity is None:
+        return ToDo(**_LOOK(connection, values)[0])
+    return ToDo(**_BEAT_AND_LOOK(connection, {**values, **asdict(identity), "queue_length": queue_length})[0])
+
+
+def lost(connection: Connection, *, lease: float, limit: int) -> list[Lost]:
+    """Lock at most `limit` running jobs whose lease, of `lease` seconds, has run out; gives them."""
+    return [Lost(**row) for row in connection.execute(_LOST, {"lease": lease, "limit": limit}).mappings()]
+
+
+def sent_to(connection: Connection) -> list[SentTo]:
+    """The releases that jobs were sent to which others had turned away."""
+    return [SentTo(**row) for row in connection.execute(_SENT_TO).mappings()]

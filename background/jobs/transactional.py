@@ -1,0 +1,121 @@
+"""Jobs that are made in somebody else's transaction: committed with it, or not there at all."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from uuid import uuid4
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, scoped_session
+
+from background.base.errors import Invalid, Unavailable
+from background.jobs.new_job import as_row
+from background.jobs.pipeline import Params, Pipeline
+from background.jobs.schemas import JobRequest
+from background.jobs.sql import control, unique
+from background.jobs.sql.control import Stored
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+
+    Blocking: TypeAlias = Session | scoped_session[Session] | Connection
+    Waiting: TypeAlias = AsyncSession | async_scoped_session[AsyncSession] | AsyncConnection
+
+NO_SCHEMA = ("42P01", "42703")
+"""PostgreSQL's codes for a table and for a column that does not exist."""
+
+
+@overload
+def enqueue(
+    session: "Blocking",
+    pipeline: str | Pipeline,
+    params: Params | Mapping[str, Any] | None = None,
+    *,
+    priority: int = 0,
+    delay_seconds: float = 0.0,
+    max_attempts: int | None = None,
+    tags: Sequence[str] = (),
+    callback_url: str | None = None,
+    unique_key: str | None = None,
+    unique_seconds: float | None = None,
+) -> Stored: ...
+
+
+@overload
+def enqueue(
+    session: "Waiting",
+    pipeline: str | Pipeline,
+    params: Params | Mapping[str, Any] | None = None,
+    *,
+    priority: int = 0,
+    delay_seconds: float = 0.0,
+    max_attempts: int | None = None,
+    tags: Sequence[str] = (),
+    callback_url: str | None = None,
+    unique_key: str | None = None,
+    unique_seconds: float | None = None,
+) -> Awaitable[Stored]: ...
+
+
+def enqueue(
+    session: Any,
+    pipeline: str | Pipeline,
+    params: Params | Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Stored | Awaitable[Stored]:
+    """Make a job in the transaction of a SQLAlchemy session or connection; gives it, with its `id` and `task_id`.
+
+    With the commit, whoever makes it, the job exists and PostgreSQL has a worker woken for it; with a rollback there
+    has never been one. With an `AsyncSession` or `AsyncConnection` it is to be awaited. `options` are those of
+    `POST /jobs`: `priority`, `delay_seconds`, `max_attempts`, `tags`, `callback_url`, `unique_key`,
+    `unique_seconds`. Where there is a job with that key it gives that one, a `duplicate`. Raises `Invalid` or
+    `TooLarge` before anything is written, and `Unavailable` where the database has no schema yet.
+    """
+    if hasattr(session, "run_sync"):
+        return _enqueue_async(session, pipeline, params, options)
+    return _store(session, _row(pipeline, params, options))
+
+
+async def _enqueue_async(
+    session: Any, pipeline: str | Pipeline, params: Params | Mapping[str, Any] | None, options: dict[str, Any]
+) -> Stored:
+    # What a pipeline checks of its parameters may look at the disk.
+    row = await asyncio.to_thread(_row, pipeline, params, options)
+    stored: Stored = await session.run_sync(_store, row)
+    return stored
+
+
+def _row(
+    pipeline: str | Pipeline, params: Params | Mapping[str, Any] | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        request = JobRequest(
+            pipeline=pipeline.name if isinstance(pipeline, Pipeline) else pipeline,
+            params=params.model_dump(mode="json") if isinstance(params, Params) else dict(params or {}),
+            **given,
+        )
+        return {**as_row(request, where=("enqueue",)), "task_id": str(uuid4())}
+    except ValidationError as error:
+        found = Invalid.from_pydantic(error, where=("enqueue",))
+    except Invalid as error:
+        found = error
+    except ValueError as error:  # it is not JSON
+        found = Invalid(str(error), where=("enqueue", "params"))
+    # In a log there is only the text.
+    said = "; ".join(f"{'.'.join(map(str, each.loc[1:]))}: {each.msg}" for each in found.errors)
+    raise Invalid(said or str(found), errors=found.errors, code=found.code, **found.values)
+
+
+def _store(session: "Blocking", row: dict[str, Any]) -> Stored:
+    try:
+        while True:
+            stored = unique.store(session, [row], lambda rows: control.enqueue(session, rows))
+            if stored:
+                return stored[row["task_id"]]
+    except DBAPIError as error:
+        if (getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)) not in NO_SCHEMA:
+            raise
+        raise Unavailable("The database has no schema yet; run: python -m background migrate") from error

@@ -1,0 +1,95 @@
+"""Makes the jobs of due times: in the transaction that moves a schedule on, so that each due time makes one.
+
+Whoever dies in it has done nothing, and another worker takes the schedule; what is committed is done.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import psycopg2
+from sqlalchemy import Connection
+
+from background.base.times import Times, Unusable
+from background.jobs.new_job import as_checked
+from background.jobs.schedule import Schedule
+from background.jobs.service import store_all, wake_for
+from background.jobs.sql import control
+from background.schedules import sql
+from background.storage import lanes
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 10
+"""How many schedules one transaction holds; others take the next meanwhile."""
+MOST = 100
+"""How many missed times `catch_up` makes up for."""
+LATE = timedelta(seconds=2)
+"""What is no longer ago is late, and not missed: the machine was busy, or the worker died that was at it."""
+
+
+def seconds_until_due() -> float | None:
+    """Until the first due time, `None` where there is none. Raises `Unavailable`."""
+    with lanes.working() as connection:
+        return sql.seconds_until_due(connection)
+
+
+def fire() -> int:
+    """Make the jobs of some schedules that are due; gives of how many. Raises `Unavailable`."""
+    since = time.monotonic()
+    with lanes.working.transaction() as connection:
+        due = sql.take_due(connection, limit=AT_ONCE)
+        made = [job for row in due for job in _fire(connection, row)]
+    wake_for(made, since=since)
+    return len(due)
+
+
+def times_of(row: sql.Row) -> Times:
+    """What tells the due times of a schedule. Raises `Unusable`: another release, or another machine, stored it."""
+    return Schedule(row.cron, row.every_seconds, row.timezone).times(anchor=row.anchor)
+
+
+def due_times(times: Times, *, first: datetime, now: datetime, catch_up: bool) -> list[datetime]:
+    """The due times from the `first` to `now` for which there are to be jobs."""
+    if not catch_up and now - first > LATE:
+        return [now]
+    found: list[datetime] = []
+    due: datetime | None = first
+    while due is not None and due <= now and len(found) < MOST:
+        found.append(due)
+        due = times.after(due)
+    return found
+
+
+def _fire(connection: Connection, row: sql.Row) -> list[control.Stored]:
+    """Make the jobs of a held schedule that is due, and move it on."""
+    first = row.next_at or row.now
+    next_at, error = None, None
+    try:
+        times = times_of(row)
+        due, next_at = due_times(times, first=first, now=row.now, catch_up=row.catch_up), times.after(row.now)
+    except Unusable as unusable:
+        due, error = [first], str(unusable)
+    made: list[control.Stored] = []
+    connection.exec_driver_sql("SAVEPOINT fired")
+    try:
+        made = create(connection, row, due)
+    except (psycopg2.DataError, psycopg2.IntegrityError) as refused:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT fired")
+        error = str(refused).partition("\n")[0]
+    if error:
+        logger.error("Schedule %s: %s", row.name, error)
+    sql.move(connection, row.id, next_at=next_at, job_id=made[-1].id if made else None, error=error)
+    return made
+
+
+def create(
+    connection: Connection, row: sql.Row, due: Sequence[datetime], *, actor: str | None = None
+) -> list[control.Stored]:
+    """Make a job of a schedule for each of these times, which are not in the future. Each is due since its time."""
+    jobs = [
+        {**as_checked(row.job), "schedule_id": row.id, "delay_seconds": (each - row.now).total_seconds()}
+        for each in due
+    ]
+    return store_all(connection, jobs, actor=actor)

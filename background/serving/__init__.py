@@ -1,1 +1,0 @@
-"""What stands before the routes: connections, the proxy's prefix, pages of other origins, limits of each client."""

@@ -1,0 +1,1 @@
+"""PostgreSQL as this project asks it: connections, transactions, and never a wait without end."""

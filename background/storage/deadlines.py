@@ -1,0 +1,82 @@
+"""How long a thread waits for PostgreSQL: as long as whoever is owed its answer still waits.
+
+psycopg2 waits through `wait`, which gives up at the deadline of the transaction. A server that is stopped, frozen or
+cut off therefore looks the same to a caller.
+"""
+
+import contextlib
+import select
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg2
+import psycopg2.extensions
+
+ANSWER_SECONDS = 4.0
+"""How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
+LEAST_SECONDS = 0.5
+"""Seconds for which something is tried even for one who has waited for all of that before."""
+_limit = threading.local()
+_EVENTS = {
+    psycopg2.extensions.POLL_READ: select.POLLIN,
+    psycopg2.extensions.POLL_WRITE: select.POLLOUT,
+}
+
+
+def wait(connection: psycopg2.extensions.connection) -> None:
+    """Wait for libpq until the deadline of the running transaction (psycopg2's "wait callback").
+
+    Without one, in a connection of somebody else in this process, as long as it takes; but for the time in which it
+    shall be made. psycopg2 itself closes the connection when this raises, whatever the reason, since a statement is
+    still under way on it (psycopg/green.c, green_panic).
+    """
+    deadline: float | None = getattr(_limit, "deadline", None)
+    if deadline is None and connection.status == psycopg2.extensions.STATUS_SETUP:
+        deadline = _connect_deadline(connection)
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        remaining = None if deadline is None else deadline - time.monotonic()
+        if remaining is not None and remaining <= 0:
+            raise psycopg2.OperationalError("PostgreSQL did not answer in time")
+        poll = select.poll()
+        poll.register(connection.fileno(), _EVENTS[state])
+        poll.poll(None if remaining is None else remaining * 1000)
+
+
+def _connect_deadline(connection: psycopg2.extensions.connection) -> float | None:
+    """When somebody's `connect_timeout` is over: libpq knows it, but leaves the waiting to a wait callback."""
+    seconds = int(psycopg2.extensions.parse_dsn(connection.dsn).get("connect_timeout", 0))
+    return time.monotonic() + seconds if seconds > 0 else None
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """A block in which this thread waits for PostgreSQL for `seconds` altogether, less what it is `late`."""
+    before = getattr(_limit, "deadline", None)
+    _limit.deadline = time.monotonic() + left(seconds)
+    try:
+        yield
+    finally:
+        _limit.deadline = before
+
+
+@contextlib.contextmanager
+def late(seconds: float) -> Iterator[None]:
+    """A block for one who has waited so many seconds for this thread already."""
+    before = waited()
+    _limit.late = seconds
+    try:
+        yield
+    finally:
+        _limit.late = before
+
+
+def waited() -> float:
+    """How many seconds whoever is owed an answer by this thread had waited before that began."""
+    found: float = getattr(_limit, "late", 0.0)
+    return found
+
+
+def left(seconds: float) -> float:
+    """What is left of so many seconds here, after what has been `waited`: at least `LEAST_SECONDS` of them."""
+    return max(seconds - waited(), min(seconds, LEAST_SECONDS))

@@ -1,0 +1,1 @@
+"""How the system is: does it live, and who works?"""

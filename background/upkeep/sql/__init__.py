@@ -1,0 +1,1 @@
+"""SQL of what concerns jobs and runs alike."""

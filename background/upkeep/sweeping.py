@@ -1,0 +1,157 @@
+"""Finds canvas tasks that will not come any more, and fills the gaps of the record. Every worker looks, one at a time.
+
+Redis carries canvases: when it is emptied, or a worker dies, there is nothing to publish again. What can be done is
+to say so, and to let `retry` go on from what had succeeded.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from background.base import exact, log_context
+from background.broker import marks, queues
+from background.canvas import judge, results
+from background.canvas.recording import RECORD_SECONDS, describe
+from background.canvas.sql import recovery, tasks
+from background.canvas.states import LOST, TaskState
+from background.celery import VISIBILITY_SECONDS
+from background.settings import get_settings
+from background.storage import database, lanes
+
+logger = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 1.5 * VISIBILITY_SECONDS
+"""After this long Celery has forgotten what it owed: a message that was held has been handed out again by then."""
+UNPUBLISHED_SECONDS = 10.0
+PASS_SECONDS = 1.0
+"""What is not done by then is left to the next pass."""
+
+
+def sweep() -> None:
+    """Record what is lost, and what has ended without being recorded. Raises `Unavailable`.
+
+    While no run waits, or there are no tables of runs, that is one statement, and the broker is not asked.
+    """
+    with lanes.recording(seconds=RECORD_SECONDS) as connection:
+        if not (database.has_canvas(connection) and recovery.something_waits(connection)):
+            return
+    until = time.monotonic() + PASS_SECONDS
+    with database.transaction() as connection:
+        if not recovery.try_sweep_lock(connection):
+            return
+        epoch = marks.epoch(new=str(uuid4()))
+        for look in _looks(connection, epoch):
+            look()
+            if time.monotonic() > until:
+                break
+
+
+def _looks(connection: Connection, epoch: str) -> Iterator[Callable[[], None]]:
+    """What there is to do, each in a transaction of its own: whoever locks several runs must do so in their order."""
+    lost = recovery.lost_with_worker(connection, patience=get_settings().lease_seconds)
+    for number, running in groupby(sorted(lost), key=attrgetter("run_id")):
+        yield partial(_lose_with_worker, number, list(running))
+    for number in recovery.left_behind(connection, epoch=epoch):
+        yield partial(_look_into, number, epoch=epoch)
+    with lanes.recording(seconds=RECORD_SECONDS) as recording:
+        rows = recovery.next_still(recording, epoch=epoch, silence=SILENCE_SECONDS, unpublished=UNPUBLISHED_SECONDS)
+    published = marks.published([row.task_id for row in rows if row.is_untouched])
+    ended = results.ends([id_ for row in rows if not row.is_odd for id_ in row.waiting])
+    for row in rows:
+        is_unpublished = row.is_untouched and row.task_id not in published
+        if row.is_odd or is_unpublished or not ended.keys().isdisjoint(row.waiting):
+            yield partial(_look_into, row.id, epoch=epoch)
+
+
+def _lose_with_worker(number: int, rows: Sequence[recovery.LostTask]) -> None:
+    """Record as lost what a worker ran of a run that is not there any more, and what had ended of it as ended."""
+    ended = results.ends([row.id for row in rows])
+    reasons = {
+        row.id: ("worker", f"the worker {row.worker} died or fell silent while it ran this")
+        for row in rows
+        if row.id not in ended
+    }
+    _end(number, ended, reasons)
+
+
+def _look_into(number: int, *, epoch: str) -> None:
+    """A run in which nothing moves: has something ended, or is it gone?"""
+    with database.transaction() as connection:
+        row = recovery.run(connection, number, epoch=epoch)
+        if row is None:
+            return
+        if _is_silent(row):
+            recovery.close_ended(connection, number)
+        awaited = set(judge.judge(connection, number).awaited)
+        left = recovery.unfinished(connection, number)
+    expected = [task for task in left if task.called or task.id in awaited]
+    ended = results.ends([task.id for task in expected])
+    reasons = {}
+    if not ended and not any(task.state == TaskState.STARTED for task in expected):
+        reasons = {task.id: reason for task in expected if (reason := _why_lost(row, task))}
+    _end(number, ended, reasons)
+
+
+def _is_silent(run: recovery.Looked) -> bool:
+    """Whether nothing more comes of what has ended. May raise `Unavailable`.
+
+    Where all has ended a process may have died before it could say so. Else a task that had succeeded before a retry
+    may still hand its result on, as long as messages wait.
+    """
+    still = run.still_seconds
+    if run.is_elsewhere or (run.is_settled and still > get_settings().lease_seconds):
+        return True
+    return bool(still > SILENCE_SECONDS and queues.queue_length() == 0)
+
+
+def _why_lost(run: recovery.Looked, task: recovery.Unfinished) -> tuple[str, str] | None:
+    """How a task that should come will not come any more, and the same in words; `None` while it may. May raise
+    `Unavailable`.
+    """
+    if run.is_elsewhere:
+        return "broker", "the broker was emptied or replaced, and this task with it"
+    still, silence = run.still_seconds, SILENCE_SECONDS
+    if run.is_untouched and still > UNPUBLISHED_SECONDS and not marks.published([run.task_id]):
+        return "unpublished", "it was recorded, and whoever was to publish it died before"
+    if not task.called and still > (get_settings().lease_seconds if results.joins_itself() else silence):
+        return "silence", "Celery never called it, though all before it had succeeded"
+    if task.state == TaskState.RETRY and still > silence and queues.queue_length() == 0:
+        return "silence", "it was to be tried again, and its message never came"
+    return None
+
+
+def _end(number: int, ended: Mapping[str, Mapping[str, Any]], lost: Mapping[str, tuple[str, str]]) -> None:
+    """Record what Celery's results say of these tasks, and that those are lost, with how and why."""
+    for task_id, (_, message) in lost.items():
+        with log_context.bound(task_id=task_id):
+            logger.warning("Task %s: %s.", task_id, message)
+    ends = {id_: (each["status"].lower(), _told(each)) for id_, each in ended.items()}
+    for id_, (how, message) in lost.items():
+        ends[id_] = ("failure", json.dumps({"type": LOST, "message": message, "how": how}))
+    if not ends:
+        return
+    kinds, texts = zip(*ends.values(), strict=True)
+    with database.transaction() as connection:
+        moved = tasks.changed(
+            connection,
+            task_ids=list(ends),
+            kinds=list(kinds),
+            results=list(texts),
+            ages=[0.0] * len(ends),
+            are_open=[False] * len(ends),
+        )
+        if moved:
+            judge.judge(connection, number)
+
+
+def _told(kept: Mapping[str, Any]) -> str:
+    """The result or the error that Celery keeps, as JSON text."""
+    return exact.dumps(kept["result"]) if kept["status"] == TaskState.SUCCESS else describe(kept["result"])

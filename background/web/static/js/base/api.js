@@ -1,0 +1,152 @@
+// Requests to the API: the key, problem+json as errors, the server's clock, and whether it answers at all.
+import { choices } from "./dom.js";
+
+/** Where the API is: one above the page, whatever prefix a proxy puts before both. */
+export const BASE = new URL("../", location.href.replace(/[?#].*/, ""));
+
+/** `health` tells `change` when the API stops or starts answering; `down` is then why, as `report` was told, or null. */
+export const health = Object.assign(new EventTarget(), { down: null, since: null });
+
+/** Asks for an API key; rejects when a person declines. The page sets it at its start. */
+export const keys = { ask: async (/** @type {{ refused?: boolean }} */ _why) => {} };
+
+export class ApiError extends Error {
+  /**
+   * `status` is 0 when no answer came; `problem` is what the API said: detail, code and values, and errors of a 422.
+   * @param {number} status
+   * @param {{ detail: string, code?: string, values?: object, errors?: any[] }} problem
+   */
+  constructor(status, { detail, code, values, errors }) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+    this.values = values;
+    this.errors = errors ?? [];
+  }
+}
+
+/** The key of this tab, or null. */
+export const currentKey = () => choices.get("api-key", "sessionStorage");
+
+export function headers(more = {}) {
+  const key = currentKey();
+  return key ? { ...more, "X-API-Key": key } : more;
+}
+
+/**
+ * One request; `body` is sent as JSON, but a FormData as it is; `as` says how the answer is read: json, text or blob.
+ * Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError.
+ * @param {string} method
+ * @param {string} path
+ * @param {{ body?: any, more?: object, signal?: AbortSignal, as?: "json" | "text" | "blob" }} [options]
+ */
+export async function request(method, path, { body, more, signal, as = "json" } = {}) {
+  const key = currentKey();
+  const isForm = body instanceof FormData;
+  let response;
+  try {
+    response = await fetch(new URL(path, BASE), {
+      method,
+      signal,
+      cache: "no-store",
+      headers: headers({
+        Accept: "application/json",
+        ...(body === undefined || isForm ? {} : { "Content-Type": "application/json" }),
+        ...more,
+      }),
+      body: body === undefined || isForm ? body : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    report("network");
+    throw new ApiError(0, { detail: "network" });
+  }
+  readClock(response);
+  if (response.status === 401) {
+    if (key === currentKey()) await needKey(key !== null);
+    return request(method, path, { body, more, signal, as });
+  }
+  const data = await parsed(response, response.ok ? as : "json");
+  if (!response.ok) {
+    const error = new ApiError(response.status, { detail: `${response.status} ${response.statusText}`, ...data });
+    if (response.status === 503 && method === "GET") report(error);
+    throw error;
+  }
+  report(null);
+  return { data, next: nextOf(response.headers.get("Link")) };
+}
+
+/** Have a new key, or raise `ApiError` 401; once a person has declined, only the banner asks again. */
+export async function needKey(refused = false) {
+  try {
+    if (health.down === "key") throw new Error("declined");
+    await keys.ask({ refused });
+  } catch {
+    report("key");
+    throw new ApiError(401, { detail: "key" });
+  }
+}
+
+/** @param {Parameters<typeof request>[2]} [options] */
+export const get = async (path, options) => (await request("GET", path, options)).data;
+/**
+ * @param {string} path
+ * @param {any} [body]
+ * @param {object} [more]
+ * @param {Parameters<typeof request>[2]} [options]
+ */
+export const post = async (path, body, more, options) => (await request("POST", path, { body, more, ...options })).data;
+export const remove = (path) => request("DELETE", path);
+
+/** Remember whether the API answers: null for yes, else `network`, `key`, or the `ApiError` that says what it lacks. */
+export function report(down) {
+  if (down === health.down || (down?.message && down.message === health.down?.message)) return;
+  health.since = down === null ? null : (health.since ?? Date.now());
+  health.down = down;
+  health.dispatchEvent(new Event("change"));
+}
+
+async function parsed(response, as) {
+  if (response.status === 204) return null;
+  try {
+    return await response[as]();
+  } catch {
+    return null;
+  }
+}
+
+function nextOf(link) {
+  const found = /<([^>]+)>;\s*rel="next"/.exec(link ?? "");
+  return found ? new URL(found[1], BASE).searchParams.get("before") : null;
+}
+
+// `Date` has whole seconds, so only a difference of more than that says anything.
+let offset = 0;
+
+export function readClock(response) {
+  const server = Date.parse(response.headers.get("Date") ?? "");
+  const difference = server + 500 - Date.now();
+  if (!Number.isNaN(server)) offset = Math.abs(difference) > 2000 ? difference : 0;
+}
+
+let stopped = null;
+/** In a saved file it is always the time up to which it was recorded. */
+export const stopClock = (/** @type {number} */ time) => {
+  stopped = time;
+};
+
+/** The server's time in ms. */
+export const now = () => stopped ?? Date.now() + offset;
+
+/** The same request for a terminal. */
+export function asCurl(method, path, body) {
+  const words = ["curl"];
+  if (method !== "GET") words.push("-X", method);
+  words.push(quoted(new URL(path, BASE).href));
+  if (currentKey()) words.push("-H", '"X-API-Key: $API_KEY"');
+  if (body !== undefined)
+    words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
+  return words.join(" ");
+}
+
+const quoted = (text) => (/^[\w:/.@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

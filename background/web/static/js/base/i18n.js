@@ -1,0 +1,120 @@
+// Words and formats in the chosen language. Messages are whole sentences with `{names}`; plurals are objects.
+
+import en from "../words/en.js";
+import ko from "../words/ko.js";
+import { choices } from "./dom.js";
+
+export const LANGUAGES = { en, ko };
+
+const wanted = choices.get("language") ?? navigator.language.slice(0, 2);
+export const language = wanted in LANGUAGES ? wanted : "en";
+const words = LANGUAGES[language];
+const plural = new Intl.PluralRules(language);
+document.documentElement.lang = language;
+
+/** The message `key` with its `{names}` filled in; numbers are formatted. */
+export function t(key, values = {}) {
+  let message = words[key] ?? key;
+  if (typeof message === "object") message = message[plural.select(values.n)] ?? message.other;
+  return message.replace(/\{(\w+)\}/g, (whole, name) => {
+    const value = values[name];
+    return typeof value === "number" && name !== "id" ? number(value) : String(value ?? whole);
+  });
+}
+
+export const has = (key) => key in words;
+
+/** More messages, `{ en, ko }`, of what is loaded later. */
+export const learn = (more) => Object.assign(words, more[language]);
+
+const made = new Map();
+function format(Kind, options) {
+  const name = Kind.name + JSON.stringify(options);
+  if (!made.has(name)) made.set(name, new Kind(language, options));
+  return made.get(name);
+}
+
+export const number = (value, options = {}) => format(Intl.NumberFormat, options).format(value);
+/** A number that may only be `about` right. */
+export const counted = (value, about) => (about ? `≈ ${number(value)}` : number(value));
+export const percent = (fraction) => number(fraction, { style: "percent", maximumFractionDigits: 0 });
+export function bytes(value) {
+  const step = value < 1000 ? 0 : value < 999_500 ? 1 : 2;
+  const unit = ["byte", "kilobyte", "megabyte"][step];
+  // "500 bytes" is a word of the language, "1.5 kB" is not.
+  const unitDisplay = step === 0 ? "long" : "short";
+  return number(value / 1000 ** step, { style: "unit", unit, unitDisplay, maximumSignificantDigits: 3 });
+}
+
+const unit = (value, name, digits = 0) =>
+  number(value, {
+    style: "unit",
+    unit: name,
+    unitDisplay: "narrow",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+
+/** How long, in two units at most: `0.3s`, `12s`, `1m 5s`, `3h 20m`, `2d 4h`. */
+export function duration(ms) {
+  const seconds = Math.max(0, ms / 1000);
+  if (seconds < 0.095) return unit(Math.round(seconds * 1000), "millisecond");
+  if (seconds < 9.95) return unit(seconds, "second", 1);
+  if (seconds < 59.5) return unit(Math.round(seconds), "second");
+  const [big, small, size] =
+    seconds < 3600 ? ["minute", "second", 60] : seconds < 86_400 ? ["hour", "minute", 3600] : ["day", "hour", 86_400];
+  const whole = Math.floor(seconds / size);
+  const rest = Math.floor(((seconds % size) / size) * (size === 86_400 ? 24 : 60));
+  return rest ? `${unit(whole, big)} ${unit(rest, small)}` : unit(whole, big);
+}
+
+/** @type {[number, number, Intl.RelativeTimeFormatUnit][]} */
+const AGES = [
+  [60, 1, "second"],
+  [3600, 60, "minute"],
+  [86_400, 3600, "hour"],
+  [Infinity, 86_400, "day"],
+];
+
+/** How long ago, in one unit. */
+export function ago(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [, size, name] = AGES.find(([below]) => seconds < below);
+  return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "always" }).format(
+    -Math.floor(seconds / size),
+    name,
+  );
+}
+
+export const clock = (time) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(time);
+const WHOLE = {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+};
+/** Day, time and zone. */
+export const moment = (time) => format(Intl.DateTimeFormat, { ...WHOLE, timeZoneName: "short" }).format(time);
+export const isToday = (time) => new Date(time).toDateString() === new Date().toDateString();
+const BRIEF = { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+/** The time of day, with day and zone where that is not today; `briefly` where there is little room. */
+export const when = (time) => (isToday(time) ? clock : moment)(time);
+export const dated = (time) => format(Intl.DateTimeFormat, BRIEF).format(time);
+export const briefly = (time) => (isToday(time) ? clock : dated)(time);
+/** How long ago, with the day where that is not today; and the whole time, for a title. */
+export function since(time, now) {
+  const age = ago(now - time);
+  return [isToday(time) ? age : t("since", { ago: age, time: moment(time) }), moment(time)];
+}
+const DAY = { month: "numeric", day: "numeric" };
+const OF_DAY = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+/** A time on an axis whose marks are so many seconds apart: its day where a day begins. */
+export const axisTime = (time, seconds) =>
+  format(
+    Intl.DateTimeFormat,
+    seconds >= 86_400 || new Date(time).getHours() * 60 + new Date(time).getMinutes() === 0 ? DAY : OF_DAY,
+  ).format(time);
+export const minute = (time) => format(Intl.DateTimeFormat, { timeStyle: "short" }).format(time);
+export const list = (items) => format(Intl.ListFormat, { type: "conjunction" }).format(items);

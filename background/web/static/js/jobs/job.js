@@ -1,0 +1,115 @@
+// What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
+import { get, now } from "../base/api.js";
+import { waitingSentence } from "../base/facts.js";
+import { has, number, percent, t } from "../base/i18n.js";
+import { lostWorker } from "../base/pulse.js";
+import { roleOf } from "../page/roles.js";
+
+export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
+const ENDED = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
+
+/** Jobs that were asked to stop and have not yet; the API does not tell, so this page remembers. */
+export const cancelling = new Set();
+
+/** @param {Job} job */
+export const ended = (job) => ENDED.has(job.status);
+/** @param {Job} job */
+export const again = (job) => job.status === "PENDING" && job.attempt > 0;
+/** @param {Job} job */
+export const role = (job) => (again(job) ? "retry" : roleOf(job.status));
+
+/** @param {Job} job */
+export function statusWord(job) {
+  if (job.status === "IN_PROGRESS" && cancelling.has(job.id)) return t("status.cancelling");
+  return again(job) ? t("status.again") : t(`status.${job.status}`);
+}
+
+/** @type {Record<"cancel" | "retry" | "restart" | "delete", (job: Job) => boolean>} */
+export const may = {
+  cancel: (job) => !ended(job) && !cancelling.has(job.id),
+  retry: (job) => job.status === "FAILED" || job.status === "CANCELLED",
+  restart: (job) => ended(job) && job.steps.some((step) => step.status === "COMPLETED"),
+  delete: ended,
+};
+
+let pipelines = null;
+
+/** Every pipeline, read once. */
+export function readPipelines() {
+  pipelines ??= get("pipelines").catch((error) => {
+    pipelines = null;
+    throw error;
+  });
+  return pipelines;
+}
+
+/**
+ * The step of a job that runs or comes next, as far as it has begun; or else its last.
+ * @param {Job} job
+ */
+export const currentStep = (job) => job.steps.find((step) => step.status !== "COMPLETED") ?? job.steps.at(-1);
+
+/**
+ * One entry for each step of the job's plan: its role and, while it runs, how far it is.
+ * @param {Job} job
+ * @returns {{ role: Role | "none", progress: number }[]}
+ */
+export function segments(job) {
+  const begun = new Map(job.steps.map((step) => [step.step_number, step]));
+  return job.step_names.map((_, index) => {
+    const step = begun.get(index + 1);
+    if (!step) return { role: "none", progress: 0 };
+    if (step.status === "COMPLETED") return { role: "ok", progress: 1 };
+    if (step.status === "IN_PROGRESS")
+      return { role: job.status === "IN_PROGRESS" ? "run" : role(job), progress: step.progress };
+    return { role: job.status === "FAILED" ? "fail" : job.status === "CANCELLED" ? "stop" : "retry", progress: 1 };
+  });
+}
+
+/** @param {Job} job */
+export function stepsWord(job) {
+  const parts = segments(job);
+  const done = parts.filter((part) => part.role === "ok").length;
+  return t("steps.done", { done, total: parts.length });
+}
+
+/**
+ * Why the job is where it is.
+ * @param {Job} job
+ * @returns {Sentence}
+ */
+export function why(job) {
+  const step = currentStep(job);
+  if (job.status === "PENDING") return waitingSentence(job);
+  if (job.status === "IN_PROGRESS") {
+    const values = {
+      number: step?.step_number ?? 1,
+      total: segments(job).length,
+      name: step?.name ?? "",
+      part: percent(step?.progress ?? 0),
+    };
+    const word = lostWorker(job) ? "why.lost" : step?.progress ? "why.running.part" : "why.running";
+    return { text: t(word, values), known: true };
+  }
+  if (job.status === "FAILED") return { text: job.error ?? t("why.failed"), known: job.error === null };
+  if (job.status === "CANCELLED")
+    return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
+  const total = segments(job).length;
+  return { text: t("full.done", { total, n: total }), known: true };
+}
+
+/** @param {Job} job */
+const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED").length;
+
+/**
+ * How long the present or last attempt has taken, in ms; null before there is one.
+ * @param {Job} job
+ */
+export function ran(job) {
+  if (job.status !== "IN_PROGRESS") return job.running_seconds === null ? null : job.running_seconds * 1000;
+  const begun = job.steps.filter((step) => step.attempt === job.attempt).map((step) => Date.parse(step.started_at));
+  return begun.length ? now() - Math.min(...begun) : null;
+}
+
+export const eventWord = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : kind);
+export const stepWord = (number_, name) => t("step", { number: number(number_), name });

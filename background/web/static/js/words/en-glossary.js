@@ -1,0 +1,67 @@
+// English glossary; part of `en.js`. `term.<name>.in` finds the term in a sentence. Keys are the same as in `ko-glossary.js`.
+export default {
+  "term.more": "In Celery's documentation",
+  "term.broker": "Broker",
+  "term.broker.in": "\\bbroker\\b",
+  "term.broker.is": "The post office between programs: here Redis. The API leaves messages there, workers fetch them.",
+  "term.queue": "Queue",
+  "term.queue.in": "\\bqueue\\b",
+  "term.queue.is": "The messages that wait in the broker. A free worker takes the next one.",
+  "term.worker": "Worker",
+  "term.worker.in": "\\bworkers?\\b",
+  "term.worker.is":
+    "The program that does the work. There may be several, on several machines; each takes messages and runs their tasks.",
+  "term.task": "Task",
+  "term.task.in": "\\btasks?\\b",
+  "term.task.is": "A function that a worker calls because a message says so. Its return value is its result.",
+  "term.job": "Job",
+  "term.job.in": "\\bjobs?\\b",
+  "term.job.is": "Work of several steps that PostgreSQL remembers. Whatever dies meanwhile, it ends exactly once.",
+  "term.step": "Step",
+  "term.step.in": "\\bsteps?\\b",
+  "term.step.is": "One part of a job. A step that is completed is kept; after an error the job goes on behind it.",
+  "term.attempt": "Attempt",
+  "term.attempt.in": "\\battempts?\\b",
+  "term.attempt.is":
+    "How often a worker has taken the job. A worker that lost it to a later attempt cannot write to it any more.",
+  "term.lease": "Lease",
+  "term.lease.in": "\\bleases?\\b",
+  "term.lease.is":
+    "A worker holds a job for some seconds and keeps renewing that. When it dies the lease runs out, and another worker goes on.",
+  "term.chain": "Chain",
+  "term.chain.in": "\\bchains?\\b",
+  "term.chain.is": "Tasks one after the other. Each is given the result of the one before as its first argument.",
+  "term.group": "Group",
+  "term.group.in": "\\bgroups?\\b",
+  "term.group.is": "Tasks side by side. Their results are a list, in the order in which the tasks are written.",
+  "term.chord": "Chord",
+  "term.chord.in": "\\bchords?\\b",
+  "term.chord.is":
+    "A group and one task behind it, which is given the list of all results. If one of the group fails, that task never runs.",
+  "term.header": "Header",
+  "term.header.in": "\\bheader(?:'s)?",
+  "term.header.is": "The group of a chord: the tasks that all have to succeed before its body runs.",
+  "term.body": "Body",
+  "term.body.in": "\\bbody(?:'s)?",
+  "term.body.is": "The last task of a chord. It runs once, with the list of the header's results.",
+  "term.callback": "Callback",
+  "term.callback.in": "(?<!error )\\bcallbacks?\\b",
+  "term.callback.is":
+    "A task that is called when another has succeeded. The body of a chord is the callback of its header.",
+  "term.errback": "Error callback",
+  "term.errback.in": "\\berror callbacks?\\b",
+  "term.errback.is":
+    "A task that is called when another has failed for good. It is told the id of that one; it does not mend anything.",
+  "term.immutable": "Immutable",
+  "term.immutable.in": "\\bimmutable\\b",
+  "term.immutable.is":
+    "A task that is given its own arguments alone, not the result before it: .si() in place of .s().",
+  "term.retry": "Retry",
+  "term.retry.in": "\\bretry\\b",
+  "term.retry.is":
+    "Another try of what failed. Celery may do it by itself; the button does it for a whole run, and keeps what succeeded.",
+  "term.countdown": "Countdown",
+  "term.countdown.in": "\\b(?:countdown|eta)\\b",
+  "term.countdown.is":
+    "A task is not to begin before so many seconds (countdown) or that time (eta). A worker holds it until then.",
+};

@@ -1,0 +1,81 @@
+"""Schedules on the page: made, run, paused, changed and removed; and where they are reached from."""
+
+from collections.abc import Iterator
+
+import httpx2 as httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.watch import Watch
+from tests.support import Process
+
+
+@pytest.fixture(autouse=True)
+def empty(client: httpx.Client) -> Iterator[None]:
+    """No schedule."""
+
+    def clear() -> None:
+        for each in client.get("/schedules").json():
+            client.delete(f"/schedules/{each['id']}").raise_for_status()
+
+    clear()
+    yield
+    clear()
+
+
+def test_from_making_to_removing_one(page: Page, client: httpx.Client, watch: Watch) -> None:
+    watch.allow("status of 422")
+    page.goto("/ui/#/jobs")
+    page.locator("[data-action=schedules]").click()
+    expect(page.locator("[data-empty]")).to_contain_text("No schedule yet")
+    page.keyboard.press("n")
+    dialog = page.locator("[data-dialog=schedule]")
+    dialog.locator("[data-field=name]").fill("nightly")
+    dialog.locator("[data-field=cron]").fill("0 0 30 2 *")
+    dialog.locator("[data-field=timezone]").fill("Mars/Olympus")
+    dialog.locator("[data-action=submit]").click()
+    expect(dialog.locator(".field", has=page.locator("[data-field=cron]"))).to_contain_text("never fires")
+    expect(dialog.locator(".field", has=page.locator("[data-field=timezone]"))).to_contain_text("is no time zone")
+    assert client.get("/schedules").json() == []
+    dialog.locator("[data-field=cron]").fill("0 3 * * MON-FRI")
+    dialog.locator("[data-field=timezone]").fill("Asia/Seoul")
+    dialog.locator("[data-field=step_seconds]").fill("3")
+    dialog.locator("[data-action=submit]").click()
+    card = page.locator("[data-schedule]")
+    expect(card).to_contain_text("0 3 * * MON-FRI Asia/Seoul")
+    (made,) = client.get("/schedules").json()
+    assert (made["name"], made["params"]["step_seconds"], made["catch_up"]) == ("nightly", 3, False)
+
+    card.locator("[data-action=pause]").click()
+    expect(card).to_have_attribute("data-paused", "true")
+    expect(card).to_contain_text("Paused")
+    card.locator("[data-action=edit]").click()
+    expect(dialog.locator("[data-field=cron]")).to_have_value("0 3 * * MON-FRI")
+    dialog.locator("[data-field=cron]").fill("")
+    dialog.locator("[data-field=every_seconds]").fill("90")
+    dialog.locator("[data-field=catch_up]").check()
+    dialog.locator("[data-action=submit]").click()
+    expect(card).to_contain_text("every 1m 30s")
+    changed = client.get(f"/schedules/{made['id']}").json()
+    assert (changed["cron"], changed["catch_up"], changed["paused"]) == (None, True, True)
+    card.locator("[data-action=resume]").click()
+    expect(card).to_have_attribute("data-paused", "false")
+    card.get_by_role("link", name="nightly").click()
+    expect(card.get_by_role("listitem")).to_have_count(5)
+    card.locator("[data-action=delete]").click()
+    page.locator("[data-action=confirm]").click()
+    expect(page.locator("[data-empty]")).to_contain_text("No schedule yet")
+    assert client.get("/schedules").json() == []
+
+
+def test_a_job_and_its_schedule_lead_to_each_other(page: Page, client: httpx.Client, worker: Process) -> None:
+    body = {"name": "often", "pipeline": "demo", "every_seconds": 1000, "params": {"step_seconds": 0}}
+    client.post("/schedules", json=body).raise_for_status()
+    page.goto("/ui/#/pipelines/demo")
+    page.locator("[data-link=schedules]").click()
+    card = page.locator("[data-schedule]")
+    card.locator("[data-action=run]").click()
+    page.locator(".toast a").click()
+    page.locator("[data-fact=schedule] a").click()
+    expect(page.locator("[data-schedule] h2")).to_have_text("often")
+    expect(card.get_by_role("listitem")).to_have_count(5)

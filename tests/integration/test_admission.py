@@ -1,0 +1,135 @@
+"""What limits and pauses hold back, in the statements themselves: nothing begins that was not let in."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, text
+
+from background.jobs import admission
+from background.jobs.limits import Declared, Lane, Limit
+from background.jobs.sql import control, limits, work
+from background.jobs.sql.work import Claim, Claimed, Lacking
+from background.jobs.states import JobStatus
+from background.storage import connections
+from tests.integration.test_job_queries import STEPS, TRUSTED, give_back, state, worker
+
+pytestmark = pytest.mark.usefixtures("postgres", "valkey")
+LIMITED = replace(worker(), limited=["demo"])
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """A connection that commits each statement, no job, and nothing that is set."""
+    with connections.get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
+        opened.execute(text("DELETE FROM jobs"))
+        yield opened
+        opened.execute(text("DELETE FROM job_controls"))
+        opened.execute(text("DELETE FROM jobs"))
+
+
+@pytest.fixture
+def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each customer."""
+    declared = {"demo": Declared([Limit(1, key="customer")], ["customer"])}
+    monkeypatch.setattr(admission, "declared", lambda: declared)
+
+
+def create(connection: Connection, **more: Any) -> int:
+    """A job as the API stores one."""
+    job = {
+        "task_id": str(uuid4()),
+        "pipeline": "demo",
+        "step_names": STEPS,
+        "params": {},
+        "priority": 0,
+        "delay_seconds": 0,
+        "max_attempts": 3,
+    }
+    return control.create(connection, [{**job, **more}], actor=None)[0].id
+
+
+def claim(connection: Connection, *, by: work.Worker = LIMITED) -> Any:
+    """What the next claim gives."""
+    return next(iter(work.work(connection, by, claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)), None)
+
+
+def claimed(connection: Connection) -> list[int]:
+    """What claims give until there is none."""
+    found = []
+    while (row := claim(connection)) is not None:
+        found += [row.id] if isinstance(row, Claimed) else []
+    return found
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_a_job_that_nobody_has_let_in_is_held_by_the_claim_itself(connection: Connection) -> None:
+    old = create(connection)  # as a release stores it that knows no limits
+    assert claim(connection) == Lacking(old)
+    assert claim(connection) is None
+    admission.admit()
+    row = claim(connection)
+    assert (row.id, row.lane) == (old, ["celery", "demo", ""])
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_a_permit_is_for_one_attempt(connection: Connection) -> None:
+    first, second = (create(connection, held=True, limit_key='["1"]') for _ in range(2))
+    admission.admit()
+    admission.admit()
+    assert claimed(connection) == [first]
+    give_back(connection, first)
+    assert claimed(connection) == []
+    admission.admit(left=Lane("celery", "demo", '["1"]'))
+    assert claimed(connection) == [second]  # it has waited for longer
+    control.cancel(connection, [first], actor=None)
+    again: dict[str, Any] = {"from_step": None, "params": None, "limit_key": '["2"]', "limited": ["demo"]}
+    control.retry(connection, [first], **again, actor=None)
+    admission.admit()
+    assert claimed(connection) == [first]
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_every_lane_has_its_turn_whatever_its_name(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of PostgreSQL's collation is not that of Python."""
+    monkeypatch.setattr(admission, "LANES", 2)
+    monkeypatch.setattr(admission, "AT_ONCE", 1)
+    keys = [f'["{name}"]' for name in ("a", "B", "c", "D", "é", "_", "-")]
+    jobs = {create(connection, held=True, limit_key=key) for key in keys for _ in range(2)}
+    for _ in keys:
+        admission.admit()
+    first = claimed(connection)
+    assert len(first) == len(keys)
+    assert len({state(connection, each)["limit_key"] for each in first}) == len(keys)
+    assert jobs > set(first)
+
+
+def test_a_queue_that_is_paused_is_not_looked_at(connection: Connection) -> None:
+    here, there = create(connection), create(connection, queue="reports")
+    both = replace(worker(), queues=("celery", "reports"))
+    limits.change(connection, "queue", "celery", paused=True, changes={})
+    claims = [Claim(str(uuid4()), "wake-up") for _ in range(3)]
+    (row,) = work.work(connection, both, claims=claims, trusted=TRUSTED, peek=True)
+    assert isinstance(row, Claimed)
+    assert (row.id, row.more) == (there, {"celery": 0, "reports": 0})
+    limits.change(connection, "queue", "celery", paused=False, changes={})
+    assert claim(connection, by=both).id == here
+
+
+def test_what_a_limit_of_a_queue_holds_is_free_when_that_goes(connection: Connection) -> None:
+    jobs = [create(connection) for _ in range(3)]
+    limits.change(connection, "queue", "celery", paused=None, changes={"concurrency": (2,)})
+    assert limits.hold(connection, "queue", "celery") == 3
+    jobs.append(create(connection))
+    assert state(connection, jobs[3])["held"]
+    admission.admit()
+    assert claim(connection, by=worker()).id == jobs[0]
+    limits.change(connection, "pipeline", "demo", paused=True, changes={})
+    assert claim(connection, by=worker()) == Lacking(jobs[1])  # let in before the pause
+    limits.change(connection, "pipeline", "demo", paused=False, changes={"concurrency": None})
+    limits.change(connection, "queue", "celery", paused=None, changes={"concurrency": None})
+    admission.admit()
+    assert [claim(connection, by=worker()).id for _ in range(3)] == jobs[1:]
+    assert state(connection, jobs[3])["status"] == JobStatus.IN_PROGRESS

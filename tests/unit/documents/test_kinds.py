@@ -1,0 +1,255 @@
+"""What readers get wrong, kind by kind: right, or said to be doubtful, or refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from background.base.errors import Invalid
+from background.documents.extraction import ExtractedText
+from background.documents.extraction.encoding import decode
+from background.documents.extraction.extract import extract
+from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, media_type_of
+from tests.unit.documents import makers
+
+Read = Callable[[bytes, str], ExtractedText]
+
+W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+M = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+STRICT = {
+    "http://schemas.openxmlformats.org/wordprocessingml/2006/": "http://purl.oclc.org/ooxml/wordprocessingml/",
+    "http://schemas.openxmlformats.org/officeDocument/2006/": "http://purl.oclc.org/ooxml/officeDocument/",
+    "http://schemas.openxmlformats.org/drawingml/2006/": "http://purl.oclc.org/ooxml/drawingml/",
+}
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read(content: bytes, media_type: str) -> ExtractedText:
+        path = tmp_path / "content"
+        path.write_bytes(content)
+        return extract(path, media_type)
+
+    return read
+
+
+@pytest.mark.parametrize("want", sorted(makers.FILES.glob("*.want")), ids=lambda path: path.stem)
+def test_files_say_what_they_say(want: Path) -> None:
+    (path,) = (path for path in want.parent.glob(f"{want.stem}.*") if path != want)
+    assert extract(path, media_type_of(path.name)).text == want.read_text().strip()
+
+
+def paragraph(inner: str) -> bytes:
+    """The main part of a DOCX, of which one paragraph holds `inner`."""
+    xml = f'<w:document xmlns:w="{W}" xmlns:m="{M}"><w:body><w:p>{inner}</w:p></w:body></w:document>'
+    return makers.edited_word(lambda _: xml.encode())
+
+
+def run(text: str) -> str:
+    return f"<w:r><w:t>{text}</w:t></w:r>"
+
+
+def box(*texts: str) -> str:
+    return "<w:txbxContent>" + "".join(f"<w:p>{run(text)}</w:p>" for text in texts) + "</w:txbxContent>"
+
+
+def alternatives(choice: str, fallback: str) -> str:
+    namespace = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    both = f"<mc:Choice>{choice}</mc:Choice><mc:Fallback>{fallback}</mc:Fallback>"
+    return f"<w:r><mc:AlternateContent {namespace}>{both}</mc:AlternateContent></w:r>{run('d')}"
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        (f"{run('a')}<w:r><w:pict>{box('b', 'c')}</w:pict></w:r>{run('d')}", "a\n\nb\n\nc\n\nd"),
+        (
+            alternatives(f"<w:drawing>{box('b')}</w:drawing>", box("b")),
+            "b\n\nd",
+        ),
+        (
+            alternatives("<w:drawing/>", box("b")),
+            "b\n\nd",
+        ),
+        (f"<w:moveFrom>{run('moved')}</w:moveFrom>{run('a ')}<w:moveTo>{run('moved')}</w:moveTo>", "a moved"),
+        (f"<w:del>{run('old')}</w:del><w:ins>{run('new')}</w:ins>", "new"),
+        (f"<w:ins><w:moveTo>{run('x')}</w:moveTo></w:ins><w:moveFrom><w:ins>{run('x')}</w:ins></w:moveFrom>", "x"),
+        (f"<w:ruby><w:rt>{run('かん')}</w:rt><w:rubyBase>{run('漢')}</w:rubyBase></w:ruby>{run('字')}", "漢字"),
+        (f"{run('ソ')}<w:ruby><w:rubyBase>{run('連')}</w:rubyBase><w:rt>{run('れん')}</w:rt></w:ruby>", "ソ連"),
+        ("<w:ruby><w:rubyBase><w:hyperlink>" + run("東") + "</w:hyperlink></w:rubyBase></w:ruby>", "東"),
+        (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='F0A5'/></w:r>", "x ∞"),
+        (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='57'/></w:r>", "x Ω"),
+        (f"{run('x ')}<w:r><w:sym w:font='Private' w:char='F0A5'/></w:r>", "x \ufffd"),
+        (
+            "<m:oMath><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f></m:oMath>",
+            "a/b",
+        ),
+        (
+            "<m:oMath><m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath>",
+            "x^2",
+        ),
+        ("<m:oMath><m:d><m:e><m:rad><m:e><m:r><m:t>y</m:t></m:r></m:e></m:rad></m:e></m:d></m:oMath>", "(√y)"),
+    ],
+)
+def test_docx(read: Read, inner: str, text: str) -> None:
+    assert read(paragraph(inner), DOCX).text == text
+
+
+@pytest.mark.parametrize("kind", ["footnotes", "endnotes"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_docx_with_notes(read: Read, kind: str, strict: bool) -> None:
+    separator = f'<w:x w:type="separator"><w:p>{run("----a")}</w:p></w:x>'
+    notes = f'<w:n xmlns:w="{W}">{separator}<w:x w:id="2"><w:p>{run("The note.")}</w:p></w:x></w:n>'
+    relation = (
+        '<Relationship Id="n" Target="notes.xml" '
+        f'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}"/></Relationships>'
+    )
+
+    def edit(name: str, content: bytes) -> bytes:
+        if name == "word/_rels/document.xml.rels":
+            content = content.replace(b"</Relationships>", relation.encode())
+        for transitional, other in STRICT.items() if strict else ():
+            content = content.replace(transitional.encode(), other.encode())
+        return content
+
+    document = makers.repacked_word(edit, {"word/notes.xml": notes.encode()})
+    assert read(document, DOCX).text.endswith("cell 2\tcell 3\n\nThe note.")
+
+
+MARKDOWN_KINDS = {
+    "Claim.[^1]\n\n[^1]: The *note*.\n": "Claim.\n\nThe note.",
+    "One[^a] two[^b].\n\n[^b]: B.\n[^a]: A.\n": "One two.\n\nA.\nB.",
+    "Here^[inline note].": "Here.\n\ninline note",
+    "---\ntitle: x\ntags: [a]\n---\nText": "Text",
+    "Text\n\n---\n\nmore": "Text\n\nmore",
+    "- a\n\n      code\n- b": "a\n\ncode\n\nb",
+    "a_b_c 2*3*4 <x@y.z> `<b>`": "a_b_c 234 x@y.z <b>",
+    "<div><table><tr><td>1<td>2</table></div>\n\nText": "1\t2\n\nText",
+    "<details>\n<summary>More</summary>\n\n**bold**\n</details>": "More\n\nbold",
+    "* a\n  * b\n    * c\n": "a\nb\nc",
+    "a | b\n--|--\n1 | `x|y`": "a\tb\n1\t`x",
+}
+
+
+@pytest.mark.parametrize("source", MARKDOWN_KINDS, ids=ascii)
+def test_markdown(read: Read, source: str) -> None:
+    assert read(source.encode(), MARKDOWN).text == MARKDOWN_KINDS[source]
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("iso-8859-13", "iso8859-13", "Eilė saugo darbą"),
+        ("windows-1256", "cp1256", "مرحبا بالعالم"),
+        ("iso-8859-8-i", "iso8859-8", "שלום עולם"),
+        ("ksc5601", "cp949", "똠방각하"),
+        ("x-sjis", "cp932", "①キュー"),
+        ("koi", "koi8-r", "очередь"),
+        ("macintosh", "mac-roman", "café"),
+        ("ibm866", "cp866", "очередь"),
+    ],
+)
+def test_declared_encodings(read: Read, label: str, codec: str, text: str) -> None:
+    result = read(f'<meta http-equiv=x content="text/html; charset={label}"><p>{text}'.encode(codec), HTML)
+    assert (result.text, result.facts.encoding_sure) == (text, True)
+
+
+@pytest.mark.parametrize("label", ["iso-2022-kr", "x-user-defined", "hz-gb-2312", "utf-16le", "utf-7", "nonsense"])
+def test_declarations_that_cannot_be_true(read: Read, label: str) -> None:
+    assert read(f"<meta charset={label}><p>한글 문서".encode(), HTML).text == "한글 문서"
+
+
+GUESSED = {
+    "arabic": ("cp1256", "المهام تنتظر في الطابور حتى يأخذها عامل من العمال ثم يعيد النتيجة إلى من طلبها."),
+    "arabic, ISO": ("iso8859_6", "المهام تنتظر في الطابور حتى يأخذها عامل من العمال ثم يعيد النتيجة إلى من طلبها."),
+    "polish": ("cp1250", "Kolejka przechowuje pracę, dopóki nie zabierze jej któryś z pracowników. Źle, że śpi."),
+    "polish, ISO": (
+        "iso8859_2",
+        "Kolejka przechowuje pracę, dopóki nie zabierze jej któryś z pracowników. Źle, że śpi.",
+    ),
+    "hungarian": ("cp1250", "A sor megőrzi a munkát, amíg egy munkás el nem viszi. Utána kész."),
+    "japanese": ("iso2022_jp", "失敗した仕事は三回まで再試行される。"),
+    "korean, ISO 2022": ("iso2022_kr", "작업자는 작업을 빌린다."),
+    "halfwidth": ("iso2022_jp", "キュー queue 仕事"),
+    "johab": ("johab", "큐가 비면 작업자는 기다린다."),
+    "johab, more": ("johab", "실패한 작업은 세 번까지 다시 시도한다. 그래도 안 되면 멈춘다."),
+    "johab, mixed": ("johab", "API를 호출하면 작업 번호가 나오고, 그 번호로 결과를 묻는다."),
+    "thai": ("cp874", "งานรออยู่ในคิวจนกว่าคนงานจะมารับไปทำ แล้วส่งผลลัพธ์กลับมา"),
+    "turkish": ("cp1254", "Kuyruk, bir işçi onu alana kadar işi saklar; görevler sırayla çalışır, değil mi?"),
+    "greek": ("cp1253", "Η ουρά κρατά τις εργασίες μέχρι να τις πάρει ένας εργάτης."),
+    "hebrew": ("cp1255", "התור שומר את העבודה עד שעובד לוקח אותה."),
+    "russian, DOS": ("cp866", "Очередь хранит работу до тех пор, пока её не возьмёт рабочий процесс."),
+    "ukrainian": ("koi8_u", "Черга зберігає роботу, доки її не забере працівник. Якщо він впаде, робота повертається."),
+    "big5": ("big5", "佇列保存等待執行的任務。失敗的任務會被重試，直到達到最大次數。"),
+    "wide": ("utf_16_le", "작업자는 작업을 빌리고 돌려준다.\n"),
+    "wide, Russian": ("utf_16_be", "Очередь хранит работу."),
+    "wide, English": ("utf_16_le", "The queue keeps the work."),
+    "wide, 32": ("utf_32_le", "작업 queue"),
+}
+
+
+@pytest.mark.parametrize("kind", GUESSED)
+def test_undeclared_encodings(kind: str) -> None:
+    codec, text = GUESSED[kind]
+    assert decode(text.encode(codec)).text == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("arabic-cp1256.txt", "مرحبا بالعالم."),
+        ("czech-cp1250.txt", "Příliš žluťoučký kůň"),
+        ("iso2022jp.txt", "キューは仕事を"),
+        ("johab.txt", "작업자는 작업을 빌리고 돌려준다."),
+        ("thai-tis620.txt", "คิวเก็บงานไว้จนกว่า"),
+        ("turkish-cp1254.txt", "İstanbul'da çalışan"),
+        ("utf16le-nobom.txt", "작업 queue 하나, 둘, 셋"),
+    ],
+)
+def test_files_in_undeclared_encodings(name: str, text: str) -> None:
+    assert decode((makers.FILES / name).read_bytes()).text.startswith(text)
+
+
+@pytest.mark.parametrize("text", ["café", "naïve", "Ýmir"])
+def test_little_text_is_doubtful(read: Read, text: str) -> None:
+    assert not decode(text.encode("cp1252")).sure
+
+
+@pytest.mark.parametrize("content", [b"\x81\x8d\x8f\x90\x9d" * 9, b"a\0b" * 30, b"\0\1\2\3" * 9])
+def test_what_is_text_in_no_encoding_is_refused(read: Read, content: bytes) -> None:
+    with pytest.raises(Invalid):
+        decode(content)
+
+
+@pytest.mark.parametrize("kerning", [180, 250, 333])
+def test_spaces_of_tex_are_kerning(read: Read, kerning: int) -> None:
+    content = makers.pdf(f") Tj [(Every) -{kerning} (word) -{kerning} (stands)] TJ (")
+    assert read(content, PDF).text == "Every word stands"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec", "text"),
+    [
+        ("KSC-EUC-H", "euc_kr", "작업을 기다린다"),
+        ("90ms-RKSJ-H", "cp932", "仕事を待つ"),
+        ("GBK-EUC-H", "gbk", "等待任务"),
+        ("ETen-B5-H", "big5", "等待任務"),
+    ],
+)
+def test_pdf_in_maps_of_east_asia(read: Read, encoding: str, codec: str, text: str) -> None:
+    assert read(makers.mapped_pdf(text.encode(codec), encoding), PDF).text == text
+
+
+def test_a_broken_page_is_left_out_and_said(read: Read) -> None:
+    broken = makers.pdf(pages=3).replace(b"/Kids[3 0 R 3 0 R", b"/Kids[3 0 R 9 0 R")
+    result = read(broken, PDF)
+    assert result.facts.unread_pages == [2]
+    assert result.text == "Hello queue.\n\nHello queue."
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_other_broken_pages(read: Read, number: int) -> None:
+    kids = [b"3 0 R", b"3 0 R", b"3 0 R"]
+    kids[number - 1] = b"9 0 R"
+    broken = makers.pdf(pages=3).replace(b"/Kids[3 0 R 3 0 R 3 0 R", b"/Kids[" + b" ".join(kids))
+    assert read(broken, PDF).facts.unread_pages == [number]

@@ -1,0 +1,66 @@
+"""Callbacks: their signature is that of Standard Webhooks, and no name leads to a private address."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from background.base.signatures import signed
+from background.jobs import callback
+from background.jobs.policy import NoRetry
+from background.settings import Settings, get_settings
+
+
+def test_the_example_of_the_specification() -> None:
+    headers = signed(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        b'{"test": 2432232314}',
+        at=1614265330,
+        secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """With a secret, and no private addresses."""
+    settings = get_settings().model_copy(update={"callback_secret": SecretStr("x" * 16)})
+    monkeypatch.setattr(callback, "get_settings", lambda: settings)
+    return settings
+
+
+def leads_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Every name does."""
+
+    def found(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+PRIVATE = """
+127.0.0.1 10.0.0.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1
+::1 fe80::1%eth0 fd00::1 ::ffff:10.0.0.1 2002:0a00:0001:: 64:ff9b::7f00:1
+"""
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_a_name_that_leads_to_a_private_address_is_not_called(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    leads_to(monkeypatch, "93.184.216.34", address)
+    with pytest.raises(NoRetry, match=r"example\.com is a private address"):
+        asyncio.run(callback._address("example.com", 443))
+
+
+def test_the_address_that_was_looked_at_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    leads_to(monkeypatch, "93.184.216.34", "2606:2800:220:1::1")
+    assert asyncio.run(callback._address("example.com", 443)) == "93.184.216.34"
+    assert callback.refused("https://example.com/x") is None
+    assert "private" in str(callback.refused("https://[fd00::1]/x"))
+
+
+@pytest.mark.parametrize("secret", ["short", "whsec_c2hvcnQ=", "whsec_no base64 at all"])
+def test_a_secret_that_cannot_be(secret: str) -> None:
+    with pytest.raises(ValueError, match="16 bytes or more"):
+        Settings(callback_secret=SecretStr(secret))

@@ -1,0 +1,66 @@
+"""What is imported where, beyond the rooms that `lint` holds apart (see `[tool.importlinter]` in pyproject.toml)."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+ROOMS = ("jobs", "canvas", "outcomes", "documents", "schedules")
+ROUTES = ("app.py", "http/", "streams/", "system/", "web/", "jobs/queues.py", *(f"{each}/router.py" for each in ROOMS))
+"""Where FastAPI is, besides `sample_app.py`."""
+THEIRS = ("celery.py", "http/options.py", "http/proxies.py", "testing/stack.py")
+"""What has to do with variables that Flower and uvicorn read, or hands on those of a test to its processes."""
+STANDARD = {"collections", "dataclasses", "datetime", "enum", "itertools", "typing", "uuid"}
+
+
+def modules() -> list[str]:
+    """Every module of the package, by its path in it; but for local mode, which starts the others as processes."""
+    package = ROOT / "background"
+    return sorted(
+        str(path.relative_to(package)) for path in package.glob("**/*.py") if not {"local", "template"} & {*path.parts}
+    )
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The names of the packages that a module imports from."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_only_routes_know_fastapi(module: str) -> None:
+    assert "fastapi" not in imports_of(ROOT / "background" / module) or module.startswith(ROUTES)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_only_the_settings_read_the_environment(module: str) -> None:
+    source = (ROOT / "background" / module).read_text()
+    assert "os.environ" not in source or module in THEIRS
+
+
+@pytest.mark.parametrize("engine", ["jobs", "canvas"])
+def test_states_need_nothing_but_the_standard_library(engine: str) -> None:
+    assert set(imports_of(ROOT / "background" / engine / "states.py")) <= STANDARD
+
+
+def test_the_api_imports_no_celery_task() -> None:
+    code = "import sys, main; print([name for name in sys.modules if name.startswith('background.task.')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_api_imports_no_reader_of_documents() -> None:
+    readers = (
+        "{'charset_normalizer', 'docx', 'gcld3', 'lxml', 'mdit_py_plugins', 'pypdfium2', 'selectolax', 'stopwordsiso'}"
+    )
+    code = f"import sys, main; print(sorted({readers} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,147 @@
+"""What a step returns is stored as JSON, and given back in the type that it declares; or refused in a sentence."""
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from background.jobs.outputs import Codec, NotStorable, Outputs
+
+
+class Colour(Enum):
+    """Not a string."""
+
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    """Of the standard library."""
+
+    x: Decimal
+    raw: bytes
+
+
+class Price(BaseModel):
+    """A model with what JSON has not."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    cents: Decimal
+    seal: bytes
+
+
+class Utf8(BaseModel):
+    """A model whose bytes would be text."""
+
+    seal: bytes
+
+
+class Plain:
+    """What has no form."""
+
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+BYTES = b"\xff\x00"
+
+
+def returns(declared: Any) -> Callable[..., Any]:
+    """A step that is annotated so."""
+
+    def step(context: Any, params: Any) -> Any:
+        return context, params
+
+    step.__annotations__["return"] = declared
+    return step
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "stored"),
+    [
+        (Decimal, Decimal("1.10"), "1.10"),
+        (datetime, NOON, "2030-01-01T12:00:00Z"),
+        (timedelta, timedelta(minutes=1), "PT1M"),
+        (UUID, UUID(int=1), str(UUID(int=1))),
+        (Colour, Colour.RED, "red"),
+        (bytes, BYTES, "_wA="),
+        (Point, Point(Decimal("0.5"), BYTES), {"x": "0.5", "raw": "_wA="}),
+        (Price, Price(cents=Decimal(5), seal=BYTES), {"cents": "5", "seal": "_wA="}),
+        (list[Price | None], [Price(cents=Decimal(5), seal=b""), None], [{"cents": "5", "seal": ""}, None]),
+        ("dict[str, Decimal]", {"a": Decimal(1)}, {"a": "1"}),
+        (tuple[int, Decimal], (1, Decimal(2)), [1, "2"]),
+        (dict[int, str], {1: "a"}, {"1": "a"}),
+        (dict[str, Any], {"a": [1, None]}, {"a": [1, None]}),
+        (Iterable[int], [1], [1]),
+        (type(None), None, None),
+    ],
+)
+def test_it_comes_back_as_it_was(declared: Any, value: Any, stored: Any) -> None:
+    codec = Codec(returns(declared))
+    text = codec.dumps(value)
+    assert json.loads(text) == stored
+    found = Outputs({"step": stored}, {"step": codec}.get)["step"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_without_a_type_it_is_stored_in_its_form_and_given_back_as_json() -> None:
+    codec = Codec(lambda *_: None)
+    value = [Decimal("1.5"), NOON, Colour.RED, BYTES, Point(Decimal(1), b"a"), UUID(int=2), {1}]
+    stored = ["1.5", "2030-01-01T12:00:00Z", "red", "_wA=", {"x": "1", "raw": "YQ=="}, str(UUID(int=2)), [1]]
+    assert json.loads(codec.dumps(value)) == stored
+    assert codec.loads(stored) is stored
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "why"),
+    [
+        (Any, Plain(), "Object of type Plain is not JSON serializable"),
+        (Any, itertools.count(), "Object of type count is not JSON serializable"),
+        (Any, [math.nan], "Out of range float values"),
+        (Any, "\0", "NUL"),
+        (Decimal, "1.5", "Expected decimal, and it is str."),
+        (Decimal, Decimal("NaN"), "finite"),
+        (Point, Point("1", b""), "^x: Expected decimal, and it is str."),  # type: ignore[arg-type]
+        (str | Decimal, Decimal(1), "It would come back as another type"),
+        (dict[str, list[datetime | str]], {"a": [NOON.isoformat()]}, "It would come back as another type"),
+        (list[Colour], [None], "^0: Input should be 'red'"),
+    ],
+)
+def test_what_cannot_be_stored_is_named(declared: Any, value: Any, why: str) -> None:
+    with pytest.raises(NotStorable, match=why) as caught:
+        Codec(returns(declared)).dumps(value)
+    assert "errors.pydantic.dev" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        (Plain, "it returns Plain, which has no form in JSON"),
+        (list[Plain], "which has no form in JSON"),
+        (Callable[[], int], "which has no form in JSON"),
+        (Iterator[int], "which has no form in JSON"),
+        (Utf8, "whose bytes would be stored as UTF-8"),
+        ("Nowhere", "annotation cannot be read: name 'Nowhere' is not defined"),
+    ],
+)
+def test_a_type_that_cannot_be_stored_is_refused_at_once(declared: Any, why: str) -> None:
+    with pytest.raises(NotStorable, match=why):
+        Codec(returns(declared))
+
+
+def test_an_output_of_another_release_is_named() -> None:
+    outputs = Outputs({"price": "free", "note": 1}, {"price": Codec(returns(Decimal))}.get)
+    assert (outputs["note"], sorted(outputs)) == (1, ["note", "price"])
+    with pytest.raises(NotStorable, match="The output of 'price' is not of the type that the step declares"):
+        _ = outputs["price"]
+    with pytest.raises(KeyError):
+        _ = outputs["later"]
