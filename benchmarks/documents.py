@@ -23,11 +23,11 @@ from pathlib import Path
 import docx
 import httpx2 as httpx
 
+from background.documents.store import SAMPLES
 from benchmarks.hostile import _took
 from tests.support import Process, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLES = ROOT / "data" / "samples"
 MIB = 1024 * 1024
 LARGE = 20 * MIB - 64 * 1024
 """No file is larger than what may be uploaded."""

@@ -5,7 +5,8 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from tests.support import ROOT, wait_for
+from background.documents.store import SAMPLES
+from tests.support import wait_for
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -74,7 +75,7 @@ def test_a_failing_step_says_why(client: httpx.Client) -> None:
     assert result["error"] == {"type": "RuntimeError", "message": "Step 2 failed, as fail_at_step asks for."}
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "data" / "samples").iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.iterdir()))
 def test_the_document_pipeline_reads_each_sample(client: httpx.Client, name: str) -> None:
     job = ended(client, submit(client, pipeline="document", params={"document": name}))
     assert job["status"] == "COMPLETED", job["error"]

@@ -7,10 +7,11 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from background.documents.store import SAMPLES
 from tests.browser.canvases import start, task
 from tests.browser.test_appearance import PHONE, faults, sideways
 from tests.browser.watch import Watch
-from tests.support import ROOT, Process, wait_for
+from tests.support import Process, wait_for
 
 BROKEN = {"chord": {"header": [task("add", 1, 2), task("fail", "boom"), task("echo", [])], "body": task("xsum")}}
 WIDE = {"chord": {"header": [task("add", number, 1) for number in range(40)], "body": task("xsum")}}
@@ -46,7 +47,7 @@ def screens(page: Page, client: httpx.Client) -> Iterator[str]:
     yield "the form of a task"
     page.goto("/ui/#/documents")
     name = "a rather long name of a document that says what is in it.txt"
-    client.post("/documents", files={"file": (name, (ROOT / "data" / "samples" / "why-queues.txt").read_bytes())})
+    client.post("/documents", files={"file": (name, (SAMPLES / "why-queues.txt").read_bytes())})
     page.reload()
     expect(page.locator("tr[data-document]").first).to_be_visible()
     yield "documents"

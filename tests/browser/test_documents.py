@@ -7,11 +7,11 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from background.documents.store import SAMPLES
 from tests.browser.canvases import expect_ended, node
 from tests.browser.watch import Watch
-from tests.support import ROOT, Process
+from tests.support import Process
 
-SAMPLES = ROOT / "data" / "samples"
 PDF = (SAMPLES / "idempotency.pdf").read_bytes()
 
 

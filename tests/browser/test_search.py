@@ -11,29 +11,29 @@ from tests.support import transaction
 
 
 def test_what_is_looked_for_is_in_the_address_and_all_of_it_can_be_cancelled(page: Page, client: httpx.Client) -> None:
-    tagged = [submit(client, delay_seconds=3600, tags=["nightly"], params={"fail_times": n}) for n in (1, 2, 2)]
+    tagged = [submit(client, delay_seconds=3600, tags=["searched"], params={"fail_times": n}) for n in (1, 2, 2)]
     other = submit(client, delay_seconds=3600)
     open_list(page)
     expect(row(page, other)).to_be_visible()
-    row(page, tagged[0]).get_by_role("link", name="nightly").click()
-    expect_route(page, "#/jobs?q=tag%3Anightly")
+    row(page, tagged[0]).get_by_role("link", name="searched").click()
+    expect_route(page, "#/jobs?q=tag%3Asearched")
     expect(page.locator("tr[data-job-id]")).to_have_count(3)
     assert shown_ids(page) == tagged[::-1]
     box = page.get_by_role("combobox", name="Search jobs")
-    expect(box).to_have_value("tag:nightly")
+    expect(box).to_have_value("tag:searched")
     box.press("End")
     box.press_sequentially(" param.fail")
-    expect(page.locator("datalist option").first).to_have_attribute("value", "tag:nightly param.fail_at_step:")
-    box.fill("tag:nightly param.fail_times:2 status:PENDING")
+    expect(page.locator("datalist option").first).to_have_attribute("value", "tag:searched param.fail_at_step:")
+    box.fill("tag:searched param.fail_times:2 status:PENDING")
     box.press("Enter")
-    expect_route(page, "#/jobs?status=PENDING&q=tag%3Anightly+param.fail_times%3A2")
+    expect_route(page, "#/jobs?status=PENDING&q=tag%3Asearched+param.fail_times%3A2")
     matching = page.locator("[data-matching]")
     expect(matching.get_by_text("2 jobs match")).to_be_visible()
     # A saved link shows the same; what does not match does not come in.
     page.reload()
     expect(matching.get_by_text("2 jobs match")).to_be_visible()
-    submit(client, delay_seconds=3600, tags=["nightly"])
-    newest = submit(client, delay_seconds=3600, tags=["nightly"], params={"fail_times": 2})
+    submit(client, delay_seconds=3600, tags=["searched"])
+    newest = submit(client, delay_seconds=3600, tags=["searched"], params={"fail_times": 2})
     expect(row(page, newest)).to_be_visible()
     assert shown_ids(page) == [newest, tagged[2], tagged[1]]
 
@@ -45,7 +45,7 @@ def test_what_is_looked_for_is_in_the_address_and_all_of_it_can_be_cancelled(pag
     assert {client.get(f"/jobs/{job}").json()["status"] for job in (newest, *tagged[1:])} == {"CANCELLED"}
     assert client.get(f"/jobs/{tagged[0]}").json()["status"] == "PENDING"
     page.get_by_role("combobox", name="Created").select_option(label="Last hour")
-    expect_route(page, "#/jobs?status=PENDING&q=tag%3Anightly+param.fail_times%3A2+last%3A1h")
+    expect_route(page, "#/jobs?status=PENDING&q=tag%3Asearched+param.fail_times%3A2+last%3A1h")
 
 
 def test_errors_are_grouped_and_lead_to_their_jobs(page: Page, client: httpx.Client) -> None:

@@ -72,6 +72,7 @@ NAMES = {
     *("add", "multiply", "xsum", "finalize", "echo", "fail", "flaky", "sleep", "request_info"),
     *(
         "nightly",
+        "weekly",
         "a-rather-long-name-of-a-tag-that-somebody-has-given-it-one-day",
         "tag",
         "param.customer",
@@ -117,9 +118,9 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
     for document in client.get("/documents").json():
         if not (SAMPLES / document["name"]).exists():
             client.delete(f"/documents/{quote(document['name'], safe='')}").raise_for_status()
-    failed = failed_job(client, tags=["nightly", "a-rather-long-name-of-a-tag-that-somebody-has-given-it-one-day"])
+    failed = failed_job(client, tags=["weekly", "a-rather-long-name-of-a-tag-that-somebody-has-given-it-one-day"])
     also = {"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}
-    until(client, submit(client, params=also, max_attempts=1, tags=["nightly"]), "FAILED")
+    until(client, submit(client, params=also, max_attempts=1, tags=["weekly"]), "FAILED")
     later_job(client)
     pausing = submit(client, params={"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}, max_attempts=9)
     again = submit(client, params={"step_seconds": 0, "fail_at_step": 2}, max_attempts=3)
@@ -138,7 +139,7 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
         "#/start": "[data-card]",
         "#/jobs": "tr[data-job-id]",
         "#/jobs?status=FAILED": "tr[data-job-id]",
-        "#/jobs?q=tag%3Anightly+param.fail_times%3A9": "[data-matching] [data-error]",
+        "#/jobs?q=tag%3Aweekly+param.fail_times%3A9": "[data-matching] [data-error]",
         "#/jobs/new": "dialog [data-field=step_seconds]",
         f"#/jobs/{failed}": ".clamped-text, [data-sentence]",
         f"#/jobs/{failed}?as=table": "table.tries",

@@ -91,6 +91,21 @@ def test_a_permit_is_for_one_attempt(connection: Connection) -> None:
     assert claimed(connection) == [first]
 
 
+def test_as_many_are_let_in_as_there_is_room_for_whatever_was_planned(connection: Connection) -> None:
+    """For an empty table PostgreSQL joins the other way round, and may pick again for each row."""
+    own = Lane("celery", "demo", '["1"]')
+    connection.execute(text("VACUUM jobs"))
+    connection.execute(text("SET plan_cache_mode = force_generic_plan"))
+    connection.execute(text("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"))
+    try:
+        assert limits.admit(connection, {own: 1}) == {}
+        jobs = [create(connection, held=True, limit_key='["1"]') for _ in "1234567"]
+        assert limits.admit(connection, {own: 2}) == {"celery": 2}
+        assert [each for each in jobs if not state(connection, each)["held"]] == jobs[:2]
+    finally:
+        connection.execute(text("RESET ALL"))
+
+
 @pytest.mark.usefixtures("one_at_once")
 def test_every_lane_has_its_turn_whatever_its_name(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order of PostgreSQL's collation is not that of Python."""

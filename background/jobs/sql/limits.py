@@ -118,20 +118,22 @@ WHERE admitted_at IS NOT NULL AND claimed_at > now() - CAST(:seconds AS float8) 
 GROUP BY queue, pipeline, limit_key
 """,
 )
-# The time of the last lane is the latest: from there on the next turn goes.
+# The time of the last lane is the latest: from there on the next turn goes. What is picked is picked once, whatever the
+# plan: read again for each row of a join it would go on behind what it has locked, and let in more than have room.
 _ADMIT = Prepared(
     "limits_admit",
     f"""
 WITH chosen AS (
     SELECT * FROM unnest(CAST(:queues AS text[]), CAST(:pipelines AS text[]), CAST(:keys AS text[]),
                          CAST(:numbers AS int[])) WITH ORDINALITY AS chosen(queue, pipeline, key, number, place)
+), own AS MATERIALIZED (
+    SELECT picked.id AS picked, place FROM chosen CROSS JOIN LATERAL (
+        SELECT id FROM jobs WHERE {_HELD} AND queue = chosen.queue AND pipeline = chosen.pipeline
+            AND limit_key = chosen.key AND {_DUE}
+        ORDER BY priority DESC, run_at, id LIMIT chosen.number FOR UPDATE SKIP LOCKED) AS picked
 ), admitted AS (
     UPDATE jobs SET held = false, admitted_at = now() + place * interval '1 microsecond'
-    FROM (SELECT picked.id AS picked, place FROM chosen CROSS JOIN LATERAL (
-              SELECT id FROM jobs WHERE {_HELD} AND queue = chosen.queue AND pipeline = chosen.pipeline
-                  AND limit_key = chosen.key AND {_DUE}
-              ORDER BY priority DESC, run_at, id LIMIT chosen.number FOR UPDATE SKIP LOCKED) AS picked) AS own
-    WHERE id = picked RETURNING jobs.queue
+    FROM own WHERE id = picked RETURNING jobs.queue
 )
 SELECT queue, count(*) AS number FROM admitted GROUP BY queue
 """,
@@ -141,9 +143,10 @@ _HOLD = {
     "pipeline": "pipeline || '' = :name AND priority >= 0 AND NOT held",
 }
 _HOLD_SOME = """
-UPDATE jobs SET held = true
-FROM (SELECT id AS picked FROM jobs WHERE status = 'PENDING' AND {which} LIMIT 1000 FOR UPDATE SKIP LOCKED) AS own
-WHERE id = picked
+WITH own AS MATERIALIZED (
+    SELECT id AS picked FROM jobs WHERE status = 'PENDING' AND {which} LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET held = true FROM own WHERE id = picked
 """
 _SET = text("""
 INSERT INTO job_controls (kind, name, paused, concurrency, rate_count, rate_seconds)

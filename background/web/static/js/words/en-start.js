@@ -35,7 +35,7 @@ export default {
     "A chord over all stored documents: each is read and counted side by side, and one callback writes the report.",
   "start.report.do": { one: "Report on {n} document", other: "Report on {n} documents" },
   "start.report.none": "Store a document first",
-  "start.report.samples": "data/samples has some to try.",
+  "start.report.samples": "background/documents/samples has some to try.",
   "start.words": "The words that are used here",
 
   "example.killed-header": "A header task that is killed",

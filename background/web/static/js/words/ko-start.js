@@ -35,7 +35,7 @@ export default {
   "start.report.how": "저장된 모든 문서에 대한 chord입니다. 문서를 나란히 읽고 세며, 콜백 하나가 보고서를 씁니다.",
   "start.report.do": { other: "문서 {n}개의 보고서" },
   "start.report.none": "먼저 문서를 저장하세요",
-  "start.report.samples": "data/samples에 예제 파일이 있습니다.",
+  "start.report.samples": "background/documents/samples에 예제 파일이 있습니다.",
   "start.words": "여기서 쓰는 말",
 
   "example.killed-header": "종료되는 헤더 태스크",
