@@ -9,16 +9,19 @@ from sqlalchemy import Connection
 
 from background.base.errors import Unavailable
 from background.jobs import dispatch, registry
-from background.jobs.limits import Declared, Lane
+from background.jobs.limits import READY, Declared, Lane, Standing, is_apart
 from background.jobs.sql import limits
 from background.storage import lanes
 
 logger = logging.getLogger(__name__)
+_walked = float("-inf")  # when this process has looked at all lanes last
 
 AT_ONCE = 1_000
 """How many jobs are let in by one transaction at most."""
-LANES = 200
-"""At so many lanes it looks at a time."""
+FEW, LANES = 20, 200
+"""At so many lanes it looks first, and at a time then: mostly the first have all there is room for."""
+WALK_SECONDS = 0.1
+"""For so long after a look at all lanes the end of a job lets in its own lane alone, if nobody else waits for it."""
 PASS_SECONDS = 0.5
 """For so long one goes on while there is more."""
 
@@ -55,30 +58,40 @@ def admit(*, left: Lane | None = None, own: int = 0) -> None:
 
 def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int], bool]:
     """Gives how many came of each queue, and whether there may be more."""
+    if left is not None and is_apart(declared(), left.pipeline):
+        standing, number = limits.standing_of(connection, declared(), left)
+        if standing.is_apart(left):
+            if standing.ready[left.queue] >= READY // 2:
+                return {}, False  # enough for workers to go on with; then all lanes have their turns
+            if time.monotonic() - _walked < WALK_SECONDS:
+                chosen = standing.admit([(left, number)], most=AT_ONCE)
+                return (limits.admit(connection, chosen) if chosen else {}), False
     standing = limits.standing(connection, declared())
-    chosen: dict[Lane, int] = {}
-    if left is not None and all(gate.limit.key is not None for gate in standing.gates(left)):
-        # Nobody else waits for what it has left.
-        chosen = standing.admit([limits.lane(connection, left)], most=AT_ONCE)
-    if chosen:
-        return limits.admit(connection, chosen), False
-    for found in _walk(connection, standing.last):
+    chosen = {}
+    for found in _walk(connection, standing):
         chosen |= standing.admit(found, most=AT_ONCE - sum(chosen.values()))
-        if sum(chosen.values()) == AT_ONCE or (chosen and left is not None):
+        if sum(chosen.values()) == AT_ONCE or (chosen and left is not None and not standing.is_apart(left)):
             break
     if not chosen:
         return {}, False
     return limits.admit(connection, chosen), max(chosen.values()) == limits.OF_LANE or sum(chosen.values()) == AT_ONCE
 
 
-def _walk(connection: Connection, at: Lane) -> Iterator[list[tuple[Lane, int]]]:
-    """All lanes in which jobs are held, some at a time, from behind this one on."""
+def _walk(connection: Connection, standing: Standing) -> Iterator[list[tuple[Lane, int]]]:
+    """All lanes in which jobs are held, some at a time, from behind the last one on that had its turn.
+
+    But not all of a queue and pipeline of which none may begin.
+    """
+    global _walked  # noqa: PLW0603 - one for all threads of a process
     seen: set[Lane] = set()
-    ends = False
+    at, ends, most = standing.last, False, FEW
     while not ends:
-        found = limits.lanes(connection, after=at, most=LANES)
+        whole = standing.shuts(at.queue, at.pipeline)
+        most = min(FEW if whole else most, LANES)
+        found = limits.lanes(connection, after=at, most=most, whole=whole)
         new = [each for each in found if each[0] not in seen]
         yield new
         seen.update(lane for lane, _ in new)
-        ends = len(new) < LANES
-        at = found[-1][0] if found else at
+        ends = len(new) < most
+        at, most = found[-1][0] if found else at, LANES
+    _walked = time.monotonic()

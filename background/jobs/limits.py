@@ -24,6 +24,8 @@ KEY_CHARACTERS = 80
 """Of a longer value of a key its beginning is kept, and a digest of the whole."""
 SHOWN = 5
 """So many jobs that hold a limit are named."""
+READY = 500
+"""So many jobs of a queue are let in and wait for workers at most: each is one more to count for whoever lets in."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,12 @@ class Declared(NamedTuple):
     keys: Sequence[str]
 
 
+def is_apart(declared: Mapping[str, Declared], pipeline: str) -> bool:
+    """Whether all limits that a pipeline declares are of one key, the same."""
+    found = declared.get(pipeline, Declared((), ()))
+    return len(found.keys) == 1 and all(limit.key is not None for limit in found.limits)
+
+
 class Gate(NamedTuple):
     """A limit as it stands before a lane: of what, and for which value of its key."""
 
@@ -147,13 +155,15 @@ START = Lane("", "", "")
 class Standing:
     """How limits stand: what is set and declared, and what uses them.
 
-    `holders` are some of the jobs that do, and `last` is the lane that had the last turn.
+    `holders` are some of the jobs that do, and `last` is the lane that had the last turn. So many jobs of each queue are
+    `ready`: let in, and not claimed yet.
     """
 
     controls: Mapping[tuple[str, str], Control]
     declared: Mapping[str, Declared]
     used: Counter[Gate] = field(default_factory=Counter)
     holders: dict[Gate, list[int]] = field(default_factory=dict)
+    ready: Counter[str] = field(default_factory=Counter)
     last: Lane = START
 
     def paused(self, kind: str, name: str) -> bool:
@@ -170,6 +180,16 @@ class Standing:
             value = None if limit.key is None else jsontext.dumps(by_key.get(limit.key))
             found.append(Gate(PIPELINE, lane.pipeline, limit, value))
         return found
+
+    def common(self, queue: str, pipeline: str) -> list[Gate]:
+        """Those of them that are before every lane of a queue and pipeline."""
+        declared = self.declared.get(pipeline, Declared((), ())).limits
+        found = [Gate(QUEUE, queue, each) for each in self.controls.get((QUEUE, queue), Control()).limits]
+        return found + [Gate(PIPELINE, pipeline, limit) for limit in declared if limit.key is None]
+
+    def is_apart(self, lane: Lane) -> bool:
+        """Whether the end of a job of this lane makes room for the same lane alone: all its limits are of one key."""
+        return not self.common(lane.queue, lane.pipeline) and is_apart(self.declared, lane.pipeline)
 
     def running(self, lane: Lane, number: int, ids: Sequence[int]) -> None:
         """So many jobs of a lane run, or were admitted and not claimed yet; these are some."""
@@ -194,10 +214,15 @@ class Standing:
         """The first limit before a lane that has no room."""
         return next((gate for gate in self.gates(lane) if self.used[gate] >= gate.limit.most), None)
 
+    def shuts(self, queue: str, pipeline: str) -> bool:
+        """Whether no lane at all of a queue and pipeline may begin, or enough of the queue are ready."""
+        if self.ready[queue] >= READY or self.paused(QUEUE, queue) or self.paused(PIPELINE, pipeline):
+            return True
+        return any(self.used[gate] >= gate.limit.most for gate in self.common(queue, pipeline))
+
     def bars(self, lane: Lane) -> bool:
         """Whether nothing of a lane may begin."""
-        is_paused = self.paused(QUEUE, lane.queue) or self.paused(PIPELINE, lane.pipeline)
-        return is_paused or self.full(lane) is not None
+        return self.shuts(lane.queue, lane.pipeline) or self.full(lane) is not None
 
     def admit(self, lanes: Iterable[tuple[Lane, int]], *, most: int) -> dict[Lane, int]:
         """How many of each of these lanes, in which so many wait, are let in: one of each in turn, `most` in all.
@@ -206,7 +231,7 @@ class Standing:
         """
         admitted: dict[Lane, int] = {}
         left = dict(lanes)
-        while left and sum(admitted.values()) < most:
+        while left and most > 0:
             for lane, number in list(left.items()):
                 if number == 0 or self.bars(lane):
                     del left[lane]
@@ -214,7 +239,9 @@ class Standing:
                 left[lane] -= 1
                 admitted[lane] = admitted.pop(lane, 0) + 1
                 self.used.update(self.gates(lane))
-                if sum(admitted.values()) == most:
+                self.ready[lane.queue] += 1
+                most -= 1
+                if most == 0:
                     break
         return admitted
 

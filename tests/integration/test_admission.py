@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from background.jobs import admission
+from background.jobs import limits as of_limits
 from background.jobs.limits import Declared, Lane, Limit
 from background.jobs.sql import control, limits, work
 from background.jobs.sql.work import Claim, Claimed, Lacking
@@ -119,6 +120,71 @@ def test_every_lane_has_its_turn_whatever_its_name(connection: Connection, monke
     assert len(first) == len(keys)
     assert len({state(connection, each)["limit_key"] for each in first}) == len(keys)
     assert jobs > set(first)
+
+
+def end(connection: Connection, job: int) -> None:
+    """The job has run, and those that wait are let in as its worker does it."""
+    ended = "UPDATE jobs SET status = 'COMPLETED', lease_until = NULL, finished_at = now() WHERE id = :id"
+    connection.execute(text(ended), {"id": job})
+    own = state(connection, job)
+    admission.admit(left=Lane(own["queue"], own["pipeline"], own["limit_key"]))
+
+
+def test_a_place_that_lanes_have_in_common_goes_from_one_to_the_other(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two keys the end of a job makes room for whoever has one of them."""
+    limited = Declared([Limit(1, key="customer"), Limit(9, key="host")], ["customer", "host"])
+    monkeypatch.setattr(admission, "declared", lambda: {"demo": limited})
+    many = [create(connection, held=True, limit_key='["1", "a"]') for _ in range(3)]
+    admission.admit()
+    other = create(connection, held=True, limit_key='["1", "b"]')
+    assert claimed(connection) == many[:1]
+    for ended, following in ((many[0], other), (other, many[1]), (many[1], many[2])):
+        end(connection, ended)
+        assert claimed(connection) == [following]
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_an_end_is_as_cheap_however_many_wait(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no lane comes before one that waits for longer, though not all are let in at once."""
+    monkeypatch.setattr(admission, "READY", 4)
+    monkeypatch.setattr(of_limits, "READY", 4)
+    keys = [f'["{number}"]' for number in range(12)]
+    for key in keys * 2:
+        create(connection, held=True, limit_key=key)
+    admission.admit()
+    admission.admit()
+    ready = "SELECT count(*) FROM jobs WHERE NOT held AND status = 'PENDING'"
+    assert connection.execute(text(ready)).scalar_one() == 4
+    turns = []
+    while (row := claim(connection)) is not None:
+        turns.append(state(connection, row.id)["limit_key"])
+        monkeypatch.setattr(admission, "_walked", float("-inf"))
+        end(connection, row.id)
+        assert connection.execute(text(ready)).scalar_one() <= 4
+    assert sorted(turns[:12]) == sorted(keys)
+    assert sorted(turns) == sorted(keys * 2)
+
+
+def test_what_a_full_limit_holds_is_not_looked_at_one_by_one(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = {"demo": Declared([Limit(1), Limit(1, key="customer")], ["customer"]), "other": Declared([Limit(1)], [])}
+    monkeypatch.setattr(admission, "declared", lambda: limited)
+    monkeypatch.setattr(admission, "FEW", 2)
+    monkeypatch.setattr(admission, "LANES", 2)
+    looks: list[int] = []
+    look = limits.lanes
+    monkeypatch.setattr(limits, "lanes", lambda *given, **more: looks.append(1) or look(*given, **more))
+    first, *_ = [create(connection, held=True, limit_key=f'["{number}"]') for number in range(60)]
+    admission.admit()
+    assert claimed(connection) == [first]
+    behind = create(connection, held=True, pipeline="other")
+    looks.clear()
+    admission.admit()
+    assert not state(connection, behind)["held"]
+    assert len(looks) < 6
 
 
 def test_a_queue_that_is_paused_is_not_looked_at(connection: Connection) -> None:

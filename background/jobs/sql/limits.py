@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from background.jobs.limits import SHOWN, START, Control, Declared, Lane, Standing
+from background.jobs.limits import READY, SHOWN, START, Control, Declared, Lane, Standing
 from background.jobs.sql.parts import LET_IN
 from background.storage.prepared import Prepared
 
@@ -57,66 +57,82 @@ _DUE = "run_at <= now() AND (turned_away IS NULL OR sent_to IS NOT NULL)"
 _LOCK = Prepared("limits_lock", f"SELECT pg_try_advisory_xact_lock({LOCK_KEY}) AS mine")
 _AFTER = f"""
     SELECT queue, pipeline, limit_key FROM jobs
-    WHERE {_HELD} AND (queue, pipeline, limit_key) > ({{after}})
+    WHERE {_HELD} AND {{after}}
     ORDER BY queue, pipeline, limit_key LIMIT 1
 """
 _COUNTED = f"""
     (SELECT count(*) FROM (SELECT FROM jobs WHERE {_HELD} AND queue = lane.queue AND pipeline = lane.pipeline
                            AND limit_key = lane.key AND {_DUE} LIMIT {OF_LANE}) AS due) AS number
 """
+_BEHIND = "(queue, pipeline, limit_key) > ({})"
 _WALK = f"""
 lane{{number}} (queue, pipeline, key) AS (
     ({_AFTER.format(after="{after}")})
     UNION ALL
     SELECT next.* FROM lane{{number}} AS lane
-        CROSS JOIN LATERAL ({_AFTER.format(after="lane.queue, lane.pipeline, lane.key")}) AS next
+        CROSS JOIN LATERAL ({_AFTER.format(after=_BEHIND.format("lane.queue, lane.pipeline, lane.key"))}) AS next
 )
 """
-_GIVEN = "CAST(:queue AS text), CAST(:pipeline AS text), CAST(:key AS text)"
+_FROM_FIRST = _WALK.format(number=2, after=_BEHIND.format("'', '', ''"))
 # A walk from one lane to the next, to the last and from the first on: the jobs in between are not read.
-_LANES = Prepared(
-    "limits_lanes",
-    f"""
-WITH RECURSIVE {_WALK.format(number=1, after=_GIVEN)}, {_WALK.format(number=2, after="'', '', ''")}
+_LANES, _LANES_BEHIND_PIPELINE = (
+    Prepared(
+        name,
+        f"""
+WITH RECURSIVE {_WALK.format(number=1, after=after)}, {_FROM_FIRST}
 SELECT queue, pipeline, key, {_COUNTED}
 FROM (SELECT * FROM lane1 UNION ALL SELECT * FROM lane2) AS lane LIMIT :most
 """,
-)
-_LANE = Prepared(
-    "limits_lane",
-    f"""
-SELECT queue, pipeline, key, {_COUNTED}
-FROM (SELECT CAST(:queue AS text) AS queue, CAST(:pipeline AS text) AS pipeline, CAST(:key AS text) AS key) AS lane
-""",
+    )
+    for name, after in (
+        ("limits_lanes", _BEHIND.format("CAST(:queue AS text), CAST(:pipeline AS text), CAST(:key AS text)")),
+        ("limits_lanes_behind", "(queue, pipeline) > (CAST(:queue AS text), CAST(:pipeline AS text))"),
+    )
 )
 _CONTROLS = "(SELECT coalesce(jsonb_agg(to_jsonb(job_controls)), '[]') FROM job_controls)"
+_ALL = "true"
+_ONE = "pipeline = CAST(:pipeline AS text) AND limit_key = CAST(:key AS text)"
+_READY = f"status = 'PENDING' AND NOT held AND {LET_IN} AND {PERMIT}"
+_USED = "(SELECT coalesce(jsonb_agg(to_jsonb(running)), '[]') FROM ({running}) AS running)"
 _RUNNING = f"""
 SELECT queue, pipeline, limit_key AS key, waits, count(*) AS number, (array_agg(id ORDER BY id))[1: {SHOWN}] AS ids
 FROM (
-    SELECT id, queue, pipeline, limit_key, false AS waits FROM jobs WHERE status = 'IN_PROGRESS'
+    SELECT id, queue, pipeline, limit_key, false AS waits FROM jobs WHERE status = 'IN_PROGRESS' AND {{which}}
     UNION ALL
     SELECT id, queue, pipeline, limit_key, true FROM jobs
-    WHERE status = 'PENDING' AND NOT held AND {LET_IN} AND {PERMIT}
+    WHERE {_READY} AND {{which}}
 ) AS begun GROUP BY queue, pipeline, limit_key, waits
 """
 _LAST = f"SELECT queue, pipeline, limit_key AS key FROM jobs WHERE {LET_IN} ORDER BY admitted_at DESC LIMIT 1"
 _STANDING = Prepared(
     "limits_standing",
     f"""
-SELECT {_CONTROLS} AS controls, (SELECT coalesce(jsonb_agg(to_jsonb(running)), '[]') FROM ({_RUNNING}) AS running)
-    AS running, (SELECT to_jsonb(last) FROM ({_LAST}) AS last) AS last
+SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ALL))} AS running,
+    (SELECT to_jsonb(last) FROM ({_LAST}) AS last) AS last
 """,
 )
 _SET_ALONE = Prepared("limits_set", f"SELECT {_CONTROLS} AS controls, '[]'::jsonb AS running, NULL AS last")
+# The lane of a job that has ended: what uses its limits, and what waits in it.
+_STANDING_OF = Prepared(
+    "limits_standing_of",
+    f"""
+SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ONE))} AS running, NULL AS last, {_COUNTED},
+    (SELECT count(*) FROM (SELECT FROM jobs WHERE {_READY} AND queue = lane.queue LIMIT {READY}) AS admitted) AS ready
+FROM (SELECT CAST(:queue AS text) AS queue, CAST(:pipeline AS text) AS pipeline, CAST(:key AS text) AS key) AS lane
+""",
+)
 # A job that was tried again has begun more than once.
-_BEGUN = Prepared(
-    "limits_begun",
-    """
+_BEGUN, _BEGUN_OF = (
+    Prepared(
+        name,
+        f"""
 SELECT queue, pipeline, limit_key AS key, count(*) AS number FROM jobs JOIN job_events ON job_id = jobs.id
 WHERE admitted_at IS NOT NULL AND claimed_at > now() - CAST(:seconds AS float8) * interval '1 second'
-    AND kind = 'started' AND at > now() - CAST(:seconds AS float8) * interval '1 second'
+    AND kind = 'started' AND at > now() - CAST(:seconds AS float8) * interval '1 second' AND {which}
 GROUP BY queue, pipeline, limit_key
 """,
+    )
+    for name, which in (("limits_begun", _ALL), ("limits_begun_of", _ONE))
 )
 # The time of the last lane is the latest: from there on the next turn goes. What is picked is picked once, whatever the
 # plan: read again for each row of a join it would go on behind what it has locked, and let in more than have room.
@@ -196,6 +212,24 @@ def try_lock(connection: Connection) -> bool:
 def standing(connection: Connection, declared: Mapping[str, Declared], *, used: bool = True) -> Standing:
     """How limits stand, with these of pipelines; without what uses them unless that is asked for."""
     (row,) = (_STANDING if used else _SET_ALONE)(connection, {})
+    found = _standing(row, declared)
+    for seconds in found.windows() if used else ():
+        _add_begun(found, seconds, _BEGUN(connection, {"seconds": seconds}))
+    return found
+
+
+def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: Lane) -> tuple[Standing, int]:
+    """The same as far as the keys of this lane are concerned, and how many jobs of it are held and due."""
+    values = lane._asdict()
+    (row,) = _STANDING_OF(connection, values)
+    found = _standing(row, declared)
+    found.ready[lane.queue] = row["ready"]
+    for seconds in {gate.limit.seconds for gate in found.gates(lane)} - {None}:
+        _add_begun(found, seconds, _BEGUN_OF(connection, {**values, "seconds": seconds}))
+    return found, row["number"]
+
+
+def _standing(row: Mapping[str, Any], declared: Mapping[str, Declared]) -> Standing:
     controls = {(each.pop("kind"), each.pop("name")): Control(**each) for each in row["controls"]}
     found = Standing(controls, declared, last=Lane(**row["last"]) if row["last"] else START)
     for each in row["running"]:
@@ -203,23 +237,22 @@ def standing(connection: Connection, declared: Mapping[str, Declared], *, used: 
         found.running(own, each["number"], each["ids"])
         if each["waits"]:
             found.begun(own, each["number"], None)
-    for seconds in found.windows() if used else ():
-        for each in _BEGUN(connection, {"seconds": seconds}):
-            found.begun(Lane(each["queue"], each["pipeline"], each["key"]), each["number"], seconds)
+            found.ready[own.queue] += each["number"]
     return found
 
 
-def lanes(connection: Connection, *, after: Lane, most: int) -> list[tuple[Lane, int]]:
+def _add_begun(found: Standing, seconds: float | None, rows: Sequence[Mapping[str, Any]]) -> None:
+    for each in rows:
+        found.begun(Lane(each["queue"], each["pipeline"], each["key"]), each["number"], seconds)
+
+
+def lanes(connection: Connection, *, after: Lane, most: int, whole: bool = False) -> list[tuple[Lane, int]]:
     """At most so many lanes in which jobs are held, and how many are due, up to `OF_LANE`; from behind this one on.
 
-    Behind the last comes the first again.
+    Behind the last comes the first again. `whole`: from behind all of its queue and pipeline on.
     """
-    return [_counted(row) for row in _LANES(connection, {**after._asdict(), "most": most})]
-
-
-def lane(connection: Connection, own: Lane) -> tuple[Lane, int]:
-    """This lane, and how many jobs of it are held and due, as above."""
-    return _counted(_LANE(connection, own._asdict())[0])
+    statement = _LANES_BEHIND_PIPELINE if whole else _LANES
+    return [_counted(row) for row in statement(connection, {**after._asdict(), "most": most})]
 
 
 def _counted(row: Mapping[str, Any]) -> tuple[Lane, int]:
