@@ -79,13 +79,16 @@ class Invalid(PlaygroundError):
 
     @classmethod
     def from_pydantic(cls, error: ValidationError, *, where: tuple[str | int, ...]) -> "Invalid":
-        """The findings of pydantic with `where` before each path, without the input."""
+        """The findings of pydantic with `where` before each path, without the input.
+
+        It names the fields; what is wrong with all of them together it says.
+        """
         found = [
             FieldError((*where, *each["loc"]), each["msg"], each["type"], plain(each.get("ctx")))
             for each in error.errors(include_url=False)
         ]
-        fields = ", ".join(".".join(map(str, each.loc[1:])) for each in found)
-        return cls(f"Not valid: {fields}.", errors=found)
+        fields = ", ".join(".".join(map(str, each.loc[1:])) for each in found if each.loc[1:])
+        return cls(f"Not valid: {fields}." if fields else found[0].msg, errors=found)
 
 
 class UnsupportedType(PlaygroundError):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from background.base.version import version
-from background.cli import canvas, documents, jobs, schedules
+from background.cli import canvas, documents, jobs, queues, schedules
 from background.cli.session import AsJson, Given
 
 
@@ -14,6 +14,7 @@ def add_to(app: typer.Typer) -> None:
     app.callback()(remember)
     jobs.add_to(app)
     schedules.add_to(app)
+    queues.add_to(app)
     canvas.add_to(app)
     documents.add_to(app)
 

@@ -1,6 +1,6 @@
 """Answers of the API as a reader wants them. All text in them is cleaned: it may come from anybody."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -140,6 +140,30 @@ def documents_table(documents: Sequence[Json]) -> RenderableType:
     return _table(["name", "bytes", "type"], ([each["name"], each["size"], each["type"]] for each in documents))
 
 
+def queues_table(queues: Sequence[Json]) -> RenderableType:
+    """Queues with what waits and runs in each, and what holds that back."""
+    rows = (
+        [
+            each["name"],
+            each["workers"] or "none serves it",
+            each["waiting"],
+            each["running"],
+            ", ".join(_holds(each)) or "-",
+        ]
+        for each in queues
+    )
+    return _table(["queue", "workers", "waiting", "running", "held back by"], rows)
+
+
+def _holds(queue: Json) -> Iterator[str]:
+    if queue["paused"]:
+        yield "a pause"
+    if queue["concurrency"] is not None:
+        yield f"{queue['concurrency']:,} at once"
+    if queue["rate"] is not None:
+        yield f"{queue['rate']['count']:,} in {queue['rate']['seconds']:,.12g} s"
+
+
 def schedules_table(schedules: Sequence[Json]) -> RenderableType:
     """Schedules with what is next."""
     if not schedules:
@@ -168,7 +192,7 @@ def schedule_details(schedule: Json) -> RenderableType:
 
 def _rhythm(schedule: Json) -> str:
     if schedule["cron"] is None:
-        return f"every {schedule['every_seconds']:g} s"
+        return f"every {schedule['every_seconds']:,.12g} s"
     return f"{schedule['cron']} {schedule['timezone']}"
 
 

@@ -85,7 +85,9 @@ def _refused(reason: str) -> PydanticCustomError:
 def _text(value: Any) -> str:
     if isinstance(value, dict | list) or (isinstance(value, str) and ("\x00" in value or len(value) > MAX_TEXT)):
         raise PydanticCustomError(
-            "filter_param_scalar", "A param is compared with text, a number, true, false or null."
+            "filter_param_scalar",
+            "A param is compared with text of at most {limit} characters, a number, true, false or null.",
+            {"limit": MAX_TEXT},
         )
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -107,11 +109,12 @@ class JobFilter(Strict):
 
     model_config = ConfigDict(json_schema_extra=_in_schema)
 
+    # A list that somebody has put together, and that came out empty, does not mean all jobs.
     status: Annotated[list[Annotated[JobStatus, Field(strict=False)]], BeforeValidator(_listed)] = Field(
-        default_factory=list
+        default_factory=list, min_length=1
     )
     tag: Annotated[list[Annotated[Tag, Field(pattern=NO_NUL)]], BeforeValidator(_listed)] = Field(
-        default_factory=list, max_length=MAX_TAGS
+        default_factory=list, min_length=1, max_length=MAX_TAGS
     )
     pipeline: Name | None = None
     queue: Name | None = None

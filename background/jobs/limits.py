@@ -155,8 +155,8 @@ START = Lane("", "", "")
 class Standing:
     """How limits stand: what is set and declared, and what uses them.
 
-    `holders` are some of the jobs that do, and `last` is the lane that had the last turn. So many jobs of each queue are
-    `ready`: let in, and not claimed yet.
+    `holders` are some of the jobs that do, and `last` is the lane that had the last turn. `ready` is how many jobs of
+    each queue were let in, and not claimed yet.
     """
 
     controls: Mapping[tuple[str, str], Control]

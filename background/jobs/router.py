@@ -99,8 +99,7 @@ def _filter(
     """The filters of a query; those of params have names of their own."""
     query = request.query_params
     given = {
-        "status": status,
-        "tag": tag,
+        **{name: values for name, values in (("status", status), ("tag", tag)) if values},
         "pipeline": pipeline,
         "queue": queue,
         "worker": worker,

@@ -244,7 +244,7 @@ WAITING_SENTENCES = {
     WaitingCode.QUEUE_PAUSED: "The queue {queue} is paused.",
     WaitingCode.PIPELINE_PAUSED: "The pipeline {pipeline} is paused.",
     WaitingCode.CONCURRENCY_LIMIT: "Its turn has not come: {limit} at once of the {of}, now jobs {holders}.",
-    WaitingCode.RATE_LIMIT: "Its turn has not come: {limit} of the {of} begin in {per_seconds:g} s at most.",
+    WaitingCode.RATE_LIMIT: "Its turn has not come: at most {limit} of the {of} may begin in {per_seconds:,.12g} s.",
 }
 """Each in English; the page has its own."""
 

@@ -176,6 +176,8 @@ def test_a_schedule_from_making_to_removing_it(cli: Cli) -> None:
         '{"step_seconds": 0}',
     ]
     made = cli.json("schedules", "add", *words)
+    often = cli.json("schedules", "add", "often", "demo", "--every", "1000000.5")
+    assert "every 1,000,000.5 s" in cli("schedules", "show", often["id"])
     assert (made["cron"], made["timezone"], made["params"]["step_seconds"]) == ("0 3 * * MON-FRI", "Asia/Seoul", 0)
     cli("schedules", "add", *words, code=3)
     cli("schedules", "add", "never", "demo", "--cron", "0 0 30 2 *", code=2)
@@ -188,6 +190,27 @@ def test_a_schedule_from_making_to_removing_it(cli: Cli) -> None:
     assert str(job_id) in cli("schedules", "show", made["id"])
     cli("schedules", "delete", made["id"])
     cli("schedules", "show", made["id"], code=3)
+
+
+# ------------------------------------------------------------------------------------------------ queues
+
+
+def test_a_queue_is_paused_and_limited(cli: Cli) -> None:
+    assert "celery" in cli("queues")
+    try:
+        assert "a pause" in cli("queues", "pause", "nightly")
+        said = cli("queues", "limit", "nightly", "--concurrency", "3", "--rate", "10/31536000")
+        assert "a pause, 3 at once, 10 in 31,536,000 s" in said
+        assert "none serves it" in said
+        changed = cli.json("queues", "limit", "nightly", "--rate", "1/0.5", "--no-concurrency")
+        assert (changed["concurrency"], changed["rate"]) == (None, {"count": 1, "seconds": 0.5})
+    finally:
+        cli("queues", "resume", "nightly")
+        cli("queues", "limit", "nightly", "--no-concurrency", "--no-rate")
+    for words in ([], ["--concurrency", "0"], ["--rate", "ten"], ["--rate", "1/0"], ["--rate", "1/1", "--no-rate"]):
+        cli("queues", "limit", "nightly", *words, code=2)
+    cli("queues", "pause", "a b", code=2)
+    assert "The name of a queue" in cli.problem
 
 
 # ------------------------------------------------------------------------------------------------ documents

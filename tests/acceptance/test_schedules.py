@@ -53,6 +53,9 @@ def test_from_making_to_removing_one(client: httpx.Client) -> None:
     assert (run.status_code, run.headers["Location"]) == (201, f"/jobs/{run.json()['job_id']}")
     assert {*run.json()} == {"job_id", "task_id", "status", "message"}
     assert client.get(run.headers["Location"]).json()["schedule_id"] == made["id"]
+    refused = client.patch(address, json={"cron": None})
+    assert_problem(refused, 422)
+    assert refused.json()["detail"] == "A schedule has either a cron line or every_seconds, one of the two."
     paused = client.patch(address, json={"paused": True}).json()
     assert (paused["paused"], paused["next_at"], paused["last_job_id"]) == (True, None, run.json()["job_id"])
     assert client.delete(address).status_code == 204

@@ -174,9 +174,14 @@ def test_what_a_full_limit_holds_is_not_looked_at_one_by_one(
     monkeypatch.setattr(admission, "declared", lambda: limited)
     monkeypatch.setattr(admission, "FEW", 2)
     monkeypatch.setattr(admission, "LANES", 2)
-    looks: list[int] = []
+    looks: list[Lane] = []
     look = limits.lanes
-    monkeypatch.setattr(limits, "lanes", lambda *given, **more: looks.append(1) or look(*given, **more))
+
+    def counted(connection: Connection, *, after: Lane, **more: Any) -> Any:
+        looks.append(after)
+        return look(connection, after=after, **more)
+
+    monkeypatch.setattr(limits, "lanes", counted)
     first, *_ = [create(connection, held=True, limit_key=f'["{number}"]') for number in range(60)]
     admission.admit()
     assert claimed(connection) == [first]

@@ -7,6 +7,7 @@ import pytest
 
 from background.jobs.limits import Control, Declared, Lane, Limit, Rate, Standing, lane_key
 from background.jobs.pipeline import DeclaredWrong, Params, Pipeline
+from background.jobs.states import waiting_for
 
 
 class Order(Params):
@@ -66,6 +67,21 @@ def test_what_runs_or_was_let_in_takes_room_and_what_began_does_for_its_time() -
         "holders": [4, 5],
     }
     assert found.why(lane(2)) == {"code": "rate_limit", "of": "pipeline order", "limit": 3, "per_seconds": 60}
+
+
+def test_what_is_said_of_a_rate_is_right_for_one_and_for_a_year() -> None:
+    found = standing([Rate(1, 31_536_000)])
+    found.begun(lane(1), 1, 31_536_000)
+    said = waiting_for(found.why(lane(1)) or {})
+    assert said == "Its turn has not come: at most 1 of the pipeline order may begin in 31,536,000 s."
+
+
+def test_the_end_of_a_job_makes_room_for_its_own_lane_alone_where_all_limits_are_of_one_key() -> None:
+    assert standing([Limit(1, key="customer"), Rate(2, 60, key="customer")]).is_apart(lane(1))
+    assert not standing([Limit(1, key="customer"), Rate(2, 60)]).is_apart(lane(1))
+    assert not standing([Limit(1, key="customer"), Limit(1, key="host")]).is_apart(lane(1))
+    of_queue = {("queue", "celery"): Control(concurrency=1)}
+    assert not standing([Limit(1, key="customer")], of_queue).is_apart(lane(1))
 
 
 def test_a_pause_lets_nobody_in() -> None:

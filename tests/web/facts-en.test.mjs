@@ -50,3 +50,11 @@ test("a waiting job's time goes on without the API", () => {
   assert.equal(said(-10, { waiting: { code: "new" }, waiting_for: "As it came." }), "As it came.");
   assert.equal(said(-10, { waiting: null, waiting_for: null }), "");
 });
+
+test("of a time that was set nothing is left out", async () => {
+  const { exactly } = await import("../../background/web/static/js/base/i18n.js");
+  const said = { 0.5: "0.5s", 1.5: "1.5s", 30: "30s", 59.7: "59.7s", 90: "1m 30s", 3600.5: "3,600.5s", 5400: "1h 30m" };
+  for (const [seconds, words] of Object.entries(said)) assert.equal(exactly(Number(seconds)), words);
+  assert.equal(exactly(90_061), "90,061s");
+  assert.equal(exactly(31_536_000), "365d");
+});

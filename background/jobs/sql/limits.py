@@ -116,7 +116,8 @@ _SET_ALONE = Prepared("limits_set", f"SELECT {_CONTROLS} AS controls, '[]'::json
 _STANDING_OF = Prepared(
     "limits_standing_of",
     f"""
-SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ONE))} AS running, NULL AS last, {_COUNTED},
+SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ONE))} AS running, NULL AS last,
+    {_COUNTED},
     (SELECT count(*) FROM (SELECT FROM jobs WHERE {_READY} AND queue = lane.queue LIMIT {READY}) AS admitted) AS ready
 FROM (SELECT CAST(:queue AS text) AS queue, CAST(:pipeline AS text) AS pipeline, CAST(:key AS text) AS key) AS lane
 """,

@@ -68,6 +68,13 @@ export function duration(ms) {
   return rest ? `${unit(whole, big)} ${unit(rest, small)}` : unit(whole, big);
 }
 
+/** A time that somebody has set, of which nothing may be left out: `1h 30m`, but `3,600.5s`. */
+export function exactly(seconds) {
+  const size = seconds < 3600 ? 1 : seconds < 86_400 ? 60 : 3600;
+  if (seconds >= 9.95 && seconds % size === 0) return duration(seconds * 1000);
+  return number(seconds, { style: "unit", unit: "second", unitDisplay: "narrow", maximumFractionDigits: 6 });
+}
+
 /** @type {[number, number, Intl.RelativeTimeFormatUnit][]} */
 const AGES = [
   [60, 1, "second"],

@@ -2,7 +2,7 @@
 // `[data-action]`: pause, resume, limits; the dialog `data-dialog=limits` with fields `[data-field]`.
 import { get, request } from "../base/api.js";
 import { h } from "../base/dom.js";
-import { duration, number, t } from "../base/i18n.js";
+import { exactly, number, t } from "../base/i18n.js";
 import { numberTable } from "../charts/panel.js";
 import { openDialog } from "../page/dialog.js";
 import { field } from "../page/form.js";
@@ -115,6 +115,6 @@ export class Queues {
 function limitsOf({ concurrency, rate }) {
   const told = [];
   if (concurrency) told.push(t("queue.at-once", { n: concurrency }));
-  if (rate) told.push(t("queue.per", { n: rate.count, time: duration(rate.seconds * 1000) }));
+  if (rate) told.push(t("queue.per", { n: rate.count, time: exactly(rate.seconds) }));
   return told.join(", ") || "–";
 }

@@ -70,7 +70,7 @@ export default {
   "waiting.queue_paused": "The queue {queue} is paused.",
   "waiting.pipeline_paused": "The pipeline {pipeline} is paused.",
   "waiting.concurrency_limit": "Its turn has not come: {limit} at once of the {of}, now jobs {holders}.",
-  "waiting.rate_limit": "Its turn has not come: {limit} of the {of} begin in {per_seconds} s at most.",
+  "waiting.rate_limit": "Its turn has not come: at most {limit} of the {of} may begin in {per_seconds} s.",
   "waiting.no_free_worker": "It waits for a free worker: {queued} in the queue, {workers} alive.",
 
   "warning.group-becomes-chord": "A group followed by a task becomes a chord, with that task as its body.",
