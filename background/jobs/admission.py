@@ -58,16 +58,10 @@ def admit(*, left: Lane | None = None, own: int = 0) -> None:
 
 def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int], bool]:
     """Gives how many came of each queue, and whether there may be more."""
-    if left is not None and is_apart(declared(), left.pipeline):
-        standing, number = limits.standing_of(connection, declared(), left)
-        if standing.is_apart(left):
-            if standing.ready[left.queue] >= READY // 2:
-                return {}, False  # enough for workers to go on with; then all lanes have their turns
-            if time.monotonic() - _walked < WALK_SECONDS:
-                chosen = standing.admit([(left, number)], most=AT_ONCE)
-                return (limits.admit(connection, chosen) if chosen else {}), False
+    if left is not None and (admitted := _at_end(connection, left)) is not None:
+        return admitted, False
     standing = limits.standing(connection, declared())
-    chosen = {}
+    chosen: dict[Lane, int] = {}
     for found in _walk(connection, standing):
         chosen |= standing.admit(found, most=AT_ONCE - sum(chosen.values()))
         if sum(chosen.values()) == AT_ONCE or (chosen and left is not None and not standing.is_apart(left)):
@@ -75,6 +69,29 @@ def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int]
     if not chosen:
         return {}, False
     return limits.admit(connection, chosen), max(chosen.values()) == limits.OF_LANE or sum(chosen.values()) == AT_ONCE
+
+
+def _at_end(connection: Connection, left: Lane) -> Mapping[str, int] | None:
+    """What came of the end of a job that makes room for its own lane alone; `None`: all lanes are to have their turns.
+
+    So they are now and then, and where workers may soon have nothing to go on with.
+    """
+    if not is_apart(declared(), left.pipeline):
+        return None
+    standing, number = limits.standing_of(connection, declared(), left)
+    if not standing.is_apart(left):
+        return None
+    if standing.ready[left.queue] >= READY // 2:
+        return {}
+    if time.monotonic() - _walked > WALK_SECONDS:
+        return None
+    gates = standing.gates(left)
+    if number == 0 or all(gate.limit.seconds is not None for gate in gates):
+        return {}
+    if any(gate.limit.key is None for gate in gates):
+        standing = limits.standing(connection, declared())
+    chosen = standing.admit([(left, number)], most=AT_ONCE)
+    return limits.admit(connection, chosen) if chosen else {}
 
 
 def _walk(connection: Connection, standing: Standing) -> Iterator[list[tuple[Lane, int]]]:

@@ -127,9 +127,10 @@ class Declared(NamedTuple):
 
 
 def is_apart(declared: Mapping[str, Declared], pipeline: str) -> bool:
-    """Whether all limits that a pipeline declares are of one key, the same."""
+    """Whether all limits of concurrency that a pipeline declares are of one key, the only one, or there are none."""
     found = declared.get(pipeline, Declared((), ()))
-    return len(found.keys) == 1 and all(limit.key is not None for limit in found.limits)
+    keys = {limit.key for limit in found.limits if limit.seconds is None}
+    return not keys or (None not in keys and len(found.keys) == 1)
 
 
 class Gate(NamedTuple):
@@ -188,8 +189,9 @@ class Standing:
         return found + [Gate(PIPELINE, pipeline, limit) for limit in declared if limit.key is None]
 
     def is_apart(self, lane: Lane) -> bool:
-        """Whether the end of a job of this lane makes room for the same lane alone: all its limits are of one key."""
-        return not self.common(lane.queue, lane.pipeline) and is_apart(self.declared, lane.pipeline)
+        """Whether the end of a job makes room for its own lane alone, or for none: only time does for a rate."""
+        of_queue = self.controls.get((QUEUE, lane.queue), Control())
+        return of_queue.concurrency is None and is_apart(self.declared, lane.pipeline)
 
     def running(self, lane: Lane, number: int, ids: Sequence[int]) -> None:
         """So many jobs of a lane run, or were admitted and not claimed yet; these are some."""

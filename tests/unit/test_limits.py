@@ -76,12 +76,22 @@ def test_what_is_said_of_a_rate_is_right_for_one_and_for_a_year() -> None:
     assert said == "Its turn has not come: at most 1 of the pipeline order may begin in 31,536,000 s."
 
 
-def test_the_end_of_a_job_makes_room_for_its_own_lane_alone_where_all_limits_are_of_one_key() -> None:
-    assert standing([Limit(1, key="customer"), Rate(2, 60, key="customer")]).is_apart(lane(1))
-    assert not standing([Limit(1, key="customer"), Rate(2, 60)]).is_apart(lane(1))
-    assert not standing([Limit(1, key="customer"), Limit(1, key="host")]).is_apart(lane(1))
-    of_queue = {("queue", "celery"): Control(concurrency=1)}
-    assert not standing([Limit(1, key="customer")], of_queue).is_apart(lane(1))
+@pytest.mark.parametrize(
+    ("limits", "alone"),
+    [
+        ([Limit(1, key="customer"), Rate(2, 60, key="customer")], True),
+        ([Limit(1, key="customer"), Rate(2, 60)], True),
+        ([Rate(2, 60), Rate(2, 60, key="customer")], True),
+        ([], True),
+        ([Limit(1), Limit(1, key="customer")], False),
+        ([Limit(1, key="customer"), Limit(1, key="host")], False),
+        ([Limit(1, key="customer"), Rate(1, 60, key="host")], False),
+    ],
+)
+def test_for_whom_the_end_of_a_job_makes_room(limits: list[Limit | Rate], alone: bool) -> None:
+    assert standing(limits).is_apart(lane(1)) is alone
+    assert standing(limits, {("queue", "celery"): Control(rate_count=1, rate_seconds=1)}).is_apart(lane(1)) is alone
+    assert not standing(limits, {("queue", "celery"): Control(concurrency=1)}).is_apart(lane(1))
 
 
 def test_a_pause_lets_nobody_in() -> None:
