@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from background.jobs import admission
 from background.jobs import limits as of_limits
-from background.jobs.limits import Declared, Lane, Limit
+from background.jobs.limits import Declared, Lane, Limit, Rate
 from background.jobs.sql import control, limits, work
 from background.jobs.sql.work import Claim, Claimed, Lacking
 from background.jobs.states import JobStatus
@@ -165,6 +165,23 @@ def test_an_end_is_as_cheap_however_many_wait(connection: Connection, monkeypatc
         assert connection.execute(text(ready)).scalar_one() <= 4
     assert sorted(turns[:12]) == sorted(keys)
     assert sorted(turns) == sorted(keys * 2)
+
+
+def test_a_rate_counts_each_beginning_of_a_job(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = Declared([Rate(3, 60), Limit(9, key="customer")], ["customer"])
+    monkeypatch.setattr(admission, "declared", lambda: {"demo": limited})
+    again = create(connection, held=True, limit_key='["1"]')
+    for _ in range(2):
+        admission.admit()
+        assert claimed(connection) == [again]
+        give_back(connection, again)
+    control.cancel(connection, [again], actor=None)
+    first, _ = (create(connection, held=True, limit_key='["1"]') for _ in range(2))
+    for _ in range(2):
+        admission.admit()
+    assert claimed(connection) == [first]
+    end(connection, first)
+    assert claimed(connection) == []
 
 
 def test_what_a_full_limit_holds_is_not_looked_at_one_by_one(
