@@ -103,6 +103,7 @@ class Attempt:
     step_seconds: float
     outputs: dict[str, Any]
     lane: Lane | None
+    request_id: str | None = None
     reported_at: float = field(default_factory=time.monotonic)
     told_at: float | None = None
     deadline: Deadline | None = None
@@ -133,7 +134,14 @@ class Attempt:
             step_seconds=claimed.step_seconds,
             outputs=claimed.outputs,
             lane=None if claimed.lane is None else Lane(*claimed.lane),
+            request_id=claimed.request_id,
         )
+
+    @property
+    def log_ids(self) -> dict[str, int | str]:
+        """What stands on each line of the log that has to do with it."""
+        made_for = {} if self.request_id is None else {"request_id": self.request_id}
+        return {**made_for, "job_id": self.job_id, "attempt": self.number, "step": self.step, "task_id": self.task_id}
 
     @property
     def step_name(self) -> str:
