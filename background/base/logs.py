@@ -7,6 +7,7 @@ characters are written as escapes. Only a traceback goes over several lines, and
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +33,8 @@ def add_ids(record: logging.LogRecord) -> bool:
         found = {"task_id": str(told["id"]), "task_name": str(told.get("name"))}
     # A job has an id of its own, beside that of the message which woke a worker.
     known = log_context.current()
-    record.__dict__["context"] = {**known, **{name: value for name, value in found.items() if name not in known}}
+    more = {name: value for name, value in found.items() if name not in known}
+    record.__dict__["context"] = {**known, **more} if more else known
     return True
 
 
@@ -41,18 +43,27 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__(TEXT_FORMAT)
+        self._second = -1
+        self._time = ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
         context = getattr(record, "context", {})
-        ids = " ".join(f"{name}={value}" for name, value in context.items() if name != "task_name")
+        ids = " ".join([f"{name}={value}" for name, value in context.items() if name != "task_name"])
         record.__dict__["ids"] = f" [{ids}]" if ids else ""
-        record.asctime = self.formatTime(record)
+        record.asctime = self._clock(record)
         record.message = record.getMessage()
         line = escaped(self.formatMessage(record))
         if record.exc_info:
             line += indented(self.formatException(record.exc_info))
         return line + indented(record.stack_info or "")
+
+    def _clock(self, record: logging.LogRecord) -> str:
+        """What `formatTime` gives; but what changes once a second is made once a second. The handler's lock is held."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = second, time.strftime(self.default_time_format, self.converter(second))
+        return f"{self._time},{int(record.msecs):03d}"
 
 
 class JsonFormatter(logging.Formatter):

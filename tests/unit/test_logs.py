@@ -159,3 +159,10 @@ def test_the_rest_of_a_long_line_does_not_look_like_one(
 ) -> None:
     lines = shown(b"x" * LINE_LIMIT + FORGED.encode() + b"\nnext\n", monkeypatch, capfd)
     assert lines == ["worker  | " + "x" * LINE_LIMIT, f"worker  |     {FORGED}", "worker  | next"]
+
+
+def test_a_line_has_the_time_that_logging_gives_it(plain: Log) -> None:
+    for created in (1_700_000_000.0, 1_700_000_000.999, 1_700_000_001.001, 1_699_999_999.5, 1_700_000_001.25):
+        record = logging.makeLogRecord({"created": created, "msecs": round(created % 1 * 1000), "levelno": 20})
+        plain.logger.handle(record)
+        assert plain.text.splitlines()[-1].startswith(logging.Formatter().formatTime(record))
