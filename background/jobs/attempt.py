@@ -112,6 +112,8 @@ class Attempt:
     """What an async step has reported, and nobody has written yet."""
     stop: "asyncio.Future[BaseException] | None" = None
     """Why an async step is to stop, once it is."""
+    is_lost: bool = False
+    """Whether its job was handed back while it could not be told."""
 
     def __post_init__(self) -> None:
         self.lines = step_logs.Lines(self.job_id, self.number)
@@ -237,7 +239,7 @@ class Attempt:
     def run_step(self) -> str:
         """Call the step's function; gives its output as JSON text. One that is async is waited for."""
         if self.is_async:
-            return event_loop.wait_for(self.run_async_step())
+            return event_loop.wait_for(self, self.run_async_step())
         with (
             Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline,
             step_logs.kept(self.lines, self.step),
@@ -246,6 +248,8 @@ class Attempt:
 
     async def run_async_step(self) -> str:
         """Call the step's function, which is async; gives its output as JSON text."""
+        if self.is_lost:
+            raise NotOurs
         self.stop = asyncio.get_running_loop().create_future()
         self.reported = None
         with step_logs.kept(self.lines, self.step):
@@ -270,6 +274,12 @@ class Attempt:
 
     def _watched(self) -> AbstractContextManager[None]:
         return event_loop.watched(self)
+
+    def is_blocking(self, where: str) -> None:
+        """Say that the async step blocks its event loop at this place: in its own log, and in the worker's."""
+        text = f"Step {self.step} blocks the event loop of its process, so that no async step there goes on:\n{where}"
+        with log_context.bound(**self.log_ids):
+            step_logs.log(self.lines, self.step, logging.WARNING, text.rstrip())
 
     def _call(self) -> Any:
         """Call the function. What it changes in its parameters must not reach the next, which may run elsewhere."""
