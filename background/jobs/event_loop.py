@@ -98,9 +98,11 @@ class _Loop:
 
     def look(self) -> bool:
         """Whether it is blocked since this look."""
-        if self._turned or not self.members:
-            self._missed, self.block, self._turned = 0, None, False
-            self.tell(self._turn)
+        if self._turned:
+            self._missed, self.block = 0, None
+            if self.members:
+                self._turned = False
+                self.tell(self._turn)
             return False
         self._missed += 1
         if self._missed != BLOCKED_LOOKS:
@@ -161,7 +163,7 @@ class _Home:
     def here(self) -> _Loop:
         """The one that runs this."""
         loop = asyncio.get_running_loop()
-        return next(each for each in self._loops if each.loop is loop)
+        return next(each for each in self.loops if each.loop is loop)
 
     def _keep_guard(self) -> None:
         while True:
