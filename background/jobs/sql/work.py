@@ -101,7 +101,7 @@ wanted AS (
     FROM candidate JOIN wanted USING (place)
     WHERE jobs.id = candidate.id AND here AND trusted AND may_begin
     RETURNING jobs.id, status, current_step, step_names, step_timeouts, attempt, worker, event_count, claim_token,
-        pipeline, params, failures, max_attempts, step_keys, task_id, queue, limit_key, admitted_at
+        pipeline, params, failures, max_attempts, step_keys, task_id, queue, limit_key, admitted_at, request_id
 ), lacking AS (
     UPDATE jobs
     SET turned_away = CASE WHEN here THEN turned_away
