@@ -169,9 +169,10 @@ register_at_fork(after_in_child=_begin_anew)
 class _Keeper(logging.Handler):
     """Keeps what is logged where a step runs."""
 
-    def createLock(self) -> None:  # noqa: N802  (its name is that of `logging`)
-        """None is needed, as in `logging.NullHandler`: there is one for the lines."""
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As ever, without a lock: there is one for the lines."""
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         found = _open.get()
