@@ -20,12 +20,16 @@ _BORDER: Final = re.compile(" ?[\x01-\x04][ \x01-\x04]*")
 _DECLARED: Final = re.compile(
     rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
 )
-_SKIPPED: Final = ["script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas", "rt", "rp"]
+_SKIPPED: Final = (
+    "script, style, template, title, datalist, noscript, noembed, noframes, svg, math, iframe, object, canvas, audio, "
+    "video, rt, rp"
+)
 _NEXT: Final = "what-comes-next"
 _MARKS: Final = {
-    "address, article, aside, blockquote, body, center, details, div, dl, fieldset, figure, footer, form, h1, h2, h3,"
-    "h4, h5, h6, header, hr, main, nav, ol, p, pre, section, table, ul": BLOCK,
-    "li, dt, dd, tr, option, figcaption, caption, summary": LINE,
+    "address, article, aside, blockquote, body, center, details, dialog, dir, div, dl, fieldset, figure, footer, form,"
+    "h1, h2, h3, h4, h5, h6, header, hgroup, hr, listing, main, menu, nav, ol, p, plaintext, pre, search, section,"
+    "table, ul, xmp": BLOCK,
+    "li, dt, dd, tr, option, optgroup, figcaption, caption, legend, summary": LINE,
     "td, th": CELL,
 }
 
@@ -37,7 +41,7 @@ def read_html(data: bytes) -> Reading:
     """
     declared = _DECLARED.search(data[:4096])
     source, encoding, sure = decode(data, declared=declared[1].decode("ascii") if declared else None)
-    return read_markup(source, "title", "h1")._replace(encoding=encoding, encoding_sure=sure)
+    return read_markup(source, ":not(svg) > title", "h1")._replace(encoding=encoding, encoding_sure=sure)
 
 
 def read_markup(source: str, *titles: str) -> Reading:
@@ -53,7 +57,7 @@ def _marked(source: str, titles: Iterable[str]) -> tuple[str | None, str]:
     tree = _tree(source)
     found = (node.text(deep=True).strip() for title in titles for node in tree.css(title))
     title = next(filter(None, found), None)
-    tree.strip_tags(["head", *_SKIPPED])
+    tree.strip_tags(["head", *_SKIPPED.split(", ")])
     nested = {node.mem_id for node in tree.css("li ul, li ol, li > p:first-child")}
     for selector, mark in _MARKS.items():
         for node in tree.css(selector):

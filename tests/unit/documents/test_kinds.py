@@ -136,6 +136,27 @@ def test_markdown(read: Read, source: str) -> None:
     assert read(source.encode(), MARKDOWN).text == MARKDOWN_KINDS[source]
 
 
+HTML_KINDS = {
+    "a<dialog>b</dialog>c": "a\n\nb\n\nc",
+    "<hgroup>a</hgroup><search>b</search><menu><li>c</menu>d": "a\n\nb\n\nc\n\nd",
+    "<fieldset><legend>a</legend><label>b</label></fieldset>": "a\nb",
+    "a<video>No film</video><audio>No sound</audio><datalist><option>x</datalist>b": "ab",
+    "<p>a<noembed>x</noembed><title>y</title>b": "ab",
+    "soft&shy;ly, Donau\u00addampf": "softly, Donaudampf",
+    "<p>a</p><svg><title>icon</title></svg>": "a",
+}
+
+
+@pytest.mark.parametrize("source", HTML_KINDS, ids=ascii)
+def test_html(read: Read, source: str) -> None:
+    assert read(source.encode(), HTML).text == HTML_KINDS[source]
+
+
+def test_the_title_of_a_picture_is_not_that_of_the_page(read: Read) -> None:
+    assert read(b"<svg><title>Icon</title></svg><h1>Page</h1>", HTML).facts.title == "Page"
+    assert read(b"<title> </title><h1></h1><h1>Second</h1>", HTML).facts.title == "Second"
+
+
 @pytest.mark.parametrize(
     ("label", "codec", "text"),
     [
