@@ -50,13 +50,12 @@ _UNLIKELY: Final = 0.05  # the chaos of what charset-normalizer leaves out
 
 _HIGH_RUN: Final = re.compile(rb"[\x80-\xff]+")
 _CONTROLS: Final = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
-# Where a wrong encoding puts signs, capitals, vowels of Thai, and letters that only Serbian and Macedonian have.
+# Where a wrong encoding puts signs, capitals, vowels of Thai, and a letter that Greek hardly has.
 _ODD: Final = re.compile(
     "(?<=[^\\W\\d_])(?:[\u00a4-\u00a9\u00ac\u00ae-\u00b1\u00b4\u00b6\u00b8\u2020-\u2022\u20ac\u2206\u221a\u2260\u25ca]"
     "|[\u00a1-\u00bf\u02c0-\u02df\u2000-\u2fff$%&*+<=>@^|~](?=[^\\W\\d_]))(?<![\u2010-\u2019])"
-    "|(?<=[a-z])[\u00c0-\u00de]|(?<![^\\s])[\u0e30-\u0e3a\u0e47-\u0e4e]|[\x80-\x9f]"
+    "|(?<=[a-z])[\u00c0-\u00de]|(?<![^\\s])[\u0e30-\u0e3a\u0e47-\u0e4e]|[\x80-\x9f\u03b0]|\u00b4(?=[^\\W\\d_])"
 )
-_SOUTH_SLAVIC: Final = re.compile("[\u0402\u0403\u0405\u0408-\u040c\u040f\u0452\u0453\u0455\u0458-\u045c\u045f]")
 _LONE_SYLLABLE: Final = re.compile("(?<=[A-Za-z])[\uac00-\ud7a3](?=[A-Za-z])")  # "AÇÃO" in cp949
 _COMMON_SYLLABLES: Final = 8
 
@@ -139,11 +138,8 @@ def _guessed(data: bytes) -> Iterator[Decoded]:
         rivals = (other for other, _, words in likely[1:] if words != text)
         yield from _tolerant(data, codec, sure=score > _SURE and score - next(rivals, 0) > _MARGIN)
     runs = _HIGH_RUN.findall(sample)
-    best = matches.best()
-    if best is None or sum(len(run) <= 2 for run in runs) * 100 >= len(runs) * 80:
+    if sum(len(run) <= 2 for run in runs) * 100 >= len(runs) * 80:
         yield from _tolerant(data, "cp1252", sure=False)
-    if best is not None:
-        yield from _tolerant(data, best.encoding, sure=False)
 
 
 def _judged(sample: bytes, matches: charset_normalizer.CharsetMatches) -> Iterator[tuple[float, str, str]]:
@@ -154,7 +150,7 @@ def _judged(sample: bytes, matches: charset_normalizer.CharsetMatches) -> Iterat
         language, probability = detect_language(text)
         if language == UNDETERMINED or language not in (languages.split() or {language} - _CLAIMED):
             continue
-        odd = len(_ODD.findall(text)) + (len(_SOUTH_SLAVIC.findall(text)) if language not in ("sr", "mk") else 0)
+        odd = len(_ODD.findall(text))
         odd += len(text) * (language == "ko" and not _korean(text))
         beyond = sum(each > "\x7f" for each in text)
         words = [word for word in text.lower().split() if not word.isascii()]

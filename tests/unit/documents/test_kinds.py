@@ -231,6 +231,20 @@ def test_files_in_undeclared_encodings(name: str, text: str) -> None:
     assert decode((makers.FILES / name).read_bytes()).text.startswith(text)
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1251", "повреден „MERGE_RR“ (запис за коригиране на конфликт)"),
+        ("cp1251", "несоответствие размера кода операции и размера операнда"),
+        ("cp1251", "Калі TRUE, нашчадак пашыраецца разам з продкам"),
+        ("cp1252", "l'oggetto mount non implementa l'azione «unmount» o «unmount_with_operation»"),
+    ],
+)
+def test_a_line_in_another_encoding_is_never_sure(codec: str, text: str) -> None:
+    decoded = decode(text.encode(codec))
+    assert decoded.text == text or not decoded.sure
+
+
 @pytest.mark.parametrize("text", ["café", "naïve", "Ýmir"])
 def test_little_text_is_doubtful(read: Read, text: str) -> None:
     assert not decode(text.encode("cp1252")).sure
