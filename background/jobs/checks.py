@@ -9,7 +9,8 @@ from background.base import jsontext
 from background.base.errors import Invalid, PlaygroundError, TooLarge
 from background.base.strict import read
 from background.jobs import registry
-from background.jobs.pipeline import Pipeline, Refused, one_line
+from background.jobs.declared import one_line
+from background.jobs.pipeline import Pipeline, Refused
 from background.jobs.schemas import JobRequest
 
 logger = logging.getLogger(__name__)

@@ -128,8 +128,13 @@ jobs = Table(
     Index("ix_jobs_failed_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'FAILED'")),
     Index("ix_jobs_cancelled_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'CANCELLED'")),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
-    # What each worker had.
-    Index("ix_jobs_worker", "worker", desc("id"), postgresql_where=text("worker IS NOT NULL")),
+    # What each worker had; what runs is found by its claim.
+    Index(
+        "ix_jobs_worker",
+        "worker",
+        desc("id"),
+        postgresql_where=text("worker IS NOT NULL AND status <> 'IN_PROGRESS'"),
+    ),
     Index("ix_jobs_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")),
     # The last hour of `GET /jobs/stats`, what is added up of it, and retention.
     Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
@@ -156,7 +161,7 @@ jobs = Table(
     _params(JobStatus.FAILED),
     _params(JobStatus.CANCELLED),
     _params(JobStatus.COMPLETED),
-    Index("ix_jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+    Index("ix_jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("cardinality(tags) > 0")),
     Index("ix_jobs_error", "id", postgresql_where=text("error IS NOT NULL")),
     Index("ix_jobs_queue_id", "queue", desc("id"), postgresql_where=text("queue <> 'celery'")),
     Index("ix_jobs_schedule", "schedule_id", desc("id"), postgresql_where=text("schedule_id IS NOT NULL")),

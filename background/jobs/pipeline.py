@@ -2,14 +2,11 @@
 
 import copy
 import hashlib
-import inspect
 import json
-import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
@@ -19,6 +16,7 @@ from background.base import jsontext
 from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
 from background.base.strict import Exact, read
 from background.jobs.context import StepContext, step_key
+from background.jobs.declared import DeclaredWrong, is_async, one_line, require_name, require_plain, shown, source
 from background.jobs.limits import Limit, Rate
 from background.jobs.outputs import Codec, NotStorable
 from background.jobs.policy import DEFAULT, Backoff, NoRetry, Policy, RetryLater, exponential, fixed
@@ -43,7 +41,6 @@ __all__ = [
     "TimedOut",
     "exponential",
     "fixed",
-    "one_line",
     "step_key",
 ]
 
@@ -71,13 +68,6 @@ class EndedJob(Params):
     attempt: int
     created_at: datetime
     finished_at: datetime
-
-
-class DeclaredWrong(SystemExit):
-    """A pipeline that cannot work ends the process that imports it, with one line."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
 
 
 class Refused(Exception):
@@ -117,13 +107,6 @@ class AddsStep(Protocol):
     ) -> Callable[[StepFunctionT], StepFunctionT]: ...
 
 
-NAME_CHARACTERS = 100
-"""How long the name of a pipeline or of a step may be."""
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = NAME_CHARACTERS + 20
-_shown = _short.repr
-
-
 @dataclass(frozen=True)
 class Pipeline:
     """A named row of steps with one model of parameters; `pipeline.step` adds a step (see `background.pipelines`).
@@ -151,36 +134,34 @@ class Pipeline:
     _codecs: dict[str, Codec] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _require_name(self.name, "The name of a pipeline")
+        require_name(self.name, "The name of a pipeline")
         # Whoever declares one may have no type checker.
         given: Any = self.params
         if not (isinstance(given, type) and issubclass(given, Params)):
-            raise DeclaredWrong(f"{self}: its params must be a class derived from Params, not {_shown(given)}.")
+            raise DeclaredWrong(f"{self}: its params must be a class derived from Params, not {shown(given)}.")
         if not isinstance(self.description, str):
-            raise DeclaredWrong(f"{self}: its description must be text, not {_shown(self.description)}.")
+            raise DeclaredWrong(f"{self}: its description must be text, not {shown(self.description)}.")
         if not is_queue(self.queue):
-            raise DeclaredWrong(f"{self}: {QUEUE_RULE}; {_shown(self.queue)} is not.")
+            raise DeclaredWrong(f"{self}: {QUEUE_RULE}; {shown(self.queue)} is not.")
         self._require_limits()
         if self.upgrade is not None:
-            _require_plain(self.upgrade, f"{self}: upgrade", arguments=["the parameters"])
+            require_plain(self.upgrade, f"{self}: upgrade", arguments=["the parameters"])
         self.scheduled()
         named: Any = self.unique
         if not (isinstance(named, list | tuple) and set(map(type, named)) <= {str}):
             raise DeclaredWrong(f"{self}: unique takes names of its params, as in unique=['customer'].")
         if unknown := sorted(set(named) - set(given.model_fields)):
-            raise DeclaredWrong(
-                f"{self}: unique names {', '.join(map(_shown, unknown))}, which its params do not have."
-            )
+            raise DeclaredWrong(f"{self}: unique names {', '.join(map(shown, unknown))}, which its params do not have.")
 
     def _require_limits(self) -> None:
         given: Any = self.limits
         if not isinstance(given, list | tuple) or not all(isinstance(each, Limit | Rate) for each in given):
-            raise DeclaredWrong(f"{self}: its limits must be a list of Limit and Rate, not {_shown(given)}.")
+            raise DeclaredWrong(f"{self}: its limits must be a list of Limit and Rate, not {shown(given)}.")
         for each in self.limits:
             if problem := each.problem():
                 raise DeclaredWrong(f"{self}: {problem}.")
             if each.key is not None and each.key not in self.params.model_fields:
-                raise DeclaredWrong(f"{self}: the key of a limit must name a parameter; {_shown(each.key)} is none.")
+                raise DeclaredWrong(f"{self}: the key of a limit must name a parameter; {shown(each.key)} is none.")
 
     @property
     def limit_keys(self) -> list[str]:
@@ -237,15 +218,15 @@ class Pipeline:
 
     def _require_seconds(self, given: Any, what: str) -> None:
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= sys.float_info.max:
-            raise DeclaredWrong(f"{self}: {what}; it was given {_shown(given)}.")
+            raise DeclaredWrong(f"{self}: {what}; it was given {shown(given)}.")
 
     def _add(self, function: StepFunctionT, seconds: float | None, policy: Policy) -> StepFunctionT:
         name: Any = getattr(function, "__name__", None)
-        what = f"Step {_shown(function if name is None else name)} of pipeline {self.name!r}"
-        _require_plain(function, what, arguments=["the context", "the parameters"], may_be_async=True)
+        what = f"Step {shown(function if name is None else name)} of pipeline {self.name!r}"
+        require_plain(function, what, arguments=["the context", "the parameters"], may_be_async=True)
         if name in (None, "<lambda>"):
             raise DeclaredWrong(f"{what} has no name of its own. Declare it with def, or set its __name__.")
-        _require_name(name, f"The name of a step of pipeline {self.name!r}")
+        require_name(name, f"The name of a step of pipeline {self.name!r}")
         if name in self.steps:
             raise DeclaredWrong(f"{what} is there twice. A decorator keeps a function's name with functools.wraps.")
         self.steps[name] = function
@@ -264,9 +245,9 @@ class Pipeline:
         try:
             found = Schedule(given) if isinstance(given, str) else given
         except ValueError as error:
-            raise DeclaredWrong(f"{self}: its schedule {_shown(given)}: {error}") from None
+            raise DeclaredWrong(f"{self}: its schedule {shown(given)}: {error}") from None
         if not (found is None or isinstance(found, Schedule)):
-            raise DeclaredWrong(f"{self}: its schedule must be a Schedule or a cron line, not {_shown(found)}.")
+            raise DeclaredWrong(f"{self}: its schedule must be a Schedule or a cron line, not {shown(found)}.")
         return found
 
     def scheduled_params(self) -> dict[str, Any]:
@@ -343,7 +324,7 @@ class Pipeline:
         A hint for people. Whether parameters fit is only known by `accept`.
         """
         parts = [*(each for each in self.params.__mro__ if issubclass(each, Params)), self.upgrade]
-        text = jsontext.dumps([self.schema(), *map(_source, parts)])
+        text = jsontext.dumps([self.schema(), *map(source, parts)])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def accept(self, params: dict[str, Any]) -> Params:
@@ -374,54 +355,3 @@ class Pipeline:
         except ValueError:  # `upgrade` may make whatever it likes
             return self.params.model_validate(copy.deepcopy(params))
         return read(self.params, params)
-
-
-def one_line(error: BaseException) -> str:
-    """An error's type and text in one line."""
-    return ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
-
-
-def _require_name(name: Any, what: str) -> None:
-    # A name stands in statements, addresses and log lines.
-    if not (isinstance(name, str) and name.strip() and name.isprintable() and len(name) <= NAME_CHARACTERS):
-        wanted = f"must be text of 1 to {NAME_CHARACTERS} printable characters"
-        raise DeclaredWrong(f"{what} {wanted}; {_shown(name)} is not.")
-
-
-def is_async(function: Any) -> bool:
-    """Whether it is an `async def`, or an object that is called as one."""
-    return any(map(inspect.iscoroutinefunction, _called(function)))
-
-
-def _called(function: Any) -> tuple[Any, Any]:
-    """What may be called when this is."""
-    while isinstance(function, partial):
-        function = function.func
-    return function, type(function).__call__
-
-
-def _require_plain(function: Any, what: str, *, arguments: list[str], may_be_async: bool = False) -> None:
-    """Raise `DeclaredWrong` unless it is a plain function that can be called with these arguments."""
-    if not callable(function) or isinstance(function, type):
-        raise DeclaredWrong(f"{what} must be a function.")
-    if is_async(function) and not may_be_async:
-        raise DeclaredWrong(f"{what} is async; it must be a plain function.")
-    for each in _called(function):
-        if inspect.isasyncgenfunction(each):
-            raise DeclaredWrong(f"{what} is an async generator; it must be a function, which returns.")
-        if inspect.isgeneratorfunction(each):
-            raise DeclaredWrong(f"{what} is a generator; it must be a plain function, which returns.")
-    try:
-        inspect.signature(function).bind(*arguments)
-    except ValueError:
-        pass  # a builtin does not say what it takes
-    except TypeError:
-        count = {1: "one argument", 2: "two arguments"}[len(arguments)]
-        raise DeclaredWrong(f"{what} must take {count}: {' and '.join(arguments)}.") from None
-
-
-def _source(part: Any) -> str:
-    try:
-        return inspect.getsource(part)
-    except (OSError, TypeError):
-        return ""

@@ -13,7 +13,8 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from background.jobs.callback import callback
-from background.jobs.pipeline import DeclaredWrong, Pipeline, one_line
+from background.jobs.declared import DeclaredWrong, one_line
+from background.jobs.pipeline import Pipeline
 from background.jobs.policy import DEFAULT, Policy
 from background.settings import get_settings
 

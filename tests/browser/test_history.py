@@ -81,6 +81,8 @@ def test_a_pipeline_has_a_page(page: Page, client: httpx.Client, worker: Process
     expect(page.locator("[data-pipeline]")).to_have_count(2)
     page.goto("/ui/#/pipelines/nope")
     expect(page.get_by_text("There is no such pipeline")).to_be_visible()
+    page.goto("/ui/#/pipelines/callback_url")  # to which the page of a worker leads
+    expect(page.get_by_text("Its jobs are calls")).to_be_visible()
 
 
 def test_a_worker_has_a_page_with_what_it_did(page: Page, client: httpx.Client, worker: Process) -> None:

@@ -26,14 +26,23 @@ LOOKED_AT = (380, 768, 1440)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RULES = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 
-# What is too wide, and how wide the reason of the first row is (null where there is no such row).
-MEASURE = """
+# What is too wide, which short words are broken into lines, and how wide the reason of the first row is (null where
+# there is no such row).
+MEASURE = r"""
 () => {
   const reason = document.querySelector("tbody tr:not(.spacer) td.c-why");
   const wider = document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
     .filter((each) => each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 80));
   const cut = document.documentElement.scrollWidth > innerWidth && !wider.length ? ["something"] : [];
-  return { wider: [...wider, ...cut], reason: reason ? reason.getBoundingClientRect().width : null };
+  const broken = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!/^[\w-]{2,12}$/.test(node.data.trim()) || node.parentElement.closest("pre, textarea, .cm-editor")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    if (new Set([...range.getClientRects()].map((each) => Math.round(each.top))).size > 1) broken.push(node.data);
+  }
+  return { wider: [...wider, ...cut], broken, reason: reason ? reason.getBoundingClientRect().width : null };
 }
 """
 
@@ -175,6 +184,8 @@ def looked_at(page: Page, *, korean: bool) -> Iterator[str]:
         measured = page.evaluate(MEASURE)
         if measured["wider"]:
             yield f"{width}: too wide: {measured['wider'][:3]}"
+        if measured["broken"]:
+            yield f"{width}: broken into lines: {measured['broken'][:3]}"
         if width >= 640 and (measured["reason"] or 200) < 200:
             yield f"{width}: the reason has {measured['reason']} px"
         if width in LOOKED_AT:

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel
 from background.base.errors import Invalid
 from background.jobs import new_job, states
 from background.jobs.checks import checked
+from background.jobs.declared import is_async
 from background.jobs.pipeline import (
     DeclaredWrong,
     NoRetry,
@@ -28,7 +29,6 @@ from background.jobs.pipeline import (
     StepContext,
     exponential,
     fixed,
-    is_async,
 )
 from tests.support import ROOT
 

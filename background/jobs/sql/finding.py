@@ -18,6 +18,8 @@ from background.jobs.states import ENDED, JobStatus
 # As words of a statement: the indexes are of one status each, and worded as they are (see `models`).
 STATUS = {status: f"status = '{status}'" for status in JobStatus}
 STATUS[JobStatus.PENDING] += " AND priority >= 0"
+_NOT_RUNNING = "status <> 'IN_PROGRESS'"
+"""As the index of what each worker had says it."""
 RARE = (JobStatus.PENDING, JobStatus.FAILED, JobStatus.CANCELLED)
 """What has an index by pipeline."""
 
@@ -81,7 +83,7 @@ def page(connection: Connection, wanted: JobFilter, *, limit: int, columns: str 
     base, searched = _listed(wanted, values), _searched(wanted, values)
     statuses: Sequence[JobStatus | None] = list(dict.fromkeys(wanted.status))
     if not statuses:
-        statuses = list(JobStatus) if wanted.params else [None]
+        statuses = list(JobStatus) if wanted.params or wanted.worker is not None else [None]
     if wanted.error is not None:
         base.append("error IS NOT NULL")
         # What is COMPLETED has none any more.
@@ -89,7 +91,11 @@ def page(connection: Connection, wanted: JobFilter, *, limit: int, columns: str 
     if wanted.searches:
         connection.execute(_LIMITS)
         base += _ids(connection, wanted, values)
-    parts = [_Part(columns, status, wanted.pipeline, base, searched) for status in statuses]
+    had = [_NOT_RUNNING] if wanted.worker is not None else []
+    parts = [
+        _Part(columns, each, wanted.pipeline, base if each is JobStatus.IN_PROGRESS else base + had, searched)
+        for each in statuses
+    ]
     by_index = [part for part in parts if wanted.tag or (wanted.params and part.status in ENDED)]
     collected = _rare(connection, by_index, values) if by_index else set()
     sql = [f"({part.collected() if part in collected else part.listed()})" for part in parts]
@@ -174,7 +180,7 @@ def _searched(wanted: JobFilter, values: dict[str, Any]) -> list[str]:
     chosen = []
     if wanted.tag:
         values["tags"] = wanted.tag
-        chosen.append("tags @> CAST(:tags AS text[]) AND tags <> '{}'")
+        chosen.append("tags @> CAST(:tags AS text[]) AND cardinality(tags) > 0")
     if wanted.error is not None:
         chosen.append("strpos(lower(error), lower(:error)) > 0")
     if wanted.created_after is not None:

@@ -37,10 +37,10 @@ _MORE = f"""
 # for another worker, with its job; and one for any slot, where the attempt `yields`.
 #
 # Ended again after a lost answer, `own` is empty because current_step has moved on, and the job answers as it stands.
-# What is claimed is locked first, PENDING as it is then, and who finds it locked takes the next. Whether it may begin
-# is asked of its newest row: what is paused or limited, and has not been let in, is held back. A token is the
-# claimer's own, and no two jobs are claimed with one (`ix_jobs_claim_token`): see `held`. A claimed job has no row in
-# `step` when that was completed under this statement's snapshot.
+# What is claimed is locked first, PENDING as it is then, and who finds it locked takes the next. What is locked is the
+# newest row, and is asked whether it may begin: what is paused or limited, and has not been let in, is held back. A
+# token is the claimer's own, and no two jobs are claimed with one (`ix_jobs_claim_token`): see `held`. A claimed job
+# has no row in `step` when that was completed under this statement's snapshot.
 _ENDS = """
 ended AS (
     SELECT * FROM unnest(CAST(:job_ids AS bigint[]), CAST(:attempts AS int[]), CAST(:steps AS smallint[]),
@@ -72,7 +72,8 @@ ended AS (
         event_count = event_count + 1, updated_at = now()
     FROM next
     WHERE id = next.job_id AND jobs.attempt = next.attempt AND {held} AND current_step = next.step
-    RETURNING jobs.*, next.step AS ended_step, next.output
+    RETURNING id, status, current_step, step_names, step_timeouts, jobs.attempt, worker, event_count,
+        next.step AS ended_step, next.output
 ), done AS (
     UPDATE job_steps
     SET status = 'COMPLETED', message = 'Step ' || step_number || ' completed successfully', progress = 1,
@@ -85,10 +86,10 @@ wanted AS (
     SELECT * FROM unnest(CAST(CAST(:tokens AS text[]) AS uuid[]), CAST(:wake_ups AS text[]))
         WITH ORDINALITY AS wanted(token, wake_up, place)
 ), picked AS (
-    SELECT id, row_number() OVER () AS place FROM ({picked}) AS due
+    SELECT *, row_number() OVER () AS place FROM ({picked}) AS due
 ), candidate AS (
     SELECT id, place, first, coalesce({has_first}, false) AS here, {trusted} AS trusted, {may_begin} AS may_begin
-    FROM picked JOIN jobs USING (id) CROSS JOIN LATERAL (SELECT {first_step} AS first) AS plan
+    FROM picked AS jobs CROSS JOIN LATERAL (SELECT {first_step} AS first OFFSET 0) AS plan
 ), claimed AS (
     UPDATE jobs
     SET status = 'IN_PROGRESS', attempt = attempt + 1, event_count = event_count + 1, claim_token = token,
@@ -98,8 +99,9 @@ wanted AS (
         sent_to = NULL, running_seconds = NULL, claimed_at = now(),
         started_at = coalesce(started_at, now()), updated_at = now()
     FROM candidate JOIN wanted USING (place)
-    WHERE jobs.id = candidate.id AND here AND trusted AND {may_begin}
-    RETURNING jobs.*
+    WHERE jobs.id = candidate.id AND here AND trusted AND may_begin
+    RETURNING jobs.id, status, current_step, step_names, step_timeouts, attempt, worker, event_count, claim_token,
+        pipeline, params, failures, max_attempts, step_keys, task_id, queue, limit_key, admitted_at
 ), lacking AS (
     UPDATE jobs
     SET turned_away = CASE WHEN here THEN turned_away
@@ -172,23 +174,25 @@ _LANE = f"CASE WHEN {LET_IN} THEN jsonb_build_array(queue, pipeline, limit_key) 
 # The urgent first, then those that have been due for longest; of one priority first those that others have turned away,
 # and this release was chosen for. One look for each priority and queue: a single one would read all that is due later
 # with a higher one, or waits for other workers. Of one priority each queue has its turn, in the order that is given.
-_OLDEST = """
-    SELECT id FROM (SELECT id FROM jobs WHERE priority = level AND {which}
-                    ORDER BY run_at, id LIMIT cardinality(CAST(:tokens AS text[])) FOR UPDATE SKIP LOCKED) AS of_level
+_PICKED = "id, queue, pipeline, step_names, turned_away, admitted_at, claimed_at"
+_OLDEST = f"""
+    SELECT {_PICKED} FROM (
+        SELECT * FROM jobs WHERE priority = level AND {{which}}
+        ORDER BY run_at, id LIMIT cardinality(CAST(:tokens AS text[])) FOR UPDATE SKIP LOCKED) AS of_level
 """
 SENT = """status = 'PENDING' AND turned_away IS NOT NULL AND sent_to = :release AND run_at <= now()
     AND NOT held AND queue = ANY (CAST(:queues AS text[]))"""
 _SENT_AND_OPEN = f"{SENT} AND {IS_OPEN.format(queue='queue')}"
 _PICKED_OF_ANY = f"""
-    SELECT id FROM generate_series(9, 0, -1) AS level CROSS JOIN LATERAL (
+    SELECT {_PICKED} FROM generate_series(9, 0, -1) AS level CROSS JOIN LATERAL (
         {_OLDEST.format(which=_SENT_AND_OPEN)} UNION ALL
-        SELECT id FROM {OF_QUEUES} CROSS JOIN LATERAL ({_OLDEST.format(which=OF_QUEUE)}) AS of_queue
+        SELECT {_PICKED} FROM {OF_QUEUES} CROSS JOIN LATERAL ({_OLDEST.format(which=OF_QUEUE)}) AS of_queue
     ) AS of_any
     LIMIT cardinality(CAST(:tokens AS text[]))
 """
 # The one that was seen, unless anything has happened to it since.
-_PICKED_SEEN = """
-    SELECT id FROM jobs
+_PICKED_SEEN = f"""
+    SELECT {_PICKED} FROM jobs
     WHERE id = :seen AND event_count = :events AND status = 'PENDING' AND run_at <= now() FOR UPDATE SKIP LOCKED
 """
 

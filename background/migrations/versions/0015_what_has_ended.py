@@ -16,7 +16,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply this revision. What was done before it was begun anew is found done."""
-    index_apart("ix_jobs_worker", "jobs", ["worker", sa.text("id DESC")], where=sa.text("worker IS NOT NULL"))
+    # A job that runs is found by its claim, and put into this index when its attempt ends.
+    had = sa.text("worker IS NOT NULL AND status <> 'IN_PROGRESS'")
+    index_apart("ix_jobs_worker", "jobs", ["worker", sa.text("id DESC")], where=had)
     op.create_table(
         "job_history",
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),

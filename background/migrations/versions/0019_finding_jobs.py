@@ -37,7 +37,7 @@ def upgrade() -> None:
             ops={"params": "jsonb_path_ops"},
             settings={"gin_pending_list_limit": PENDING_LIST},
         )
-    index_apart("ix_jobs_tags", "jobs", ["tags"], where=sa.text("tags <> '{}'"), using="gin")
+    index_apart("ix_jobs_tags", "jobs", ["tags"], where=sa.text("cardinality(tags) > 0"), using="gin")
     index_apart("ix_jobs_error", "jobs", ["id"], where=sa.text("error IS NOT NULL"))
     # Of what most jobs have not.
     newest = sa.text("id DESC")

@@ -15,13 +15,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply this revision. The trigger looks at nothing but the row of a job that has hooks."""
+    """Apply this revision. For jobs without hooks the trigger's condition is all, which each statement reads anew."""
     op.execute("ALTER TABLE jobs ADD COLUMN IF NOT EXISTS hooks jsonb, ADD COLUMN IF NOT EXISTS parent_id bigint")
     op.execute("""
         CREATE OR REPLACE FUNCTION call_hooks() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE
             told bigint;
         BEGIN
+            IF OLD.status NOT IN ('PENDING', 'IN_PROGRESS')
+                OR NEW.status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN
+                RETURN NULL;
+            END IF;
             WITH job AS (
                 INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, queue,
                                   parent_id, held)
@@ -48,9 +52,7 @@ def upgrade() -> None:
     """)
     op.execute("""
         CREATE OR REPLACE TRIGGER call_hooks AFTER UPDATE OF status ON jobs FOR EACH ROW
-        WHEN (NEW.hooks IS NOT NULL AND OLD.status IN ('PENDING', 'IN_PROGRESS')
-              AND NEW.status IN ('COMPLETED', 'FAILED', 'CANCELLED'))
-        EXECUTE FUNCTION call_hooks()
+        WHEN (NEW.hooks IS NOT NULL) EXECUTE FUNCTION call_hooks()
     """)
     index_apart("ix_jobs_parent", "jobs", ["parent_id", "id"], where=sa.text("parent_id IS NOT NULL"))
 

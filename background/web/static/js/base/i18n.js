@@ -87,16 +87,13 @@ export function ago(ms) {
 }
 
 export const clock = (time) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(time);
-const WHOLE = {
-  year: "numeric",
-  month: "short",
-  day: "numeric",
-  hour: "numeric",
-  minute: "2-digit",
-  second: "2-digit",
-};
+const WHOLE = { dateStyle: "medium", timeStyle: "medium" };
+const zone = (time) =>
+  format(Intl.DateTimeFormat, { timeZoneName: "short" })
+    .formatToParts(time)
+    .find(({ type }) => type === "timeZoneName").value;
 /** Day, time and zone. */
-export const moment = (time) => format(Intl.DateTimeFormat, { ...WHOLE, timeZoneName: "short" }).format(time);
+export const moment = (time) => `${format(Intl.DateTimeFormat, WHOLE).format(time)} ${zone(time)}`;
 export const isToday = (time) => new Date(time).toDateString() === new Date().toDateString();
 const BRIEF = { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 /** The time of day, with day and zone where that is not today; `briefly` where there is little room. */

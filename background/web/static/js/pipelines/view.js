@@ -88,7 +88,7 @@ class PipelineView extends PolledView {
   }
 
   none({ info, newest }) {
-    if (info || newest.length) return null;
+    if (info || newest.length || isCalled(this.name)) return null;
     const back = h("a", { class: "button", href: "#/pipelines" }, t("section.pipelines"));
     return unknown("pipeline.none", "pipeline.none.why", back);
   }
@@ -99,7 +99,11 @@ class PipelineView extends PolledView {
     set(this.pauseButton, "data-action", this.paused ? "resume" : "pause");
     say(this.pauseButton, t(this.paused ? "queue.resume" : "queue.pause"));
     this.once("about", info, () =>
-      this.about.replaceChildren(...(info ? aboutOf(info) : [h("p", { class: "note" }, t("pipeline.gone"))])),
+      this.about.replaceChildren(
+        ...(info
+          ? aboutOf(info)
+          : [h("p", { class: "note" }, t(isCalled(this.name) ? "pipeline.called" : "pipeline.gone"))]),
+      ),
     );
     this.charts.show(this.params);
     this.charts.take(stats);
@@ -130,6 +134,9 @@ class PipelineView extends PolledView {
     openSubmit({ pipeline: this.name, closed: (id) => id && go(href(`jobs/${id}`)) });
   }
 }
+
+/** Whether jobs of it are made when others have ended: hooks of a pipeline, or callbacks. */
+const isCalled = (name) => name === "callback_url" || /\.on_(success|failure)$/.test(name);
 
 function aboutOf(info) {
   const steps = h(

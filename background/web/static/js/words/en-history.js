@@ -39,6 +39,7 @@ export default {
   pipeline: "Pipeline {name}",
   "pipeline.none": "There is no such pipeline",
   "pipeline.none.why": "No release has it, and no job is of it.",
+  "pipeline.called": "Its jobs are calls: each was made when another job had ended.",
   "pipeline.gone": "This release has no such pipeline; these are jobs of an earlier one.",
   "pipeline.drift": "A live worker has other steps, or takes other parameters.",
   "pipeline.nobody": "No live worker has it.",

@@ -40,6 +40,7 @@ export default {
   pipeline: "파이프라인 {name}",
   "pipeline.none": "그런 파이프라인이 없습니다",
   "pipeline.none.why": "이 이름의 파이프라인도, 그 작업도 없습니다.",
+  "pipeline.called": "다른 작업이 끝나면 호출되는 작업입니다.",
   "pipeline.gone": "이 릴리스에는 없는 파이프라인입니다. 아래는 이전 릴리스의 작업입니다.",
   "pipeline.drift": "살아 있는 워커 중에 단계나 파라미터가 다른 워커가 있습니다.",
   "pipeline.nobody": "실행할 수 있는 워커가 없습니다.",
