@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import charset_normalizer
 import stopwordsiso
@@ -60,24 +60,15 @@ _LONE_SYLLABLE: Final = re.compile("(?<=[A-Za-z])[\uac00-\ud7a3](?=[A-Za-z])")  
 _COMMON_SYLLABLES: Final = 8
 
 
-class Decoded(NamedTuple):
-    """Text, the name of its encoding, and whether it can hardly be another one."""
-
-    text: str
-    encoding: str
-    sure: bool
-
-
 def read_plain(data: bytes) -> Reading:
     """A short first line that a blank line follows is the title."""
-    text, encoding, sure = decode(data)
-    first, _, rest = re.sub("\r\n?", "\n", text[:1000]).lstrip().partition("\n")
-    title = first if len(first) <= 120 and rest.startswith("\n") else None
-    return Reading(title, text, encoding=encoding, encoding_sure=sure)
+    read = decode(data)
+    first, _, rest = re.sub("\r\n?", "\n", read.text[:1000]).lstrip().partition("\n")
+    return read._replace(title=first if len(first) <= 120 and rest.startswith("\n") else None)
 
 
-def decode(data: bytes, *, declared: str | None = None) -> Decoded:
-    """The text of `data`, without byte order mark.
+def decode(data: bytes, *, declared: str | None = None) -> Reading:
+    """The text of `data`, without byte order mark, and the name of its encoding.
 
     In this order: byte order mark, the encoding that the file declares, escape sequences, UTF-8, then a guess. A few
     broken bytes become U+FFFD. Raises `Invalid` when it is no text.
@@ -88,7 +79,7 @@ def decode(data: bytes, *, declared: str | None = None) -> Decoded:
     return found
 
 
-def _candidates(data: bytes, declared: str | None) -> Iterator[Decoded]:
+def _candidates(data: bytes, declared: str | None) -> Iterator[Reading]:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             yield from _tolerant(data, codec)
@@ -107,15 +98,15 @@ def _candidates(data: bytes, declared: str | None) -> Iterator[Decoded]:
     yield from _guessed(data)
 
 
-def _tolerant(data: bytes, codec: str, *, sure: bool = True, most: float = 0.05) -> Iterator[Decoded]:
+def _tolerant(data: bytes, codec: str, *, sure: bool = True, most: float = 0.05) -> Iterator[Reading]:
     """The text when no more of its characters beyond ASCII than `most` are broken."""
     text = data.decode(codec, "replace")
     beyond = len(text) - len(text.encode("ascii", "ignore"))
     if text.count("\ufffd") <= beyond * most:
-        yield Decoded(text, codec, sure)
+        yield Reading(None, text, encoding=codec, encoding_sure=sure)
 
 
-def _wide(data: bytes) -> Iterator[Decoded]:
+def _wide(data: bytes) -> Iterator[Reading]:
     """UTF-16 or UTF-32 without a mark: that of which hardly anything is no letter, digit or space."""
     sample = data[: _SAMPLE - _SAMPLE % 4]
     first, second = sample[::2].count(0), sample[1::2].count(0)
@@ -127,7 +118,7 @@ def _wide(data: bytes) -> Iterator[Decoded]:
             yield from _tolerant(data, codec)
 
 
-def _guessed(data: bytes) -> Iterator[Decoded]:
+def _guessed(data: bytes) -> Iterator[Reading]:
     sample = (data[:_SAMPLE].rpartition(b"\n")[0] or data[:_SAMPLE]) if len(data) > _SAMPLE else data
     if syllables := _korean(sample.decode("cp949", "replace")):
         yield from _tolerant(data, "cp949", sure=syllables >= _COMMON_SYLLABLES)

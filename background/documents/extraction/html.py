@@ -40,17 +40,18 @@ def read_html(data: bytes) -> Reading:
     The title is `<title>`, else the first `<h1>`.
     """
     declared = _DECLARED.search(data[:4096])
-    source, encoding, sure = decode(data, declared=declared[1].decode("ascii") if declared else None)
-    return read_markup(source, ":not(svg) > title", "h1")._replace(encoding=encoding, encoding_sure=sure)
+    read = decode(data, declared=declared[1].decode("ascii") if declared else None)
+    title, text = read_markup(read.text, ":not(svg) > title", "h1")
+    return read._replace(title=title, text=text)
 
 
-def read_markup(source: str, *titles: str) -> Reading:
-    """Block elements are paragraphs, list items and table rows lines, table cells tab-separated.
+def read_markup(source: str, *titles: str) -> tuple[str | None, str]:
+    """Title and text: block elements are paragraphs, list items and table rows lines, table cells tab-separated.
 
     The title is what the first of the selectors `titles` finds that finds words.
     """
     title, marked = _marked(source, titles)  # the tree is gone by now
-    return Reading(title, laid_out(marked))
+    return title, laid_out(marked)
 
 
 def _marked(source: str, titles: Iterable[str]) -> tuple[str | None, str]:

@@ -27,14 +27,10 @@ def read_markdown(data: bytes) -> Reading:
 
     The title is the first heading; lines stay lines, and an image is its description.
     """
-    source, encoding, sure = decode(data)
-    title: str | None = None
-    texts: list[str] = []
-    for piece in _pieces(_html(source)):
-        reading = read_markup(piece, "h1, h2, h3, h4, h5, h6")
-        title = title or reading.title
-        texts.append(reading.text)
-    return Reading(title, "\n\n".join(texts), encoding=encoding, encoding_sure=sure)
+    read = decode(data)
+    parts = [read_markup(piece, "h1, h2, h3, h4, h5, h6") for piece in _pieces(_html(read.text))]
+    title = next((title for title, _ in parts if title), None)
+    return read._replace(title=title, text="\n\n".join(text for _, text in parts))
 
 
 def _html(source: str) -> list[str]:
@@ -50,7 +46,7 @@ def _html(source: str) -> list[str]:
         html.append(parser.renderer.render(tokens, parser.options, known))
 
     def finish(tokens: list[Token]) -> None:
-        text.core.process(_state(text, known, tokens))
+        text.core.process(StateCore("", text, known, tokens))
         shown: list[Token] = []
         in_note = False
         for token in tokens:
@@ -61,7 +57,7 @@ def _html(source: str) -> list[str]:
         again.clear()
 
     _parse_blocks(source, again, finish)
-    end = _state(tail, known, notes)
+    end = StateCore("", tail, known, notes)
     tail.core.process(end)
     render(tail, end.tokens)
     return html
@@ -94,10 +90,6 @@ def _parser(*rules: str) -> MarkdownIt:
     for mark in ("footnote_ref", "footnote_anchor"):
         parser.add_render_rule(mark, lambda *_: "")
     return parser
-
-
-def _state(parser: MarkdownIt, env: dict[str, Any], tokens: list[Token]) -> StateCore:
-    return StateCore("", parser, env, tokens)
 
 
 def _pieces(html: list[str]) -> Iterator[str]:

@@ -242,12 +242,12 @@ def test_files_in_undeclared_encodings(name: str, text: str) -> None:
 )
 def test_a_line_in_another_encoding_is_never_sure(codec: str, text: str) -> None:
     decoded = decode(text.encode(codec))
-    assert decoded.text == text or not decoded.sure
+    assert decoded.text == text or not decoded.encoding_sure
 
 
 @pytest.mark.parametrize("text", ["café", "naïve", "Ýmir"])
 def test_little_text_is_doubtful(read: Read, text: str) -> None:
-    assert not decode(text.encode("cp1252")).sure
+    assert not decode(text.encode("cp1252")).encoding_sure
 
 
 @pytest.mark.parametrize("content", [b"\x81\x8d\x8f\x90\x9d" * 9, b"a\0b" * 30, b"\0\1\2\3" * 9])

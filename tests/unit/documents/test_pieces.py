@@ -48,8 +48,8 @@ HTML += [html for tag in TAGS for html in (f"<{tag}>", f"</{tag}>", f"<{tag}>x")
 def whole(source: str) -> tuple[str | None, str]:
     """What is read where markdown-it has all of the source, and the HTML reader all that comes out."""
     rules = ("normalize", "block", "inline", "footnote_tail", "github-tasklists", "text_join")
-    reading = read_markup(markdown._parser(*rules).render(source), "h1, h2, h3, h4, h5, h6")
-    return reading.title, tidy(reading.text)
+    title, text = read_markup(markdown._parser(*rules).render(source), "h1, h2, h3, h4, h5, h6")
+    return title, tidy(text)
 
 
 @settings(max_examples=300, deadline=None)
