@@ -63,4 +63,5 @@ def require_storable(value: Any, text: str) -> None:
 
 def clean_text(text: str) -> str:
     """Any text as one that PostgreSQL can store: NUL and lone surrogates are written as escapes."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    told = text.replace("\x00", "\\x00")
+    return told if told.isascii() else told.encode("utf-8", "backslashreplace").decode()

@@ -23,6 +23,12 @@ def actor() -> str | None:
     return None if found is None else str(found)
 
 
+def request_id() -> str | None:
+    """The id of the request that is being worked for; `None` where there is none."""
+    found = current().get("request_id")
+    return None if found is None else str(found)
+
+
 def bind(**fields: int | str) -> None:
     """Add to what is known, until the surrounding `bound`, or the request, ends."""
     _context.set({**current(), **fields})

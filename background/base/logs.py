@@ -6,9 +6,13 @@ characters are written as escapes. Only a traceback goes over several lines, and
 
 import json
 import logging
+import os
 import sys
+import threading
+import time
+from collections import deque
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from celery import Task
 from celery._state import get_current_task
@@ -32,7 +36,8 @@ def add_ids(record: logging.LogRecord) -> bool:
         found = {"task_id": str(told["id"]), "task_name": str(told.get("name"))}
     # A job has an id of its own, beside that of the message which woke a worker.
     known = log_context.current()
-    record.__dict__["context"] = {**known, **{name: value for name, value in found.items() if name not in known}}
+    more = {name: value for name, value in found.items() if name not in known}
+    record.__dict__["context"] = {**known, **more} if more else known
     return True
 
 
@@ -41,18 +46,28 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__(TEXT_FORMAT)
+        self._told = (-1, "")
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
         context = getattr(record, "context", {})
-        ids = " ".join(f"{name}={value}" for name, value in context.items() if name != "task_name")
+        ids = " ".join([f"{name}={value}" for name, value in context.items() if name != "task_name"])
         record.__dict__["ids"] = f" [{ids}]" if ids else ""
-        record.asctime = self.formatTime(record)
+        record.asctime = self._clock(record)
         record.message = record.getMessage()
         line = escaped(self.formatMessage(record))
         if record.exc_info:
             line += indented(self.formatException(record.exc_info))
         return line + indented(record.stack_info or "")
+
+    def _clock(self, record: logging.LogRecord) -> str:
+        """What `formatTime` gives; but what changes once a second is made once a second."""
+        second, told = self._told
+        if second != int(record.created):
+            second = int(record.created)
+            told = time.strftime(self.default_time_format, self.converter(second))
+            self._told = second, told
+        return f"{told},{int(record.msecs):03d}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -73,9 +88,48 @@ class JsonFormatter(logging.Formatter):
         return escaped(json.dumps(entry, ensure_ascii=False, default=str), escape=lambda each: json.dumps(each)[1:-1])
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes one line after the other; who comes while a thread writes leaves its line to that one, and goes on.
+
+    Whoever writes lets other threads run. Where they wait for a lock then, as that of a handler, one that says much has
+    it again before them, and holds up all others while it speaks.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: deque[str] = deque()
+        self._begin_anew()
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._lines.clear()  # their own process writes them
+        self._writing = threading.Lock()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As ever, without the lock."""
+        passes = bool(self.filter(record))
+        if passes:
+            self.emit(record)
+        return passes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or leave it to the thread that writes."""
+        try:
+            self._lines.append(self.format(record))
+            while self._lines and self._writing.acquire(blocking=False):
+                try:
+                    lines = [self._lines.popleft() for _ in range(len(self._lines))]
+                    self.stream.write("".join([f"{line}\n" for line in lines]))
+                    self.flush()
+                finally:
+                    self._writing.release()
+        except Exception:  # noqa: BLE001  (as all handlers do)
+            self.handleError(record)
+
+
 def configure(log_format: str, *, level: int | str = logging.INFO) -> None:
     """Send everything from `level` up to standard error, as `text` or `json`; uvicorn's and Celery's records, too."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LineHandler(sys.stderr)
     handler.addFilter(add_ids)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from background.client.async_client import AsyncClient
     from background.client.client import Client
     from background.client.operations import JobEvent, JobFilters, JobOptions, NewJob
+    from background.client.schedules import ScheduleChanges, ScheduleOptions
     from background.jobs.schemas import Job, JobCreated, JobWithHistory
+    from background.schedules.schemas import Schedule, ScheduleWithRuns
 
 __all__ = [
     "AsyncClient",
@@ -47,6 +49,10 @@ __all__ = [
     "NotFound",
     "NotTheApi",
     "Refused",
+    "Schedule",
+    "ScheduleChanges",
+    "ScheduleOptions",
+    "ScheduleWithRuns",
     "StepStatus",
     "TooMany",
     "Unavailable",
@@ -59,5 +65,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = {"Client": "client", "AsyncClient": "async_client"}.get(name, "operations")
+    homes = {"Client": "client", "AsyncClient": "async_client"}
+    home = "schedules" if name.startswith("Schedule") else homes.get(name, "operations")
     return getattr(import_module(f"{__name__}.{home}"), name)

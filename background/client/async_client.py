@@ -11,13 +11,14 @@ from background.client.async_api import AsyncApi
 from background.client.errors import Unavailable, Unreachable
 from background.client.exchange import PATIENCE_SECONDS, Request
 from background.client.operations import JobEvent, JobFilters, JobOptions, NewJob, told
+from background.client.schedules import AsyncSchedules
 from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome
 from background.jobs.schemas import Job, JobCreated, JobWithHistory
 from background.jobs.states import ENDED
 
 
 class AsyncClient:
-    """The jobs of one API; every method raises `ClientError`.
+    """The jobs and `schedules` of one API; every method raises `ClientError`.
 
     An API that is away, as while it is restarted, is asked again during `patience` seconds: to read, and to submit,
     which carries an Idempotency-Key. What might be done twice is not sent twice. Tasks of one event loop may share a
@@ -27,6 +28,7 @@ class AsyncClient:
     def __init__(self, url: str, api_key: str | None = None, *, patience: float = PATIENCE_SECONDS) -> None:
         """`url` is such as `http://127.0.0.1:8000`, `api_key` one of `API_KEYS`. Raises `Unusable`."""
         self.api = AsyncApi(url, api_key, patience=patience)
+        self.schedules = AsyncSchedules(self.api)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.api.url!r})"

@@ -39,5 +39,5 @@ class RequestId:
 
 def of_answer() -> dict[str, str]:
     """The header of an answer that does not pass the middleware."""
-    request_id = log_context.current().get("request_id")
-    return {} if request_id is None else {HEADER: str(request_id)}
+    request_id = log_context.request_id()
+    return {} if request_id is None else {HEADER: request_id}

@@ -103,6 +103,7 @@ class Attempt:
     step_seconds: float
     outputs: dict[str, Any]
     lane: Lane | None
+    request_id: str | None = None
     reported_at: float = field(default_factory=time.monotonic)
     told_at: float | None = None
     deadline: Deadline | None = None
@@ -111,6 +112,8 @@ class Attempt:
     """What an async step has reported, and nobody has written yet."""
     stop: "asyncio.Future[BaseException] | None" = None
     """Why an async step is to stop, once it is."""
+    is_lost: bool = False
+    """Whether its job was handed back while it could not be told."""
 
     def __post_init__(self) -> None:
         self.lines = step_logs.Lines(self.job_id, self.number)
@@ -133,7 +136,14 @@ class Attempt:
             step_seconds=claimed.step_seconds,
             outputs=claimed.outputs,
             lane=None if claimed.lane is None else Lane(*claimed.lane),
+            request_id=claimed.request_id,
         )
+
+    @property
+    def log_ids(self) -> dict[str, int | str]:
+        """What stands on each line of the log that has to do with it."""
+        made_for = {} if self.request_id is None else {"request_id": self.request_id}
+        return {**made_for, "job_id": self.job_id, "attempt": self.number, "step": self.step, "task_id": self.task_id}
 
     @property
     def step_name(self) -> str:
@@ -229,7 +239,7 @@ class Attempt:
     def run_step(self) -> str:
         """Call the step's function; gives its output as JSON text. One that is async is waited for."""
         if self.is_async:
-            return event_loop.wait_for(self.run_async_step())
+            return event_loop.wait_for(self, self.run_async_step())
         with (
             Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline,
             step_logs.kept(self.lines, self.step),
@@ -238,6 +248,8 @@ class Attempt:
 
     async def run_async_step(self) -> str:
         """Call the step's function, which is async; gives its output as JSON text."""
+        if self.is_lost:
+            raise NotOurs
         self.stop = asyncio.get_running_loop().create_future()
         self.reported = None
         with step_logs.kept(self.lines, self.step):
@@ -262,6 +274,12 @@ class Attempt:
 
     def _watched(self) -> AbstractContextManager[None]:
         return event_loop.watched(self)
+
+    def is_blocking(self, where: str) -> None:
+        """Say that the async step blocks its event loop at this place: in its own log, and in the worker's."""
+        text = f"Step {self.step} blocks the event loop of its process, so that no async step there goes on:\n{where}"
+        with log_context.bound(**self.log_ids):
+            step_logs.log(self.lines, self.step, logging.WARNING, text.rstrip())
 
     def _call(self) -> Any:
         """Call the function. What it changes in its parameters must not reach the next, which may run elsewhere."""

@@ -48,7 +48,7 @@ class Crew:
         if len(_members) >= AT_ONCE:
             return False
         _members[attempt] = wake_up
-        event_loop.start(self._carry(attempt))
+        event_loop.start(attempt, self._carry(attempt))
         return True
 
     async def _carry(self, attempt: Attempt) -> None:

@@ -93,6 +93,8 @@ jobs = Table(
     # What is called when it has ended (`hooks.called`), each as a job that has this one for its parent.
     Column("hooks", JSONB),
     Column("parent_id", BigInteger),
+    # The `X-Request-ID` of the request that made it, if one did: it stands in the worker's log.
+    Column("request_id", Text),
     # When the present attempt began, and how long it took once it has ended.
     time_column("claimed_at"),
     Column("running_seconds", Float),

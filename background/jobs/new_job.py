@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
-from background.base import jsontext
+from background.base import jsontext, log_context
 from background.base.errors import Invalid
 from background.jobs import checks, hooks, registry
 from background.jobs.limits import lane_key
@@ -15,8 +15,13 @@ NOT_IN_OLD_DIGESTS = ("tags", "callback_url", "unique_key", "unique_seconds")
 
 
 def as_row(request: JobRequest, *, where: tuple[str | int, ...] = ("body",)) -> dict[str, Any]:
-    """What `control.create` stores of a request, but for its `task_id`. Raises `Invalid` or `TooLarge`."""
+    """What `control.create` stores of a request, but for what `as_new` adds. Raises `Invalid` or `TooLarge`."""
     return _row(*checks.resolve(request, where=where), request, where=where)
+
+
+def as_new(job: dict[str, Any]) -> dict[str, Any]:
+    """The same as a job of its own, which is made for the present request, if there is one."""
+    return {**job, "task_id": str(uuid4()), "request_id": log_context.request_id()}
 
 
 def as_checked(job: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +31,7 @@ def as_checked(job: dict[str, Any]) -> dict[str, Any]:
     """
     pipeline = registry.pipelines().get(job["pipeline"])
     planned = {} if pipeline is None else _planned(pipeline, job["params"], job.get("callback_url"))
-    return {**job, **planned, "task_id": str(uuid4())}
+    return as_new({**job, **planned})
 
 
 def as_declared(pipeline: Pipeline) -> dict[str, Any]:

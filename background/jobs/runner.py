@@ -23,9 +23,7 @@ def work(slot: Slot, *, first: Callable[[str], object] = lambda _: None) -> Mapp
     for queue in [queue for queue, number in slot.more.items() if number] if attempt is not None else []:
         first(queue)
     while attempt is not None:
-        with log_context.bound(
-            job_id=attempt.job_id, attempt=attempt.number, step=attempt.step, task_id=attempt.task_id
-        ):
+        with log_context.bound(**attempt.log_ids):
             attempt = _run(attempt, slot)
     return slot.more
 

@@ -191,8 +191,9 @@ def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
 class Job(BaseModel):
     """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run.
 
-    `running_seconds` is how long the present or last attempt has taken, `step_names` its plan. In lists and streams
-    large values are left out (`null`) and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
+    `running_seconds` is how long the present or last attempt has taken, `step_names` its plan,
+    `request_id` the `X-Request-ID` of the request that made it. In lists and streams large values are left out (`null`)
+    and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
     """
 
     id: int
@@ -219,6 +220,7 @@ class Job(BaseModel):
     unique_key: str | None
     schedule_id: int | None
     parent_id: int | None = None
+    request_id: str | None = None
     step_names: list[str]
     steps: list[Step]
     cut: list[str] = []

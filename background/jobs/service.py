@@ -7,7 +7,6 @@ from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
-from uuid import uuid4
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +20,7 @@ from background.jobs import admission, checks, dispatch, history, registry, stat
 from background.jobs.filters import JobFilter
 from background.jobs.history import Range
 from background.jobs.limits import PIPELINE, Lane, Standing, lane_key
-from background.jobs.new_job import as_row, digest
+from background.jobs.new_job import as_new, as_row, digest
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import (
     Job,
@@ -56,7 +55,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[control.
     is_unique = job["unique_key"] is not None
     if key is None and not is_unique:
         since = time.monotonic() - deadlines.waited()
-        return _store(_Wanted({**job, "task_id": str(uuid4())}, actor(), since)), True
+        return _store(_Wanted(as_new(job), actor(), since)), True
     if key is not None:
         job |= {"idempotency_key": key, "request_digest": digest({**job, "unique_key": request.unique_key})}
     while True:
@@ -65,7 +64,7 @@ def create_job(request: JobRequest, *, key: str | None = None) -> tuple[control.
             # It decides before the unique key does; without one most keys are new.
             before = control.by_key(connection, key) if key is not None and is_unique else None
             if before is None:
-                made = _store_unless_there(connection, [{**job, "task_id": str(uuid4())}])
+                made = _store_unless_there(connection, [as_new(job)])
                 if made:
                     break
                 before = control.by_key(connection, key) if key is not None else None
@@ -117,10 +116,7 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[control.Stored]:
 
     In the place of one whose unique key another job has, or another one of these, that one is given.
     """
-    jobs = [
-        {**as_row(request, where=("body", "jobs", position)), "task_id": str(uuid4())}
-        for position, request in enumerate(requests)
-    ]
+    jobs = [as_new(as_row(request, where=("body", "jobs", position))) for position, request in enumerate(requests)]
     since = time.monotonic()
     with lanes.working.transaction() as connection:
         stored = store_all(connection, jobs, actor=actor())
@@ -129,7 +125,7 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[control.Stored]:
 
 
 def store_all(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> list[control.Stored]:
-    """Store these jobs, as `as_row` gives them with a `task_id`; gives what was stored or found of each, in order."""
+    """Store these jobs, as `as_new` gives them; gives what was stored or found of each, in order."""
     made: dict[str, control.Stored] = {}
     while left := [job for job in jobs if job["task_id"] not in made]:
         made |= unique.store(connection, left, lambda rows: control.create(connection, rows, actor=actor))

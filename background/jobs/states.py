@@ -111,10 +111,14 @@ def failed(
     )
 
 
-def timed_out(step: int, *, seconds: float, **held: Any) -> Outcome:
-    """A step has run longer than it may, and did not stop by itself: as one that has `failed`, which takes `held`."""
+def timed_out(step: int, *, seconds: float, blocks: str | None = None, **held: Any) -> Outcome:
+    """A step has run longer than it may, and did not stop by itself: as one that has `failed`, which takes `held`.
+
+    `blocks`: at this place it blocks the event loop of its process.
+    """
     message = f"TimedOut: Step {step} took longer than the {seconds:g} s it may take."
-    return failed(message, error=None, retryable=True, **held)
+    message = message if blocks is None else f"{message} It is async, and blocks its event loop."
+    return failed(message, error=blocks, retryable=True, **held)
 
 
 def lost(*, failures: int, max_attempts: int, silent: float, own: bool = False) -> Outcome:
@@ -139,6 +143,12 @@ def waits(reason: str, *, seconds: float) -> Outcome:
 def cancelled() -> Outcome:
     """A step has noticed that its job is to be cancelled."""
     return Outcome(JobStatus.CANCELLED, EventKind.CANCELLED, "Cancelled during the step")
+
+
+def held_up(by: tuple[int, int] | None) -> Outcome:
+    """A step could not go on, since the step of that job blocks the event loop of both: that is held against nobody."""
+    what = "another step" if by is None else "step {1} of job {0}".format(*by)
+    return handed_back(f"{what} blocks the event loop of its worker")
 
 
 def handed_back(why: str) -> Outcome:

@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from os import register_at_fork
-from typing import Any, NamedTuple
+from typing import Any
 
 from background.base import jsontext
 from background.base.errors import Unavailable
@@ -39,12 +40,9 @@ logger = logging.getLogger(__name__)
 _step_logger = logging.getLogger(OWN)
 
 
-class _Line(NamedTuple):
-    step: int
-    at: float
-    level: str
-    message: str
-    size: int
+# A line on its way costs a few microseconds, and steps may log thousands a second: so it is a plain tuple here.
+_Line = tuple[int, float, str, str]
+"""A step, a time of `time.monotonic()`, a level and a message."""
 
 
 class Lines:
@@ -57,32 +55,35 @@ class Lines:
         self._sizes: deque[int] = deque()
         self._bytes = 0
         self._unwritten: deque[_Line] = deque()
+        self.home: _Home | None = None
+        """Who knows that there is something to be written."""
 
     def add(self, step: int, level: str, text: str) -> str:
         """Keep one more line, of which only the beginning counts where it is long; gives what is kept."""
         message = jsontext.clean_text(text[:LINE_CHARACTERS])
         if len(text) > LINE_CHARACTERS:
             message = f"{message}… [{len(text) - LINE_CHARACTERS} characters left out]"
-        level = jsontext.clean_text(str(level)[:LEVEL_CHARACTERS])
-        line = _Line(step, time.monotonic(), level, message, len(message.encode()))
+        size = len(message) if message.isascii() else len(message.encode())
+        line = (step, time.monotonic(), _level(str(level)), message)
         with _home.lock:
             self.number += 1
             self._unwritten.append(line)
-            self._sizes.append(line.size)
-            self._bytes += line.size
+            self._sizes.append(size)
+            self._bytes += size
             while len(self._sizes) > MOST_LINES or self._bytes > MOST_BYTES:
                 self._bytes -= self._sizes.popleft()
                 if len(self._unwritten) > len(self._sizes):
                     self._unwritten.popleft()
-            _home.wanted(self)
+            if self.home is not _home:
+                _home.wanted(self)
         return message
 
     def take(self) -> list[Chunk]:
         """What has not been written yet, a chunk for each step; from now on it counts as written."""
-        lines, self._unwritten = self._unwritten, deque()
+        lines, self._unwritten, self.home = self._unwritten, deque(), None
         number, now, chunks = self.number - len(lines), time.monotonic(), []
-        for step, group in groupby(lines, attrgetter("step")):
-            told = [(now - each.at, each.level, each.message) for each in group]
+        for step, group in groupby(lines, itemgetter(0)):
+            told = [(round(now - at, 6), level, message) for _, at, level, message in group]
             number += len(told)
             text = json.dumps(told, ensure_ascii=False)
             first = self.number - len(self._sizes) + 1
@@ -90,22 +91,26 @@ class Lines:
         return chunks
 
 
+@lru_cache(100)
+def _level(name: str) -> str:
+    return jsontext.clean_text(name[:LEVEL_CHARACTERS])
+
+
 class _Home:
     """The lines of this process that wait to be written, and the thread that does it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._waiting: dict[Lines, None] = {}
+        self._waiting: deque[Lines] = deque()
         self._chunks: list[Chunk] = []
         self._there = threading.Event()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def wanted(self, lines: Lines) -> None:
-        """Have them written. To be called under `lock`."""
-        if lines in self._waiting:
-            return
-        self._waiting[lines] = None
+        """Have them written. To be called under `lock`, and once until they are taken."""
+        lines.home = self
+        self._waiting.append(lines)
         self._there.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="step-logs", daemon=True)
@@ -131,9 +136,7 @@ class _Home:
         size = 0
         with self.lock:
             while self._waiting and size < STATEMENT_BYTES:
-                lines = next(iter(self._waiting))
-                del self._waiting[lines]
-                chunks = lines.take()
+                chunks = self._waiting.popleft().take()
                 taken += chunks
                 size += sum(len(each.lines) for each in chunks)
         return taken
@@ -165,6 +168,11 @@ register_at_fork(after_in_child=_begin_anew)
 
 class _Keeper(logging.Handler):
     """Keeps what is logged where a step runs."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As ever, without a lock: there is one for the lines."""
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         found = _open.get()
@@ -201,7 +209,10 @@ def log(lines: Lines, step: int, level: int, text: str) -> None:
     given: Any = level
     if isinstance(given, bool) or not isinstance(given, int):
         raise ValueError(f"context.log takes a level of logging, as in logging.WARNING; {given!r:.100} is none.")
-    _step_logger.log(level, "%s", lines.add(step, logging.getLevelName(level), text))
+    message = lines.add(step, logging.getLevelName(level), text)
+    if _step_logger.isEnabledFor(level):
+        # Where it was called from would always be here, and costs as much to find as to keep the line.
+        _step_logger.handle(_step_logger.makeRecord(OWN, level, __file__, 0, message, (), None))
 
 
 def write_rest(*, seconds: float) -> None:

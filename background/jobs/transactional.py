@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
-from uuid import uuid4
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
@@ -11,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from background.base.errors import Invalid, Unavailable
-from background.jobs.new_job import as_row
+from background.jobs.new_job import as_new, as_row
 from background.jobs.pipeline import Params, Pipeline
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import control, unique
@@ -97,7 +96,7 @@ def _row(
             params=params.model_dump(mode="json") if isinstance(params, Params) else dict(params or {}),
             **given,
         )
-        return {**as_row(request, where=("enqueue",)), "task_id": str(uuid4())}
+        return as_new(as_row(request, where=("enqueue",)))
     except ValidationError as error:
         found = Invalid.from_pydantic(error, where=("enqueue",))
     except Invalid as error:

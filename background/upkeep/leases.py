@@ -10,7 +10,7 @@ from celery.worker import state as celery_state
 from celery.worker.request import Request
 
 from background.base import log_context
-from background.jobs import crew, registry, states
+from background.jobs import crew, event_loop, registry, states
 from background.jobs.sql import recovery, transitions
 from background.settings import get_settings
 from background.storage import database, deadlines
@@ -47,19 +47,33 @@ def renew(wake_ups: Collection[str], *, worker_id: str) -> None:
 
 
 def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:
-    """Write off the jobs of this worker whose step has timed out and did not stop; gives them. Raises `Unavailable`."""
+    """Write off the jobs of this worker whose step has timed out and did not stop; gives them. Raises `Unavailable`.
+
+    Where a step blocks the event loop that others wait in, those are handed back.
+    """
     lease = get_settings().lease_seconds
     with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
         jobs = recovery.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4))
         for job in jobs:
-            policy = registry.policy(job.pipeline, job.step)
-            outcome = states.timed_out(
-                job.current_step,
-                seconds=job.step_seconds,
-                **policy.failure(job.step_failures, failures=job.failures, max_attempts=job.max_attempts),
-            )
-            transitions.stop(connection, job_id=job.id, attempt=job.attempt, outcome=outcome)
+            transitions.stop(connection, job_id=job.id, attempt=job.attempt, outcome=_outcome(job))
+    for job in jobs:
+        event_loop.lose(job.id, job.attempt)
     return jobs
+
+
+def _outcome(job: recovery.Overdue) -> states.Outcome:
+    """What becomes of a job whose step has timed out. One that another one has kept from going on has not failed."""
+    block = event_loop.block_of(job.id, job.attempt)
+    by = None if block is None or block.by is None else (block.by.job_id, block.by.step)
+    if block is not None and (by is None or by[0] != job.id):
+        return states.held_up(by)
+    policy = registry.policy(job.pipeline, job.step)
+    return states.timed_out(
+        job.current_step,
+        seconds=job.step_seconds,
+        blocks=None if block is None else block.where,
+        **policy.failure(job.step_failures, failures=job.failures, max_attempts=job.max_attempts),
+    )
 
 
 def end_child(request: Request | None) -> None:

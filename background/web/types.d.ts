@@ -53,6 +53,7 @@ interface Job {
   waiting: Facts | null;
   tags: string[];
   parent_id: number | null;
+  request_id: string | null;
   schedule_id: number | null;
   step_names: string[];
   steps: Step[];

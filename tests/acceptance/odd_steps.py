@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -70,6 +71,42 @@ async def dawdle(context: StepContext, params: WaitParams) -> None:
         await asyncio.sleep(60)
     finally:
         leave(params)
+
+
+class BlockParams(Params):
+    """The file with which a step that blocks its loop is let go."""
+
+    until: str
+
+
+blocking = Pipeline("blocking", BlockParams)
+
+
+def idle(params: BlockParams) -> None:
+    """Wait as a plain step would."""
+    until = time.monotonic() + 120
+    while not Path(params.until).exists() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+@blocking.step(timeout=7)
+async def block(context: StepContext, params: BlockParams) -> None:
+    """Do so in a task of its own."""
+
+    async def wait() -> None:
+        idle(params)
+
+    await asyncio.gather(wait())
+
+
+held = Pipeline("held", Params)
+
+
+@held.step(timeout=8, max_attempts=1)
+async def hold(context: StepContext, params: Params) -> None:
+    """Take too long the first time."""
+    context.progress(0.5)
+    await asyncio.sleep(60 if context.attempt == 1 else 0)
 
 
 class OnceParams(Params):

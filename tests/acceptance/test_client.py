@@ -153,6 +153,30 @@ def test_jobs_are_found_page_after_page(url: str, ask: Ask, monkeypatch: pytest.
 
 
 @both
+def test_a_schedule_goes_through_all_that_can_be_asked(url: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("background.client.schedules.PAGE", 1)
+    name = uuid4().hex
+    made = ask(url, lambda client: client.schedules.create(name, "demo", cron="0 3 * * *", params={"step_seconds": 0}))
+    assert (made.name, made.cron, made.paused, len(made.next_runs)) == (name, "0 3 * * *", False, 5)
+    other = ask(url, lambda client: client.schedules.create(f"{name}2", "demo", every_seconds=3600, tags=["a"]))
+    with pytest.raises(Conflict):
+        ask(url, lambda client: client.schedules.create(name, "demo", every_seconds=60))
+    found = ask(url, lambda client: client.schedules.find(pipeline="demo"))
+    assert [each.id for each in found] == [made.id, other.id]
+    assert [each.id for each in ask(url, lambda client: client.schedules.find(limit=1))] == [made.id]
+    assert ask(url, lambda client: client.schedules.find(pipeline="nothing")) == []
+    changed = ask(url, lambda client: client.schedules.change(made.id, every_seconds=60, paused=True))
+    assert (changed.cron, changed.every_seconds, changed.next_runs) == (None, 60, [])
+    job = ask(url, lambda client: client.schedules.run(made.id))
+    assert ask(url, lambda client: client.get(job.job_id)).schedule_id == made.id
+    assert ask(url, lambda client: client.schedules.get(made.id)).last_job_id == job.job_id
+    for each in (made, other):
+        ask(url, lambda client, given=each.id: client.schedules.delete(given))  # type: ignore[misc]
+    with pytest.raises(NotFound):
+        ask(url, lambda client: client.schedules.get(made.id))
+
+
+@both
 def test_what_cannot_be_used_changes_nothing(url: str, ask: Ask) -> None:
     with pytest.raises(Invalid) as wrong:
         ask(url, lambda client: client.submit("demo", params={"step_seconds": "soon"}))

@@ -150,17 +150,18 @@ def test_what_a_task_says_stays_one_line_with_its_ids(
     with running_api(tmp_path / "api.log", env=env) as own:
         with running_worker(log, f"--pool={pool}", "--concurrency=2", env=env):
             params = {"says": FORGING, "fails": FORGING}
-            asked = own.post("/jobs", json={"pipeline": "talking", "params": params}).json()
+            body, headers = {"pipeline": "talking", "params": params}, {"X-Request-ID": "r-7"}
+            asked = own.post("/jobs", json=body, headers=headers).json()
             assert ended(own, asked["job_id"])["status"] == "FAILED"
             run = own.post("/canvas", json={"task": "fail", "args": [FORGING]}).json()["task_id"]
             assert finished(own, run)["status"] == "FAILURE"
             info = own.post("/test-request-info", params={"message": "hello"}).json()["task_id"]
             assert finished(own, info)["status"] == "SUCCESS"
-        expected = {"job_id": asked["job_id"], "attempt": 1, "task_id": asked["task_id"]}
+        expected = {"request_id": "r-7", "job_id": asked["job_id"], "attempt": 1, "task_id": asked["task_id"]}
     logged = [line for line in lines_of(log) if not line.startswith("    ") and "| " not in line[:12]]
     assert_honest(lines_of(log))
     if form == "text":
-        ids = "[job_id={job_id} attempt={attempt} step={step} task_id={task_id}]: "
+        ids = "[request_id={request_id} job_id={job_id} attempt={attempt} step={step} task_id={task_id}]: "
         for text, step in (("said: first", 1), ("said again: first", 2), ("it failed: first", 2), ("step 2 failed", 2)):
             (line,) = [each for each in logged if text in each and LINE.match(each)]
             assert ids.format(**expected, step=step) in line
@@ -172,6 +173,32 @@ def test_what_a_task_says_stays_one_line_with_its_ids(
     assert asked_for["task_id"] == info
     for record in records(log, run):
         assert record["task_id"] == run
+
+
+LATER = {"delay_seconds": 3600}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        ("/jobs", LATER, {}),
+        ("/jobs", LATER, {"Idempotency-Key": "a-request"}),
+        ("/jobs", {**LATER, "unique_key": "a-request"}, {}),
+        ("/jobs/batch", {"jobs": [LATER, {**LATER, "unique_key": "a-batch"}]}, {}),
+    ],
+)
+def test_a_job_knows_the_request_that_made_it(
+    client: httpx.Client, path: str, body: dict[str, Any], key: dict[str, str]
+) -> None:
+    there: set[int] = set()
+    for request_id in ("r-first", "r-again"):
+        made = client.post(path, json=body, headers={**key, "X-Request-ID": request_id}).json()
+        known = [client.get(f"/jobs/{each['job_id']}").json() for each in (made if path == "/jobs/batch" else [made])]
+        for job in known:
+            assert job["request_id"] == ("r-first" if job["id"] in there else request_id), "not one that has found it"
+        there |= {job["id"] for job in known}
+    for job_id in there:
+        assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
 
 
 def woken_by(job_id: int) -> str:

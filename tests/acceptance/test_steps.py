@@ -121,6 +121,38 @@ def test_an_async_step_is_cancelled_where_it_waits(api: httpx.Client, worker: st
     wait_for((tmp_path / "note").exists, what="the end of the step")
 
 
+def test_an_async_step_that_blocks_is_named_and_holds_up_no_newcomer(
+    api: httpx.Client, worker: str, tmp_path: Path
+) -> None:
+    let_go = tmp_path / "let go"
+    try:
+        held = submit(api, pipeline="held") if worker == "threads" else None
+        if held is not None:
+            in_wait(api, held)
+        job_id = submit(api, pipeline="blocking", params={"until": str(let_go)}, max_attempts=1)
+
+        def told() -> Any:
+            lines = api.get(f"/jobs/{job_id}/logs").json()
+            return next((each for each in lines if "Step 1 blocks the event loop" in each["message"]), None)
+
+        line = wait_for(told, what="a line that says so")
+        assert "time.sleep(0.05)" in line["message"], "and where"
+        assert ended(api, submit(api, **wait_step()))["status"] == "COMPLETED", "in another loop"
+        job = ended(api, job_id)
+        assert job["status"] == "FAILED"
+        assert job["error"].startswith("TimedOut: Step 1 took longer than the 7 s it may take.")
+        if held is not None:
+            assert job["error"].endswith("It is async, and blocks its event loop.")
+            assert "time.sleep(0.05)" in job["steps"][0]["error"]
+            job = ended(api, held)
+            assert (job["status"], kinds(job)[-3:]) == ("COMPLETED", ["handed_back", "started", "completed"])
+            (handed_back,) = [each for each in job["events"] if each["kind"] == "handed_back"]
+            assert handed_back["message"].endswith(f"step 1 of job {job_id} blocks the event loop of its worker")
+    finally:
+        let_go.touch()
+    assert ended(api, submit(api, **wait_step()))["status"] == "COMPLETED"
+
+
 @pytest.mark.parametrize(
     ("how", "error"), [("exit", "SystemExit: 3"), ("sleep", "RuntimeError: context.sleep would hold up every async")]
 )

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
 
+from background.base import log_context
 from background.base.errors import Conflict, Invalid, NotFound
 from background.jobs import registry
 from background.jobs import service as jobs
@@ -98,6 +99,16 @@ def test_a_due_time_makes_one_job() -> None:
     assert after.last_at
     assert after.next_runs == [after.next_at + n * timedelta(hours=1) for n in range(5)]
     assert jobs.get_job(job["id"]).schedule_id == schedule_id
+
+
+def test_a_job_has_the_request_that_ran_it_and_not_that_of_its_schedule() -> None:
+    with log_context.bound(request_id="r-made"):
+        schedule_id = make()
+    set_back(schedule_id, 0.5)
+    firing.fire()
+    with log_context.bound(request_id="r-run"):
+        service.run_schedule(schedule_id)
+    assert {job["request_id"] for job in made(schedule_id)} == {None, "r-run"}
 
 
 def test_one_job_for_all_that_was_missed() -> None:

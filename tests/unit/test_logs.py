@@ -7,12 +7,12 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from background.base import log_context
-from background.base.logs import JsonFormatter, TextFormatter, add_ids
+from background.base.logs import JsonFormatter, LineHandler, TextFormatter, add_ids
 from background.local.console import LINE_LIMIT, Console
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ +[\w.]+( \[[^\]]+\])?: ")
@@ -159,3 +159,42 @@ def test_the_rest_of_a_long_line_does_not_look_like_one(
 ) -> None:
     lines = shown(b"x" * LINE_LIMIT + FORGED.encode() + b"\nnext\n", monkeypatch, capfd)
     assert lines == ["worker  | " + "x" * LINE_LIMIT, f"worker  |     {FORGED}", "worker  | next"]
+
+
+def test_a_line_has_the_time_that_logging_gives_it(plain: Log) -> None:
+    for created in (1_700_000_000.0, 1_700_000_000.999, 1_700_000_001.001, 1_699_999_999.5, 1_700_000_001.25):
+        record = logging.makeLogRecord({"created": created, "msecs": round(created % 1 * 1000), "levelno": 20})
+        plain.logger.handle(record)
+        assert plain.text.splitlines()[-1].startswith(logging.Formatter().formatTime(record))
+
+
+class Slow(io.StringIO):
+    """A stream that, when it is written to for the first time, has others log before it is done."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] | None = meanwhile
+
+    def write(self, text: str) -> int:
+        """Write it when the others have gone on."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().write(text)
+
+
+def test_no_thread_waits_for_what_another_one_writes() -> None:
+    logger = logging.Logger("background.test")  # noqa: LOG001  (one that nobody else has)
+
+    def others() -> None:
+        threads = [threading.Thread(target=logger.info, args=(f"other {number}",)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+            thread.join(30)
+            assert not thread.is_alive()
+
+    stream = Slow(others)
+    logger.addHandler(LineHandler(stream))
+    logger.info("first")
+    logger.info("last")
+    assert stream.getvalue().splitlines() == ["first", "other 0", "other 1", "other 2", "last"]

@@ -101,3 +101,16 @@ def test_a_reader_is_told_what_is_gone() -> None:
     assert (lines[2].at - lines[1].at).total_seconds() == 1.5
     assert [each.message for each in step_logs.read([kept], after=lines[0].id, limit=10)] == ["k", "l"]
     assert step_logs.read([kept], after=lines[1].id, limit=10) == lines[2:]
+
+
+def test_a_process_that_is_forked_writes_what_it_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(step_logs._Home, "_run", lambda _: None)
+    lines = Lines(7, 1)
+    for text in ("a", "b"):
+        home = step_logs._Home()
+        monkeypatch.setattr(step_logs, "_home", home)
+        lines.add(1, "INFO", text)
+        lines.add(1, "INFO", text)
+        assert home._there.is_set()
+        assert list(home._waiting) == [lines], "once"

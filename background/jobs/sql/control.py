@@ -22,16 +22,17 @@ _QUEUE = f"coalesce(asked.queue, '{QUEUE}')"
 _MADE = f"""
 WITH job AS (
     INSERT INTO jobs (task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts, run_at,
-                      idempotency_key, request_digest, tags, hooks, queue, schedule_id, unique_key, limit_key, held)
+                      idempotency_key, request_digest, tags, hooks, queue, schedule_id, unique_key, limit_key, held,
+                      request_id)
     SELECT task_id, pipeline, step_names, step_timeouts, params, priority, max_attempts,
            now() + delay_seconds * interval '1 second', idempotency_key, request_digest, coalesce(tags, '{{}}'),
            hooks, {_QUEUE}, schedule_id, unique_key, coalesce(limit_key, ''),
-           coalesce(held, false) OR {STOPPED.format(pipeline="asked.pipeline", queue=_QUEUE)}
+           coalesce(held, false) OR {STOPPED.format(pipeline="asked.pipeline", queue=_QUEUE)}, request_id
     FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS asked(
         position int, task_id uuid, pipeline text, step_names text[], step_timeouts float8[], params jsonb,
         priority smallint, delay_seconds float8, max_attempts smallint,
         idempotency_key text, request_digest text, tags text[], hooks jsonb, queue text,
-        schedule_id bigint, unique_key text, limit_key text, held boolean)
+        schedule_id bigint, unique_key text, limit_key text, held boolean, request_id text)
     -- Who takes the places of several keys takes them in one order.
     ORDER BY unique_key, pipeline, position
     ON CONFLICT DO NOTHING
@@ -168,9 +169,9 @@ def create(connection: Connection, jobs: Sequence[Mapping[str, Any]], *, actor: 
     """Insert PENDING jobs with their first events, in order.
 
     Each has `task_id`, `pipeline`, `step_names`, `step_timeouts`, `params`, `priority`, `delay_seconds`,
-    `max_attempts` and, if any, `tags`, `hooks`, `queue`, `limit_key`, `held`, `schedule_id`, `unique_key`, and
-    `idempotency_key` with `request_digest`. One of which a key is taken is left out (see `unique`). `actor` is the name
-    of the API key that asks, here and below.
+    `max_attempts` and, if any, `tags`, `hooks`, `queue`, `limit_key`, `held`, `schedule_id`, `unique_key`,
+    `request_id`, and `idempotency_key` with `request_digest`. One of which a key is taken is left out (see `unique`).
+    `actor` is the name of the API key that asks, here and below.
     """
     numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
     return [Stored(**row) for row in _CREATE(connection, {"jobs": jsontext.dumps(numbered), "actor": actor})]

@@ -101,7 +101,7 @@ wanted AS (
     FROM candidate JOIN wanted USING (place)
     WHERE jobs.id = candidate.id AND here AND trusted AND may_begin
     RETURNING jobs.id, status, current_step, step_names, step_timeouts, attempt, worker, event_count, claim_token,
-        pipeline, params, failures, max_attempts, step_keys, task_id, queue, limit_key, admitted_at
+        pipeline, params, failures, max_attempts, step_keys, task_id, queue, limit_key, admitted_at, request_id
 ), lacking AS (
     UPDATE jobs
     SET turned_away = CASE WHEN here THEN turned_away
@@ -138,16 +138,16 @@ SELECT NULL::text AS what, NULL::bigint AS id, NULL::text AS status, NULL::small
     NULL::int AS step_failures, NULL::float8 AS step_seconds, NULL::text AS token, NULL::text AS pipeline,
     NULL::jsonb AS params, NULL::int AS attempt, NULL::int AS failures, NULL::int AS max_attempts,
     NULL::text[] AS step_names, NULL::jsonb AS step_keys, NULL::jsonb AS outputs, NULL::text AS task_id,
-    NULL::jsonb AS lane, NULL::int AS seen, NULL::jsonb AS more WHERE false
+    NULL::jsonb AS lane, NULL::int AS seen, NULL::text AS request_id, NULL::jsonb AS more WHERE false
 """
 _ENDED = """
 SELECT 'ended', own.id, status, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {more}
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {more}
 FROM own LEFT JOIN step ON job_id = own.id
 UNION ALL
 SELECT 'ended', jobs.id, jobs.status, jobs.current_step, job_steps.failures,
     least(step_timeouts[current_step], :time_limit),
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM ended JOIN jobs ON jobs.id = ended.job_id AND jobs.attempt = ended.attempt
     LEFT JOIN job_steps ON job_steps.job_id = jobs.id AND job_steps.step_number = jobs.current_step
 WHERE jobs.id <> ALL (ARRAY(SELECT id FROM own))
@@ -155,15 +155,15 @@ WHERE jobs.id <> ALL (ARRAY(SELECT id FROM own))
 _CLAIMED = """
 SELECT 'claimed', claimed.id, NULL, current_step, step.failures, least(step_timeouts[current_step], :time_limit),
     claim_token::text, pipeline, params, attempt, claimed.failures, max_attempts, step_names, step_keys,
-    {outputs}, task_id::text, {lane}, NULL, {more}
+    {outputs}, task_id::text, {lane}, NULL, request_id, {more}
 FROM claimed LEFT JOIN step ON job_id = claimed.id
 UNION ALL
 SELECT 'offered', id, NULL, NULL, NULL, NULL, NULL, pipeline, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, event_count, NULL
+    NULL, event_count, NULL, NULL
 FROM candidate JOIN jobs USING (id) WHERE here AND NOT trusted AND may_begin
 UNION ALL
 SELECT 'lacking', id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL
+    NULL, NULL, NULL
 FROM lacking
 """
 _OUTPUTS = """
@@ -238,7 +238,7 @@ _HELD = Prepared(
 SELECT jobs.id, claim_token::text AS token, pipeline, params, jobs.attempt, jobs.failures, max_attempts, step_names,
     step_keys, current_step, job_steps.failures AS step_failures,
     least(step_timeouts[current_step], :time_limit) AS step_seconds, {_OUTPUTS.format(job_id="jobs.id")} AS outputs,
-    task_id::text, {_LANE} AS lane, NULL::jsonb AS more
+    task_id::text, {_LANE} AS lane, request_id, NULL::jsonb AS more
 FROM jobs LEFT JOIN job_steps ON job_id = jobs.id AND step_number = current_step AND job_steps.status = 'IN_PROGRESS'
 WHERE jobs.status = 'IN_PROGRESS' AND claim_token = ANY (CAST(CAST(:tokens AS text[]) AS uuid[]))
 """,
@@ -322,6 +322,7 @@ class Claimed(NamedTuple):
     step_seconds: float
     outputs: dict[str, Any]
     lane: list[str] | None
+    request_id: str | None
     more: Mapping[str, int] | None
 
 
