@@ -39,7 +39,8 @@ def _html(source: str) -> list[str]:
     notes: list[Token] = []
     known: dict[str, Any] = {}
     again: dict[str, Any] = {}
-    _parse_blocks(source, known, lambda _: None)  # what refers to a definition may stand before it
+    if "]:" in source:  # definitions, of links or notes; what refers to them may stand before them
+        _parse_blocks(source, known, lambda _: None)
     text, tail = _parser("inline", "github-tasklists", "text_join"), _parser("footnote_tail", "text_join")
 
     def render(parser: MarkdownIt, tokens: list[Token]) -> None:
