@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import charset_normalizer
 import stopwordsiso
@@ -50,35 +50,25 @@ _UNLIKELY: Final = 0.05  # the chaos of what charset-normalizer leaves out
 
 _HIGH_RUN: Final = re.compile(rb"[\x80-\xff]+")
 _CONTROLS: Final = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
-# Where a wrong encoding puts signs, capitals, vowels of Thai, and letters that only Serbian and Macedonian have.
+# Where a wrong encoding puts signs, capitals, vowels of Thai, and a letter that Greek hardly has.
 _ODD: Final = re.compile(
     "(?<=[^\\W\\d_])(?:[\u00a4-\u00a9\u00ac\u00ae-\u00b1\u00b4\u00b6\u00b8\u2020-\u2022\u20ac\u2206\u221a\u2260\u25ca]"
     "|[\u00a1-\u00bf\u02c0-\u02df\u2000-\u2fff$%&*+<=>@^|~](?=[^\\W\\d_]))(?<![\u2010-\u2019])"
-    "|(?<=[a-z])[\u00c0-\u00de]|(?<![^\\s])[\u0e30-\u0e3a\u0e47-\u0e4e]|[\x80-\x9f]"
+    "|(?<=[a-z])[\u00c0-\u00de]|(?<![^\\s])[\u0e30-\u0e3a\u0e47-\u0e4e]|[\x80-\x9f\u03b0]|\u00b4(?=[^\\W\\d_])"
 )
-_SOUTH_SLAVIC: Final = re.compile("[\u0402\u0403\u0405\u0408-\u040c\u040f\u0452\u0453\u0455\u0458-\u045c\u045f]")
 _LONE_SYLLABLE: Final = re.compile("(?<=[A-Za-z])[\uac00-\ud7a3](?=[A-Za-z])")  # "AÇÃO" in cp949
 _COMMON_SYLLABLES: Final = 8
 
 
-class Decoded(NamedTuple):
-    """Text, the name of its encoding, and whether it can hardly be another one."""
-
-    text: str
-    encoding: str
-    sure: bool
-
-
 def read_plain(data: bytes) -> Reading:
     """A short first line that a blank line follows is the title."""
-    text, encoding, sure = decode(data)
-    first, _, rest = re.sub("\r\n?", "\n", text[:1000]).lstrip().partition("\n")
-    title = first if len(first) <= 120 and rest.startswith("\n") else None
-    return Reading(title, text, encoding=encoding, encoding_sure=sure)
+    read = decode(data)
+    first, _, rest = re.sub("\r\n?", "\n", read.text[:1000]).lstrip().partition("\n")
+    return read._replace(title=first if len(first) <= 120 and rest.startswith("\n") else None)
 
 
-def decode(data: bytes, *, declared: str | None = None) -> Decoded:
-    """The text of `data`, without byte order mark.
+def decode(data: bytes, *, declared: str | None = None) -> Reading:
+    """The text of `data`, without byte order mark, and the name of its encoding.
 
     In this order: byte order mark, the encoding that the file declares, escape sequences, UTF-8, then a guess. A few
     broken bytes become U+FFFD. Raises `Invalid` when it is no text.
@@ -89,7 +79,7 @@ def decode(data: bytes, *, declared: str | None = None) -> Decoded:
     return found
 
 
-def _candidates(data: bytes, declared: str | None) -> Iterator[Decoded]:
+def _candidates(data: bytes, declared: str | None) -> Iterator[Reading]:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             yield from _tolerant(data, codec)
@@ -108,15 +98,15 @@ def _candidates(data: bytes, declared: str | None) -> Iterator[Decoded]:
     yield from _guessed(data)
 
 
-def _tolerant(data: bytes, codec: str, *, sure: bool = True, most: float = 0.05) -> Iterator[Decoded]:
+def _tolerant(data: bytes, codec: str, *, sure: bool = True, most: float = 0.05) -> Iterator[Reading]:
     """The text when no more of its characters beyond ASCII than `most` are broken."""
     text = data.decode(codec, "replace")
     beyond = len(text) - len(text.encode("ascii", "ignore"))
     if text.count("\ufffd") <= beyond * most:
-        yield Decoded(text, codec, sure)
+        yield Reading(None, text, encoding=codec, encoding_sure=sure)
 
 
-def _wide(data: bytes) -> Iterator[Decoded]:
+def _wide(data: bytes) -> Iterator[Reading]:
     """UTF-16 or UTF-32 without a mark: that of which hardly anything is no letter, digit or space."""
     sample = data[: _SAMPLE - _SAMPLE % 4]
     first, second = sample[::2].count(0), sample[1::2].count(0)
@@ -128,7 +118,7 @@ def _wide(data: bytes) -> Iterator[Decoded]:
             yield from _tolerant(data, codec)
 
 
-def _guessed(data: bytes) -> Iterator[Decoded]:
+def _guessed(data: bytes) -> Iterator[Reading]:
     sample = (data[:_SAMPLE].rpartition(b"\n")[0] or data[:_SAMPLE]) if len(data) > _SAMPLE else data
     if syllables := _korean(sample.decode("cp949", "replace")):
         yield from _tolerant(data, "cp949", sure=syllables >= _COMMON_SYLLABLES)
@@ -139,11 +129,8 @@ def _guessed(data: bytes) -> Iterator[Decoded]:
         rivals = (other for other, _, words in likely[1:] if words != text)
         yield from _tolerant(data, codec, sure=score > _SURE and score - next(rivals, 0) > _MARGIN)
     runs = _HIGH_RUN.findall(sample)
-    best = matches.best()
-    if best is None or sum(len(run) <= 2 for run in runs) * 100 >= len(runs) * 80:
+    if sum(len(run) <= 2 for run in runs) * 100 >= len(runs) * 80:
         yield from _tolerant(data, "cp1252", sure=False)
-    if best is not None:
-        yield from _tolerant(data, best.encoding, sure=False)
 
 
 def _judged(sample: bytes, matches: charset_normalizer.CharsetMatches) -> Iterator[tuple[float, str, str]]:
@@ -154,7 +141,7 @@ def _judged(sample: bytes, matches: charset_normalizer.CharsetMatches) -> Iterat
         language, probability = detect_language(text)
         if language == UNDETERMINED or language not in (languages.split() or {language} - _CLAIMED):
             continue
-        odd = len(_ODD.findall(text)) + (len(_SOUTH_SLAVIC.findall(text)) if language not in ("sr", "mk") else 0)
+        odd = len(_ODD.findall(text))
         odd += len(text) * (language == "ko" and not _korean(text))
         beyond = sum(each > "\x7f" for each in text)
         words = [word for word in text.lower().split() if not word.isascii()]

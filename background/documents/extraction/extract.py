@@ -19,7 +19,8 @@ MARKS: Final = "".join(chr(code) for code in range(0x300, 0x20000) if unicodedat
 _LONG_RUN: Final = re.compile("[\u0300-\U0001ffff]{31,}")  # a quick look, where there may be one
 _PILED_MARKS: Final = re.compile(f"([{MARKS}]{{30}})[{MARKS}]+")
 _NEWLINES: Final = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+# A soft hyphen is seen at the end of a line alone, and would part a word in two.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\ufeff\ufffe\uffff]")
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 _LINE_ENDS: Final = re.compile(r"(?<!\s)[^\S\n]+$", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n(?:[^\S\n]*\n)+")

@@ -136,6 +136,27 @@ def test_markdown(read: Read, source: str) -> None:
     assert read(source.encode(), MARKDOWN).text == MARKDOWN_KINDS[source]
 
 
+HTML_KINDS = {
+    "a<dialog>b</dialog>c": "a\n\nb\n\nc",
+    "<hgroup>a</hgroup><search>b</search><menu><li>c</menu>d": "a\n\nb\n\nc\n\nd",
+    "<fieldset><legend>a</legend><label>b</label></fieldset>": "a\nb",
+    "a<video>No film</video><audio>No sound</audio><datalist><option>x</datalist>b": "ab",
+    "<p>a<noembed>x</noembed><title>y</title>b": "ab",
+    "soft&shy;ly, Donau\u00addampf": "softly, Donaudampf",
+    "<p>a</p><svg><title>icon</title></svg>": "a",
+}
+
+
+@pytest.mark.parametrize("source", HTML_KINDS, ids=ascii)
+def test_html(read: Read, source: str) -> None:
+    assert read(source.encode(), HTML).text == HTML_KINDS[source]
+
+
+def test_the_title_of_a_picture_is_not_that_of_the_page(read: Read) -> None:
+    assert read(b"<svg><title>Icon</title></svg><h1>Page</h1>", HTML).facts.title == "Page"
+    assert read(b"<title> </title><h1></h1><h1>Second</h1>", HTML).facts.title == "Second"
+
+
 @pytest.mark.parametrize(
     ("label", "codec", "text"),
     [
@@ -210,9 +231,23 @@ def test_files_in_undeclared_encodings(name: str, text: str) -> None:
     assert decode((makers.FILES / name).read_bytes()).text.startswith(text)
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1251", "повреден „MERGE_RR“ (запис за коригиране на конфликт)"),
+        ("cp1251", "несоответствие размера кода операции и размера операнда"),
+        ("cp1251", "Калі TRUE, нашчадак пашыраецца разам з продкам"),
+        ("cp1252", "l'oggetto mount non implementa l'azione «unmount» o «unmount_with_operation»"),
+    ],
+)
+def test_a_line_in_another_encoding_is_never_sure(codec: str, text: str) -> None:
+    decoded = decode(text.encode(codec))
+    assert decoded.text == text or not decoded.encoding_sure
+
+
 @pytest.mark.parametrize("text", ["café", "naïve", "Ýmir"])
 def test_little_text_is_doubtful(read: Read, text: str) -> None:
-    assert not decode(text.encode("cp1252")).sure
+    assert not decode(text.encode("cp1252")).encoding_sure
 
 
 @pytest.mark.parametrize("content", [b"\x81\x8d\x8f\x90\x9d" * 9, b"a\0b" * 30, b"\0\1\2\3" * 9])
