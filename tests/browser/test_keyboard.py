@@ -1,7 +1,7 @@
 """Everything by keyboard alone, also with a Korean layout and its input method."""
 
 import httpx2 as httpx
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.screens import (
     compose,
@@ -49,6 +49,28 @@ def test_submit_cancel_retry_and_delete(page: Page, client: httpx.Client, worker
     (job,) = client.get("/jobs").json()
     assert job["params"] == {"document": NAME}
     expect_route(page, f"#/jobs/{job['id']}")
+
+
+def test_what_comes_late_does_not_break_off_what_is_composed(page: Page, client: httpx.Client) -> None:
+    client.post("/documents", files={"file": (NAME, "할 일이 있다.".encode())})
+    held: list[Route] = []
+    page.route("**/documents", lambda route: held.append(route))  # noqa: PLW0108 (a builtin has no signature)
+    try:
+        page.goto("/ui/#/jobs/new")
+        with page.expect_request("**/documents"):
+            page.locator('[data-field="pipeline"]').select_option("document")
+        field = page.locator('[data-field="document"]')
+        field.focus()
+        compose(page, "메")
+        with page.expect_response("**/documents") as came:
+            held[0].continue_()
+        came.value.finished()
+        compose(page, "메모")
+        page.keyboard.insert_text("메모")
+        expect(field).to_have_value("메모")
+        expect(page.locator("datalist option", has_text="")).not_to_have_count(0)
+    finally:
+        client.delete(f"/documents/{NAME}")
 
 
 def test_the_rows_are_walked_and_acted_upon(page: Page, client: httpx.Client, worker: Process) -> None:

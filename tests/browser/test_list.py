@@ -86,7 +86,8 @@ def test_of_ten_thousand_jobs_few_are_drawn(page: Page, client: httpx.Client) ->
         for _ in range(12):
             page.mouse.wheel(0, 2500)
             page.wait_for_timeout(100)
-        expect(page.get_by_role("button", name="new jobs")).to_be_visible()
+        submit(client, delay_seconds=3600)
+        expect(page.locator('[data-action="show-new"]')).to_be_visible()
         page.keyboard.press("Control+Home")
         wait_for(lambda: traffic.events > 500, what="500 events")
     assert 0 < page.evaluate("window.most") <= 120

@@ -95,11 +95,23 @@ export function field(name, property, { value, required = false, label, hint, pl
         { id: `${id}-list` },
         values.map((each) => h("option", { value: each })),
       );
-      set(control, "list", options.id);
-      control.after(options);
+      whenComposed(control, () => {
+        set(control, "list", options.id);
+        control.after(options);
+      });
     },
   };
 }
+
+/** Do it now, or when the text that is being composed in a control is accepted: it would be broken off. */
+function whenComposed(control, action) {
+  if (composed === control) control.addEventListener("compositionend", action, { once: true });
+  else action();
+}
+
+let composed = null;
+document.addEventListener("compositionstart", ({ target }) => (composed = target));
+document.addEventListener("compositionend", () => (composed = null));
 
 // A named type stands apart in a schema, and is referred to. One that holds itself is left as it is where it does so.
 function resolved(property, types = {}, within = []) {
