@@ -141,7 +141,8 @@ def begin(worker: Worker | None = None) -> Moving:
         "delay_seconds": 0,
         "max_attempts": 3,
     }
-    with lanes.working(seconds=PATIENCE_SECONDS) as connection:
+    # At once, so that no real worker takes it in between.
+    with lanes.working.transaction(seconds=PATIENCE_SECONDS) as connection:
         job_id = control.create(connection, [job], actor=None)[0].id
         (row,) = work.work(connection, worker or nobody(), claims=[Claim(str(uuid4()), "", (job_id, 1))])
     assert isinstance(row, Claimed)
