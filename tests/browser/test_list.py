@@ -96,7 +96,7 @@ def test_of_ten_thousand_jobs_few_are_drawn(page: Page, client: httpx.Client) ->
     def shown() -> bool:
         # The page hears of the last ones a moment later, and may keep them back below the pointer, or not.
         page.evaluate("document.querySelector('[data-action=\"show-new\"]')?.click()")
-        return {job["id"] for job in newest} <= set(map(int, shown_ids(page)))
+        return {job["id"] for job in newest} <= set(shown_ids(page))
 
     wait_for(shown, what="the newest jobs in the list")
     for job in newest:
