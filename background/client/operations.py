@@ -15,7 +15,7 @@ from background.client.errors import NotTheApi, Unusable, WaitTimeout
 from background.client.events import ServerEvent
 from background.client.exchange import Request
 from background.jobs.filters import PARAM, Action, ActionOutcome
-from background.jobs.schemas import Job, JobCreated, JobWithHistory
+from background.jobs.schemas import EnqueueOptions, Job, JobCreated, JobWithHistory
 from background.jobs.states import ENDED, EventKind, JobStatus
 
 if TYPE_CHECKING:
@@ -33,17 +33,10 @@ JOB_WITH_HISTORY = TypeAdapter(JobWithHistory)
 Told = TypeVar("Told")
 
 
-class JobOptions(TypedDict, total=False):
+class JobOptions(EnqueueOptions, total=False):
     """What may be said of a new job beside its pipeline; for what is left out the API has defaults."""
 
     params: Mapping[str, Any]
-    priority: int
-    delay_seconds: float
-    max_attempts: int
-    tags: list[str]
-    callback_url: str
-    unique_key: str
-    unique_seconds: float
 
 
 class NewJob(JobOptions, total=False):

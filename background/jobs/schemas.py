@@ -1,8 +1,9 @@
 """What the job endpoints take and give: for the server and its clients, so without anything of a server."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypedDict
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -80,6 +81,18 @@ class JobRequest(Strict):
     tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
     unique_key: str | None = Field(None, min_length=1, max_length=KEY_CHARACTERS)
     unique_seconds: float | None = Field(None, gt=0, le=MAX_DELAY_SECONDS)
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """What may be said in Python of a new job beside its pipeline and params; what is left out has defaults."""
+
+    priority: int
+    delay_seconds: float
+    max_attempts: int
+    tags: Sequence[str]
+    callback_url: str | None
+    unique_key: str | None
+    unique_seconds: float | None
 
 
 class BatchRequest(Strict):

@@ -1,8 +1,8 @@
 """Jobs that are made in somebody else's transaction: committed with it, or not there at all."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, scoped_session
 from background.base.errors import Invalid, Unavailable
 from background.jobs.new_job import as_new, as_row
 from background.jobs.pipeline import Params, Pipeline
-from background.jobs.schemas import JobRequest
+from background.jobs.schemas import EnqueueOptions, JobRequest
 from background.jobs.sql import control, unique
 from background.jobs.sql.control import Stored
 
@@ -31,14 +31,7 @@ def enqueue(
     session: "Blocking",
     pipeline: str | Pipeline,
     params: Params | Mapping[str, Any] | None = None,
-    *,
-    priority: int = 0,
-    delay_seconds: float = 0.0,
-    max_attempts: int | None = None,
-    tags: Sequence[str] = (),
-    callback_url: str | None = None,
-    unique_key: str | None = None,
-    unique_seconds: float | None = None,
+    **options: Unpack[EnqueueOptions],
 ) -> Stored: ...
 
 
@@ -47,14 +40,7 @@ def enqueue(
     session: "Waiting",
     pipeline: str | Pipeline,
     params: Params | Mapping[str, Any] | None = None,
-    *,
-    priority: int = 0,
-    delay_seconds: float = 0.0,
-    max_attempts: int | None = None,
-    tags: Sequence[str] = (),
-    callback_url: str | None = None,
-    unique_key: str | None = None,
-    unique_seconds: float | None = None,
+    **options: Unpack[EnqueueOptions],
 ) -> Awaitable[Stored]: ...
 
 
