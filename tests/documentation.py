@@ -31,6 +31,7 @@ VARIABLE = re.compile(
     r"""(?P<cut>…)
     |(?P<task>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})
     |(?P<job>(?:(?<="job_id":)|(?<=/jobs/)|(?<=[Jj]ob\ )|(?<=job-)|(?<=watch\ ))\d+|^\d+(?=\ +demo))
+    |(?P<schedule>(?<=/schedules/)\d+|(?<="id":)\d+(?=,"name":))
     |(?P<row>(?<="id":)\d+)
     |(?P<time>\d{4}-\d\d-\d\d[T\ ][\d:.]+Z?)
     |(?P<took>\d+\.\d\d(?=\ s\b))
@@ -41,6 +42,7 @@ ANYTHING = {
     "cut": r".*?",
     "task": r"[0-9a-f-]{36}",
     "job": r"\d+",
+    "schedule": r"\d+",
     "row": r"\d+",
     "time": r"[\d:.TZ -]+",
     "took": r"[\d.]+",
@@ -66,7 +68,7 @@ class Names:
             kind, name = str(found.lastgroup), f"{found.lastgroup} {found[0]}"
             if name in self.real:
                 return re.escape(self.real[name])
-            if kind not in ("task", "job"):
+            if kind not in ("task", "job", "schedule"):
                 return ANYTHING[kind]
             if name in groups:
                 return f"(?P={groups[name]})"

@@ -20,14 +20,14 @@ def start(client: httpx.Client, path: str, body: Any = None) -> dict[str, Any]:
     return started
 
 
-def finished(client: httpx.Client, task_id: str) -> dict[str, Any]:
+def finished(client: httpx.Client, task_id: str, *, seconds: float = 90) -> dict[str, Any]:
     """The outcome once nothing can change any more."""
 
     def look() -> dict[str, Any] | None:
         outcome: dict[str, Any] = client.get(f"/result/{task_id}").json()
         return outcome if outcome["ready"] else None
 
-    return wait_for(look, seconds=90, what=f"the end of {task_id}")
+    return wait_for(look, seconds=seconds, what=f"the end of {task_id}")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 
 import httpx2 as httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.screens import (
     expect_live,
@@ -16,7 +16,7 @@ from tests.browser.screens import (
     shown_states,
     submit,
 )
-from tests.browser.traffic import Traffic, fill
+from tests.browser.traffic import Traffic, begin, fill
 from tests.browser.watch import Watch
 from tests.support import Process, wait_for
 
@@ -86,7 +86,8 @@ def test_of_ten_thousand_jobs_few_are_drawn(page: Page, client: httpx.Client) ->
         for _ in range(12):
             page.mouse.wheel(0, 2500)
             page.wait_for_timeout(100)
-        expect(page.get_by_role("button", name="new jobs")).to_be_visible()
+        begin()
+        expect(page.locator('[data-action="show-new"]')).to_be_visible()
         page.keyboard.press("Control+Home")
         wait_for(lambda: traffic.events > 500, what="500 events")
     assert 0 < page.evaluate("window.most") <= 120
@@ -139,6 +140,17 @@ def test_of_a_mixed_selection_what_cannot_be_done_is_named_before(
 
 def test_all_that_match_are_selected_and_a_bulk_action_is_stopped(page: Page, client: httpx.Client) -> None:
     fill(500)  # 400 of them are completed
+    seen: list[str] = []
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        """Let some go, and no more until it is stopped."""
+        if route.request.method in ("GET", "HEAD"):
+            return route.fallback()
+        seen.append(route.request.url)
+        return route.continue_() if len(seen) <= 40 else held.append(route)
+
+    page.route("**/jobs/**", hold)
     open_list(page, "?status=COMPLETED")
     expect(page.locator(".count").first).to_have_text("400 jobs")
     page.get_by_role("checkbox", name="Select all").check()
@@ -150,6 +162,8 @@ def test_all_that_match_are_selected_and_a_bulk_action_is_stopped(page: Page, cl
     page.get_by_role("dialog").get_by_role("button", name="Delete 400").click()
     expect(bar).to_contain_text(re.compile(r"Deleting: \d+ of 400"))
     bar.get_by_role("button", name="Stop").click()
+    for route in held:
+        route.continue_()
     said = page.get_by_role("status").filter(has_text="Stopped:")
     expect(said).to_be_visible()
     done, left = map(int, re.findall(r"\d+", said.inner_text())[:2])

@@ -140,9 +140,9 @@ def begin(worker: Worker | None = None) -> Moving:
         "priority": 0,
         "delay_seconds": 0,
         "max_attempts": 3,
+        "queue": "traffic",  # of which no real worker takes it before we do
     }
-    # At once, so that no real worker takes it in between.
-    with lanes.working.transaction(seconds=PATIENCE_SECONDS) as connection:
+    with lanes.working(seconds=PATIENCE_SECONDS) as connection:
         job_id = control.create(connection, [job], actor=None)[0].id
         (row,) = work.work(connection, worker or nobody(), claims=[Claim(str(uuid4()), "", (job_id, 1))])
     assert isinstance(row, Claimed)
