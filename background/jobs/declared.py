@@ -2,6 +2,7 @@
 
 import inspect
 import reprlib
+import threading
 from functools import partial
 from typing import Any
 
@@ -63,9 +64,14 @@ def require_plain(function: Any, what: str, *, arguments: list[str], may_be_asyn
         raise DeclaredWrong(f"{what} must take {count}: {' and '.join(arguments)}.") from None
 
 
+# A class is found by `ast`, which in CPython 3.11 fails when two threads use it at once (python/cpython#106905).
+_reading = threading.Lock()
+
+
 def source(part: Any) -> str:
     """The source of a class or function, as far as there is any."""
     try:
-        return inspect.getsource(part)
+        with _reading:
+            return inspect.getsource(part)
     except (OSError, TypeError):
         return ""

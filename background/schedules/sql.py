@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from background.base import jsontext
 from background.storage.prepared import Prepared
+from background.storage.rows import CHANGED_AT
 
 CHANGED = "schedules_changed"
 """The channel on which PostgreSQL tells of a commit that may have moved a due time."""
@@ -22,7 +23,7 @@ RETURNING {_COLUMNS}
 _UPDATE = text(f"""
 UPDATE schedules SET name = :name, job = CAST(:job AS jsonb), cron = :cron, every_seconds = :every_seconds,
     timezone = :timezone, catch_up = :catch_up, paused = :paused, module = :module, anchor = :anchor,
-    next_at = :next_at, last_error = NULL, updated_at = now()
+    next_at = :next_at, last_error = NULL, updated_at = {CHANGED_AT}
 WHERE id = :id
 RETURNING {_COLUMNS}
 """)

@@ -104,7 +104,8 @@ def test_whoever_commits_workers_are_woken_by_postgresql(engine: Engine) -> None
     ear = threading.Thread(target=hearing.hear, args=(ending.wait,))
     ear.start()
     try:
-        with engine.connect() as listening:
+        # Within one transaction PostgreSQL tells the same of who is there again and again.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listening:
             heard = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN jobs%'"
             wait_for(lambda: listening.scalar(text(heard)), what="a listener")
         with Session(engine) as session:

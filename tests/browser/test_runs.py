@@ -220,6 +220,21 @@ def test_a_run_that_was_left_draws_over_no_other_page(page: Page, client: httpx.
     expect(page.locator("[data-run]")).to_have_count(0)
 
 
+def test_what_an_event_announced_is_read_until_it_is_there(
+    page: Page, watch: Watch, client: httpx.Client, worker: Process
+) -> None:
+    """An event leaves out what is large; the API refuses to be asked for it until no other event can come."""
+    watch.allow("status of 503")
+    run = start(client, {"chain": [task("sleep", 3), task("echo", "long" * 5_000, immutable=True)]})
+    open_run(page, run)
+    page.route(f"**/result/{run}", lambda route: route.fulfill(status=503, json={"detail": "PostgreSQL is away"}))
+    wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
+    page.wait_for_timeout(1500)
+    expect(page.locator("article.run")).not_to_have_attribute("data-status", "SUCCESS")
+    page.unroute(f"**/result/{run}")
+    expect_ended(page, "SUCCESS")
+
+
 def test_what_the_broker_has_lost_is_shown(page: Page, client: httpx.Client, worker: Process) -> None:
     run = start(client, task("echo", 1, countdown=600))
     open_run(page, run)

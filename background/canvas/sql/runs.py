@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from background.canvas.states import RUN_FINAL, RunStatus
+from background.storage.rows import CHANGED_AT
 
 # Each change of a run has the next number of its counter, which is raised while the run's row is held.
 EVENT = "INSERT INTO run_events (run_id, number, kind, task_id)"
@@ -63,7 +64,8 @@ WITH run AS (
     SELECT run.id, (SELECT count(*) FROM revoked) AS settled FROM run
 ), cancelled AS (
     UPDATE runs
-    SET cancelled = true, settled = runs.settled + change.settled, event_count = event_count + 1, updated_at = now()
+    SET cancelled = true, settled = runs.settled + change.settled, event_count = event_count + 1,
+        updated_at = {CHANGED_AT}
     FROM change WHERE runs.id = change.id RETURNING runs.id, event_count
 )
 {EVENT} SELECT id, event_count, 'cancelled', NULL FROM cancelled RETURNING run_id
@@ -89,7 +91,7 @@ RETURNING id
 _TELL = text(f"""
 WITH run AS (
     UPDATE runs
-    SET status = coalesce(:status, status), event_count = event_count + 1, updated_at = now()
+    SET status = coalesce(:status, status), event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE id = :run_id RETURNING id, event_count
 )
 {EVENT} SELECT id, event_count, :kind, NULL FROM run
@@ -122,7 +124,7 @@ WITH run AS (
     SET task_id = :task_id, code = :code, ids = CAST(:ids AS uuid[]), tree = CAST(:tree AS json), epoch = :epoch,
         result_ids = CAST(:result_ids AS jsonb), total = :total, settled = :succeeded, succeeded = :succeeded,
         failed = 0, cancelled = false, status = 'PENDING', celery = :celery, event_count = event_count + 1,
-        updated_at = now()
+        updated_at = {CHANGED_AT}
     WHERE id = :run_id RETURNING id, event_count
 ), event AS (
     {EVENT} SELECT id, event_count, 'run_again', NULL FROM run

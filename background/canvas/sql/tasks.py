@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from background.canvas.sql.runs import EVENT, UNFINISHED
 from background.canvas.states import LOST
 from background.storage.prepared import Prepared
+from background.storage.rows import CHANGED_AT
 
 _RUN_OF_TASK = """
     SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
@@ -26,7 +27,7 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY', 'SKIPPED')
     RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
 ), change AS (
-    UPDATE runs SET status = 'STARTED', event_count = event_count + 1, updated_at = now()
+    UPDATE runs SET status = 'STARTED', event_count = event_count + 1, updated_at = {CHANGED_AT}
     FROM task WHERE runs.id = task.run_id
     RETURNING id, event_count
 ), event AS (
@@ -57,7 +58,7 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN {UNFINISHED}
     RETURNING run_tasks.run_id
 ), change AS (
-    UPDATE runs SET status = 'RETRY', event_count = event_count + 1, updated_at = now()
+    UPDATE runs SET status = 'RETRY', event_count = event_count + 1, updated_at = {CHANGED_AT}
     FROM task WHERE runs.id = task.run_id
     RETURNING id, event_count
 )
@@ -88,7 +89,7 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 ), ended AS (
     UPDATE runs
     SET settled = settled + 1, succeeded = runs.succeeded + task.succeeded, failed = runs.failed + task.failed,
-        event_count = event_count + 1, updated_at = now(),
+        event_count = event_count + 1, updated_at = {CHANGED_AT},
         status = {_STATUS.format(settled=1, succeeded="task.succeeded", is_open=_OTHERS_OPEN)}
     FROM task WHERE runs.id = task.run_id
     RETURNING id, event_count
@@ -130,7 +131,7 @@ WITH change AS (
 ), changed AS (
     UPDATE runs
     SET settled = settled + counted.ended, succeeded = runs.succeeded + counted.succeeded,
-        failed = runs.failed + counted.failed, event_count = event_count + number, updated_at = now(),
+        failed = runs.failed + counted.failed, event_count = event_count + number, updated_at = {CHANGED_AT},
         status = {
         _STATUS.format(
             settled="counted.ended", succeeded="counted.succeeded", is_open=f"some_open OR {_OTHERS_LEFT_OPEN}"
@@ -182,7 +183,7 @@ WITH run AS (
     SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :parent_id FROM run
     ON CONFLICT (id) DO NOTHING RETURNING run_id
 ), change AS (
-    UPDATE runs SET total = runs.total + 1, event_count = event_count + 1, updated_at = now()
+    UPDATE runs SET total = runs.total + 1, event_count = event_count + 1, updated_at = {CHANGED_AT}
     FROM task WHERE runs.id = task.run_id RETURNING id, event_count
 )
 {EVENT} SELECT id, event_count, 'sent', CAST(:task_id AS uuid) FROM change RETURNING run_id
@@ -206,7 +207,7 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 ), change AS (
     UPDATE runs
     SET settled = settled - 1, failed = failed - 1, status = 'STARTED', event_count = event_count + 1,
-        updated_at = now()
+        updated_at = {CHANGED_AT}
     FROM task WHERE runs.id = task.run_id
     RETURNING id, event_count
 )

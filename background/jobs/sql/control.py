@@ -12,7 +12,7 @@ from background.base.queue_names import QUEUE
 from background.jobs.sql.limits import STOPPED
 from background.jobs.states import ENDED
 from background.storage.prepared import Prepared
-from background.storage.rows import typed
+from background.storage.rows import CHANGED_AT, typed
 from background.storage.schema import one_of
 
 _ASKED = "INSERT INTO job_events (job_id, number, kind, step, attempt, actor)"
@@ -57,7 +57,7 @@ WITH own AS (
     SET status = CASE status WHEN 'PENDING' THEN 'CANCELLED' ELSE status END,
         cancel_requested = status = 'IN_PROGRESS',
         finished_at = CASE status WHEN 'PENDING' THEN now() END,
-        event_count = event_count + 1, updated_at = now()
+        event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE id = ANY(:job_ids) AND status IN ('PENDING', 'IN_PROGRESS')
     RETURNING *
 ), event AS (
@@ -89,7 +89,7 @@ WITH wanted AS (
         limit_key = coalesce(:limit_key, limit_key),
         held = jobs.pipeline = ANY(:limited) OR {STOPPED.format(pipeline="jobs.pipeline", queue="jobs.queue")},
         cancel_requested = false, claim_token = NULL, result = NULL, error = NULL, finished_at = NULL,
-        event_count = event_count + 1, updated_at = now()
+        event_count = event_count + 1, updated_at = {CHANGED_AT}
     FROM wanted
     WHERE jobs.id = wanted.id AND (unique_key IS NULL OR place = 1 AND NOT EXISTS (
         SELECT FROM jobs AS other WHERE other.pipeline = jobs.pipeline AND other.unique_key = jobs.unique_key

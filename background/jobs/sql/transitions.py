@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from background.jobs.sql.parts import LET_IN, TURNED_AWAY
 from background.jobs.states import Outcome
 from background.storage.prepared import Prepared
-from background.storage.rows import typed
+from background.storage.rows import CHANGED_AT, typed
 
 _EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error)"
 
@@ -41,7 +41,7 @@ WITH own AS (
         run_at = CASE WHEN CAST(:status AS text) = 'PENDING' THEN now() + CAST(:delay AS float8) * interval '1 second'
                       ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR CAST(:status AS text) <> 'PENDING' THEN now() END,
-        event_count = event_count + 1, updated_at = now()
+        event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE id = :job_id AND attempt = :attempt AND {HELD}
     RETURNING *
 ), step AS (
@@ -72,7 +72,7 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL, step_until = NULL,
         claim_token = NULL, running_seconds = NULL, finished_at = CASE WHEN cancel_requested THEN now() END,
         turned_away = {TURNED_AWAY}, held = {LET_IN},
-        event_count = event_count + 1, updated_at = now()
+        event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE id = :job_id AND attempt = :attempt AND {HELD}
     RETURNING *
 ), fresh AS (
@@ -100,7 +100,8 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL,
         step_until = NULL, claim_token = NULL, turned_away = NULL, held = {LET_IN}, run_at = now(),
         running_seconds = extract(epoch FROM now() - claimed_at),
-        finished_at = CASE WHEN cancel_requested THEN now() END, event_count = event_count + 1, updated_at = now()
+        finished_at = CASE WHEN cancel_requested THEN now() END,
+        event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE worker_id = :worker_id AND status = 'IN_PROGRESS'
     RETURNING *
 ), step AS (
@@ -123,7 +124,7 @@ _PROGRESS = Prepared(
     "job_progress",
     f"""
 WITH own AS (
-    UPDATE jobs SET event_count = event_count + CAST(:tell AS int), updated_at = now()
+    UPDATE jobs SET event_count = event_count + CAST(:tell AS int), updated_at = {CHANGED_AT}
     WHERE id = :job_id AND attempt = :attempt AND {HELD}
     RETURNING *
 ), step AS (

@@ -15,7 +15,7 @@ from background.jobs.sql.limits import CONTROLS, IS_OPEN, MAY_BEGIN, OF_QUEUES, 
 from background.jobs.sql.parts import FIRST_STEP, HAS_STEP, IS_COMPLETED, LET_IN
 from background.jobs.sql.transitions import HELD
 from background.storage.prepared import Prepared
-from background.storage.rows import typed
+from background.storage.rows import CHANGED_AT, typed
 
 LOOKED_AT = 1_000
 """How many due jobs are counted at most."""
@@ -69,7 +69,7 @@ ended AS (
                 WHERE job_steps.job_id = jobs.id AND step_number = cardinality(step_names)) END,
         error = CASE WHEN following IS NOT NULL THEN error END,
         current_step = CASE WHEN following IS NOT NULL AND NOT cancel_requested THEN following ELSE current_step END,
-        event_count = event_count + 1, updated_at = now()
+        event_count = event_count + 1, updated_at = {changed_at}
     FROM next
     WHERE id = next.job_id AND jobs.attempt = next.attempt AND {held} AND current_step = next.step
     RETURNING id, status, current_step, step_names, step_timeouts, jobs.attempt, worker, event_count,
@@ -97,7 +97,7 @@ wanted AS (
         lease_until = now() + :lease * interval '1 second', current_step = first,
         step_until = now() + least(step_timeouts[first], :time_limit) * interval '1 second',
         sent_to = NULL, running_seconds = NULL, claimed_at = now(),
-        started_at = coalesce(started_at, now()), updated_at = now()
+        started_at = coalesce(started_at, now()), updated_at = {changed_at}
     FROM candidate JOIN wanted USING (place)
     WHERE jobs.id = candidate.id AND here AND trusted AND may_begin
     RETURNING jobs.id, status, current_step, step_names, step_timeouts, attempt, worker, event_count, claim_token,
@@ -215,6 +215,7 @@ def _work(name: str, *, ends: bool, picked: str | None = None, trusted: str = "t
             picked=picked,
             trusted=trusted,
             let_in=LET_IN,
+            changed_at=CHANGED_AT,
             may_begin=MAY_BEGIN,
             permit=PERMIT,
             begun=" UNION ALL ".join(begun),

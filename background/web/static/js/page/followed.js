@@ -9,6 +9,7 @@ import { empty, failure, skeleton } from "./parts.js";
 import { href, replace } from "./router.js";
 
 const READ_MS = 300;
+const AGAIN_MS = 2000;
 const TICK_MS = 1000;
 
 /** `id` is null once the view is closed, `thing` null until there is one; so is `parts`, what is drawn. */
@@ -50,7 +51,8 @@ export class FollowedView {
     this.thing = null;
     /** @type {any} */
     this.parts = null;
-    this.read = throttle(() => this.readNow().catch(() => {}), READ_MS);
+    this.read = throttle(() => this.readNow().catch((error) => this.readAgain(error)), READ_MS);
+    this.again = 0;
     this.timers = [setInterval(() => document.visibilityState === "visible" && this.tick(), TICK_MS)];
     this.open(route);
   }
@@ -85,6 +87,7 @@ export class FollowedView {
   leave() {
     this.stop?.();
     this.read.cancel();
+    clearTimeout(this.again);
     this.forget();
   }
 
@@ -121,6 +124,12 @@ export class FollowedView {
         );
       throw error;
     }
+  }
+
+  /** What an event has announced is read until it is there: no other event may follow it. */
+  readAgain(error) {
+    clearTimeout(this.again);
+    if (this.thing && error.status !== 401) this.again = setTimeout(this.read, AGAIN_MS);
   }
 
   showMissing() {
