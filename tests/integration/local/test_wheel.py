@@ -90,6 +90,8 @@ def test_it_has_all_that_runs_and_nothing_beside_the_package(wheel: Path) -> Non
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     package = {f"background/{name}" for name in files_of(ROOT / "background") if not name.endswith(NOT_RUN)}
     assert {*package, *(f"background/documents/samples/{each.name}" for each in SAMPLES.iterdir())} == names
+    # Without it a type checker takes all that is imported for `Any`, or refuses it.
+    assert "background/py.typed" in names
 
 
 def test_its_dependencies_are_those_of_the_requirements(playground: Path) -> None:
