@@ -55,6 +55,15 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
     return text
 
 
+def is_json(value: Any) -> bool:
+    """Whether it is JSON that can be stored."""
+    try:
+        dumps(value)
+    except ValueError:
+        return False
+    return True
+
+
 def require_storable(value: Any, text: str) -> None:
     """Refuse what `dumps` would of a value that was read from `text`, which is asked only where that gives reason."""
     if _DOUBTFUL.search(text):

@@ -1,9 +1,21 @@
 """The base of what clients send: nothing is guessed."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import to_jsonable_python
+
+from background.base import jsontext
 
 MOST_UNKNOWN = 100
 """How many unknown fields are named one by one; of more only the first is."""
@@ -40,14 +52,49 @@ Model = TypeVar("Model", bound=BaseModel)
 def read(model: type[Model], value: Any) -> Model:
     """A value that JSON has a form of, as this model, which takes 24.0 for an integer as well.
 
-    Raises `ValidationError`, and `ValueError` for what is not JSON. (A validator around a model would be given what was
-    parsed, of which strict rules take no `datetime`, `Decimal` or `tuple`.)
+    A field with an alias may have either name. Raises `ValidationError`, and `ValueError` for what is not JSON. (A
+    validator around a model would be given what was parsed, of which strict rules take no `datetime`, `Decimal` or
+    `tuple`.)
     """
     value = _few_unknown(model, value)
     try:
-        return model.model_validate_json(json.dumps(value, allow_nan=False))
+        return model.model_validate_json(json.dumps(value, allow_nan=False), by_alias=True, by_name=True)
     except ValidationError as error:
-        return model.model_validate_json(json.dumps(_with_integers(value, error)))
+        fitting = json.dumps(_with_integers(value, error))
+        return model.model_validate_json(fitting, by_alias=True, by_name=True)
+
+
+def hides(schema: dict[str, Any]) -> bool:
+    """Whether this JSON Schema describes a secret, of which only asterisks would be written."""
+    return '"writeOnly": true' in json.dumps(schema)
+
+
+def written(model: BaseModel) -> dict[str, Any]:
+    """A model as `read` takes it: JSON, by the names of its fields, without what is computed of them."""
+    return model.model_dump(mode="json", by_alias=False, round_trip=True)
+
+
+def as_json(said: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody has said in Python, as JSON: a model of ours, or names and values that have a form in it.
+
+    Raises `ValueError` in a sentence.
+    """
+    try:
+        named = written(said) if isinstance(said, Exact) else dict(said)
+    except ValueError as error:  # bytes that are no text, and what a serializer of its own raises
+        raise ValueError(f"It has no form in JSON: {error}") from None
+    found: dict[str, Any] = json.loads(jsontext.dumps(named, default=form))
+    return found
+
+
+def form(value: Any) -> Any:
+    """The form in JSON of a value that is no JSON itself. Raises `TypeError`."""
+    if not isinstance(value, SecretStr | SecretBytes):  # its form is asterisks
+        try:
+            return to_jsonable_python(value, by_alias=False, round_trip=True)
+        except ValueError:
+            pass
+    raise TypeError(f"{type(value).__name__} has no form in it")
 
 
 def _few_unknown(model: type[BaseModel], value: Any) -> Any:

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Self, Unpack
 
+from pydantic import BaseModel
+
 from background.client import operations
 from background.client.async_api import AsyncApi
 from background.client.errors import Unavailable, Unreachable
@@ -120,7 +122,7 @@ class AsyncClient:
         job_id: int,
         *,
         from_step: int | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: BaseModel | Mapping[str, Any] | None = None,
         replan: bool = False,
     ) -> Job:
         """Let an ended job go on at its first step that is not COMPLETED, or at `from_step`.

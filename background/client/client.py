@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, Unpack
 
+from pydantic import BaseModel
+
 from background.client import operations
 from background.client.api import Api
 from background.client.errors import Unavailable, Unreachable, WaitTimeout
@@ -113,7 +115,7 @@ class Client:
         job_id: int,
         *,
         from_step: int | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: BaseModel | Mapping[str, Any] | None = None,
         replan: bool = False,
     ) -> Job:
         """Let an ended job go on at its first step that is not COMPLETED, or at `from_step`.

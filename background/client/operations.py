@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from background.base.strict import form
 from background.client import exchange
 from background.client.errors import NotTheApi, Unusable, WaitTimeout
 from background.client.events import ServerEvent
@@ -36,7 +37,7 @@ Told = TypeVar("Told")
 class JobOptions(EnqueueOptions, total=False):
     """What may be said of a new job beside its pipeline; for what is left out the API has defaults."""
 
-    params: Mapping[str, Any]
+    params: BaseModel | Mapping[str, Any]
 
 
 class NewJob(JobOptions, total=False):
@@ -92,9 +93,7 @@ def get(job_id: int, *, events_before: int | None = None) -> Request:
 def find(filters: JobFilters, *, limit: int | None) -> Request:
     """The first page of `GET /jobs`."""
     named = {
-        name: [each if isinstance(each, str) else json.dumps(each) for each in value]
-        if name.startswith(PARAM)
-        else value
+        name: [_as_text(each) for each in value] if name.startswith(PARAM) else value
         for name, value in _named(filters).items()
     }
     return exchange.get("/jobs", {**named, "limit": PAGE if limit is None else min(limit, PAGE)})
@@ -103,6 +102,12 @@ def find(filters: JobFilters, *, limit: int | None) -> Request:
 def act(action: Action | str, filters: JobFilters, *, limit: int) -> Request:
     """`POST /jobs/actions`."""
     return exchange.post("/jobs/actions", {"action": action, "filter": _named(filters), "limit": limit})
+
+
+def _as_text(value: Any) -> str:
+    """The value of a parameter as the API's query has it: what JSON says of it, and a text as it is."""
+    plain = value if value is None or isinstance(value, str | int | float) else form(value)
+    return plain if isinstance(plain, str) else json.dumps(plain)
 
 
 def _named(filters: JobFilters) -> dict[str, Any]:
@@ -131,7 +136,7 @@ def cancel(job_id: int) -> Request:
     return exchange.post(f"{_path(job_id)}/cancel")
 
 
-def retry(job_id: int, *, from_step: int | None, params: Mapping[str, Any] | None, replan: bool) -> Request:
+def retry(job_id: int, *, from_step: int | None, params: BaseModel | Mapping[str, Any] | None, replan: bool) -> Request:
     """`POST /jobs/{id}/retry`."""
     given = {"from_step": from_step, "params": params, "replan": replan or None}
     return exchange.post(f"{_path(job_id)}/retry", {name: each for name, each in given.items() if each is not None})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from background.client import exchange
 from background.client.api import Api
@@ -31,7 +31,7 @@ class ScheduleOptions(TypedDict, total=False):
     For what else is left out the API has defaults.
     """
 
-    params: Mapping[str, Any]
+    params: BaseModel | Mapping[str, Any]
     cron: str
     every_seconds: float
     timezone: str

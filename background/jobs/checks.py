@@ -1,13 +1,14 @@
 """Whether what a client asks for can be done: its pipeline, and its params by the pipeline's own model."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from background.base import jsontext
 from background.base.errors import Invalid, PlaygroundError, TooLarge
-from background.base.strict import read
+from background.base.strict import as_json, read
 from background.jobs import registry
 from background.jobs.declared import one_line
 from background.jobs.pipeline import Pipeline, Refused
@@ -43,18 +44,28 @@ def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | in
     try:
         found = read(pipeline.params, params)
         found.check()
-        as_json = found.model_dump(mode="json")
-        jsontext.dumps(as_json)
+        stored = pipeline.stored(found)
+        jsontext.dumps(stored)
     except ValidationError as error:
         raise Invalid.from_pydantic(error, where=where) from None
     except Invalid as error:
         raise Invalid(str(error), errors=[each.below(where) for each in error.errors]) from None
     except PlaygroundError:
         raise
+    except Refused as error:
+        raise _refused(str(error), where=where) from error
     except BaseException as error:  # whatever the pipeline's own code raises, `sys.exit()` too
         logger.warning("The params of pipeline %s cannot be checked.", pipeline.name, exc_info=True)
         raise _refused(one_line(error), where=where) from error
-    return as_json
+    return stored
+
+
+def in_json(said: BaseModel | Mapping[str, Any] | None, *, where: tuple[str | int, ...]) -> dict[str, Any]:
+    """The params that somebody has said in Python, as JSON. Raises `Invalid`."""
+    try:
+        return {} if said is None else as_json(said)
+    except ValueError as error:
+        raise Invalid(str(error), where=(*where, "params")) from None
 
 
 def still_accepted(pipeline: Pipeline, params: dict[str, Any]) -> None:

@@ -6,19 +6,21 @@ as themselves where the step's annotation names them: pydantic writes and reads 
 """
 
 import collections.abc
+import dataclasses
 import inspect
 import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from background.base import jsontext
+from background.base.strict import hides
 
 _AS_TEXT = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
 _SCALARS = (None, type(None), Any, object, str, int, float, bool, typing.NoReturn, typing.Never)
@@ -52,11 +54,13 @@ class Codec:
                 return jsontext.dumps(value, default=_form)
             (plain,) = self._adapter.dump_python((value,), mode="json", warnings="error")
             text = jsontext.dumps(plain)
-            (found,) = self._adapter.validate_json(f"[{text}]")  # a later step must be able to read it
+            (found,) = _read(self._adapter, text)  # a later step must be able to
             if self._may_be_text and found != value:
                 raise NotStorable(
                     "It would come back as another type. Declare one, or a model that has a field for each."
                 )
+            if lost := _lost(value, found):
+                raise NotStorable(f"{lost}.")
         except RecursionError:
             raise NotStorable("It is nested too deeply.") from None
         except (ValueError, TypeError, PydanticSerializationError) as error:
@@ -68,7 +72,7 @@ class Codec:
         if self._adapter is None:
             return value
         try:
-            return self._adapter.validate_json(f"[{json.dumps(value)}]")[0]
+            return _read(self._adapter, json.dumps(value))[0]
         except ValueError as error:
             raise NotStorable(_sentence(error)) from None
 
@@ -144,13 +148,42 @@ def _may_be_text(declared: Any) -> bool:
     return mixed or any(_may_be_text(each) for each in inner)
 
 
+def _read(adapter: "TypeAdapter[tuple[Any]]", text: str) -> tuple[Any]:
+    # Models are written by the names of their fields, unless they say that it is to be by alias.
+    return adapter.validate_json(f"[{text}]", by_alias=True, by_name=True)
+
+
+def _lost(value: Any, found: Any) -> str | None:
+    """What of the value is not stored: it has more fields than the model or dataclass that is declared."""
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(value, Mapping) and isinstance(found, Mapping):
+        pairs = [(each, found.get(key)) for key, each in value.items()]
+    elif isinstance(value, list | tuple) and isinstance(found, list | tuple):
+        pairs = list(zip(value, found, strict=False))
+    elif isinstance(value, type(found)) and (names := _fields(value)):
+        if more := [name for name in names if name not in _fields(found)]:
+            return f"It is a {type(value).__qualname__}, whose {', '.join(more)} a {type(found).__qualname__} has not"
+        pairs = [(getattr(value, name), getattr(found, name)) for name in names]
+    return next(filter(None, (_lost(*pair) for pair in pairs)), None)
+
+
+def _fields(value: Any) -> Sequence[str]:
+    if isinstance(value, BaseModel):
+        return [*type(value).model_fields]
+    is_one = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return [each.name for each in dataclasses.fields(value)] if is_one else []
+
+
 def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
     try:
         # In a tuple, since only then a dataclass of the standard library is written as this says.
         adapter = TypeAdapter(tuple[declared], config=_AS_TEXT)
-        schema = json.dumps(adapter.json_schema(mode="serialization"))
+        described = adapter.json_schema(mode="serialization")
+        schema = json.dumps(described)
     except Exception as error:  # noqa: BLE001  (annotations are anybody's code)
         raise NotStorable(f"it returns {_name(declared)}, which has no form in JSON: {_sentence(error)}") from None
+    if hides(described):
+        raise NotStorable(f"it returns {_name(declared)}, which hides a secret: only asterisks would be stored.")
     if _BYTES_AS_UTF8 in schema:
         how = "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')"
         raise NotStorable(f"it returns {_name(declared)}, whose bytes would be stored as UTF-8. Give that model {how}.")

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic_core import CoreSchema, core_schema
 
 from background.base import jsontext
 from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
-from background.base.strict import Exact, read
+from background.base.strict import Exact, as_json, hides, read, written
 from background.jobs.context import StepContext, step_key
 from background.jobs.declared import DeclaredWrong, is_async, one_line, require_name, require_plain, shown, source
 from background.jobs.limits import Limit, Rate
@@ -48,11 +49,34 @@ __all__ = [
 class Params(Exact):
     """Base of a pipeline's parameters: no unknown field, no number given as a string, no NaN or Infinity.
 
-    Override `check` for what only the outside world can tell, e.g. whether a document exists.
+    Override `check` for what only the outside world can tell, e.g. whether a document exists. A field with an alias may
+    be given by either name, and is stored by its own.
     """
+
+    model_config = ConfigDict(validate_by_alias=True, validate_by_name=True)
 
     def check(self) -> None:
         """Raise `background.base.errors.Invalid` when a job with these parameters could not succeed."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """As any model's; in Python it takes as well what JSON says of it, as FastAPI has it of a body."""
+        schema: Any = {**handler.resolve_ref_schema(handler(source))}
+        # What refers to this model means all of it.
+        ref = schema.pop("ref", None)
+        python = core_schema.no_info_wrap_validator_function(cls._of_python, schema)
+        return core_schema.json_or_python_schema(schema, python, ref=ref)
+
+    @classmethod
+    def _of_python(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            if not (isinstance(value, dict) and jsontext.is_json(value)):
+                raise
+        found = read(cls, value)
+        # By way of the handler, which may be about to fill an instance that there is already.
+        return handler({name: getattr(found, name) for name in found.model_fields_set})
 
 
 class EndedJob(Params):
@@ -256,11 +280,9 @@ class Pipeline:
         if declared is None:
             return {}
         try:
-            found = read(self.params, dict(declared.params)).model_dump(mode="json")
-            jsontext.dumps(found)
+            return self.stored(read(self.params, as_json(declared.params)))
         except Exception as error:  # noqa: BLE001  (validators are anybody's code)
             raise DeclaredWrong(f"{self}: the params of its schedule are not taken: {one_line(error)}") from None
-        return dict(found)
 
     def unique_key(self, params: dict[str, Any]) -> str | None:
         """The key of a job with these parameters, which are JSON; `None` where the pipeline declares none.
@@ -312,6 +334,13 @@ class Pipeline:
             jsontext.dumps([self.description, self.schema()])
         except Exception as error:  # noqa: BLE001  (annotations and defaults are anybody's code)
             raise DeclaredWrong(f"{self}: no JSON Schema can be made of its params: {one_line(error)}") from None
+        if hides(self.schema()):
+            raise DeclaredWrong(
+                f"{self}: its params have a secret, and all that is stored of them is shown. Give the job its name, "
+                "and let the step look it up."
+            )
+        if left_out := [name for name, each in self.params.model_fields.items() if each.exclude]:
+            raise DeclaredWrong(f"{self}: its params exclude {', '.join(left_out)}, so that no step would be given it.")
         self.scheduled_params()
 
     def schema(self) -> dict[str, Any]:
@@ -326,6 +355,17 @@ class Pipeline:
         parts = [*(each for each in self.params.__mro__ if issubclass(each, Params)), self.upgrade]
         text = jsontext.dumps([self.schema(), *map(source, parts)])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def stored(self, params: Params) -> dict[str, Any]:
+        """The parameters of a new job as JSON, from which a worker can read the same. Raises `Refused`."""
+        found = written(params)
+        try:
+            again = written(read(self.params, found))
+        except Exception as error:
+            raise Refused(f"What is stored of them cannot be read again: {_first(error)}") from error
+        if again != found:
+            raise Refused("What is stored of them is read as something else.")
+        return found
 
     def accept(self, params: dict[str, Any]) -> Params:
         """The parameters of a job, perhaps of an older release, as this one's model. Raises `Refused`.
@@ -344,8 +384,7 @@ class Pipeline:
             where = ""
             return self._read(upgraded)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise Refused(f"{where}{'.'.join(map(str, first['loc'])) or 'params'}: {first['msg']}") from error
+            raise Refused(f"{where}{_first(error)}") from error
         except BaseException as error:  # whatever the pipeline's own code raises, `sys.exit()` too
             raise Refused(f"{where}{one_line(error)}") from error
 
@@ -355,3 +394,11 @@ class Pipeline:
         except ValueError:  # `upgrade` may make whatever it likes
             return self.params.model_validate(copy.deepcopy(params))
         return read(self.params, params)
+
+
+def _first(error: BaseException) -> str:
+    """What is wrong, in one line: of several things the first."""
+    if not isinstance(error, ValidationError):
+        return one_line(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'params'}: {first['msg']}"

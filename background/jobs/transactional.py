@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from background.base.errors import Invalid, Unavailable
+from background.jobs import checks
 from background.jobs.new_job import as_new, as_row
-from background.jobs.pipeline import Params, Pipeline
+from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import EnqueueOptions, JobRequest
 from background.jobs.sql import control, unique
 from background.jobs.sql.control import Stored
@@ -30,7 +31,7 @@ NO_SCHEMA = ("42P01", "42703")
 def enqueue(
     session: "Blocking",
     pipeline: str | Pipeline,
-    params: Params | Mapping[str, Any] | None = None,
+    params: BaseModel | Mapping[str, Any] | None = None,
     **options: Unpack[EnqueueOptions],
 ) -> Stored: ...
 
@@ -39,7 +40,7 @@ def enqueue(
 def enqueue(
     session: "Waiting",
     pipeline: str | Pipeline,
-    params: Params | Mapping[str, Any] | None = None,
+    params: BaseModel | Mapping[str, Any] | None = None,
     **options: Unpack[EnqueueOptions],
 ) -> Awaitable[Stored]: ...
 
@@ -47,7 +48,7 @@ def enqueue(
 def enqueue(
     session: Any,
     pipeline: str | Pipeline,
-    params: Params | Mapping[str, Any] | None = None,
+    params: BaseModel | Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Stored | Awaitable[Stored]:
     """Make a job in the transaction of a SQLAlchemy session or connection; gives it, with its `id` and `task_id`.
@@ -64,7 +65,7 @@ def enqueue(
 
 
 async def _enqueue_async(
-    session: Any, pipeline: str | Pipeline, params: Params | Mapping[str, Any] | None, options: dict[str, Any]
+    session: Any, pipeline: str | Pipeline, params: BaseModel | Mapping[str, Any] | None, options: dict[str, Any]
 ) -> Stored:
     # What a pipeline checks of its parameters may look at the disk.
     row = await asyncio.to_thread(_row, pipeline, params, options)
@@ -73,13 +74,13 @@ async def _enqueue_async(
 
 
 def _row(
-    pipeline: str | Pipeline, params: Params | Mapping[str, Any] | None, options: dict[str, Any]
+    pipeline: str | Pipeline, params: BaseModel | Mapping[str, Any] | None, options: dict[str, Any]
 ) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     try:
         request = JobRequest(
             pipeline=pipeline.name if isinstance(pipeline, Pipeline) else pipeline,
-            params=params.model_dump(mode="json") if isinstance(params, Params) else dict(params or {}),
+            params=checks.in_json(params, where=("enqueue",)),
             **given,
         )
         return as_new(as_row(request, where=("enqueue",)))
@@ -87,8 +88,6 @@ def _row(
         found = Invalid.from_pydantic(error, where=("enqueue",))
     except Invalid as error:
         found = error
-    except ValueError as error:  # it is not JSON
-        found = Invalid(str(error), where=("enqueue", "params"))
     # In a log there is only the text.
     said = "; ".join(f"{'.'.join(map(str, each.loc[1:]))}: {each.msg}" for each in found.errors)
     raise Invalid(said or str(found), errors=found.errors, code=found.code, **found.values)

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from background.base.errors import Invalid
 from background.jobs import checks, event_loop, states, step_logs
@@ -41,7 +41,7 @@ MOST_ATTEMPTS = 10_000
 
 def run_pipeline(
     pipeline: str | Pipeline,
-    params: Params | Mapping[str, Any] | None = None,
+    params: BaseModel | Mapping[str, Any] | None = None,
     *,
     max_attempts: int | None = None,
     cancel_after: float | None = None,
@@ -55,7 +55,7 @@ def run_pipeline(
     /jobs` refuses, and
     `ValueError` for a step that is none.
     """
-    given = params.model_dump(mode="json") if isinstance(params, Params) else dict(params or {})
+    given = checks.in_json(params, where=("run",))
     named = pipeline.name if isinstance(pipeline, Pipeline) else pipeline
     limit = get_settings().max_attempts if max_attempts is None else max_attempts
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from background.jobs.outputs import Codec, NotStorable, Outputs
 
@@ -45,6 +45,31 @@ class Utf8(BaseModel):
     seal: bytes
 
 
+class Named(BaseModel):
+    """A model that says its fields otherwise."""
+
+    street_name: str = Field(alias="streetName")
+
+
+class Marked(Price):
+    """A model with more than the one that is declared."""
+
+    mark: str
+
+
+@dataclasses.dataclass
+class Deep(Point):
+    """The same of a dataclass."""
+
+    z: int
+
+
+class Login(BaseModel):
+    """What nobody is to see."""
+
+    password: SecretStr
+
+
 class Plain:
     """What has no form."""
 
@@ -74,6 +99,7 @@ def returns(declared: Any) -> Callable[..., Any]:
         (bytes, BYTES, "_wA="),
         (Point, Point(Decimal("0.5"), BYTES), {"x": "0.5", "raw": "_wA="}),
         (Price, Price(cents=Decimal(5), seal=BYTES), {"cents": "5", "seal": "_wA="}),
+        (Named, Named(streetName="Main"), {"street_name": "Main"}),
         (list[Price | None], [Price(cents=Decimal(5), seal=b""), None], [{"cents": "5", "seal": ""}, None]),
         ("dict[str, Decimal]", {"a": Decimal(1)}, {"a": "1"}),
         (tuple[int, Decimal], (1, Decimal(2)), [1, "2"]),
@@ -113,6 +139,8 @@ def test_without_a_type_it_is_stored_in_its_form_and_given_back_as_json() -> Non
         (str | Decimal, Decimal(1), "It would come back as another type"),
         (dict[str, list[datetime | str]], {"a": [NOON.isoformat()]}, "It would come back as another type"),
         (list[Colour], [None], "^0: Input should be 'red'"),
+        (Price, Marked(cents=Decimal(5), seal=b"", mark="x"), "It is a Marked, whose mark a Price has not."),
+        (dict[str, list[Point]], {"a": [Deep(Decimal(1), b"", 3)]}, "It is a Deep, whose z a Point has not."),
     ],
 )
 def test_what_cannot_be_stored_is_named(declared: Any, value: Any, why: str) -> None:
@@ -129,6 +157,7 @@ def test_what_cannot_be_stored_is_named(declared: Any, value: Any, why: str) -> 
         (list[Plain], "which has no form in JSON"),
         (Callable[[], int], "which has no form in JSON"),
         (Iterator[int], "which has no form in JSON"),
+        (Login, "it returns Login, which hides a secret: only asterisks would be stored"),
         (Utf8, "whose bytes would be stored as UTF-8"),
         ("Nowhere", "annotation cannot be read: name 'Nowhere' is not defined"),
     ],

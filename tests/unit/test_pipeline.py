@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AfterValidator, BaseModel
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    Field,
+    Json,
+    ValidationError,
+    computed_field,
+    field_serializer,
+)
 
 from background.base.errors import Invalid
+from background.base.strict import read
 from background.jobs import new_job, states
 from background.jobs.checks import checked
 from background.jobs.declared import is_async
@@ -280,10 +292,13 @@ MODULES = {
     "shapeless": "class P(Params):\n    f: Callable[[], int]\np = Pipeline('p', P)\np.step(plain)",
     "patient": "p = Pipeline('p', Params)\np.step_within(3601)(plain)",
     "unstorable": "@(p := Pipeline('p', Params)).step\ndef send(context, params) -> open: pass",
+    "secret": "class P(Params):\n    key: SecretStr\np = Pipeline('p', P)\np.step(plain)",
+    "excluded": "class P(Params):\n    key: str = Field('', exclude=True)\np = Pipeline('p', P)\np.step(plain)",
     "hidden": "p = Pipeline('p', Params)\np.step_within(plain)",
     "sound": "class P(Params):\n    at: 'Later'\np = Pipeline('p', P)\np.step(plain)\nclass Later(Params): pass",
 }
 HEAD = """from typing import Callable
+from pydantic import Field, SecretStr
 from background.jobs.pipeline import Params, Pipeline
 def plain(context, params): pass
 """
@@ -307,6 +322,8 @@ WRONG = {
     "Cannot generate a JsonSchema for core_schema.CallableSchema",
     "patient": "Step 'plain' of pipeline 'p' may take 3601 s, but JOB_TIME_LIMIT allows 3600 s.",
     "unstorable": "Step 'send' of pipeline 'p': it returns <built-in function open>, which has no form in JSON: ",
+    "secret": "Pipeline 'p': its params have a secret, and all that is stored of them is shown.",
+    "excluded": "Pipeline 'p': its params exclude key, so that no step would be given it.",
     "hidden": "Pipeline 'p': step_within takes the seconds that the step may take, as in step_within(60); "
     "it was given <function plain at",
 }
@@ -486,6 +503,81 @@ def test_params_of_any_type_are_taken_as_they_are_stored(given: dict[str, Any]) 
     assert (type(accepted.price), type(accepted.tags), type(accepted.count)) == (Decimal, tuple, int)
     with pytest.raises(Invalid, match="count"):
         checked(pipeline, {"count": 24.5}, where=("body", "params"))
+
+
+class Named(Params):
+    """What is said otherwise, or computed."""
+
+    from_day: int = Field(alias="from")
+    to: int = Field(9, validation_alias=AliasChoices("until", "to_day"))
+    limit: Json[int] = 3
+
+    @computed_field
+    def days(self) -> int:
+        """Not given by anybody."""
+        return self.to - self.from_day
+
+
+@pytest.mark.parametrize("given", [{"from": 2, "until": 5}, {"from_day": 2, "to_day": 5}, {"from": 2, "to": 5.0}])
+def test_params_with_aliases_are_read_from_what_is_stored_of_them(given: dict[str, Any]) -> None:
+    pipeline = Pipeline("named", Named)
+    stored = checked(pipeline, given, where=("body", "params"))
+    assert stored == {"from_day": 2, "to": 5, "limit": "3"}
+    accepted = pipeline.accept(stored)
+    assert (accepted, accepted.model_dump()) == (
+        Named.model_validate(given),
+        {"from_day": 2, "to": 5, "limit": 3, "days": 3},
+    )
+
+
+class Marked(Params):
+    """What is written as nobody can read it."""
+
+    count: int
+
+    @field_serializer("count")
+    def mark(self, count: int) -> str:
+        """As text."""
+        return f"#{count}"
+
+
+def test_params_that_no_worker_could_read_are_refused_at_once() -> None:
+    with pytest.raises(
+        Invalid, match="What is stored of them cannot be read again: count: Input should be a valid int"
+    ):
+        checked(Pipeline("marked", Marked), {"count": 1}, where=("body", "params"))
+
+
+def test_params_are_the_body_of_ones_own_route_as_well() -> None:
+    app = FastAPI()
+
+    @app.post("/orders")
+    def order(params: Typed) -> dict[str, str]:
+        return {"params": repr(params)}
+
+    body = {"at": "2026-01-01T00:00:00Z", "price": "1.5", "tags": ["a"], "sizes": [1], "count": 24.0}
+    with TestClient(app) as client:
+        assert client.post("/orders", json=body).json() == {"params": repr(read(Typed, body))}
+        wrong = client.post("/orders", json={**body, "count": "24", "price": "much", "colour": "red"})
+    assert wrong.status_code == 422
+    places = [each["loc"] for each in wrong.json()["detail"]]
+    assert places == [["body", "price"], ["body", "count"], ["body", "colour"]]
+    assert Typed(price=Decimal(2)) == Typed.model_validate({"price": "2"})
+    with pytest.raises(ValidationError, match="valid integer"):
+        Typed(count="24")  # type: ignore[arg-type]
+
+
+class Nested(Params):
+    """A model that names itself."""
+
+    price: Decimal
+    parts: tuple["Nested", ...] = ()
+
+
+def test_params_may_name_themselves() -> None:
+    found = Nested.model_validate({"price": "2", "parts": [{"price": "1"}]})
+    assert found.parts[0].price == Decimal(1)
+    assert Pipeline("nested", Nested).schema()["$defs"]["Nested"]["required"] == ["price"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -200,3 +201,20 @@ def test_a_job_without_end_is_told() -> None:
     shop.troubles = [RetryLater(0)] * 20_000
     with pytest.raises(RuntimeError, match="has not ended"):
         shop.run()
+
+
+def test_params_may_be_what_python_has(run_pipeline: Callable[..., Run]) -> None:
+    class Paid(Params):
+        price: Decimal
+        at: datetime
+
+    paid = Pipeline("paid", Paid)
+
+    @paid.step
+    def show(context: StepContext, params: Paid) -> str:
+        return f"{params.price} {params.at:%H}"
+
+    given: dict[str, Any] = {"price": Decimal("1.50"), "at": datetime(2026, 1, 1, 12, tzinfo=UTC)}
+    assert [run_pipeline(paid, each).result for each in (given, Paid(**given))] == ["1.50 12", "1.50 12"]
+    with pytest.raises(Invalid, match="It is not JSON: object has no form in it"):
+        run_pipeline(paid, {"price": object()})

@@ -5,18 +5,22 @@ import json
 import logging
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import Field, SecretStr
 
+from background.base.strict import read
 from background.client import AsyncClient, Client, NotTheApi, Refused, Unusable, errors, exchange, operations
 from background.client.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany, Unavailable, Unreachable
 from background.client.events import Following
 from background.client.exchange import Patience
 from background.client.operations import JobFilters, JobOptions, NewJob
 from background.jobs.filters import ActionRequest
+from background.jobs.pipeline import Params
 from background.jobs.schemas import JobRequest
 from background.jobs.states import JobStatus
 from tests.support import ROOT
@@ -81,7 +85,7 @@ def test_filters_are_sent_under_the_names_of_the_api() -> None:
     filters: JobFilters = {
         "status": ["FAILED", JobStatus.PENDING],
         "tag": "a&b",
-        "param": {"customer": 7, "address.city": ["Seoul", None]},
+        "param": {"customer": 7, "address.city": ["Seoul", None], "paid": Decimal("1.50")},
         "created_after": datetime(2026, 1, 1, tzinfo=seoul),
     }
     query = parse_qs(urlsplit(operations.find(filters, limit=5).path).query)
@@ -90,11 +94,13 @@ def test_filters_are_sent_under_the_names_of_the_api() -> None:
         "tag": ["a&b"],
         "param.customer": ["7"],
         "param.address.city": ["Seoul", "null"],
+        "param.paid": ["1.50"],
         "created_after": ["2026-01-01T00:00:00+09:00"],
         "limit": ["5"],
     }
     sent = json.loads(operations.act("retry", filters, limit=9).content or b"")
-    assert ActionRequest.model_validate(sent).filter.params == {"customer": ["7"], "address.city": ["Seoul", "null"]}
+    params = {"customer": ["7"], "address.city": ["Seoul", "null"], "paid": ["1.50"]}
+    assert ActionRequest.model_validate(sent).filter.params == params
     with pytest.raises(Unusable, match="created_before"):
         operations.find({"created_before": datetime(2026, 1, 1)}, limit=None)  # noqa: DTZ001
 
@@ -247,3 +253,27 @@ def test_what_is_not_json_is_not_sent() -> None:
         Client("http://127.0.0.1:9").submit(params={"x": float("nan")})
     with pytest.raises(Unusable, match="not JSON"):
         Client("http://127.0.0.1:9").submit(params={"x": object()})
+    with pytest.raises(Unusable, match="SecretStr has no form in it"):
+        Client("http://127.0.0.1:9").submit(params={"x": SecretStr("hidden")})
+
+
+class Order(Params):
+    """Params as a pipeline declares them."""
+
+    price: Decimal = Field(alias="cents")
+    at: datetime
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("params", [Order(price=Decimal("1.50"), at=NOON), {"price": Decimal("1.50"), "at": NOON}])
+def test_params_are_sent_as_python_has_them(params: Order | dict[str, Any]) -> None:
+    stored = {"price": "1.50", "at": "2026-01-01T12:00:00Z"}
+    options: JobOptions = {"params": params}
+    sent = operations.submit("order", options, key=None).content or b""
+    again = operations.retry(1, from_step=None, params=params, replan=False).content or b""
+    many = operations.submit_many([{"pipeline": "order", **options}]).content or b""
+    assert [json.loads(sent)["params"], json.loads(again)["params"]] == [stored, stored]
+    assert json.loads(many)["jobs"][0]["params"] == stored
+    assert read(Order, stored) == Order(price=Decimal("1.50"), at=NOON)
