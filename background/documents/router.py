@@ -19,12 +19,12 @@ from background.http.downloads import Download
 from background.http.filenames import given_name
 from background.http.limits import SLOW
 from background.http.problems import responses
-from background.http.requests import StorableJSONRoute
+from background.http.requests import ProblemRoute, StorableJSONRoute
 from background.task_names import TaskName
 
 router = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
 canvases = APIRouter(prefix="/documents", tags=["documents"], route_class=StorableJSONRoute)
-reports = APIRouter(prefix="/reports", tags=["documents"])
+reports = APIRouter(prefix="/reports", tags=["documents"], route_class=ProblemRoute)
 
 DOWNLOAD: dict[int | str, dict[str, Any]] = {
     206: {"description": "The ranges that were asked for"},

@@ -136,7 +136,8 @@ def _place(loc: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
     return tuple(found)
 
 
-async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+    """The answer to a request whose fields cannot be used."""
     found = [
         FieldError(_place(each["loc"], error.body), each["msg"], each["type"], plain(each.get("ctx")))
         for each in error.errors()
@@ -189,6 +190,6 @@ def answer_expected(app: FastAPI) -> None:
 
 def answer_all(app: FastAPI) -> None:
     """Have `app` answer as problems whatever else goes wrong."""
-    app.add_exception_handler(RequestValidationError, _malformed)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, malformed)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _unexpected)

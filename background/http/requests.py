@@ -13,6 +13,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +24,7 @@ from background.base import jsontext
 from background.base.errors import Invalid, TooLarge
 from background.http.clients import client_of
 from background.http.headers import header
-from background.http.problems import STATUS_OF, problem
+from background.http.problems import STATUS_OF, malformed, problem
 from background.storage import deadlines
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
@@ -88,8 +89,24 @@ def _parsed(body: bytes) -> Any:
     return value
 
 
-class StorableJSONRoute(APIRoute):
-    """`route_class` of every router here."""
+class ProblemRoute(APIRoute):
+    """`route_class` of every router here: answers a problem where a field cannot be used, in whatever application."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler, whose validation errors are ours."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except RequestValidationError as error:
+                return await malformed(request, error)
+
+        return handle
+
+
+class StorableJSONRoute(ProblemRoute):
+    """`route_class` of what takes JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The usual handler, with a `StorableRequest`."""

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from background.base.errors import Invalid
 from background.http import clients
 from background.http.problems import responses
+from background.http.requests import ProblemRoute
 from background.jobs.filters import MAX_ID
 from background.jobs.router import JobId
 from background.settings import get_settings
@@ -23,8 +24,8 @@ from background.streams.response import EventStream
 from background.streams.sql import Position
 from background.streams.subjects import Subject
 
-jobs = APIRouter(tags=["streams"])
-results = APIRouter(tags=["streams"])
+jobs = APIRouter(tags=["streams"], route_class=ProblemRoute)
+results = APIRouter(tags=["streams"], route_class=ProblemRoute)
 
 CURSOR = re.compile(r"(\d{1,20})-(\d{1,19})-(\d{1,10})")
 GRACE_SECONDS = 3.0

@@ -71,6 +71,12 @@ def test_what_is_its_own_stays_as_it_is(product: tuple[httpx.Client, Process]) -
     assert own.get("/durable/jobs").json() == {"detail": "Who are you?"}
     missing = own.get("/durable/jobs/999999999", headers=USER)
     assert (missing.status_code, missing.headers["content-type"]) == (404, PROBLEM)
+    for refused in (
+        own.post("/durable/jobs", json={"priority": 10}, headers=USER),
+        own.get("/durable/jobs/seven/events", headers=USER),
+    ):
+        assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+        assert refused.json()["errors"][0]["loc"][-1] in ("priority", "job_id")
     document = own.get("/openapi.json").json()
     assert {"/orders/{number}", "/durable/jobs", "/durable/chord"} <= set(document["paths"])
     assert "Problem" in document["components"]["schemas"]
