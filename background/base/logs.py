@@ -17,11 +17,13 @@ from typing import Any, TextIO
 from celery import Task
 from celery._state import get_current_task
 
-from background.base import log_context
+from background.base import jsontext, log_context
 from background.base.escapes import escaped, indented
 
 # The ids stand before the message: behind it, a message could end in ids of its own.
 TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s%(ids)s: %(message)s"
+NO_EXTRA = {*vars(logging.makeLogRecord({})), "message", "asctime", "context", "ids", "color_message"}
+"""What stands in records of which nobody has said more; `color_message` is uvicorn's, the message again."""
 
 
 def add_ids(record: logging.LogRecord) -> bool:
@@ -71,11 +73,12 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record, with its ids as fields; inside a task also the `task_name`."""
+    """One JSON object a record, with its ids and its `extra` as fields; inside a task also the `task_name`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
         entry: dict[str, Any] = {
+            **_extra(record),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
@@ -86,6 +89,22 @@ class JsonFormatter(logging.Formatter):
             entry["exception"] = self.formatException(record.exc_info)
         # JSON itself lets some line ends and control characters pass.
         return escaped(json.dumps(entry, ensure_ascii=False, default=str), escape=lambda each: json.dumps(each)[1:-1])
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    """What was said with the message; but not what Celery says there, which is all of a task."""
+    if record.name.partition(".")[0] == "celery":
+        return {}
+    return {name: _plain(value) for name, value in record.__dict__.items() if name not in NO_EXTRA}
+
+
+def _plain(value: Any) -> Any:
+    """The same where it is JSON, but for what has only a text."""
+    try:
+        jsontext.dumps(value, default=str)
+    except ValueError:
+        return str(value)
+    return value
 
 
 class LineHandler(logging.StreamHandler[TextIO]):

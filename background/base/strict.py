@@ -79,6 +79,8 @@ def as_json(said: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `ValueError` in a sentence.
     """
+    if not isinstance(said, BaseModel | Mapping):
+        raise ValueError(f"It must be a model or a dictionary, not {type(said).__name__}.")
     try:
         named = written(said) if isinstance(said, Exact) else dict(said)
     except ValueError as error:  # bytes that are no text, and what a serializer of its own raises

@@ -57,8 +57,12 @@ def enqueue(
     has never been one. With an `AsyncSession` or `AsyncConnection` it is to be awaited. `options` are those of
     `POST /jobs`: `priority`, `delay_seconds`, `max_attempts`, `tags`, `callback_url`, `unique_key`,
     `unique_seconds`. Where there is a job with that key it gives that one, a `duplicate`. Raises `Invalid` or
-    `TooLarge` before anything is written, and `Unavailable` where the database has no schema yet.
+    `TooLarge` before anything is written, `Unavailable` where the database has no schema yet, and `TypeError` for what
+    is no session.
     """
+    if not hasattr(session, "execute"):
+        what = "a SQLAlchemy session or connection, whose transaction it is made in"
+        raise TypeError(f"enqueue takes {what}; {type(session).__name__} is none.")
     if hasattr(session, "run_sync"):
         return _enqueue_async(session, pipeline, params, options)
     return _store(session, _row(pipeline, params, options))
@@ -76,7 +80,9 @@ async def _enqueue_async(
 def _row(
     pipeline: str | Pipeline, params: BaseModel | Mapping[str, Any] | None, options: dict[str, Any]
 ) -> dict[str, Any]:
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value is not None
+    }
     try:
         request = JobRequest(
             pipeline=pipeline.name if isinstance(pipeline, Pipeline) else pipeline,

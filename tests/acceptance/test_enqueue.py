@@ -141,6 +141,8 @@ def test_the_callers_own_statements_may_take_their_time(engine: Engine, monkeypa
         ("demo", {}, {"priority": 10}, Invalid, "priority: Input should be less than"),
         ("demo", {}, {"colour": 1}, Invalid, "colour: Extra inputs"),
         ("demo", {}, {"delay_seconds": float("nan")}, Invalid, "delay_seconds"),
+        ("demo", ["step_seconds"], {}, Invalid, "params: It must be a model or a dictionary, not list"),
+        ("demo", {}, {"tags": "nightly"}, Invalid, "tags: Input should be a valid list"),
         ("demo", {"x": "x" * 300_000}, {}, TooLarge, "the params of a job may have"),
     ],
 )
@@ -151,6 +153,21 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         with pytest.raises(error, match=said):
             enqueue(session, pipeline, params, **options)
         assert not session.in_transaction()
+
+
+def test_what_is_no_session_is_told(engine: Engine) -> None:
+    with pytest.raises(
+        TypeError, match="takes a SQLAlchemy session or connection, whose transaction it is made in; Engine is none"
+    ):
+        enqueue(engine, "demo")  # type: ignore[call-overload]
+
+
+def test_tags_may_be_any_sequence(engine: Engine) -> None:
+    with Session(engine) as session:
+        found = enqueue(session, "demo", tags=("nightly", "large"), delay_seconds=3000)
+        tags = session.scalar(text("SELECT tags FROM jobs WHERE id = :id"), {"id": found.id})
+        session.rollback()
+    assert tags == ["nightly", "large"]
 
 
 def test_a_database_without_tables_says_what_makes_them() -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -114,6 +115,16 @@ def test_json_has_the_ids_as_fields(as_json: Log) -> None:
     inside, outside = map(json.loads, as_json.text.splitlines())
     assert (inside["job_id"], inside["attempt"], inside["step"]) == (7, 2, 1)
     assert not {"job_id", "attempt", "step"} & set(outside)
+
+
+def test_json_has_what_is_said_beside_the_message(as_json: Log) -> None:
+    said = {"customer": 7, "price": Decimal("1.50"), "rate": float("nan"), "data": [1, {"a": None}], "task_id": "other"}
+    with log_context.bound(task_id="ours"):
+        as_json.logger.info("paid", extra={**said, "level": "none"})
+    found = json.loads(as_json.text, parse_constant=pytest.fail)
+    assert {name: found[name] for name in said} == {**said, "price": "1.50", "rate": "nan", "task_id": "ours"}
+    assert (found["level"], found["message"]) == ("INFO", "paid")
+    assert not {"args", "msg", "context", "process", "taskName"} & set(found)
 
 
 def test_what_celery_says_of_a_task_has_its_id(as_json: Log) -> None:
