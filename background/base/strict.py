@@ -1,7 +1,7 @@
 """The base of what clients send: nothing is guessed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from pydantic import (
@@ -49,7 +49,7 @@ class Strict(Exact):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read(model: type[Model], value: Any) -> Model:
+def read(model: type[Model], value: Any, *, by: Callable[..., Model] | None = None) -> Model:
     """A value that JSON has a form of, as this model, which takes 24.0 for an integer as well.
 
     A field with an alias may have either name. Raises `ValidationError`, and `ValueError` for what is not JSON. (A
@@ -57,11 +57,11 @@ def read(model: type[Model], value: Any) -> Model:
     `tuple`.)
     """
     value = _few_unknown(model, value)
+    by = by or model.model_validate_json
     try:
-        return model.model_validate_json(json.dumps(value, allow_nan=False), by_alias=True, by_name=True)
+        return by(json.dumps(value, allow_nan=False), by_alias=True, by_name=True)
     except ValidationError as error:
-        fitting = json.dumps(_with_integers(value, error))
-        return model.model_validate_json(fitting, by_alias=True, by_name=True)
+        return by(json.dumps(_with_integers(value, error)), by_alias=True, by_name=True)
 
 
 def hides(schema: dict[str, Any]) -> bool:

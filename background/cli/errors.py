@@ -44,7 +44,7 @@ def failed(error: "ClientError") -> CommandFailed:
 
     if isinstance(error, Refused):
         details = [f"{'.'.join(map(str, each.loc))}: {each.msg}" for each in error.errors]
-        return CommandFailed(str(error), _code_of(error.status), details=details)
+        return CommandFailed(error.detail, _code_of(error.status), details=details)
     return CommandFailed(str(error), ExitCode.INVALID if isinstance(error, Unusable) else ExitCode.UNAVAILABLE)
 
 

@@ -32,11 +32,15 @@ class WaitTimeout(ClientError, TimeoutError):
     """What was waited for has not ended in time; it goes on."""
 
 
+MOST_SAID = 5
+"""Of how many fields the text of an error says what is wrong."""
+
+
 class Refused(ClientError):
     """The API does not do what it was asked for: its problem (RFC 9457). `status` is that of HTTP.
 
-    The text is `detail`; `code` and `values` are the same as facts, `errors` names the fields of a request that cannot
-    be used. `code` is empty where a proxy, say, has answered in the API's place.
+    `code` and `values` are the `detail` as facts, `errors` names the fields of a request that cannot be used. `code` is
+    empty where a proxy, say, has answered in the API's place.
     """
 
     def __init__(
@@ -56,6 +60,15 @@ class Refused(ClientError):
         self.values = dict(values or {})
         self.errors = tuple(errors)
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        """The `detail`, and what it does not say of fields: in a log there is only this."""
+        said = [
+            f"{'.'.join(map(str, each.loc[1:])) or 'body'}: {each.msg}"
+            for each in self.errors[:MOST_SAID]
+            if each.msg not in self.detail
+        ]
+        return " ".join(filter(None, [self.detail, "; ".join(said)]))
 
 
 class Invalid(Refused):

@@ -111,7 +111,10 @@ def _as_text(value: Any) -> str:
 
 
 def _named(filters: JobFilters) -> dict[str, Any]:
-    """The filters under the API's names, as JSON. Raises `Unusable` for a time without a zone."""
+    """The filters under the API's names, as JSON. Raises `Unusable` for one that is none, or a time without a zone."""
+    if unknown := [name for name in filters if name not in JobFilters.__annotations__]:
+        # The API takes no notice of a parameter that it does not know, and would find all jobs.
+        raise Unusable(f"There is no filter {unknown[0]!r}; there are {', '.join(JobFilters.__annotations__)}.")
     given: dict[str, Any] = {name: value for name, value in filters.items() if name != "param" and value is not None}
     for name, value in given.items():
         if isinstance(value, datetime):

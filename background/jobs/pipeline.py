@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar, cast, overload
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from background.base import jsontext
 from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
@@ -64,19 +65,47 @@ class Params(Exact):
         schema: Any = {**handler.resolve_ref_schema(handler(source))}
         # What refers to this model means all of it.
         ref = schema.pop("ref", None)
-        python = core_schema.no_info_wrap_validator_function(cls._of_python, schema)
-        return core_schema.json_or_python_schema(schema, python, ref=ref)
+        return core_schema.with_info_wrap_validator_function(cls._taken, schema, ref=ref)
 
     @classmethod
-    def _of_python(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    def _taken(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if info.mode == "json":
+            # The handler would go by the rules of Python, since it is given what was parsed.
+            return _of_json(cls).validate_json(json.dumps(value), by_alias=True, by_name=True, context=info.context)
         try:
             return handler(value)
         except ValidationError:
             if not (isinstance(value, dict) and jsontext.is_json(value)):
                 raise
-        found = read(cls, value)
+        found = read(cls, value, by=_of_json(cls).validate_json)
         # By way of the handler, which may be about to fill an instance that there is already.
         return handler({name: getattr(found, name) for name in found.model_fields_set})
+
+
+_OF_JSON: WeakKeyDictionary[type[Params], tuple[CoreSchema, SchemaValidator]] = WeakKeyDictionary()
+
+
+def _of_json(model: type[Params]) -> SchemaValidator:
+    """What reads this model from JSON as any other is read: what its `_taken` is around."""
+    schema = model.__pydantic_core_schema__
+    known, validator = _OF_JSON.get(model, (None, None))
+    if validator is None or known is not schema:
+        # What is built already of this very model would call `_taken` again.
+        validator = SchemaValidator(_within_taken(schema, model), _use_prebuilt=False)
+        _OF_JSON[model] = schema, validator
+    return validator
+
+
+def _within_taken(schema: Any, model: type[Params]) -> CoreSchema:
+    """What `_taken` of this model is around; validators of its own may be around that, and are called anyway."""
+    if schema["type"] == "definitions":
+        known = {each["ref"]: each for each in schema["definitions"]}
+        whole = schema["schema"]
+        found = _within_taken(known[whole["schema_ref"]] if whole["type"] == "definition-ref" else whole, model)
+        return cast(CoreSchema, {**schema, "schema": found})
+    if schema["type"] == "function-wrap" and schema["function"]["function"] == model._taken:
+        return cast(CoreSchema, schema["schema"])
+    return _within_taken(schema["schema"], model)
 
 
 class EndedJob(Params):

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from fastapi import FastAPI
@@ -576,6 +576,34 @@ class Nested(Params):
 
     price: Decimal
     parts: tuple["Nested", ...] = ()
+
+
+class Mail(Params):
+    """One way to tell."""
+
+    kind: Literal["mail"]
+    at: datetime
+
+
+class Call(Params):
+    """Another."""
+
+    kind: Literal["call"]
+    cost: Decimal
+
+
+class Told(Params):
+    """Params within params, of which one field says which."""
+
+    how: Annotated[Mail | Call, Field(discriminator="kind")]
+
+
+@pytest.mark.parametrize("how", [{"kind": "mail", "at": "2026-01-01T00:00:00Z"}, {"kind": "call", "cost": "1.50"}])
+def test_params_may_be_one_of_several(how: dict[str, Any]) -> None:
+    pipeline = Pipeline("told", Told)
+    stored = checked(pipeline, {"how": how}, where=("body", "params"))
+    assert stored == {"how": how}
+    assert pipeline.accept(stored) == Told.model_validate({"how": how})
 
 
 def test_params_may_name_themselves() -> None:

@@ -103,6 +103,8 @@ def test_filters_are_sent_under_the_names_of_the_api() -> None:
     assert ActionRequest.model_validate(sent).filter.params == params
     with pytest.raises(Unusable, match="created_before"):
         operations.find({"created_before": datetime(2026, 1, 1)}, limit=None)  # noqa: DTZ001
+    with pytest.raises(Unusable, match="There is no filter 'state'; there are status, tag, pipeline"):
+        operations.find({"state": "FAILED"}, limit=None)  # type: ignore[typeddict-unknown-key]
 
 
 def test_a_client_imports_nothing_of_a_server() -> None:
@@ -133,7 +135,8 @@ def test_a_problem_is_an_error_with_all_that_it_says(status: int, kind: type[Ref
     problem = {"detail": "So it is.", "code": "so", "values": {"id": 7}, "errors": [field], "more": 1}
     error = errors.refused(status, json.dumps(problem).encode(), retry_after="2")
     assert type(error) is kind
-    assert (error.status, str(error), error.code, error.values) == (status, "So it is.", "so", {"id": 7})
+    assert (error.status, error.detail, error.code, error.values) == (status, "So it is.", "so", {"id": 7})
+    assert str(error) == "So it is. jobs.3: No."
     assert (error.errors[0].loc, error.errors[0].values, error.retry_after) == (("body", "jobs", 3), {"a": 1}, 2)
 
 
