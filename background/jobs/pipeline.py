@@ -74,12 +74,16 @@ class Params(Exact):
             return _of_json(cls).validate_json(json.dumps(value), by_alias=True, by_name=True, context=info.context)
         try:
             return handler(value)
-        except ValidationError:
+        except ValidationError as error:
             if not (isinstance(value, dict) and jsontext.is_json(value)):
                 raise
+            refused = error
         found = read(cls, value, by=_of_json(cls).validate_json)
-        # By way of the handler, which may be about to fill an instance that there is already.
-        return handler({name: getattr(found, name) for name in found.model_fields_set})
+        try:
+            # By way of the handler, which may be about to fill an instance that there is already.
+            return handler({name: getattr(found, name) for name in found.model_fields_set})
+        except Exception:  # noqa: BLE001  (a validator of its own may know only what comes from outside)
+            raise refused from None
 
 
 _OF_JSON: WeakKeyDictionary[type[Params], tuple[CoreSchema, SchemaValidator]] = WeakKeyDictionary()

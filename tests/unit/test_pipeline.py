@@ -28,6 +28,7 @@ from pydantic import (
     ValidationError,
     computed_field,
     field_serializer,
+    field_validator,
 )
 
 from background.base.errors import Invalid
@@ -576,6 +577,36 @@ class Nested(Params):
 
     price: Decimal
     parts: tuple["Nested", ...] = ()
+
+
+class Stripped(Params):
+    """What knows only what comes from outside."""
+
+    name: str
+    at: datetime
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def strip(cls, name: str) -> str:
+        """Of what clients write."""
+        return name.strip()
+
+
+class Spelled(Stripped):
+    """The same of what is no text any more when it has been read."""
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def spell(cls, at: str) -> str:
+        """As RFC 3339 has it."""
+        return at.strip()
+
+
+def test_validators_of_what_comes_from_outside_end_no_request() -> None:
+    given = {"name": " a ", "at": "2026-01-01T00:00:00Z"}
+    assert Stripped.model_validate(given) == Stripped(name="a", at=datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(ValidationError, match="valid datetime"):
+        Spelled.model_validate(given)
 
 
 class Mail(Params):
