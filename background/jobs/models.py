@@ -127,8 +127,17 @@ jobs = Table(
         "id",
         postgresql_where=text("status = 'PENDING' AND priority >= 0"),
     ),
-    Index("ix_jobs_failed_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'FAILED'")),
-    Index("ix_jobs_cancelled_of", text("(pipeline || '')"), "id", postgresql_where=text("status = 'CANCELLED'")),
+    # With the column itself they are counted without their rows.
+    *(
+        Index(
+            f"ix_jobs_{status.lower()}_of",
+            text("(pipeline || '')"),
+            "id",
+            postgresql_include=["pipeline"],
+            postgresql_where=text(f"status = '{status}'"),
+        )
+        for status in ("FAILED", "CANCELLED")
+    ),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
     # What each worker had; what runs is found by its claim.
     Index(

@@ -160,6 +160,7 @@ def index_apart(
     unique: bool = False,
     using: str = "btree",
     ops: Mapping[str, str] | None = None,
+    include: Sequence[str] = (),
     settings: Mapping[str, object] | None = None,
 ) -> None:
     """For a revision: make an index while others write. What the revision did before is committed with it.
@@ -176,6 +177,7 @@ def index_apart(
             postgresql_where=where,
             postgresql_using=using,
             postgresql_ops=dict(ops or {}),
+            postgresql_include=list(include),
             postgresql_with=dict(settings or {}),
             postgresql_concurrently=True,
         )

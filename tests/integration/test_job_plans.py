@@ -39,18 +39,23 @@ def make(connection: Connection, number: int, status: JobStatus, *, pipeline: st
     return int(connection.execute(MAKE, values).scalars().all()[0])
 
 
-def rows_read(node: dict[str, Any]) -> Iterator[tuple[str, float]]:
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All nodes of a plan, from its top."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[tuple[str, float]]:
     """Of each node of a plan what it is, and how many rows it looked at in each of its rounds."""
-    yield node.get("Index Name", node["Node Type"]), node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-    for child in node.get("Plans", []):
-        yield from rows_read(child)
+    for node in nodes(plan):
+        yield node.get("Index Name", node["Node Type"]), node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
 
 
-def looked_at(node: dict[str, Any]) -> Iterator[float]:
+def looked_at(plan: dict[str, Any]) -> Iterator[float]:
     """How many rows each node of a plan gave in all its rounds."""
-    yield node["Actual Rows"] * node["Actual Loops"]
-    for child in node.get("Plans", []):
-        yield from looked_at(child)
+    for node in nodes(plan):
+        yield node["Actual Rows"] * node["Actual Loops"]
 
 
 def explained(connection: Connection, statement: Prepared, values: dict[str, Any]) -> list[tuple[str, float]]:
@@ -222,4 +227,19 @@ def test_counts_are_exact_as_long_as_there_are_no_statistics() -> None:
         make(connection, reads.COUNTED + 5, JobStatus.COMPLETED)
         connection.exec_driver_sql("DROP STATISTICS jobs_kinds")
         assert counts(connection)["COMPLETED"] == (reads.COUNTED + 5, False)
+        connection.rollback()
+
+
+def test_failed_and_cancelled_jobs_are_counted_once_each_and_without_their_rows() -> None:
+    """The index has the expression by which it is asked, and PostgreSQL goes to the table for what that is made of."""
+    with transaction() as connection:
+        for status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED):
+            make(connection, 3_000, status)
+        connection.exec_driver_sql("ANALYZE jobs")
+        (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {reads._COUNTS}").scalar_one()
+        scans = sorted((node["Index Name"], node["Node Type"]) for node in nodes(plan["Plan"]) if "Index Name" in node)
+        assert [each for each in scans if each[0] in {"ix_jobs_failed_of", "ix_jobs_cancelled_of"}] == [
+            ("ix_jobs_cancelled_of", "Index Only Scan"),
+            ("ix_jobs_failed_of", "Index Only Scan"),
+        ]
         connection.rollback()

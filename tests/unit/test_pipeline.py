@@ -1,10 +1,14 @@
 """A pipeline that is declared wrong ends its process, with one line; and what a release makes of old parameters."""
 
+import gc
+import inspect
 import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -18,7 +22,7 @@ from pydantic import AfterValidator, BaseModel
 from background.base.errors import Invalid
 from background.jobs import new_job, states
 from background.jobs.checks import checked
-from background.jobs.declared import is_async
+from background.jobs.declared import is_async, source
 from background.jobs.pipeline import (
     DeclaredWrong,
     NoRetry,
@@ -536,3 +540,26 @@ def test_a_request_that_uses_nothing_new_has_the_digest_that_it_always_had() -> 
     digest = "9a7ca88b99fef73a9916c2c03f32fadedbfe2f4c95c91fade1fdbb8b73131c3f"
     assert new_job.digest(row) == digest
     assert new_job.digest({**row, "unique_key": "k"}) != digest
+
+
+@pytest.fixture
+def busy_collector() -> Iterator[None]:
+    """Garbage is collected all the time, and other threads may go on then."""
+
+    def yields(*_: object) -> None:
+        time.sleep(0)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(yields)
+    gc.set_threshold(50)
+    yield
+    gc.set_threshold(*before)
+    gc.callbacks.remove(yields)
+
+
+@pytest.mark.usefixtures("busy_collector")
+def test_threads_may_read_sources_at_once() -> None:
+    """As requests of an API do that has just started."""
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(source, [Params] * 200)
+        assert {*found} == {inspect.getsource(Params)}

@@ -108,7 +108,7 @@ WITH RECURSIVE found (pipeline) AS (
     WHERE statistics_name = 'jobs_kinds' AND tablename = 'jobs' AND schemaname = current_schema()
 ), running AS (
     SELECT pipeline, count(*) AS number FROM jobs WHERE status = 'IN_PROGRESS' GROUP BY pipeline
-), counts AS (
+), counts AS MATERIALIZED (
     SELECT found.pipeline, {_counted()}, coalesce(running.number, 0) AS running,
         {", ".join(map(_counted, RARE))}
     FROM found LEFT JOIN running USING (pipeline) WHERE found.pipeline IS NOT NULL
