@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 
 import { layout } from "../background/web/static/js/graph/layout.js";
-import { chain, chord, graphOf, group, randomCanvas, seeded, task, times } from "../tests/web/canvases.mjs";
+import { chain, chord, graphOf, group, randomTree, seeded, task, times } from "../tests/web/canvases.mjs";
 
 const ROUNDS = 60;
 const one = () => task();
@@ -10,7 +10,7 @@ const lanes = (number, length) => times(number, () => chain(...times(length, one
 
 function nested() {
   for (let seed = 1; ; seed += 1) {
-    const graph = graphOf(randomCanvas(seeded(seed), 1200));
+    const graph = graphOf(randomTree(seeded(seed), 1200));
     if (graph.nodes.length > 950 && graph.nodes.length <= 1000 && graph.edges.length < 20_000) return graph;
   }
 }

@@ -21,3 +21,12 @@ def test_of_the_page(path: Path) -> None:
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert ran.returncode == 0, ran.stdout
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), "no test ran"
+
+
+@pytest.mark.skipif(NODE is None, reason="the layout is measured where Node.js 20 or newer is installed")
+def test_the_layout_can_be_measured() -> None:
+    """The benchmark has the canvases of these tests."""
+    assert NODE is not None
+    command = [NODE, str(ROOT / "benchmarks" / "layout.mjs")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert ran.returncode == 0, ran.stderr
