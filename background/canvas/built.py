@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from background.base import exact
+from background.base.errors import FieldError, Invalid
 from background.canvas.expression import Spans, expression
 from background.canvas.plan import Plan, plan
 from background.canvas.signatures import Written, new_ids, signature_of, written_by_id
@@ -12,6 +13,7 @@ from background.canvas.spec import (
     CanvasSpec,
     to_text,
 )
+from background.task_names import CATALOGUE, TaskName, short_name
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,27 @@ class Built:
 
         found = plan(lambda: signature_of(spec, next_ids(), handing_on))
         written = written_by_id(spec, iter(used))
-        return cls(used, found, *expression(found.tree, found.nodes, written), written)
+        return cls(used, found, *expression(found, written), written)
+
+    def require_arguments(self) -> None:
+        """Raise `Invalid` where Celery gives a task less than what stands before it promises.
+
+        Nothing is handed to the callback of a group, also where that is the body of a chord, nor to the members of a
+        group that is the only step of a chain and the body of a chord. Such a task can never be called.
+        """
+        errors = []
+        for node in self.plan.nodes.values():
+            names = list(CATALOGUE[TaskName(node.task)].model_fields) if node.task in CATALOGUE else None
+            number = len(node.args) + len(node.kwargs) + node.given
+            if names is not None and number != len(names):
+                short = short_name(node.task)
+                message = (
+                    f"{short}({', '.join(names)}) takes {len(names)}, but is given {number}: Celery hands it nothing"
+                )
+                facts = {"task": short, "parameters": names, "takes": len(names), "given": number, "before": False}
+                errors.append(FieldError(("body", *self.written[node.origin][0], "args"), message, "arguments", facts))
+        if errors:
+            raise Invalid(f"The canvas cannot run: {errors[0].msg}", errors=errors[:100])
 
     def run_row(self, spec: CanvasSpec) -> dict[str, Any]:
         """The run of the canvas as `sql.runs` takes it, but for its type."""

@@ -3,30 +3,31 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from background.canvas.plan import PlannedTask
+from background.canvas.plan import MAPS, Plan, PlannedTask
 from background.canvas.signatures import Written, options_of
 from background.canvas.spec import TaskSpec
-from background.canvas.trees import Tree
+from background.canvas.trees import Tree, first_ids, ids
 
-MAPS = {"celery.map": "map", "celery.starmap": "starmap"}
 Spans = Mapping[str, tuple[int, int]]
 """Where each task stands in an expression, with its options and callbacks: from one character to before another."""
 
 
-def expression(tree: Tree, nodes: Mapping[str, PlannedTask], written: Mapping[str, Written]) -> tuple[str, Spans]:
+def expression(plan: Plan, written: Mapping[str, Written]) -> tuple[str, Spans]:
     """How a user of Celery would write it, and where each task stands; `written` is what `written_by_id` gives."""
-    writer = _Writer(nodes, written)
-    writer.part(tree)
+    writer = _Writer(plan, written)
+    writer.part(plan.written)
     return "".join(writer.pieces), writer.spans
 
 
 class _Writer:
-    def __init__(self, nodes: Mapping[str, PlannedTask], written: Mapping[str, Written]) -> None:
+    def __init__(self, plan: Plan, written: Mapping[str, Written]) -> None:
         self.pieces: list[str] = []
         self.spans: dict[str, tuple[int, int]] = {}
-        self._nodes = nodes
+        self._nodes = plan.nodes
+        self._chain_errbacks = plan.chain_errbacks
         self._written = written
         self._at = 0
+        self._of_chains: dict[str, list[Tree]] = {}
 
     def _write(self, text: str) -> None:
         self.pieces.append(text)
@@ -35,7 +36,7 @@ class _Writer:
     def part(self, tree: Tree) -> None:
         """A tree with all that is in it."""
         if "chain" in tree:
-            self._list("chain(", tree["chain"], ")")
+            self._chain(tree)
         elif "group" in tree:
             self._list("group(", tree["group"], ")")
         elif "chord" in tree:
@@ -46,6 +47,23 @@ class _Writer:
             begin = self._at
             self._task(tree)
             self.spans[tree["task"]] = begin, self._at
+
+    def _chain(self, tree: Tree) -> None:
+        """A chain; its own error callbacks stand behind it, once, and not at each step."""
+        known = self._chain_errbacks.get(first_ids(tree)[0], ())
+        origins = [each for each in known if each not in self._of_chains]
+        self._of_chains |= {origin: [] for origin in origins}
+        steps = tree["chain"]
+        if len(steps) == 1 and len(steps[0].get("group", ())) == 1:
+            # A chain takes a group of one for that one, and a group takes its only argument for itself if it is one.
+            self._list("chain(group([group(", steps[0]["group"], ")]))")
+        else:
+            self._list("chain(", steps, ")")
+        for origin in origins:
+            first, *others = self._of_chains.pop(origin)
+            self._list(".on_error(", [first], ")")
+            for other in others:
+                self.spans |= {copy: self.spans[id_] for id_, copy in zip(ids(first), ids(other), strict=True)}
 
     def _list(self, begin: str, parts: Sequence[Tree], end: str) -> None:
         for number, each in enumerate(parts):
@@ -67,7 +85,10 @@ class _Writer:
                 self._list((", " if options else "") + ("link=" if one else "link=["), links, "" if one else "]")
             self._write(")")
         for each in tree.get("link_error", ()):
-            self._list(".on_error(", [each], ")")
+            if (of_chain := self._of_chains.get(self._nodes[each["task"]].origin)) is not None:
+                of_chain.append(each)
+            else:
+                self._list(".on_error(", [each], ")")
 
 
 def _call(node: PlannedTask, *, immutable: bool) -> str:

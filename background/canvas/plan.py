@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import celery
-from celery.canvas import Signature, group
+from celery.canvas import Signature, _chain, group
 from celery.result import GroupResult
 
 from background.base.errors import Invalid
@@ -29,6 +29,7 @@ from background.celery import celery_app
 from background.task_names import short_name
 
 MAX_EDGES = 10_000
+MAPS = {"celery.map": "map", "celery.starmap": "starmap"}
 
 
 class Given(Enum):
@@ -65,6 +66,9 @@ class Plan:
     in the order of the tree; `steps` is what to do so that it runs. `calls` has the tasks that
     Celery calls several times under one id: each call is a task of its own here, with the id that stands there.
     `made_up` has the other ids that tasks may be told: of groups, and of chains that are the body of a chord.
+    `chain_errbacks` has the origins of the error callbacks of such chains, by their first tasks: Celery hangs them on
+    each step, and calls them when the header fails, which it does not with those of a step.
+    `written` is the tree as one writes it: what follows a chord stands behind it, and not behind its body.
     """
 
     task_id: str
@@ -74,6 +78,8 @@ class Plan:
     steps: Sequence[Send | BackendCall]
     calls: Mapping[str, Sequence[str]]
     made_up: Collection[str]
+    chain_errbacks: Mapping[str, Sequence[str]]
+    written: Tree
     celery: str = celery.__version__
 
     @property
@@ -87,11 +93,13 @@ def plan(write: Callable[[], Signature]) -> Plan:
     # Where a canvas says nothing of its application Celery takes the thread's.
     dry_app.set_current()
     try:
-        result, steps = ask(write())
+        signature = write()
+        result, steps = ask(signature)
         callbacks = _Callbacks()
         callbacks.tell_apart(steps)
         reader = _Reader(callbacks.origins)
-        tree = reader.tree(steps, is_group=isinstance(result, GroupResult))
+        written = reader.tree(signature, result, steps)
+        tree = trees.with_bodies_extended(written)
         calls = reader.tell_calls_apart()
     except (TypeError, AttributeError, RuntimeError) as error:
         message = f"Celery cannot build this: {type(error).__name__}: {error}."
@@ -112,7 +120,8 @@ def plan(write: Callable[[], Signature]) -> Plan:
     _refuse_what_blocks(tree, nodes)
     result_ids = _result_ids(result, {id_: iter(found) for id_, found in calls.items()})
     made_up = reader.made_up - nodes.keys() - calls.keys() - {str(result.id)}
-    return Plan(str(result.id), result_ids, tree, nodes, steps, calls, sorted(made_up))
+    task_id = str(result.id)
+    return Plan(task_id, result_ids, tree, nodes, steps, calls, sorted(made_up), reader.chain_errbacks, written)
 
 
 def _refuse_what_blocks(tree: Tree, nodes: Mapping[str, PlannedTask]) -> None:
@@ -199,19 +208,56 @@ class _Unit:
     chord: Any
 
 
+def _in_lists(units: list[_Unit], results: Sequence[Any]) -> list[_Unit]:
+    """The units with those whose results stand in a list of their own as a chain of that group.
+
+    So Celery has it where the only step of a member is a group: it is sent with the others, and is none of them.
+    """
+    if not any(isinstance(each, GroupResult) for each in results):
+        return units
+    places = {id_: place for place, unit in enumerate(units) for id_ in trees.last_ids(unit.tree)}
+    found, taken = list[_Unit](), set[int]()
+    for each in results:
+        mine = dict.fromkeys(places[id_] for id_ in _result_ids_in(each) if id_ in places)
+        members = [units[place] for place in mine]
+        if isinstance(each, GroupResult) and members and not _is_list(members):
+            tree = {"chain": [{"group": [unit.tree for unit in _in_lists(members, each.results or ())]}]}
+            members = [replace(members[0], tree=tree)]
+        found += members
+        taken |= mine.keys()
+    return found if len(taken) == len(units) else units
+
+
+def _is_list(units: list[_Unit]) -> bool:
+    return len(units) == 1 and trees.ends_in_group(units[0].tree)
+
+
+def _result_ids_in(result: Any) -> Iterator[str]:
+    """The ids of the tasks whose results these are."""
+    if isinstance(result, GroupResult):
+        for each in result.results or ():
+            yield from _result_ids_in(each)
+    else:
+        yield str(result.id)
+
+
 class _Reader:
     """Reads trees from what Celery does, and notes every task it meets."""
 
     def __init__(self, origins: dict[str, str]) -> None:
         self.nodes: dict[str, PlannedTask] = {}
         self.made_up: set[str] = set()
+        self.chain_errbacks: dict[str, list[str]] = {}
         self._origins = origins
         self._calls: dict[str, list[tuple[Tree, PlannedTask, str]]] = {}
         self._number = 0
 
-    def tree(self, steps: Sequence[Send | BackendCall], *, is_group: bool) -> Tree:
-        """The tree of what was sent by one call."""
-        return self._unit(steps, is_group=is_group, sent=True).tree
+    def tree(self, signature: Signature, result: Any, steps: Sequence[Send | BackendCall]) -> Tree:
+        """The tree of what was sent by applying the signature."""
+        found = self._unit(steps, result, is_group=isinstance(result, GroupResult), sent=True).tree
+        if isinstance(signature, _chain) and "task" in found and self.nodes[found["task"]].task in MAPS:
+            return {"chain": [found]}  # applied by itself, a map forgets its callbacks
+        return found
 
     def tell_calls_apart(self) -> dict[str, list[str]]:
         """Give each call of a task that is called more than once an id of its own; gives these by the task's id."""
@@ -225,17 +271,19 @@ class _Reader:
                     found.setdefault(id_, []).append(task["task"])
         return found
 
-    def _unit(self, steps: Sequence[Send | BackendCall], *, is_group: bool, sent: bool = False) -> _Unit:
+    def _unit(self, steps: Sequence[Send | BackendCall], result: Any, *, is_group: bool, sent: bool = False) -> _Unit:
         units = [self._chain(step, sent=sent) for step in steps if isinstance(step, Send)]
-        opened = [step.args[0][0] for step in steps if isinstance(step, BackendCall) and step.method == "apply_chord"]
-        for header in reversed(opened):  # inner ones are opened after those around them
-            units = self._joined(units, header)
+        opened = [step.args[0] for step in steps if isinstance(step, BackendCall) and step.method == "apply_chord"]
+        for header, results in reversed(opened):  # inner ones are opened after those around them
+            units = self._joined(units, header, results)
+        if is_group and isinstance(result, GroupResult):
+            units = _in_lists(units, result.results or ())
         if len(units) == 1 and (not is_group or trees.ends_in_group(units[0].tree)):
             return units[0]
         last = units[-1]
         return _Unit({"group": [unit.tree for unit in units]}, last.group, last.index, last.chord)
 
-    def _joined(self, units: list[_Unit], header: str) -> list[_Unit]:
+    def _joined(self, units: list[_Unit], header: str, results: Sequence[Any]) -> list[_Unit]:
         """The units with those that are the header of one chord as that chord."""
         members = [unit for unit in units if unit.group == header]
         if not members:
@@ -244,10 +292,22 @@ class _Reader:
         self.made_up |= {header, str(body.id)}
         after = self._applied(body, [[Given.RESULT]])
         members.sort(key=lambda unit: len(members) if unit.index is None else unit.index)
-        after.tree = {"chord": {"header": [unit.tree for unit in members], "body": after.tree}}
+        after.tree = self._chord(_in_lists(members, results), body, after.tree)
         place = next(place for place, unit in enumerate(units) if unit.group == header)
         rest = [unit for unit in units if unit.group != header]
         return [*rest[:place], after, *rest[place:]]
+
+    def _chord(self, members: list[_Unit], body: Signature, follows: Tree) -> Tree:
+        """A chord, and what follows it; `follows` is what comes of applying its body, with all that."""
+        steps = follows.get("chain", [follows])
+        own = max(len(steps) - len(body.options.get("chain") or ()), 1)
+        is_chain = isinstance(body, _chain)
+        inner = {"chain": steps[:own]} if is_chain or own > 1 else steps[0]
+        if is_chain and (errbacks := body.options.get("link_error")):
+            origins = (str(each["options"]["task_id"]) for each in errbacks)
+            self.chain_errbacks[trees.first_ids(inner)[0]] = [self._origins.get(id_, id_) for id_ in origins]
+        chord = {"chord": {"header": [unit.tree for unit in members], "body": inner}}
+        return {"chain": [chord, *steps[own:]]} if steps[own:] else chord
 
     def _chain(self, send: Send, *, sent: bool) -> _Unit:
         """A task with all that follows it; what a plain one is given to hand on it hands on, step after step."""
@@ -282,8 +342,8 @@ class _Reader:
         return task
 
     def _applied(self, signature: Any, args: list[Any], **options: Any) -> _Unit:
-        _, steps = ask(signature, *args, **options)
-        return self._unit(steps, is_group=isinstance(signature, group))
+        result, steps = ask(signature, *args, **options)
+        return self._unit(steps, result, is_group=isinstance(signature, group))
 
     def _note(self, send: Send, task: Tree, args: Sequence[Any], kwargs: dict[str, Any], *, sent: bool) -> None:
         headers = send.message.headers
@@ -291,7 +351,7 @@ class _Reader:
         due_at = datetime.fromisoformat(headers["eta"]) if sent and headers["eta"] else None
         own = [each for each in args if each not in (Given.RESULT, [Given.RESULT])]
         given = len(own) < len(args)
-        if send.name in ("celery.map", "celery.starmap"):
+        if send.name in MAPS:
             own, kwargs = [short_name(kwargs["task"]["task"]), kwargs["it"]], {}
         id_ = str(headers["id"])
         queue = getattr(send.options.get("queue"), "name", None)

@@ -61,6 +61,7 @@ def _submit(spec: CanvasSpec, *, run_type: RunType | None = None) -> tuple[Run, 
     behind then.
     """
     built = Built.of(spec)
+    built.require_arguments()
     epoch = marks.epoch(new=str(uuid4()))
     run = {**built.run_row(spec), "type": run_type or TYPE_OF.get(type(spec), RunType.SINGLE)}
     with database.transaction() as connection:
@@ -86,6 +87,7 @@ def preview(spec: CanvasSpec) -> Preview:
     """What Celery would make of it; nothing runs. Raises `Invalid`."""
     check(spec)
     built = Built.of(spec)
+    built.require_arguments()
     nodes = [
         PlannedNode(
             id=UUID(node.id),

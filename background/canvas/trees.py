@@ -37,6 +37,24 @@ def called(tree: Tree) -> list[Tree]:
     return [each for name in CALLS for each in tree.get(name, ())]
 
 
+def with_bodies_extended(tree: Tree) -> Tree:
+    """The tree with what follows a chord in the chain of its body: it waits for that. Tasks are not copied."""
+    if "chord" in tree:
+        chord = tree["chord"]
+        header = [with_bodies_extended(each) for each in chord["header"]]
+        return {"chord": {"header": header, "body": with_bodies_extended(chord["body"])}}
+    if "group" in tree:
+        return {"group": [with_bodies_extended(each) for each in tree["group"]]}
+    steps = tree.get("chain", ())
+    for number, step in enumerate(steps[:-1]):
+        if "chord" in step:
+            body = step["chord"]["body"]
+            chain = {"chain": [*body.get("chain", [body]), *steps[number + 1 :]]}
+            chord = with_bodies_extended({"chord": {"header": step["chord"]["header"], "body": chain}})
+            return {"chain": [*map(with_bodies_extended, steps[:number]), chord]} if number else chord
+    return {"chain": [with_bodies_extended(each) for each in steps]} if steps else tree
+
+
 def inside(tree: Tree) -> Iterator[Tree]:
     """The tree and all trees within, depth first in the order of definition, header before body."""
     yield tree

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from background.task_names import RETRIES_HEADER as OUR_HEADER
 from background.task_names import TaskName
 from tests.acceptance.bare.evaluation import Evaluation, Mixed, Unevaluated
 from tests.acceptance.bare.generator import NUMBER, Generator, tasks_in
@@ -24,6 +25,7 @@ from tests.acceptance.test_canvas import finished
 from tests.support import running_worker
 
 SEED = 20264
+RETRIES_HEADER = "bare_retries"
 MOST_CHANCE = 10
 """So few canvases may be a matter of chance under bare Celery."""
 
@@ -53,9 +55,14 @@ def our_outcome(run: Json | None) -> Outcome:
     return Outcome(None, Counter(), refused=True) if run is None else of_run(run)
 
 
-def repeats(answer: httpx.Response) -> bool:
-    """Whether a canvas was refused because Celery would publish a part of it several times under the same ids."""
-    return answer.status_code == 422 and answer.json()["code"] == "canvas_repeats"
+def never_works(answer: httpx.Response) -> bool:
+    """Whether a canvas was refused because of what Celery makes of it.
+
+    It would publish a part of it several times under the same ids, or hand nothing to a task that needs something.
+    """
+    if answer.status_code != 422:
+        return False
+    return {"canvas_repeats", "arguments"} & {error["type"] for error in answer.json()["errors"]} != set()
 
 
 def told(canvas: Json, differences: list[str]) -> str:
@@ -124,7 +131,7 @@ def test_generated_canvases_beside_bare_celery(client: httpx.Client, tmp_path: P
             runs = our_runs(client, answers)
             log = worker.output
         ours = [our_outcome(run) for run in runs]
-        mixed = [at for at in range(NUMBER) if is_mixed(canvases[at]) or repeats(answers[at])]
+        mixed = [at for at in range(NUMBER) if is_mixed(canvases[at]) or never_works(answers[at])]
         different = [at for at in range(NUMBER) if bare[at] != ours[at] and at not in mixed]
         chance = by_chance([canvases[at] for at in different], [bare[at] for at in different])
     wrong = [at for at, is_chance in zip(different, chance, strict=True) if not is_chance]
@@ -132,6 +139,57 @@ def test_generated_canvases_beside_bare_celery(client: httpx.Client, tmp_path: P
     assert not wrong, f"{len(wrong)} of {NUMBER} differ from bare Celery:\n{shown}"
     assert sum(chance) + len(mixed) <= MOST_CHANCE
     assert_the_log_says_the_same(client, [run for at, run in enumerate(runs) if at not in mixed], log)
+
+
+ONE, TWO = ({"task": "echo", "args": [number]} for number in (1, 2))
+ECHO: Json = {"task": "echo"}
+NO: Json = {"task": "fail", "args": ["no"]}
+CALLED: Json = {"task": "finalize"}
+LIST: Json = {"chain": [{"group": [ONE, TWO]}]}
+ODD_TO_WRITE: list[Json] = [
+    # A group that is the only step of a chain is a list of its own.
+    {"group": [LIST, {"task": "echo", "args": [3]}]},
+    {"chord": {"header": [LIST], "body": ECHO}},
+    {"group": [ONE, {"chain": [{"group": [{"group": [TWO]}]}]}]},
+    # A map that is applied by itself forgets its callbacks.
+    {"chain": [{"starmap": {"task": "add", "it": [[1, 2]]}}], "link": CALLED},
+    # The error callbacks of a body are called when its header fails, those of a step of it are not.
+    {"chord": {"header": [NO], "body": {"chain": [ECHO, ECHO], "link_error": CALLED}}},
+    {"chord": {"header": [NO], "body": {"chain": [{**ECHO, "link_error": CALLED}, ECHO]}}},
+    {"chord": {"header": [NO], "body": {"chain": [{**ECHO, "link_error": CALLED}]}}},
+    {"chord": {"header": [NO], "body": {"chain": [{"chord": {"header": [ECHO], "body": ECHO}}], "link_error": CALLED}}},
+    {"chain": [{"chord": {"header": [NO], "body": {**ECHO, "link_error": CALLED}}}, ECHO]},
+    {"chain": [{"chord": {"header": [NO], "body": {**ECHO, "link_error": CALLED}}}, {"group": [ECHO, ECHO]}]},
+    {
+        "chain": [
+            {"group": [ONE, TWO]},
+            {"chord": {"header": [ECHO, {**NO, "immutable": True}], "body": {**ECHO, "link_error": CALLED}}},
+            {"chord": {"header": [ECHO], "body": ECHO}},
+        ]
+    },
+]
+"""Of each of these another one can be written that looks alike."""
+
+
+def test_what_is_shown_as_python_does_the_same(client: httpx.Client, tmp_path: Path) -> None:
+    answers = {
+        json.dumps(canvas): client.post("/canvas/preview", json=canvas)
+        for canvas in ODD_TO_WRITE + Generator(SEED + 2).canvases(NUMBER)
+        if not is_mixed(canvas)
+    }
+    assert {answer.status_code for answer in answers.values()} <= {200, 422}
+    codes = {text: answer.json()["code"] for text, answer in answers.items() if answer.status_code == 200}
+    assert len(codes) > NUMBER * 3 / 4
+    canvases = [json.loads(text) for text in codes]
+    written = [{"code": code.replace(OUR_HEADER, RETRIES_HEADER)} for code in codes.values()]
+    with running_bare_worker(tmp_path / "bare.log"):
+        bare, shown = bare_outcomes(canvases), bare_outcomes(written)
+        different = [at for at in range(len(canvases)) if bare[at] != shown[at]]
+        chance = by_chance([canvases[at] for at in different], [bare[at] for at in different])
+    wrong = [at for at, is_chance in zip(different, chance, strict=True) if not is_chance]
+    assert not wrong, "\n".join(
+        [written[at]["code"] + "\n" + told(canvases[at], bare[at].differences(shown[at])) for at in wrong[:20]]
+    )
 
 
 def test_the_generated_canvases_have_all_that_a_canvas_can_have() -> None:

@@ -162,9 +162,9 @@ def test_reading_leaves_the_messages_as_celery_made_them(monkeypatch: pytest.Mon
     before: list[list[str]] = []
 
     class Looking(plan._Reader):
-        def tree(self, steps: Any, *, is_group: bool) -> trees.Tree:
+        def tree(self, signature: Any, result: Any, steps: Any) -> trees.Tree:
             before.append([json.dumps(step.message.body, default=str) for step in steps if isinstance(step, Send)])
-            return super().tree(steps, is_group=is_group)
+            return super().tree(signature, result, steps)
 
     monkeypatch.setattr(plan, "_Reader", Looking)
     for _, found in canvases(6, 100):
@@ -180,6 +180,98 @@ def test_a_retry_builds_the_same_under_other_ids() -> None:
         other = Built.of(spec)
         assert [node.task for node in other.plan.nodes.values()] == [node.task for node in first.plan.nodes.values()]
         assert not set(other.plan.nodes) & set(first.plan.nodes)
+
+
+ONE, TWO = task("echo", 1), task("echo", 2)
+NO, CALLED = task("fail", "no"), task("finalize")
+GIVEN = task("echo", 1, immutable=True)
+
+
+@pytest.mark.parametrize(
+    ("canvas", "code"),
+    [
+        (
+            {"group": [{"chain": [{"group": [ONE, TWO]}]}, ADD]},
+            "group(chain(group(echo.s(1), echo.s(2))), add.s(2, 3))",
+        ),
+        (chord([{"chain": [{"group": [ONE, TWO]}]}], ECHO), "chord([chain(group(echo.s(1), echo.s(2)))], echo.s())"),
+        (
+            {"group": [ADD, {"chain": [{"group": [{"group": [ONE]}]}]}]},
+            "group(add.s(2, 3), chain(group([group(echo.s(1))])))",
+        ),
+        (
+            {"chain": [{"map": {"task": "xsum", "it": [[1]]}}], "link": CALLED},
+            "chain(xsum.map([[1]]).set(link=finalize.s()))",
+        ),
+        (
+            chord([NO], {"chain": [ECHO, ECHO], "link_error": CALLED}),
+            "chord([fail.s('no')], chain(echo.s(), echo.s()).on_error(finalize.s()))",
+        ),
+        (
+            chord([NO], {"chain": [{**ECHO, "link_error": CALLED}]}),
+            "chord([fail.s('no')], chain(echo.s().on_error(finalize.s())))",
+        ),
+        (
+            {"chain": [chord([NO], {**ECHO, "link_error": CALLED}), chord([ECHO], ECHO)]},
+            "chain(chord([fail.s('no')], echo.s().on_error(finalize.s())), chord([echo.s()], echo.s()))",
+        ),
+        (
+            {"chain": [{"group": [ONE, TWO]}, chord([ECHO], ECHO), {"group": [ECHO, ECHO]}]},
+            "chain(chord([echo.s(1), echo.s(2)], chord([echo.s()], echo.s())), group(echo.s(), echo.s()))",
+        ),
+        # The same error callbacks stand at the body of the inner chord, too.
+        (
+            {
+                "chain": [
+                    {"group": [ONE, TWO]},
+                    {"chain": [ECHO, chord([ECHO], {"chain": [ECHO]}), ECHO], "link_error": CALLED},
+                ]
+            },
+            (
+                "chord([echo.s(1), echo.s(2)], "
+                "chain(echo.s(), chord([echo.s()], chain(echo.s(), echo.s()))).on_error(finalize.s()))"
+            ),
+        ),
+    ],
+)
+def test_what_looks_alike_is_told_apart(canvas: Json, code: str) -> None:
+    found = Built.of(STORED.validate_python(canvas))
+    assert found.code == code
+    assert found.spans.keys() == found.plan.nodes.keys()
+
+
+def test_a_group_that_is_the_only_step_of_a_member_is_a_list_in_the_tree() -> None:
+    found = built(chord([{"chain": [{"group": [ONE, TWO]}]}, ADD], ECHO))
+    one, two, add, body = found.plan.nodes
+    header = [{"chain": [{"group": [{"task": one}, {"task": two}]}]}, {"task": add}]
+    assert found.plan.tree == {"chord": {"header": header, "body": {"task": body}}}
+    assert "group-ends-member" in codes(chord([{"chain": [{"group": [ONE, TWO]}]}, ADD], ECHO))
+
+
+@pytest.mark.parametrize(
+    ("canvas", "loc"),
+    [
+        (chord([ADD], {"group": [ECHO, ECHO]}, link=ECHO), ("body", "link", "args")),
+        (
+            chord([ADD], chord([ECHO], {"group": [ECHO]}), link=[GIVEN, CALLED]),
+            ("body", "link", 1, "args"),
+        ),
+        (chord([ADD], {"chunks": {"task": "add", "it": [[1, 2]], "n": 1}}, link=CALLED), ("body", "link", "args")),
+        (
+            chord([ADD], {"chain": [{"group": [task("add", 1), GIVEN]}]}),
+            ("body", "chord", "body", "chain", 0, "group", 0, "args"),
+        ),
+        (
+            {"chain": [{"group": [ADD, ADD]}, {"chain": [{"group": [GIVEN, ECHO]}]}]},
+            ("body", "chain", 1, "chain", 0, "group", 1, "args"),
+        ),
+    ],
+)
+def test_a_task_to_which_celery_hands_nothing_is_refused(canvas: Json, loc: tuple[str | int, ...]) -> None:
+    for use in (service.preview, service.submit_any):
+        with pytest.raises(Invalid) as refused:
+            use(STORED.validate_python(canvas))
+        assert [(error.type, error.loc) for error in refused.value.errors] == [("arguments", loc)]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,24 @@ test("keyword arguments, options and callbacks", () => {
   });
 });
 
+test("callbacks of a chain, of a chord and of a map, and a group of a list", () => {
+  assert.deepEqual(canvasOf("chord([fail.s('no')], chain(echo.s(), echo.s()).on_error(finalize.s()))").chord.body, {
+    chain: [{ task: "echo" }, { task: "echo" }],
+    link_error: [{ task: "finalize" }],
+  });
+  assert.deepEqual(canvasOf("chord([echo.s(1)], xsum.s()).on_error(echo.s()).on_error(fail.s())").link_error, [
+    { task: "echo" },
+    { task: "fail" },
+  ]);
+  const mapped = { chain: [{ map: { task: "xsum", it: [[1]] } }], link: { task: "echo" } };
+  assert.deepEqual(canvasOf("chain(xsum.map([[1]]).set(link=echo.s()))"), mapped);
+  assert.deepEqual(canvasOf("chord([xsum.map([[1]]).set(link=echo.s())], echo.s())").chord.header, [mapped]);
+  assert.deepEqual(canvasOf("chain(echo.s(1), xsum.map([[1]]).set(link=echo.s()))").chain[1], mapped);
+  assert.deepEqual(canvasOf("chain(group([group(echo.s(1))]))"), {
+    chain: [{ group: [{ group: [{ task: "echo", args: [1] }] }] }],
+  });
+});
+
 test("one task over a list", () => {
   assert.deepEqual(canvasOf("xsum.map([[1, 2], [3]])"), { map: { task: "xsum", it: [[1, 2], [3]] } });
   assert.deepEqual(canvasOf("chain(add.starmap([(1, 2), [3, 4]]), echo.s())").chain[0], {

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from celery.canvas import xmap, xstarmap
 from celery.result import GroupResult
 
 from tests.acceptance.bare.app import LOG, log
@@ -82,17 +83,20 @@ def outcome_of(published: Published, lines: dict[str, list[dict[str, Any]]]) -> 
         except Exception as error:  # noqa: BLE001 - whatever a task may have raised
             found["error"] = f"{type(error).__name__}: {error}"
     found["state"] = getattr(published.result, "state", None)
-    return found | {"places": places, "runs": [line for line in ended if line["state"] != "RETRY"]}
+    runs = [line for line in ended if line["state"] != "RETRY"]
+    return found | {"places": places, "labels": published.built.labels, "runs": runs}
 
 
 def published(canvas: dict[str, Any]) -> Published:
     """Hand a canvas to Celery."""
     found = Published(Built())
     try:
-        found.result = found.built.signature(canvas).apply_async()
+        signature = found.built.signature(canvas)
+        found.result = signature.apply_async()
         # Applied by itself, a map forgets its options, and with them its id.
-        if "map" in canvas or "starmap" in canvas:
+        if isinstance(signature, xmap | xstarmap):
             found.built.places = {found.result.id: ""}
+            found.built.labels = dict(zip(found.built.places, found.built.labels.values(), strict=False))
     except Exception as error:  # noqa: BLE001 - what Celery says is an outcome too
         found.refused = f"refused: {type(error).__name__}: {error}"
     return found

@@ -87,7 +87,7 @@ def without_ids(text: str, labels: dict[str, str]) -> str:
 
 def of_bare(canvas: dict[str, Any], found: dict[str, Any]) -> Outcome:
     """The outcome under bare Celery, from what `python -m tests.acceptance.bare` wrote."""
-    labels = {task_id: label_at(canvas, place) for task_id, place in found["places"].items()}
+    labels = found["labels"] or {task_id: label_at(canvas, place) for task_id, place in found["places"].items()}
     runs = (
         without_ids(run_of(labels[line["id"]], line["state"], line["tries"], line["value"], line["error"]), labels)
         for line in found["runs"]

@@ -48,13 +48,36 @@ class Reader {
   canvas() {
     const kind = this.take(/(chain|group|chord)\(/y)?.[1];
     if (!kind) return this.task();
-    if (kind !== "chord") return { [kind]: this.list(() => this.canvas(), /\)/y) };
+    const found = kind === "chord" ? this.chord() : { [kind]: this.members() };
+    // Its map has brought a chain for its callbacks.
+    const inner = found.chain?.length === 1 ? found.chain[0] : null;
+    return this.callbacks(inner?.chain && (inner.link || inner.link_error) ? inner : found);
+  }
+
+  /** What stands in chain(…) or group(…), one after another or as a list. */
+  members() {
+    if (!this.take(/\[/y)) return this.list(() => this.canvas(), /\)/y);
+    const found = this.list(() => this.canvas(), /\]/y);
+    this.expect(/\)/y);
+    return found;
+  }
+
+  chord() {
     this.expect(/\[/y);
     const header = this.list(() => this.canvas(), /\]/y);
     this.expect(/,/y);
     const body = this.canvas();
     this.expect(/\)/y);
     return { chord: { header, body } };
+  }
+
+  /** The same with the callbacks that stand behind it. */
+  callbacks(found) {
+    while (this.take(/\.on_error\(/y)) {
+      found.link_error = [...(found.link_error ?? []), this.canvas()];
+      this.expect(/\)/y);
+    }
+    return found;
   }
 
   task() {
@@ -67,17 +90,20 @@ class Reader {
     };
     this.list(argument, /\)/y);
     if (call === "chunks") return { chunks: { task, it: args[0], n: args[1] } };
-    if (call.endsWith("map")) return { [call]: { task, it: args[0] } };
+    if (call.endsWith("map")) return this.mapped({ [call]: { task, it: args[0] } });
     const found = { task };
     if (args.length) found.args = args;
     if (Object.keys(kwargs).length) found.kwargs = kwargs;
     if (call === "si") found.immutable = true;
     if (this.take(/\.set\(/y)) this.list(() => this.option(found), /\)/y);
-    while (this.take(/\.on_error\(/y)) {
-      found.link_error = [...(found.link_error ?? []), this.canvas()];
-      this.expect(/\)/y);
-    }
-    return found;
+    return this.callbacks(found);
+  }
+
+  /** A map, which in JSON has its callbacks by way of a chain. */
+  mapped(map) {
+    const chain = { chain: [map] };
+    if (this.take(/\.set\(/y)) this.list(() => this.option(chain), /\)/y);
+    return Object.keys(this.callbacks(chain)).length > 1 ? chain : map;
   }
 
   option(task) {
