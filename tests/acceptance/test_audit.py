@@ -15,6 +15,9 @@ BEGIN = """INSERT INTO job_steps (job_id, step_number, name, status, message, at
 FINISH = "UPDATE job_steps SET status = 'COMPLETED' WHERE step_number = {}"
 STEPS = [CLAIM, BEGIN.format(1), FINISH.format(1), BEGIN.format(2), FINISH.format(2)]
 WHOLE = [*STEPS, f"{END} 'COMPLETED'"]
+FIRST = "id = (SELECT min(id) FROM jobs)"
+CALLED = """UPDATE jobs SET hooks = '[{"on": ["COMPLETED"], "pipeline": "callback_url", "step_names": ["deliver"],
+                                       "max_attempts": 3, "queue": "celery"}]'"""
 
 BROKEN = {
     "every accepted job exists": [*WHOLE, "DELETE FROM jobs"],
@@ -38,6 +41,21 @@ BROKEN = {
     "what is asked for later is no failure": [
         *WHOLE[:-1], "UPDATE job_steps SET failures = 1", f"{END} 'COMPLETED', pipeline = 'odd'"],
     "nothing is CANCELLED unasked": [*STEPS[:2], f"{END} 'CANCELLED'"],
+    "no more run at once than a limit allows": [JOB, f"{CLAIM} WHERE NOT {FIRST}", f"{CLAIM} WHERE {FIRST}",
+                                                "UPDATE jobs SET pipeline = 'by_customer'"],
+    "no more begin within a time than a rate allows": [*[CLAIM, f"{END} 'PENDING'"] * 3,
+                                                       "UPDATE jobs SET pipeline = 'rated'"],
+    "nothing begins while it is paused": [
+        "INSERT INTO paused VALUES ('pipeline', 'demo', '-infinity', 'infinity')", CLAIM],
+    "a due time makes one job": [
+        JOB, """INSERT INTO schedules (name, job, every_seconds, timezone, catch_up, paused, anchor)
+                VALUES ('a day', '{}', 86400, 'UTC', false, true, now() - interval '1 hour')""",
+        "UPDATE jobs SET schedule_id = (SELECT id FROM schedules)"],
+    "of a unique key one job at a time has not ended": [
+        *WHOLE, JOB, f"{END} 'PENDING' WHERE {FIRST}", f"{END} 'COMPLETED'", "UPDATE jobs SET unique_key = 'a key'"],
+    "an end calls each hook once": [CALLED, *WHOLE, "DELETE FROM jobs WHERE parent_id IS NOT NULL"],
+    "an address is told of each end": [CALLED, *WHOLE],
+    "what was rolled back never was": [*WHOLE, "INSERT INTO rolled_back SELECT task_id FROM jobs"],
 }  # fmt: skip
 
 

@@ -1,12 +1,6 @@
 """What is called when a job has ended: its pipeline's hooks, and the address that its client gave."""
 
-import base64
-import hashlib
-import hmac
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +9,11 @@ import pytest
 
 from background.local.postgres import EmbeddedPostgres
 from background.local.valkey import EmbeddedValkey
+from tests.acceptance.callbacks import SECRET, Stub, verified
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_jobs import ended
 from tests.support import running_api, running_worker, wait_for
 
-SECRET = "a secret of 32 characters, no less"
 ENV = {
     "PIPELINES": "tests.acceptance.hooked,background.pipelines",
     "LEASE_SECONDS": "2",
@@ -28,51 +22,11 @@ ENV = {
 }
 
 
-class Stub(ThreadingHTTPServer):
-    """Keeps what it is sent, by path, and answers as the path says: `/200`, `/500-200` (first 500, then 200), …."""
-
-    def __init__(self) -> None:
-        self.got: dict[str, list[tuple[dict[str, str], bytes]]] = {}
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One request."""
-
-    server: Stub
-
-    def do_POST(self) -> None:
-        """Keep it, and answer."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        got = self.server.got.setdefault(self.path, [])
-        got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        answers = self.path.split("/")[1].split("-")
-        status = int(answers[min(len(got), len(answers)) - 1])
-        self.send_response(status)
-        if status == 429:
-            self.send_header("Retry-After", "1")
-        if status == 302:
-            self.send_header("Location", f"{self.server.url}/200/redirected")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def stub() -> Iterator[Stub]:
     """Somebody who wants to hear of jobs."""
-    server = Stub()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Stub() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +83,6 @@ def test_a_cancelled_job_calls_no_hook(api: httpx.Client, tmp_path: Path) -> Non
     job_id = submit(api, pipeline="order", params={"notes": str(tmp_path)}, delay_seconds=60)
     assert api.post(f"/jobs/{job_id}/cancel").status_code == 202
     assert "hooks" not in api.get(f"/jobs/{job_id}").json()
-
-
-def verified(headers: dict[str, str], body: bytes) -> dict[str, Any]:
-    """The message, after its signature was held against what Standard Webhooks says."""
-    told = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
-    digest = base64.b64encode(hmac.new(SECRET.encode(), told, hashlib.sha256).digest()).decode()
-    assert headers["webhook-signature"] == f"v1,{digest}"
-    return dict(json.loads(body))
 
 
 @pytest.mark.parametrize(("path", "tries"), [("200", 1), ("500-204", 2), ("429-200", 2)])

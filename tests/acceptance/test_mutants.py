@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.acceptance.chaos.audit import Violation
+from tests.acceptance.chaos.audit import Pause, Violation
 from tests.acceptance.chaos.stack import LEASE_SECONDS, Stack
+from tests.acceptance.chaos.steps import SECOND_QUEUE
 from tests.acceptance.releases import FIRST, SECOND
 from tests.acceptance.test_jobs import submit
 from tests.support import wait_for
@@ -126,6 +127,30 @@ def rolled_back(stack: Stack, seams: Sequence[str]) -> list[Violation]:
     return stack.violations(accepted=[job_id])
 
 
+def full_house(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """Jobs of which two may run at once, and a worker with room for more."""
+    client = stack.add_api(seams=seams)
+    made = [submit(client, pipeline="few", params={"seconds": 0.3}) for _ in range(6)]
+    stack.add_workers("threads", seams=seams, options=("--pool=threads", "--concurrency=4"))
+    stack.wait_all_ended(seconds=30)
+    return stack.violations(accepted=made)
+
+
+def paused(stack: Stack, seams: Sequence[str]) -> list[Violation]:
+    """A job waits in a queue that is paused, and a worker starts; another one runs meanwhile."""
+    client = stack.add_api()
+    made = [submit(client, pipeline="elsewhere")]
+    assert client.patch(f"/queues/{SECOND_QUEUE}", json={"paused": True}).is_success
+    since = datetime.now(UTC)
+    stack.add_workers("threads", seams=seams)
+    made.append(submit(client, pipeline="odd"))
+    wait_for(lambda: client.get(f"/jobs/{made[-1]}").json()["status"] == "COMPLETED", what="the end of the other")
+    pause = Pause("queue", SECOND_QUEUE, since, datetime.now(UTC))
+    assert client.patch(f"/queues/{SECOND_QUEUE}", json={"paused": False}).is_success
+    stack.wait_all_ended(seconds=30)
+    return stack.violations(accepted=made, paused=[pause])
+
+
 def losses(stack: Stack) -> list[Violation]:
     """The jobs that were taken from their worker."""
     rows = stack.select("SELECT job_id FROM job_events WHERE kind = 'lost'")
@@ -133,12 +158,14 @@ def losses(stack: Stack) -> list[Violation]:
 
 
 SCENARIOS = {
+    "begin_while_paused": paused,
     "call_by_place": deployed_in_mid_job,
     "claim_what_it_lacks": rolled_back,
     "no_fence": zombie_writer,
     "node_heartbeat_only": dead_child,
     "node_name_as_identity": respawned_worker,
     "no_redispatch": emptied_queue,
+    "permits_do_not_count": full_house,
     "reap_after_outage": outage,
 }
 

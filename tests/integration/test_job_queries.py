@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from background.jobs import states
 from background.jobs.filters import JobFilter
-from background.jobs.sql import control, reads, recovery, transitions, work
+from background.jobs.sql import control, limits, reads, recovery, transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
 from background.storage import connections
@@ -277,6 +277,18 @@ def test_a_job_that_is_not_due_or_not_there_cannot_be_claimed(connection: Connec
     connection.execute(text("UPDATE jobs SET run_at = now() + interval '1 hour' WHERE id = :id"), {"id": job})
     assert claim(connection, job) is None
     assert claim(connection, 2**40) is None
+
+
+@pytest.mark.parametrize(("kind", "name"), [("queue", "celery"), ("pipeline", "demo")])
+def test_a_job_is_not_claimed_that_was_paused_since_it_was_seen(
+    connection: Connection, job: int, kind: str, name: str
+) -> None:
+    limits.change(connection, kind, name, paused=True, changes={})
+    try:
+        claim(connection, job)
+        assert state(connection, job)["attempt"] == 0
+    finally:
+        connection.execute(text("DELETE FROM job_controls"))
 
 
 def test_a_job_that_has_changed_since_it_was_seen_is_not_claimed(connection: Connection, job: int) -> None:

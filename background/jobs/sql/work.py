@@ -190,10 +190,11 @@ _PICKED_OF_ANY = f"""
     ) AS of_any
     LIMIT cardinality(CAST(:tokens AS text[]))
 """
-# The one that was seen, unless anything has happened to it since.
+# The one that was seen, unless anything has happened to it, or to its queue, since.
 _PICKED_SEEN = f"""
     SELECT {_PICKED} FROM jobs
-    WHERE id = :seen AND event_count = :events AND status = 'PENDING' AND run_at <= now() FOR UPDATE SKIP LOCKED
+    WHERE id = :seen AND event_count = :events AND status = 'PENDING' AND run_at <= now()
+        AND {IS_OPEN.format(queue="queue")} FOR UPDATE SKIP LOCKED
 """
 
 

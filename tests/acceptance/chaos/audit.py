@@ -1,11 +1,14 @@
 """The invariants of a job, each a query on what the audit triggers of `audit.sql` have recorded."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 from psycopg2.extensions import connection as Connection  # noqa: N812  (a class with the name of a function)
 from psycopg2.extras import execute_values
+from psycopg2.sql import SQL, Identifier
 
 from background.storage.deadlines import time_limit
 
@@ -68,7 +71,8 @@ INVARIANTS = {
         WHERE output ->> 'ran' <> name""",
     "a deploy costs no failure": """
         SELECT jobs.id, format('%s %s: %s', pipeline, kind, message) FROM jobs JOIN job_events ON job_id = jobs.id
-        WHERE pipeline <> 'demo' AND kind IN ('step_failed', 'failed')""",
+        WHERE split_part(pipeline, '.', 1) NOT IN ('demo', 'hooked', 'callback_url')
+          AND kind IN ('step_failed', 'failed')""",
     "what is asked for later is no failure": """
         SELECT job_id, format('%s failures for %s waits', job_steps.failures, waits) FROM job_steps
         JOIN jobs ON jobs.id = job_id
@@ -77,8 +81,63 @@ INVARIANTS = {
     "nothing is CANCELLED unasked": """
         SELECT id, 'nobody asked' FROM jobs JOIN accepted ON job_id = id
         WHERE status = 'CANCELLED' AND NOT cancel_asked""",
+    "no more run at once than a limit allows": """
+        SELECT job_id, format('%s of %s, where %s may', running, pipeline, most)
+        FROM (SELECT job_id, pipeline, most, sum(CASE after WHEN 'IN_PROGRESS' THEN 1 ELSE -1 END) OVER (
+                  PARTITION BY pipeline, CASE WHEN keyed THEN params ->> 'customer' END ORDER BY transitions.id
+              ) AS running
+              FROM transitions JOIN jobs ON jobs.id = job_id
+              JOIN (VALUES ('few', 2, false), ('by_customer', 1, true)) AS declared(pipeline, most, keyed)
+                  USING (pipeline)
+              WHERE (before = 'IN_PROGRESS') IS DISTINCT FROM (after = 'IN_PROGRESS')
+                AND 'IN_PROGRESS' IN (before, after)) AS counted
+        WHERE running > most""",
+    "no more begin within a time than a rate allows": """
+        SELECT job_id, format('the third within %s', latest - earliest)
+        FROM (SELECT job_id, lag(since, 2) OVER (ORDER BY since) AS earliest,
+                     max(at) OVER (ORDER BY since ROWS 2 PRECEDING) AS latest
+              FROM claims JOIN jobs ON jobs.id = job_id WHERE pipeline = 'rated') AS begun
+        WHERE latest - earliest < interval '1 second'""",
+    "nothing begins while it is paused": """
+        SELECT job_id, format('claimed by %s', writer) FROM claims JOIN jobs ON jobs.id = job_id
+        JOIN paused ON name = CASE kind WHEN 'queue' THEN queue ELSE pipeline END
+        WHERE claims.since > paused.since AND at < until""",
+    "a due time makes one job": """
+        SELECT min(job_id), format('%s jobs of schedule %s', count(*), schedule_id)
+        FROM transitions JOIN jobs ON jobs.id = job_id JOIN schedules ON schedules.id = schedule_id
+        WHERE due IS NOT NULL
+        GROUP BY schedule_id, floor((extract(epoch FROM due - anchor) + 0.00001) / every_seconds)
+        HAVING count(*) > 1""",
+    "of a unique key one job at a time has not ended": """
+        SELECT job_id, format('%s of %s', unfinished, unique_key)
+        FROM (SELECT job_id, unique_key, sum(CASE WHEN after IN ('PENDING', 'IN_PROGRESS') THEN 1 ELSE -1 END) OVER (
+                  PARTITION BY pipeline, unique_key ORDER BY transitions.id) AS unfinished
+              FROM transitions JOIN jobs ON jobs.id = job_id
+              WHERE unique_key IS NOT NULL AND coalesce(has_ended(before), true) <> coalesce(has_ended(after), true)
+             ) AS counted
+        WHERE unfinished > 1""",
+    "an end calls each hook once": """
+        SELECT job_id, format('%s: %s ends, %s calls', call, ends, calls)
+        FROM (SELECT job_id, call, count(*) AS ends
+              FROM transitions JOIN jobs ON jobs.id = job_id
+              CROSS JOIN LATERAL (SELECT hook ->> 'pipeline' AS call, hook -> 'on' AS statuses
+                                  FROM jsonb_array_elements(hooks) AS hook) AS hooks
+              WHERE NOT has_ended(before) AND statuses ? after GROUP BY job_id, call) AS ended
+        FULL JOIN (SELECT parent_id AS job_id, pipeline AS call, count(*) AS calls
+                   FROM jobs WHERE parent_id IS NOT NULL GROUP BY parent_id, pipeline) AS called USING (job_id, call)
+        WHERE ends IS DISTINCT FROM calls""",
+    "an address is told of each end": """
+        SELECT parent_id, format('job %s tells of %s', id, params ->> 'status') FROM jobs
+        WHERE pipeline = 'callback_url' AND NOT EXISTS (
+            SELECT FROM told WHERE call_id = jobs.id AND job_id = parent_id AND status = params ->> 'status')""",
+    "what was rolled back never was": """
+        SELECT id, 'it is there' FROM jobs JOIN rolled_back USING (task_id)""",
 }
-"""Nine that every durable job owes, then six more of this project; each gives what breaks it."""
+"""Nine that every durable job owes, then those of this project; each gives what breaks it.
+
+A worker's end of a job is written down before it is committed, and what that lets begin after it: so what runs may be
+added up in the order of the rows.
+"""
 
 
 class Violation(NamedTuple):
@@ -89,20 +148,51 @@ class Violation(NamedTuple):
     detail: str
 
 
+class Pause(NamedTuple):
+    """A queue or pipeline was paused, as it was answered, and until it was asked to go on."""
+
+    kind: str
+    name: str
+    since: datetime
+    until: datetime
+
+
+class Told(NamedTuple):
+    """An address was told how a job had ended; by which job, its call."""
+
+    call_id: int
+    job_id: int
+    status: str
+
+
 def install(connection: Connection) -> None:
     """Add triggers and tables of the audit to a migrated database, which must be empty."""
     with connection, connection.cursor() as cursor:
         cursor.execute(AUDIT_SQL.read_text())
 
 
-def check(connection: Connection, *, accepted: Iterable[int] = (), cancelled: Iterable[int] = ()) -> list[Violation]:
+def check(
+    connection: Connection,
+    *,
+    accepted: Iterable[int] = (),
+    cancelled: Iterable[int] = (),
+    rolled_back: Iterable[UUID] = (),
+    paused: Iterable[Pause] = (),
+    told: Iterable[Told] = (),
+) -> list[Violation]:
     """All violations; `accepted` are the ids that clients were given, `cancelled` those they asked to cancel."""
     asked = set(cancelled)
+    known: dict[str, list[tuple[object, ...]]] = {
+        "accepted": [(job_id, job_id in asked) for job_id in set(accepted)],
+        "rolled_back": [(str(each),) for each in rolled_back],
+        "paused": list(paused),
+        "told": list(told),
+    }
     found = []
     with time_limit(CHECK_SECONDS), connection, connection.cursor() as cursor:
-        rows = [(job_id, job_id in asked) for job_id in set(accepted)]
         cursor.execute("TRUNCATE accepted")
-        execute_values(cursor, "INSERT INTO accepted VALUES %s", rows, page_size=1000)
+        for table, rows in known.items():
+            execute_values(cursor, SQL("INSERT INTO {} VALUES %s").format(Identifier(table)), rows, page_size=1000)
         for rule, query in INVARIANTS.items():
             cursor.execute(query)
             found += [Violation(rule, *row) for row in cursor.fetchall()]

@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.acceptance.chaos.audit import Violation
@@ -17,6 +18,12 @@ WRONG_CLOCK = "threads"
 """The worker whose clock is an hour off."""
 GIVE_UP_SECONDS = 120
 ENDINGS = "SELECT status, count(*) FROM jobs GROUP BY status"
+MADE = """
+SELECT count(schedule_id), count(*) FILTER (WHERE parent_id IS NOT NULL AND pipeline <> 'callback_url'),
+    count(*) FILTER (WHERE pipeline = 'callback_url'), count(admitted_at)
+FROM jobs
+"""
+SILENT = "SELECT name FROM schedules WHERE last_at IS NULL OR last_at < %s"
 CLAIMS = """
 SELECT (SELECT sum(attempt) FROM jobs), (SELECT count(*) FROM job_events WHERE kind = 'lost')
 """
@@ -44,8 +51,11 @@ def run(
     """
     rng = random.Random(seed)
     clock = rng.choice(["clock_ahead", "clock_behind"])
-    with Stack(directory, rng=rng, pooled=pooled) as stack:
-        load = Load(base_url=stack.add_api().base_url, rate=rate, seed=seed, step_seconds=step_seconds)
+    with ExitStack() as block:
+        stack = block.enter_context(Stack(directory, rng=rng, pooled=pooled))
+        base_url = stack.add_api().base_url
+        load = Load(base_url=base_url, engine=stack.engine(), rate=rate, seed=seed, step_seconds=step_seconds)
+        block.enter_context(load.stub)
         stack.add_workers(*(name for name in POOLS if name != WRONG_CLOCK))
         stack.add_workers(WRONG_CLOCK, seams=[clock])
         stack.nodes[WRONG_CLOCK].deploy(SECOND)
@@ -62,19 +72,43 @@ def run(
         # Each job is to find a worker of its release.
         for number, node in enumerate(stack.workers):
             node.deploy((FIRST, SECOND)[number % 2])
-        end_seconds = stack.wait_all_ended(seconds=GIVE_UP_SECONDS)
-        violations = stack.violations(accepted=load.accepted, cancelled=load.cancelled)
+        violations, end_seconds = _calm(stack, load)
+        violations += stack.violations(
+            accepted=load.accepted,
+            cancelled=load.cancelled,
+            rolled_back=load.rolled_back,
+            paused=load.paused,
+            told=load.told(),
+        )
         violations += [Violation("every answer is in the contract", None, answer) for answer in load.odd_answers]
         endings = dict(stack.select(ENDINGS))
+        ((scheduled, hooked, calls, limited),) = stack.select(MADE)
         ((claims, losses),) = stack.select(CLAIMS)
         return Report(
             seed=seed,
             minutes=minutes,
             jobs=len(load.accepted),
             endings=Counter(endings),
+            mixed={
+                "of these made by schedules, hooks, for addresses": f"{scheduled}, {hooked}, {calls}",
+                "let in by limits; pauses": f"{limited}; {len(load.paused)}",
+                "jobs whose transaction was rolled back": len(load.rolled_back),
+            },
             claims=claims,
             losses=losses,
             faults=storm.counts,
             end_seconds=end_seconds,
             violations=violations,
         )
+
+
+def _calm(stack: Stack, load: Load) -> tuple[list[Violation], float | None]:
+    """Let all come to its end; gives what did not go on by itself, and how long the end took."""
+    begun = time.monotonic()
+    ((now,),) = stack.select("SELECT now()")
+    stack.tend_until(load.resume, seconds=GIVE_UP_SECONDS)
+    stack.tend_until(lambda: not stack.select(SILENT, now), seconds=GIVE_UP_SECONDS)
+    silent = [Violation("a schedule goes on", None, name) for (name,) in stack.select(SILENT, now)]
+    stack.tend_until(load.pause_schedules, seconds=GIVE_UP_SECONDS)
+    ended = stack.wait_all_ended(seconds=GIVE_UP_SECONDS)
+    return silent, None if ended is None else time.monotonic() - begun

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.acceptance.callbacks import SECRET
 from tests.acceptance.chaos.proxy import HOST, Proxy
 from tests.acceptance.chaos.seams import DIE_FILE, command
 from tests.acceptance.releases import FIRST, SECOND
@@ -53,6 +54,8 @@ class Site:
             "REDIS_PASSWORD": PASSWORD,
             "DATA_DIR": str(self.directory / "data"),
             "LEASE_SECONDS": str(self.lease_seconds),
+            "CALLBACK_SECRET": SECRET,
+            "CALLBACK_PRIVATE": "true",
             "LOG_FORMAT": "text",
             DIE_FILE: str(self.die_file),
         }

@@ -12,6 +12,7 @@ PROMISED_END_SECONDS = 30
 class Report:
     """One run: what was asked of the stack, what was done to it, and what came of it.
 
+    `mixed` is what there was beside plain jobs.
     `end_seconds` is the time from the end of the last fault until every job had ended; `None`: they had not.
     """
 
@@ -19,6 +20,7 @@ class Report:
     minutes: float
     jobs: int
     endings: Counter[str]
+    mixed: dict[str, object]
     claims: int
     losses: int
     faults: Counter[str]
@@ -37,6 +39,7 @@ class Report:
             ("seed, minutes", f"{self.seed}, {self.minutes:g}"),
             ("jobs accepted", self.jobs),
             ("jobs in the database", endings),
+            *self.mixed.items(),
             ("claims; of these lost with their worker", f"{self.claims}; {self.losses}"),
             ("faults", self.faults.total()),
             *((f"  {name}", count) for name, count in self.faults.most_common()),

@@ -31,11 +31,11 @@ def rewrite_sql(pattern: str, by: str, *, at_least: int) -> None:
     """Change every statement on jobs in which `pattern` is found; there must be `at_least` so many."""
     from sqlalchemy import TextClause, text
 
-    from background.jobs.sql import control, effects, recovery, transitions, turned_away, work
+    from background.jobs.sql import control, effects, limits, recovery, transitions, turned_away, work
     from background.storage.prepared import Prepared
 
     found: list[str] = []
-    for module in (control, effects, recovery, transitions, turned_away, work):
+    for module in (control, effects, limits, recovery, transitions, turned_away, work):
         changed: dict[str, object] = {}
         for name, value in vars(module).items():
             if isinstance(value, TextClause) and re.search(pattern, value.text):
@@ -80,6 +80,16 @@ def reap_after_outage() -> None:
 
     reaping.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
     rewrite_sql(r"extract\(epoch FROM now\(\) - pg_postmaster_start_time\(\)\)", "1e9", at_least=2)
+
+
+def permits_do_not_count() -> None:
+    """Who was let in counts from its claim on."""
+    rewrite_sql(r"(true FROM jobs\s+WHERE )status = 'PENDING'", r"\1false", at_least=1)
+
+
+def begin_while_paused() -> None:
+    """A claim looks into queues that are paused, too."""
+    rewrite_sql(r"\w+ <> ALL \(CAST\(\(SELECT paused_queues FROM controls\) AS text\[\]\)\)", "true", at_least=3)
 
 
 def call_by_place() -> None:
@@ -148,12 +158,14 @@ def shift_clock(hours: int) -> None:
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__: mutant
     for mutant in (
+        begin_while_paused,
         call_by_place,
         claim_what_it_lacks,
         no_fence,
         node_heartbeat_only,
         node_name_as_identity,
         no_redispatch,
+        permits_do_not_count,
         reap_after_outage,
     )
 }

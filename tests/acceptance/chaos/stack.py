@@ -3,7 +3,7 @@
 import random
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ import redis
 from celery import Celery
 from psycopg2.extensions import connection as Connection  # noqa: N812  (a class with the name of a function)
 from psycopg2.sql import SQL, Identifier, Literal
+from sqlalchemy import Engine, NullPool, create_engine
 
 from background.local.postgres import EmbeddedPostgres
 from background.local.valkey import EmbeddedValkey
@@ -21,6 +22,7 @@ from background.task_names import TaskName
 from tests.acceptance.chaos import audit
 from tests.acceptance.chaos.node import API, DATABASE, PASSWORD, Node, Site
 from tests.acceptance.chaos.proxy import HOST
+from tests.acceptance.chaos.steps import SECOND_QUEUE
 from tests.pgbouncer import running_pgbouncer
 from tests.support import Process, free_port, wait_for
 
@@ -28,8 +30,8 @@ LEASE_SECONDS = 3
 OWNER = "owner"
 POOLS = {
     "prefork1": ("--pool=prefork", "--concurrency=2"),
-    "prefork2": ("--pool=prefork", "--concurrency=2"),
-    "threads": ("--pool=threads", "--concurrency=2"),
+    "prefork2": ("--pool=prefork", "--concurrency=2", "-Q", f"celery,{SECOND_QUEUE}"),
+    "threads": ("--pool=threads", "--concurrency=2", "-Q", f"celery,{SECOND_QUEUE}"),
     "solo": ("--pool=solo",),
 }
 
@@ -148,6 +150,10 @@ class Stack:
             options="-c statement_timeout=60000",
         )
 
+    def engine(self) -> Engine:
+        """The same for SQLAlchemy."""
+        return create_engine("postgresql+psycopg2://", creator=self.connect, poolclass=NullPool)
+
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of this query."""
         connection = self.connect()
@@ -175,11 +181,11 @@ class Stack:
         ((writer,),) = wait_for(lambda: self.select(query, job_id, attempt), seconds=seconds, what=f"attempt {attempt}")
         return self.nodes[writer]
 
-    def violations(self, *, accepted: Iterable[int] = (), cancelled: Iterable[int] = ()) -> list[audit.Violation]:
-        """What the audit finds in all jobs of this stack."""
+    def violations(self, **known: Any) -> list[audit.Violation]:
+        """What the audit finds in all jobs of this stack; `known` is what clients know, see `audit.check`."""
         connection = self.connect()
         try:
-            return audit.check(connection, accepted=accepted, cancelled=cancelled)
+            return audit.check(connection, **known)
         finally:
             connection.close()
 
@@ -190,10 +196,14 @@ class Stack:
 
     def wait_all_ended(self, *, seconds: float) -> float | None:
         """Tend until every job has ended; gives how long that took, `None` when it has not come to that in time."""
+        return self.tend_until(lambda: self.waiting() == 0, seconds=seconds)
+
+    def tend_until(self, probe: Callable[[], bool], *, seconds: float) -> float | None:
+        """Tend until this is so; gives how long that took, `None` when it has not come to that in time."""
         begun = time.monotonic()
         while (passed := time.monotonic() - begun) < seconds:
             self.tend()
-            if self.waiting() == 0:
+            if probe():
                 return passed
             time.sleep(0.1)
         return None
@@ -221,7 +231,8 @@ class Stack:
         """End all nodes and forget all jobs and messages, so that one stack can serve several tests."""
         self.remove(*list(self.nodes.values()))
         self.select("WITH gone AS (DELETE FROM jobs RETURNING id) SELECT count(*) FROM gone")
-        self.select("WITH gone AS (DELETE FROM audit RETURNING id) SELECT count(*) FROM gone")
+        for table in ("schedules", "audit", "rolled_back", "paused", "told"):
+            self.execute(f"DELETE FROM {table}")  # noqa: S608
         self.flush()
 
     def _add(self, name: str, *, options: Sequence[str], seams: Sequence[str]) -> Node:
