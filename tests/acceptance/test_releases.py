@@ -290,7 +290,7 @@ def test_a_release_leaves_nothing_in_redis_for_ever(fleet: Fleet, valkey: Embedd
     release = release_with(client, "added")
     jobs = [submit(client, pipeline="added", params={"seconds": 0.5}) for _ in range(30)]
     queue = queue_of(release).name
-    with redis.Redis(port=valkey.port, password=PASSWORD, decode_responses=True) as asked:
+    with redis.Redis(port=valkey.port, password=PASSWORD, decode_responses=True, encoding_errors="replace") as asked:
         lists = wait_for(lambda: asked.keys(f"{queue}*"), what="messages for the second release")
         assert all(asked.ttl(each) != FOR_EVER for each in lists)
         bindings = [each for key in asked.keys("_kombu.binding*celery") for each in asked.smembers(key)]

@@ -153,6 +153,7 @@ def test_every_request_carries_the_key_and_no_redirect_takes_it_elsewhere() -> N
         handler.send_response(307)
         handler.send_header("Location", "/elsewhere")
         handler.send_header("Content-Length", "0")
+        handler.send_header("Connection", "close")
         handler.end_headers()
 
     with server(*[answer] * 3) as (api, _):
