@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from background.jobs.sql import logs
 from background.jobs.sql.logs import Chunk
+from tests.acceptance.test_durability import kinds
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, until
 from tests.browser.traffic import begin
 from tests.browser.watch import Watch
@@ -198,8 +199,8 @@ def test_a_running_job_is_asked_to_stop_and_ends_when_it_does(page: Page, client
     article.get_by_role("button", name="Cancel").click()
     expect(article).to_contain_text("Cancelling…")
     expect(article).to_have_attribute("data-status", "IN_PROGRESS")
-    kinds = lambda: [each["kind"] for each in client.get(f"/jobs/{moving.job_id}").json()["events"]]  # noqa: E731
-    wait_for(lambda: "cancel_requested" in kinds(), what="the request to cancel")
+    # The page says so before it is stored.
+    wait_for(lambda: "cancel_requested" in kinds(client.get(f"/jobs/{moving.job_id}").json()), what="the request")
     moving.end_step()
     expect(article).to_have_attribute("data-status", "CANCELLED")
     expect(article.get_by_role("button", name="Cancel")).to_have_count(0)
