@@ -291,6 +291,18 @@ def test_a_job_is_not_claimed_that_was_paused_since_it_was_seen(
         connection.execute(text("DELETE FROM job_controls"))
 
 
+def test_no_release_is_woken_for_what_waits_in_a_paused_queue(connection: Connection, job: int) -> None:
+    statement = "UPDATE jobs SET turned_away = '{\"refused_by\": []}', sent_to = 'release' WHERE id = :id"
+    connection.execute(text(statement), {"id": job})
+    assert [each.release for each in recovery.sent_to(connection)] == ["release"]
+    limits.change(connection, "queue", "celery", paused=True, changes={})
+    try:
+        assert recovery.sent_to(connection) == []
+    finally:
+        connection.execute(text("DELETE FROM job_controls"))
+        connection.execute(text("DELETE FROM jobs WHERE id = :id"), {"id": job})
+
+
 def test_a_job_that_has_changed_since_it_was_seen_is_not_claimed(connection: Connection, job: int) -> None:
     seen = event_count(connection, job)
     assert control.cancel(connection, [job], actor=None) == {job: "CANCELLED"}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from background.jobs.sql.limits import CONTROLS, OF_QUEUES
+from background.jobs.sql.limits import CONTROLS, IS_OPEN, OF_QUEUES
 from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
 from background.jobs.states import WAKE_SECONDS
 from background.storage.prepared import Prepared
@@ -62,9 +62,10 @@ WHERE jobs.status = 'IN_PROGRESS' AND lease_until < now()
 ORDER BY jobs.id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
 """)
 
-_SENT_TO = text("""
-SELECT sent_to AS release, count(*) AS due FROM jobs
+_SENT_TO = text(f"""
+WITH {_SET} SELECT sent_to AS release, count(*) AS due FROM jobs
 WHERE status = 'PENDING' AND turned_away IS NOT NULL AND sent_to IS NOT NULL AND NOT held AND run_at <= now()
+    AND {IS_OPEN.format(queue="queue")}
 GROUP BY sent_to
 """)
 
