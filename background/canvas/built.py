@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from background.base import exact
-from background.base.errors import FieldError, Invalid
+from background.canvas.checks import arguments_fault, cannot_run
 from background.canvas.expression import Spans, expression
 from background.canvas.plan import Plan, plan
 from background.canvas.signatures import Written, new_ids, signature_of, written_by_id
@@ -55,14 +55,13 @@ class Built:
             names = list(CATALOGUE[TaskName(node.task)].model_fields) if node.task in CATALOGUE else None
             number = len(node.args) + len(node.kwargs) + node.given
             if names is not None and number != len(names):
-                short = short_name(node.task)
-                message = (
-                    f"{short}({', '.join(names)}) takes {len(names)}, but is given {number}: Celery hands it nothing"
+                where = ("body", *self.written[node.origin][0])
+                fault = arguments_fault(
+                    short_name(node.task), names, number, before=False, why=": Celery hands it nothing", where=where
                 )
-                facts = {"task": short, "parameters": names, "takes": len(names), "given": number, "before": False}
-                errors.append(FieldError(("body", *self.written[node.origin][0], "args"), message, "arguments", facts))
+                errors.append(fault)
         if errors:
-            raise Invalid(f"The canvas cannot run: {errors[0].msg}", errors=errors[:100])
+            raise cannot_run(errors)
 
     def run_row(self, spec: CanvasSpec) -> dict[str, Any]:
         """The run of the canvas as `sql.runs` takes it, but for its type."""

@@ -1,6 +1,6 @@
 """What is wrong with a canvas, found before anything is built of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from math import prod
@@ -45,11 +45,16 @@ def check(spec: CanvasSpec) -> None:
     """Raise `Invalid`, which names every fault, unless each task exists and can be called with what it is given."""
     errors = list(_faults(spec, where=("body",), given=False))
     if errors:
-        raise Invalid(f"The canvas cannot run: {errors[0].msg}", errors=errors[:100])
+        raise cannot_run(errors)
     if (least := growth(spec) * LEAST_BYTES) > MAX_BYTES:
         raise too_large("canvas_bytes", MAX_BYTES, bytes=min(least, MOST_TOLD))
     if levels(spec)[0] > MAX_LEVELS:
         raise too_large("canvas_levels", MAX_LEVELS)
+
+
+def cannot_run(errors: Sequence[FieldError]) -> Invalid:
+    """The refusal of a canvas with these faults."""
+    return Invalid(f"The canvas cannot run: {errors[0].msg}", errors=errors[:100])
 
 
 def growth(spec: CanvasSpec) -> int:
@@ -167,16 +172,25 @@ def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[F
             yield FieldError((*where, "kwargs", name), f"{name!r} is given twice", "twice_argument", values)
     number = len(spec.args) + given + len(spec.kwargs)
     if number != len(names):
-        before = " with the result that comes before it" if given else ""
-        message = f"{spec.task}({', '.join(names)}) takes {len(names)}, but is given {number}{before}"
-        facts: dict[str, Any] = {"task": spec.task, "parameters": names}
-        facts |= {"takes": len(names), "given": number, "before": given}
-        yield FieldError((*where, "args"), message, "arguments", facts)
+        why = " with the result that comes before it" if given else ""
+        yield arguments_fault(spec.task, names, number, before=given, why=why, where=where)
         return
     for position, (name, value) in enumerate(zip(names[int(given) :], spec.args, strict=False)):
         yield from _value_faults(model, name, value, where=(*where, "args", position))
     for name in spec.kwargs.keys() & set(names):
         yield from _value_faults(model, name, spec.kwargs[name], where=(*where, "kwargs", name))
+
+
+def arguments_fault(
+    task: str, names: Sequence[str], number: int, *, before: bool, why: str, where: Where
+) -> FieldError:
+    """The fault of a task with parameters of these `names` that is given another `number`.
+
+    `before`: with the result of what comes before it. `why` is the end of the sentence.
+    """
+    message = f"{task}({', '.join(names)}) takes {len(names)}, but is given {number}{why}"
+    facts = {"task": task, "parameters": [*names], "takes": len(names), "given": number, "before": before}
+    return FieldError((*where, "args"), message, "arguments", facts)
 
 
 def _item_faults(spec: MapSpec | StarmapSpec | ChunksSpec, *, where: Where) -> Iterator[FieldError]:
