@@ -55,10 +55,10 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
     return text
 
 
-def is_json(value: Any) -> bool:
-    """Whether it is JSON that can be stored."""
+def is_json(value: Any, *, default: Callable[[Any], Any] | None = None) -> bool:
+    """Whether it is JSON that can be stored; `default` as in `dumps`."""
     try:
-        dumps(value)
+        dumps(value, default=default)
     except ValueError:
         return False
     return True

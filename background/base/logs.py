@@ -95,16 +95,8 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     """What was said with the message; but not what Celery says there, which is all of a task."""
     if record.name.partition(".")[0] == "celery":
         return {}
-    return {name: _plain(value) for name, value in record.__dict__.items() if name not in NO_EXTRA}
-
-
-def _plain(value: Any) -> Any:
-    """The same where it is JSON, but for what has only a text."""
-    try:
-        jsontext.dumps(value, default=str)
-    except ValueError:
-        return str(value)
-    return value
+    said = {name: value for name, value in record.__dict__.items() if name not in NO_EXTRA}
+    return {name: value if jsontext.is_json(value, default=str) else str(value) for name, value in said.items()}
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
