@@ -61,14 +61,7 @@ def run(
         stack.nodes[WRONG_CLOCK].deploy(SECOND)
         storm = Storm(stack, pace=pace)
         storm.counts[f"a worker's {clock.replace('_', ' an hour ')}"] = 1
-        load.start()
-        try:
-            storm.rage(seconds=60 * minutes)
-            until = time.monotonic() + 60 * minutes
-            while len(load.accepted) < at_least_jobs and time.monotonic() < until:
-                storm.rage(seconds=5)
-        finally:
-            load.stop()
+        _rage(storm, load, seconds=60 * minutes, at_least_jobs=at_least_jobs)
         # Each job is to find a worker of its release.
         for number, node in enumerate(stack.workers):
             node.deploy((FIRST, SECOND)[number % 2])
@@ -81,25 +74,40 @@ def run(
             told=load.told(),
         )
         violations += [Violation("every answer is in the contract", None, answer) for answer in load.odd_answers]
-        endings = dict(stack.select(ENDINGS))
-        ((scheduled, hooked, calls, limited),) = stack.select(MADE)
         ((claims, losses),) = stack.select(CLAIMS)
         return Report(
             seed=seed,
             minutes=minutes,
             jobs=len(load.accepted),
-            endings=Counter(endings),
-            mixed={
-                "of these made by schedules, hooks, for addresses": f"{scheduled}, {hooked}, {calls}",
-                "let in by limits; pauses": f"{limited}; {len(load.paused)}",
-                "jobs whose transaction was rolled back": len(load.rolled_back),
-            },
+            endings=Counter(dict(stack.select(ENDINGS))),
+            mixed=_mixed(stack, load),
             claims=claims,
             losses=losses,
             faults=storm.counts,
             end_seconds=end_seconds,
             violations=violations,
         )
+
+
+def _rage(storm: Storm, load: Load, *, seconds: float, at_least_jobs: int) -> None:
+    load.start()
+    try:
+        storm.rage(seconds=seconds)
+        until = time.monotonic() + seconds
+        while len(load.accepted) < at_least_jobs and time.monotonic() < until:
+            storm.rage(seconds=5)
+    finally:
+        load.stop()
+
+
+def _mixed(stack: Stack, load: Load) -> dict[str, object]:
+    """How much there was of what is beside plain jobs."""
+    ((scheduled, hooked, calls, limited),) = stack.select(MADE)
+    return {
+        "of these made by schedules, hooks, for addresses": f"{scheduled}, {hooked}, {calls}",
+        "let in by limits; pauses": f"{limited}; {len(load.paused)}",
+        "jobs whose transaction was rolled back": len(load.rolled_back),
+    }
 
 
 def _calm(stack: Stack, load: Load) -> tuple[list[Violation], float | None]:
