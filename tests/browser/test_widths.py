@@ -124,6 +124,7 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
     with transaction() as connection:
         # What other tests have run or stored is in the words of those.
         connection.execute(text("DELETE FROM runs"))
+        connection.execute(text("DELETE FROM schedules"))
     for document in client.get("/documents").json():
         if not (SAMPLES / document["name"]).exists():
             client.delete(f"/documents/{quote(document['name'], safe='')}").raise_for_status()
@@ -143,7 +144,7 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
     due = start(client, {"chain": [task("add", 1, 2, countdown=3000), task("finalize")]})
     wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
     wait_for(lambda: client.get(f"/jobs/{pausing}").json()["attempt"], what="an attempt")
-    nightly = client.get("/schedules").json() or [client.post("/schedules", json=NIGHTLY).raise_for_status().json()]
+    nightly = client.post("/schedules", json=NIGHTLY).raise_for_status().json()
     return {
         "#/start": "[data-card]",
         "#/jobs": "tr[data-job-id]",
@@ -170,7 +171,7 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
         "#/pipelines": "[data-pipeline]",
         "#/pipelines/demo?range=week": "canvas",
         "#/schedules": "[data-schedule]",
-        f"#/schedules/{nightly[0]['id']}": "[data-schedule] li",
+        f"#/schedules/{nightly['id']}": "[data-schedule] li",
         f"#/workers/{worked}": "tr[data-job-id]",
         f"#/jobs/{again}?tab=compare": "table.compare",
         "#/nowhere": "h1",

@@ -19,7 +19,7 @@ def step():
     os._exit(0)
 threading.Thread(target=step).start()
 while True:
-    hashlib.pbkdf2_hmac("sha256", b"", b"", 500_000)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
 """
 
 
