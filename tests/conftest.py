@@ -11,15 +11,19 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+import redis
+from sqlalchemy import text
 
 from tests.browser.chromium import collect as pytest_collect_directory  # noqa: F401  (a hook)
-from tests.support import Process, free_port, running_api, running_worker
+from tests.support import Process, free_port, running_api, running_worker, transaction
 
 pytest_plugins = ["background.testing.plugin"]
 
 PASSWORD = "a password: with / @ % signs"
 SCRATCH = tempfile.TemporaryDirectory(prefix="playground-", ignore_cleanup_errors=True)
 HOME = Path(SCRATCH.name)
+shared: set[str] = set()
+"""Which of the servers of all tests have been started."""
 
 # A shell starts what runs in the background with SIGINT ignored, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,6 +77,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     )
     with server:
         migrations.upgrade()
+        shared.add("postgres")
         yield server
 
 
@@ -80,7 +85,24 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 def valkey() -> Iterator[EmbeddedValkey]:
     """The broker that `REDIS_*` names."""
     with EmbeddedValkey(HOME / "valkey", int(os.environ["REDIS_PORT"]), password=PASSWORD, flush=False) as server:
+        shared.add("valkey")
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What a module leaves is gone after it: no worker of the next one takes it, and nobody finds it in a list.
+
+    Also what a worker that was killed had taken, of which the broker hands out the message again much later.
+    """
+    yield
+    if "postgres" in shared:
+        with transaction() as connection:
+            for table in ("schedules", "jobs", "runs", "job_controls"):
+                connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    if "valkey" in shared:
+        with redis.Redis(port=int(os.environ["REDIS_PORT"]), password=PASSWORD) as broker:
+            broker.flushdb()
 
 
 @pytest.fixture(scope="session")
