@@ -34,7 +34,11 @@ _JOINT: Final = r"['\u2019\-\u2010\u2011]|(?<=\d)[.,](?=\d)|(?<=\b[A-Za-z])\.(?=
 _WORD: Final = re.compile(f"[{_HAN}{_KANA}][{MARKS}]*|{_LETTER}{_INSIDE}*(?:(?:{_JOINT}){_INSIDE}+)*")
 _RUN: Final = re.compile(f"[{_HAN}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
 
-_PARAGRAPH: Final = re.compile(r"[^\W_](?:[^\n]++|\n(?![^\S\n]*+\n))*+")
+# No group is repeated possessively in what follows: Python before 3.11.5 goes wrong with that, and one that is repeated
+# as usual keeps a place to go back to for each time, a gigabyte for a long text.
+_BEGIN_OF_ANY: Final = re.compile(r"[^\W_]")
+_BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
+_STOPS: Final = ".!?\u2026\u3002\uff01\uff1f\uff61"
 _CLOSING: Final = "\"'\u201d\u2019\u00bb)\\]"
 _LOWER: Final = "a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u044f"
 # What looks like the end of a sentence, but is that of an initial or an abbreviation, stands in a word (but for Korean,
@@ -45,11 +49,11 @@ _GOES_ON: Final = (
     r"|(?:(?<=\b[A-Za-z])|(?<=\b(?i:mr|dr|ms|st|jr|sr|vs|no|pp|ch|eq|al|ca|cf|co))"
     r"|(?<=\b(?i:mrs|etc|fig|vol|sec|est|inc|ltd))|(?<=\b(?i:prof|dept|corp)))\.(?=\s)"
 )
-# From a letter or digit (behind the number of a list) to what ends a sentence, which ideographic full stops always do.
-_SENTENCE: Final = re.compile(
-    r"(?:\b\d{1,3}\.[^\S\n]{1,9})?[^\W_]"
-    rf"(?:[^\n.!?\u2026\u3002\uff01\uff1f\uff61]++|\n(?![^\S\n]*+\n)|{_GOES_ON})*+[.!?\u2026\u3002\uff01\uff1f\uff61]*+"
-)
+# A sentence begins with a letter or digit, behind the number of a list, and goes on to what ends one, which ideographic
+# full stops always do, or to the end of its paragraph.
+_SENTENCE: Final = re.compile(r"(?:\b\d{1,3}\.[^\S\n]{1,9})?[^\W_]")
+_SENTENCE_GOES_ON: Final = re.compile(rf"(?:[^{_STOPS}]*+(?:{_GOES_ON})){{1,50}}")
+_SENTENCE_ENDS: Final = re.compile(rf"[^{_STOPS}]*+[{_STOPS}]+")
 
 _HANGUL_END: Final = re.compile(f"[{_HANGUL}]$")
 _ABBREVIATED: Final = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
@@ -92,7 +96,7 @@ def analyze(text: str, *, title: str | None, sure: bool = True) -> Analysis:
         characters=len(text),
         words=total,
         sentences=count_sentences(text),
-        paragraphs=sum(1 for _ in _PARAGRAPH.finditer(text)),
+        paragraphs=sum(1 for _ in _paragraphs(text)),
         language=language,
         keywords=_keywords(terms, language),
         reading_seconds=math.ceil(total * 60 / _READING_RATES.get(language, _READING_RATE)),
@@ -115,7 +119,25 @@ def count_sentences(text: str) -> int:
     Full stops in numbers, after initials, list numbers and common abbreviations end nothing, nor do dots before a
     lower-case letter.
     """
-    return sum(1 for _ in _SENTENCE.finditer(text))
+    number = 0
+    for begin, end in _paragraphs(text):
+        at = begin
+        while sentence := _SENTENCE.search(text, at, end):
+            number += 1
+            at = sentence.end()
+            while more := _SENTENCE_GOES_ON.match(text, at, end):
+                at = more.end()
+            at = stop.end() if (stop := _SENTENCE_ENDS.match(text, at, end)) else end
+    return number
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    """Where each paragraph begins and ends: what stands between blank lines, and has a letter or digit."""
+    at = 0
+    while begin := _BEGIN_OF_ANY.search(text, at):
+        blank = _BLANK_LINE.search(text, begin.end())
+        at = blank.start() if blank else len(text)
+        yield begin.start(), at
 
 
 def _blocks(text: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Figures of known texts."""
 
+import re
 import time
 import tracemalloc
 
@@ -7,6 +8,7 @@ import pytest
 
 from background.documents.analysis import analyze, count_sentences, find_words
 from background.documents.figures import Analysis, Keyword
+from tests.support import ROOT
 
 ENGLISH = """Work in a queue
 
@@ -170,3 +172,10 @@ def test_memory_does_not_grow_with_the_number_of_different_words() -> None:
     tracemalloc.stop()
     assert peak < 30_000_000
     assert (analysis.words, analysis.keywords[0]) == (1_050_000, Keyword(word="queue", count=50_000))
+
+
+def test_no_expression_repeats_a_group_possessively() -> None:
+    """Before Python 3.11.5 that may never end, or match what it should not (python/cpython#101955, #106052)."""
+    possessive = re.compile(r"\)(?:[*+?]|\{[\d,]*\})\+|\(\?>")
+    sources = [path for path in (ROOT / "background").glob("**/*.py") if possessive.search(path.read_text("utf-8"))]
+    assert not sources
