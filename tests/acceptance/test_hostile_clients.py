@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import resource
 import shutil
 import socket
 import sys
@@ -97,8 +98,17 @@ def test_a_body_that_stops_when_it_is_nearly_there(tmp_path: Path) -> None:
         assert read_to_end(raw).split()[1] == b"408"
 
 
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    """This process may have as many as it is allowed to, which is mostly more than the usual 1,024."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit sets the limit of descriptors")
-@pytest.mark.usefixtures("postgres", "valkey")
+@pytest.mark.usefixtures("postgres", "valkey", "descriptors")
 def test_more_silent_connections_than_descriptors(tmp_path: Path) -> None:
     with own_api(tmp_path, "prlimit", "--nofile=1024:1024") as (client, process):
         with connected(client, *(HEAD if number % 2 else b"" for number in range(1200))) as sockets:
