@@ -99,7 +99,7 @@ def opened(paths: list[str], port: int) -> Iterator[list[socket.socket]]:
         found = []
         for path in paths:
             stream = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
-            stream.sendall(f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+            stream.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
             answer = stream.recv(1000)
             assert b" 200 " in answer, answer.decode()
             found.append(stream)
