@@ -148,5 +148,6 @@ def configure(log_format: str, *, level: int | str = logging.INFO) -> None:
     root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task"):
         logger = logging.getLogger(name)
+        # Neither is left by uvicorn's `--no-access-log`.
+        logger.propagate = logger.propagate or bool(logger.handlers)
         logger.handlers.clear()
-        logger.propagate = True

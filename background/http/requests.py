@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
@@ -127,20 +127,11 @@ class StorableJSONRoute(ProblemRoute):
 
 
 def _in_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model.
-
-    The wait for a thread is part of the time that the answer may take.
-    """
+    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model."""
 
     @wraps(function)
     async def call(**values: Any) -> Any:
-        asked = time.monotonic()
-
-        def answer() -> Any:
-            with deadlines.late(time.monotonic() - asked):
-                return function(**values)
-
-        return await run_in_threadpool(answer)
+        return await deadlines.in_thread(partial(function, **values))
 
     return call
 

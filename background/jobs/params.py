@@ -6,8 +6,9 @@ says is read as JSON.
 """
 
 import json
+import re
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -57,6 +58,7 @@ class Params(Exact):
             raise refused from None
 
 
+_KNOWN: Final = re.compile(r"pydantic(_core)?(\.|$)|background\.(base\.strict|jobs\.params)$")
 _OF_JSON: WeakKeyDictionary[type[Params], tuple[CoreSchema, SchemaValidator]] = WeakKeyDictionary()
 
 
@@ -81,6 +83,26 @@ def _within_taken(schema: Any, model: type[Params]) -> CoreSchema:
     if schema["type"] == "function-wrap" and schema["function"]["function"] == model._taken:
         return cast(CoreSchema, schema["schema"])
     return _within_taken(schema["schema"], model)
+
+
+def runs_own_code(model: type[Params]) -> bool:
+    """Whether to read this model is to call somebody's functions, which may take their time, beside pydantic's."""
+    return model.check is not Params.check or _has_functions(model.__pydantic_core_schema__)
+
+
+def _has_functions(schema: Any) -> bool:
+    """Whether such functions are anywhere in a core schema: validators, serializers, defaults, `__init__`s."""
+    if isinstance(schema, dict):
+        if schema.get("custom_init") or schema.get("post_init"):
+            return True
+        return any(_has_functions(each) for key, each in schema.items() if key != "metadata")
+    if isinstance(schema, list | tuple):
+        return any(map(_has_functions, schema))
+    return (
+        callable(schema)
+        and not isinstance(schema, type)
+        and not _KNOWN.match(getattr(schema, "__module__", None) or "")
+    )
 
 
 class EndedJob(Params):

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from background.jobs.context import StepContext, step_key
 from background.jobs.declared import DeclaredWrong, is_async, one_line, require_name, require_plain, shown, source
 from background.jobs.limits import Limit, Rate
 from background.jobs.outputs import Codec, NotStorable
-from background.jobs.params import EndedJob, Params
+from background.jobs.params import EndedJob, Params, runs_own_code
 from background.jobs.policy import DEFAULT, Backoff, NoRetry, Policy, RetryLater, exponential, fixed
 from background.jobs.schedule import Schedule
 from background.jobs.states import KEY_CHARACTERS
@@ -305,6 +306,11 @@ class Pipeline:
         parts = [*(each for each in self.params.__mro__ if issubclass(each, Params)), self.upgrade]
         text = jsontext.dumps([self.schema(), *map(source, parts)])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @cached_property
+    def runs_own_code(self) -> bool:
+        """Whether to check its parameters is to call somebody's functions, which may take their time."""
+        return runs_own_code(self.params)
 
     def stored(self, params: Params) -> dict[str, Any]:
         """The parameters of a new job as JSON, from which a worker can read the same. Raises `Refused`."""

@@ -55,14 +55,14 @@ JobId = Annotated[int, Path(ge=1, le=MAX_ID), AS_WRITTEN]
         **responses(409),
     },
 )
-def create_job(
+async def create_job(
     http: Request,
     response: Response,
     request: Annotated[JobRequest | None, Body()] = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] = None,
 ) -> JobCreated:
     """Store a job and hand it to a worker. It is safe once this answers, even with the broker down."""
-    job, new = service.create_job(request or JobRequest(), key=idempotency_key)
+    job, new = await service.create_job(request or JobRequest(), key=idempotency_key)
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"{http.scope['path'].rstrip('/')}/{job.id}"
     return created(job)

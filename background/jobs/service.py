@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from background.base import jsontext
 from background.base.errors import Conflict, NotFound, Unavailable
 from background.base.log_context import actor
-from background.base.together import Together
+from background.base.together import Gathered
 from background.broker import queues
 from background.jobs import admission, checks, dispatch, history, registry, states, step_logs
 from background.jobs.filters import JobFilter
@@ -42,22 +43,36 @@ from background.workers import sql as workers
 from background.workers.identity import Snapshot
 
 ToldJob = TypeVar("ToldJob", bound=Job)
+FEW_VALUES = 1_000
+"""The params of a job that have no more are checked where they come in."""
 
 
-def create_job(request: JobRequest, *, key: str | None = None) -> tuple[control.Stored | control.Known, bool]:
+async def create_job(request: JobRequest, *, key: str | None = None) -> tuple[control.Stored | control.Known, bool]:
     """Store a job, then wake a worker for it. Gives it, and whether it is new.
 
     Once this returns the job is in PostgreSQL, whether or not the broker could be reached. The same `key` and
     request give the job that was made before; another request under that key raises `Conflict`. So does the unique key
     of the request, or of its pipeline, give the job that has it.
     """
-    job = as_row(request)
-    is_unique = job["unique_key"] is not None
-    if key is None and not is_unique:
-        since = time.monotonic() - deadlines.waited()
-        return _store(_Wanted(as_new(job), actor(), since)), True
+    since = time.monotonic()
+    job = as_row(request) if _is_quick(request) else await deadlines.in_thread(partial(as_row, request))
+    if key is None and job["unique_key"] is None:
+        return await _store(_Wanted(as_new(job), actor(), since)), True
     if key is not None:
         job |= {"idempotency_key": key, "request_digest": digest({**job, "unique_key": request.unique_key})}
+    return await deadlines.in_thread(partial(_create_with_keys, job))
+
+
+def _is_quick(request: JobRequest) -> bool:
+    """Whether all there is to check is known to take no time, so that a thread would take longer."""
+    pipeline = registry.pipelines().get(request.pipeline)
+    asks_others = request.callback_url is not None or (pipeline is not None and pipeline.runs_own_code)
+    return not asks_others and not jsontext.holds_more_than(FEW_VALUES, request.params)
+
+
+def _create_with_keys(job: dict[str, Any]) -> tuple[control.Stored | control.Known, bool]:
+    """Store a job with a key of its own, or give the one that has it."""
+    key, is_unique = job.get("idempotency_key"), job["unique_key"] is not None
     while True:
         since = time.monotonic()
         with lanes.working.transaction() as connection:
@@ -108,7 +123,7 @@ def _store_together(wanted: Sequence[_Wanted]) -> list[control.Stored]:
     return [made[each.job["task_id"]] for each in wanted]
 
 
-_store = Together(_store_together)
+_store = Gathered(_store_together)
 
 
 def create_jobs(requests: Sequence[JobRequest]) -> Sequence[control.Stored]:

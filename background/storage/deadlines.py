@@ -8,16 +8,19 @@ import contextlib
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import psycopg2
 import psycopg2.extensions
+from anyio.to_thread import run_sync
 
 ANSWER_SECONDS = 4.0
 """How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
 LEAST_SECONDS = 0.5
 """Seconds for which something is tried even for one who has waited for all of that before."""
 _limit = threading.local()
+Answer = TypeVar("Answer")
 _EVENTS = {
     psycopg2.extensions.POLL_READ: select.POLLIN,
     psycopg2.extensions.POLL_WRITE: select.POLLOUT,
@@ -80,3 +83,14 @@ def waited() -> float:
 def left(seconds: float) -> float:
     """What is left of so many seconds here, after what has been `waited`: at least `LEAST_SECONDS` of them."""
     return max(seconds - waited(), min(seconds, LEAST_SECONDS))
+
+
+async def in_thread(function: Callable[[], Answer]) -> Answer:
+    """What this gives in a thread. The wait for a thread is part of the time that the answer may take."""
+    asked = time.monotonic()
+
+    def answer() -> Answer:
+        with late(time.monotonic() - asked):
+            return function()
+
+    return await run_sync(answer)

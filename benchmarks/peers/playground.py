@@ -1,5 +1,6 @@
 """This project: its own pipeline `demo`, whose steps take no time."""
 
+import asyncio
 from collections.abc import Callable
 
 import psycopg2
@@ -18,10 +19,11 @@ def prepare() -> None:
 def submitter() -> Callable[[int], None]:
     """As `POST /jobs` does, or `POST /jobs/batch`."""
     job = JobRequest(params={"step_seconds": 0})
+    loop = asyncio.new_event_loop()
 
     def submit(number: int) -> None:
         if number == 1:
-            service.create_job(job)
+            loop.run_until_complete(service.create_job(job))
         else:
             for done in range(0, number, 1000):
                 service.create_jobs([job] * min(1000, number - done))

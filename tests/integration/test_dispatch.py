@@ -1,5 +1,7 @@
 """Whatever goes wrong once a job is stored, whoever submitted it hears that it is; and how many messages there are."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Iterator
 
@@ -8,7 +10,8 @@ import redis
 
 from background.base.errors import Unavailable
 from background.broker import message, queues
-from background.jobs import dispatch, service
+from background.jobs import dispatch, registry, service
+from background.jobs.pipeline import Params, Pipeline
 from background.jobs.schemas import JobRequest
 from background.jobs.states import WAKE_SECONDS
 from background.settings import get_settings
@@ -32,9 +35,41 @@ def test_any_error_while_publishing(monkeypatch: pytest.MonkeyPatch, error: Exce
         raise error
 
     monkeypatch.setattr(message.Message, "push", fail)
-    job, new = service.create_job(JobRequest())
+    job, new = asyncio.run(service.create_job(JobRequest()))
     assert (job.status, new) == ("PENDING", True)
     service.cancel_job(job.id)
+
+
+class Asking(Params):
+    """What asks somebody who takes his time."""
+
+    def check(self) -> None:
+        """Ask."""
+        asked.set()
+        assert answered.wait(10)
+
+
+asked, answered = threading.Event(), threading.Event()
+
+
+def test_params_whose_check_takes_its_time_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Pipeline("slow-to-check", Asking)
+
+    @slow.step
+    def work(_: object, __: Asking) -> None: ...
+
+    monkeypatch.setitem(registry.pipelines(), slow.name, slow)
+
+    async def both() -> list[int]:
+        waits = asyncio.create_task(service.create_job(JobRequest(pipeline=slow.name)))
+        assert await asyncio.to_thread(asked.wait, 10)
+        quick, _ = await service.create_job(JobRequest())
+        assert not waits.done()
+        answered.set()
+        return [quick.id, (await waits)[0].id]
+
+    for job_id in asyncio.run(both()):
+        service.cancel_job(job_id)
 
 
 def test_a_late_publisher_hands_nothing_over() -> None:

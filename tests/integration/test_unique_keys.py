@@ -1,5 +1,6 @@
 """Of the jobs of a pipeline with a unique key one at a time has not ended, whoever stores them at whatever moment."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -40,7 +41,7 @@ def asked(key: str | None, **fields: Any) -> JobRequest:
 
 def made(request: JobRequest) -> tuple[int, bool]:
     """The id of the job that is given, and whether it is new."""
-    job, new = service.create_job(request)
+    job, new = asyncio.run(service.create_job(request))
     assert getattr(job, "duplicate", False) is not new
     return job.id, new
 
@@ -96,17 +97,17 @@ def test_one_that_was_made_and_ended_just_before_ours_was_stored_counts(key: str
 
 def test_an_idempotency_key_decides_first(key: str) -> None:
     other, _ = made(asked(key))
-    _, new = service.create_job(asked(None, priority=1), key=key)
+    _, new = asyncio.run(service.create_job(asked(None, priority=1), key=key))
     assert new
     with pytest.raises(Conflict, match="used before"):
-        service.create_job(asked(key, priority=1), key=key)
+        asyncio.run(service.create_job(asked(key, priority=1), key=key))
     # Nothing is remembered of one that made nothing.
-    same, new = service.create_job(asked(key), key=f"{key}-2")
+    same, new = asyncio.run(service.create_job(asked(key), key=f"{key}-2"))
     assert (same.id, new) == (other, False)
     service.cancel_job(other)
-    second, new = service.create_job(asked(key), key=f"{key}-2")
+    second, new = asyncio.run(service.create_job(asked(key), key=f"{key}-2"))
     assert new
-    again, new = service.create_job(asked(key), key=f"{key}-2")
+    again, new = asyncio.run(service.create_job(asked(key), key=f"{key}-2"))
     assert (again.id, new, isinstance(again, Stored)) == (second.id, False, False)
 
 
@@ -193,7 +194,7 @@ def test_a_pipeline_declares_what_is_unique(key: str, monkeypatch: pytest.Monkey
     assert made(asked(None, params={"customer": 7, "note": "again"}, **fields)) == (first, False)
     assert made(asked(None, params={"customer": 8}, **fields))[1]
     assert made(asked("own", params={"customer": 7}, **fields))[1]
-    job, new = service.create_job(asked(None, params={"customer": 9}, **fields), key=key)
+    job, new = asyncio.run(service.create_job(asked(None, params={"customer": 9}, **fields), key=key))
     assert new
     # The request is the same for a release that declared nothing yet.
     assert row(job.id).request_digest == new_job.digest(

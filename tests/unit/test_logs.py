@@ -8,12 +8,14 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
+import uvicorn
 
 from background.base import log_context
-from background.base.logs import JsonFormatter, LineHandler, TextFormatter, add_ids
+from background.base.logs import JsonFormatter, LineHandler, TextFormatter, add_ids, configure
 from background.local.console import LINE_LIMIT, Console
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ +[\w.]+( \[[^\]]+\])?: ")
@@ -209,3 +211,31 @@ def test_no_thread_waits_for_what_another_one_writes() -> None:
     logger.info("first")
     logger.info("last")
     assert stream.getvalue().splitlines() == ["first", "other 0", "other 1", "other 2", "last"]
+
+
+def test_who_wants_no_access_log_has_none() -> None:
+    config = uvicorn.Config("main:app", access_log=False)
+    access = logging.getLogger("uvicorn.access")
+    with kept_loggers():
+        config.configure_logging()
+        configure("text")
+        assert not access.hasHandlers()
+        uvicorn.Config("main:app").configure_logging()
+        configure("text")
+        configure("text")  # another application of the same process
+        assert access.hasHandlers()
+
+
+@contextmanager
+def kept_loggers() -> Iterator[None]:
+    """All loggers are as they were at the end."""
+    loggers = [
+        logging.getLogger(),
+        *(each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)),
+    ]
+    before = [(each, list(each.handlers), each.level, each.propagate) for each in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -609,6 +609,53 @@ def test_validators_of_what_comes_from_outside_end_no_request() -> None:
         Spelled.model_validate(given)
 
 
+class Asking(Params):
+    """What asks somebody."""
+
+    def check(self) -> None:
+        """Ask."""
+
+
+class Prepared(Params):
+    """What has a function that pydantic calls at the end."""
+
+    def model_post_init(self, _: Any) -> None:
+        """Prepare."""
+
+
+class Within(BaseModel):
+    """A model of somebody's, whose default takes its time."""
+
+    count: int = Field(default_factory=lambda: 1)
+
+
+class Around(Params):
+    """What has that in it."""
+
+    parts: dict[str, list[Within]]
+
+
+class Shown(Params):
+    """What is written by a function."""
+
+    at: datetime
+
+    @field_serializer("at")
+    def show(self, at: datetime) -> str:
+        """As it is written."""
+        return at.isoformat()
+
+
+@pytest.mark.parametrize("model", [Stripped, Asking, Prepared, Around, Shown], ids=lambda each: each.__name__)
+def test_params_that_call_functions_of_somebodys_are_told_from_others(model: type[Params]) -> None:
+    assert Pipeline("p", model).runs_own_code
+
+
+@pytest.mark.parametrize("model", [Params, Wanted, Chosen, Typed, Named, Nested], ids=lambda each: each.__name__)
+def test_params_of_types_alone_call_nobody(model: type[Params]) -> None:
+    assert not Pipeline("p", model).runs_own_code
+
+
 class Mail(Params):
     """One way to tell."""
 

@@ -1,5 +1,6 @@
-"""Threads whose items come while a write is under way are written together."""
+"""What threads or coroutines want while a write is under way is written together."""
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from background.base.errors import Unavailable
-from background.base.together import Together
+from background.base.together import Gathered, Together
 
 
 def test_what_comes_while_a_write_is_under_way_is_written_together() -> None:
@@ -86,3 +87,51 @@ def test_many_threads_each_get_their_own_answer() -> None:
     together = Together(write)
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(together, range(2000))) == [item * 2 for item in range(2000)]
+
+
+def test_what_coroutines_want_meanwhile_is_written_together() -> None:
+    written: list[list[int]] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write(items: Sequence[int]) -> list[int]:
+        written.append(list(items))
+        begun.set()
+        assert go_on.wait(10)
+        if 13 in items:
+            raise ValueError("thirteen")
+        return [item * 10 for item in items]
+
+    async def ask() -> list[int | BaseException]:
+        first = asyncio.create_task(gathered(0))
+        assert await asyncio.to_thread(begun.wait, 10)
+        rest = [asyncio.create_task(gathered(item)) for item in (1, 13, 2, 3)]
+        await asyncio.sleep(0)
+        rest[-1].cancel()  # it does not hear the answer, and nobody else misses his
+        go_on.set()
+        return await asyncio.gather(first, *rest, return_exceptions=True)
+
+    gathered = Gathered(write)
+    answers = asyncio.run(ask())
+    assert answers[:2] == [0, 10]
+    assert answers[3] == 20
+    assert isinstance(answers[2], ValueError)
+    assert isinstance(answers[4], asyncio.CancelledError)
+    assert written == [[0], [1, 13, 2, 3], [1], [13], [2], [3]]
+    # Another event loop, and nothing is left of the last one.
+    assert asyncio.run(_one(gathered)) == 50
+
+
+async def _one(gathered: Gathered[int, int]) -> int:
+    return await gathered(5)
+
+
+def test_coroutines_whose_writer_cannot_be_had_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    gathered: Gathered[int, int] = Gathered(list)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="can't start"):
+            asyncio.run(_one(gathered))
+    assert asyncio.run(_one(gathered)) == 5
