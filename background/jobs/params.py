@@ -5,9 +5,10 @@ what Python has of it, of which pydantic's strict rules take no `datetime`, `Dec
 says is read as JSON.
 """
 
-import json
 import re
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -17,6 +18,17 @@ from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from background.base import jsontext
 from background.base.strict import Exact, read
+
+
+def _with_fields(schema: Any, change: Callable[[CoreSchema, Any], CoreSchema], config: Any = None) -> Any:
+    """A copy of a model's schema in which its fields, and their config, are changed so; validators may be around it,
+    and within."""
+    if schema["type"] == "model-fields":
+        return change(schema, config)
+    inner = schema["schema"]
+    if schema["type"] == "definitions" and inner["type"] == "definition-ref":
+        inner = {each["ref"]: each for each in schema["definitions"]}[inner["schema_ref"]]
+    return {**schema, "schema": _with_fields(inner, change, schema.get("config", config))}
 
 
 class Params(Exact):
@@ -33,29 +45,24 @@ class Params(Exact):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """As any model's; in Python it takes as well what JSON says of it, as FastAPI has it of a body."""
-        schema: Any = {**handler.resolve_ref_schema(handler(source))}
-        # What refers to this model means all of it.
-        ref = schema.pop("ref", None)
-        return core_schema.with_info_wrap_validator_function(cls._taken, schema, ref=ref)
+        """As any model's; in Python its fields may be as JSON says them as well, as FastAPI has them of a body."""
+        return cast(CoreSchema, _with_fields(handler.resolve_ref_schema(handler(source)), cls._around))
+
+    @classmethod
+    def _around(cls, fields: CoreSchema, _: Any) -> CoreSchema:
+        return core_schema.with_info_wrap_validator_function(cls._taken, fields)
 
     @classmethod
     def _taken(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        if info.mode == "json":
-            # The handler would go by the rules of Python, since it is given what was parsed.
-            return _of_json(cls).validate_json(json.dumps(value), by_alias=True, by_name=True, context=info.context)
-        try:
-            return handler(value)
-        except ValidationError as error:
-            if not (isinstance(value, dict) and jsontext.is_json(value)):
-                raise
-            refused = error
-        found = read(cls, value, by=_of_json(cls).validate_json)
-        try:
-            # By way of the handler, which may be about to fill an instance that there is already.
-            return handler({name: getattr(found, name) for name in found.model_fields_set})
-        except Exception:  # noqa: BLE001  (a validator of its own may know only what comes from outside)
-            raise refused from None
+        """What is made of the fields; a validator of the model that comes before them may have given what it likes."""
+        if info.mode == "python" or not jsontext.is_json(value):
+            try:
+                return handler(value)
+            except ValidationError:
+                if not (isinstance(value, dict) and jsontext.is_json(value)):
+                    raise
+        # In JSON, too, the handler would go by the rules of Python, since it is given what was parsed.
+        return read(cls, value, by=partial(_of_json(cls).validate_json, context=info.context))
 
 
 _KNOWN: Final = re.compile(r"pydantic(_core)?(\.|$)|background\.(base\.strict|jobs\.params)$")
@@ -63,26 +70,22 @@ _OF_JSON: WeakKeyDictionary[type[Params], tuple[CoreSchema, SchemaValidator]] = 
 
 
 def _of_json(model: type[Params]) -> SchemaValidator:
-    """What reads this model from JSON as any other is read: what its `_taken` is around."""
+    """What reads the fields of this model from JSON as those of any other are read: what its `_taken` is around."""
     schema = model.__pydantic_core_schema__
     known, validator = _OF_JSON.get(model, (None, None))
     if validator is None or known is not schema:
-        # What is built already of this very model would call `_taken` again.
-        validator = SchemaValidator(_within_taken(schema, model), _use_prebuilt=False)
+        found: list[tuple[CoreSchema, Any]] = []
+
+        def note(fields: CoreSchema, config: Any) -> CoreSchema:
+            found.append((fields, config))
+            return fields
+
+        whole = _with_fields(schema, note)
+        ((fields, config),) = found
+        definitions = whole["definitions"] if whole["type"] == "definitions" else []
+        validator = SchemaValidator(core_schema.definitions_schema(fields, definitions), config)
         _OF_JSON[model] = schema, validator
     return validator
-
-
-def _within_taken(schema: Any, model: type[Params]) -> CoreSchema:
-    """What `_taken` of this model is around; validators of its own may be around that, and are called anyway."""
-    if schema["type"] == "definitions":
-        known = {each["ref"]: each for each in schema["definitions"]}
-        whole = schema["schema"]
-        found = _within_taken(known[whole["schema_ref"]] if whole["type"] == "definition-ref" else whole, model)
-        return cast(CoreSchema, {**schema, "schema": found})
-    if schema["type"] == "function-wrap" and schema["function"]["function"] == model._taken:
-        return cast(CoreSchema, schema["schema"])
-    return _within_taken(schema["schema"], model)
 
 
 def runs_own_code(model: type[Params]) -> bool:
@@ -98,11 +101,9 @@ def _has_functions(schema: Any) -> bool:
         return any(_has_functions(each) for key, each in schema.items() if key != "metadata")
     if isinstance(schema, list | tuple):
         return any(map(_has_functions, schema))
-    return (
-        callable(schema)
-        and not isinstance(schema, type)
-        and not _KNOWN.match(getattr(schema, "__module__", None) or "")
-    )
+    if isinstance(schema, type) or not callable(schema):
+        return False
+    return not _KNOWN.match(getattr(schema, "__module__", None) or "")
 
 
 class EndedJob(Params):

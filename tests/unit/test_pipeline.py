@@ -29,6 +29,7 @@ from pydantic import (
     computed_field,
     field_serializer,
     field_validator,
+    model_validator,
 )
 
 from background.base.errors import Invalid
@@ -600,6 +601,51 @@ class Spelled(Stripped):
     def spell(cls, at: str) -> str:
         """As RFC 3339 has it."""
         return at.strip()
+
+
+class Renamed(Typed):
+    """What older clients call otherwise."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def rename(cls, given: Any) -> Any:
+        """As it is called now."""
+        return {("price" if name == "cost" else name): value for name, value in given.items()}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def look(cls, given: Any, handler: Callable[[Any], Any]) -> Any:
+        """From outside."""
+        return handler(given)
+
+    @model_validator(mode="after")
+    def agree(self) -> "Renamed":
+        """At the end."""
+        if self.count > 9:
+            raise ValueError("too many")
+        return self
+
+
+class Dated(Typed):
+    """What is given an object that JSON has not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def date(cls, given: Any) -> Any:
+        """Now, so to speak."""
+        return {"at": datetime(2026, 1, 1, tzinfo=UTC), **given}
+
+
+@pytest.mark.parametrize("given", [{"cost": "1.5", "at": "2026-01-01T00:00:00Z", "tags": ["a"], "count": 2.0}])
+def test_validators_around_params_are_given_what_they_give_on(given: dict[str, Any]) -> None:
+    for found in (read(Renamed, given), Renamed.model_validate(given), Renamed.model_validate_json(json.dumps(given))):
+        assert (found.price, found.at, found.tags) == (Decimal("1.5"), datetime(2026, 1, 1, tzinfo=UTC), ("a",))
+    pipeline = Pipeline("renamed", Renamed)
+    assert pipeline.accept(checked(pipeline, given, where=("body", "params"))).price == Decimal("1.5")  # type: ignore[attr-defined]
+    for wrong in ({"count": 10}, {"cost": "x"}, {"count": "1"}, {"odd": 1}):
+        with pytest.raises(Invalid):
+            checked(pipeline, wrong, where=("body", "params"))
+    assert checked(Pipeline("dated", Dated), {}, where=("body", "params"))["at"] == "2026-01-01T00:00:00Z"
 
 
 def test_validators_of_what_comes_from_outside_end_no_request() -> None:
