@@ -55,14 +55,19 @@ class Params(Exact):
     @classmethod
     def _taken(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         """What is made of the fields; a validator of the model that comes before them may have given what it likes."""
-        if info.mode == "python" or not jsontext.is_json(value):
+        if info.mode == "python":
             try:
                 return handler(value)
             except ValidationError:
                 if not (isinstance(value, dict) and jsontext.is_json(value)):
                     raise
         # In JSON, too, the handler would go by the rules of Python, since it is given what was parsed.
-        return read(cls, value, by=partial(_of_json(cls).validate_json, context=info.context))
+        try:
+            return read(cls, value, by=partial(_of_json(cls).validate_json, context=info.context))
+        except ValidationError:
+            raise
+        except (TypeError, ValueError):
+            return handler(value)
 
 
 _KNOWN: Final = re.compile(r"pydantic(_core)?(\.|$)|background\.(base\.strict|jobs\.params)$")
@@ -94,11 +99,11 @@ def runs_own_code(model: type[Params]) -> bool:
 
 
 def _has_functions(schema: Any) -> bool:
-    """Whether such functions are anywhere in a core schema: validators, serializers, defaults, `__init__`s."""
+    """Whether a core schema has such functions: validators, serializers, `__init__`s. Defaults are quick."""
     if isinstance(schema, dict):
         if schema.get("custom_init") or schema.get("post_init"):
             return True
-        return any(_has_functions(each) for key, each in schema.items() if key != "metadata")
+        return any(_has_functions(each) for key, each in schema.items() if key not in ("metadata", "default_factory"))
     if isinstance(schema, list | tuple):
         return any(map(_has_functions, schema))
     if isinstance(schema, type) or not callable(schema):

@@ -48,6 +48,7 @@ from background.jobs.pipeline import (
     exponential,
     fixed,
 )
+from background.pipelines import DemoParams
 from tests.support import ROOT
 
 
@@ -670,9 +671,9 @@ class Prepared(Params):
 
 
 class Within(BaseModel):
-    """A model of somebody's, whose default takes its time."""
+    """A model of somebody's, of which a field asks."""
 
-    count: int = Field(default_factory=lambda: 1)
+    count: Annotated[int, AfterValidator(lambda count: count)] = 1
 
 
 class Around(Params):
@@ -697,7 +698,9 @@ def test_params_that_call_functions_of_somebodys_are_told_from_others(model: typ
     assert Pipeline("p", model).runs_own_code
 
 
-@pytest.mark.parametrize("model", [Params, Wanted, Chosen, Typed, Named, Nested], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "model", [Params, Wanted, Chosen, Typed, Named, Nested, DemoParams], ids=lambda each: each.__name__
+)
 def test_params_of_types_alone_call_nobody(model: type[Params]) -> None:
     assert not Pipeline("p", model).runs_own_code
 
