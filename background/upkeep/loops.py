@@ -56,7 +56,10 @@ class Upkeep:
         self._ending.set()
 
     def _repeat(self, action: Callable[[], object], pause: Callable[[], float]) -> None:
-        while not self._ending.wait(pause()):
+        # At once: what only the first pass costs is paid before there are jobs.
+        pauses = False
+        while not self._ending.wait(pause() if pauses else 0):
+            pauses = True
             try:
                 action()
             except Unavailable as error:
