@@ -19,7 +19,7 @@ from tests.support import Process, running_worker
 MEMBERS = 100
 TIMES = {"task": 200, "chord of 100": 20}
 WARM_UP = 5
-LOOK_SECONDS = 0.0003
+LOOK_SECONDS = 0.001
 PATIENCE_SECONDS = 60
 Ask = Callable[[], Callable[[], bool]]
 """Submits one; what it gives tells whether that is done."""

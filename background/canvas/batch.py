@@ -65,11 +65,12 @@ class Batch:
         *,
         result: str | None = None,
         sent: Mapping[str, Sent] | None = None,
+        is_open: bool = False,
         can_wait: bool = False,
     ) -> None:
         """Have a change of the task written soon, which has just happened."""
         with self._lock:
-            self._waiting.append(Change(task_id, kind, result, sent or {}, time.monotonic()))
+            self._waiting.append(Change(task_id, kind, result, sent or {}, time.monotonic(), is_open))
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="changes", daemon=True)
                 thread.start()
@@ -78,17 +79,14 @@ class Batch:
         if not can_wait:
             self._ended.set()
 
-    def write(self, task_id: str, kind: str, *, result: str) -> None:
-        """Write a change of the task now, since something waits for it: it is written when this returns.
-
-        So is what happened before, but for what is closed, which nothing waits for.
-        """
-        change = Change(task_id, kind, result, {}, time.monotonic(), is_open=True)
+    def write(self) -> None:
+        """Write what waits, but for what is closed, since something waits for it: it is written when this returns."""
         with self._writing:
             with self._lock:
                 taken = [each for each in self._waiting if each.kind != "closed"]
                 self._waiting = [each for each in self._waiting if each.kind == "closed"]
-            self._write([*taken, change])
+            if taken:
+                self._write(taken)
 
     def flush(self) -> None:
         """Write what waits; when it returns, nothing that was added before is still to be written."""

@@ -112,6 +112,7 @@ def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again
 
 
 def _write(changes: Sequence[Change]) -> None:
+    changes = _joined(changes)
     sent = {id_: each for change in changes for id_, each in change.sent.items()}
     due = note_sent(sent) if sent else {}
     closed = [change.task_id for change in changes if change.kind == "closed"]
@@ -123,6 +124,17 @@ def _write(changes: Sequence[Change]) -> None:
         numbers |= set(record(lambda connection: tasks.closed(connection, closed=closed, called=due)) or ())
     for number in record(lambda connection: tasks.to_judge(connection, numbers)) or () if numbers else ():
         record(lambda connection, number=number: judge.judge(connection, number), together=True)  # type: ignore[misc]
+
+
+def _joined(changes: Sequence[Change]) -> list[Change]:
+    """The same in fewer changes: what has ended and is closed, and has sent nothing meanwhile, ends closed."""
+    closed = {each.task_id for each in changes if each.kind == "closed" and not each.sent}
+    ended = {each.task_id for each in changes if each.is_open and each.task_id in closed}
+    return [
+        each._replace(is_open=False) if each.is_open and each.task_id in ended else each
+        for each in changes
+        if not (each.kind == "closed" and each.task_id in ended)
+    ]
 
 
 def _changed(connection: Connection, changes: Sequence[Change]) -> list[int]:

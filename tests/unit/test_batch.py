@@ -101,7 +101,8 @@ def test_what_something_waits_for_is_written_with_what_was_before_but_for_closin
     gathered = Batch(written)
     gathered.add("one", "closed", result="1", can_wait=True)
     gathered.add("two", "started", result="1", can_wait=True)
-    gathered.write("two", "success", result="1")
+    gathered.add("two", "success", result="1", can_wait=True)
+    gathered.write()
     assert written.batches == [["two", "two"]]
     gathered.flush()
     assert written.batches == [["two", "two"], ["one"]]
