@@ -1,6 +1,6 @@
 """Writes what happens to tasks into PostgreSQL, from a worker.
 
-It never makes a task fail and holds it up for at most a second per transition. What becomes of tasks is written
+It never makes a task fail and holds it up for at most two seconds per transition. What becomes of tasks is written
 together (`batch`); where something follows, before Celery publishes that.
 """
 
@@ -26,7 +26,7 @@ from background.storage import database, lanes
 
 logger = logging.getLogger(__name__)
 
-RECORD_SECONDS = 1.0
+RECORD_SECONDS = 2.0
 Answer = TypeVar("Answer")
 
 
