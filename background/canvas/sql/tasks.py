@@ -90,8 +90,8 @@ EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.
         AND t.id <> ALL (CAST(CAST(:task_ids AS text[]) AS uuid[])))
 """
 # What was begun and what ended in many runs, which are locked in the order of their numbers. `kinds` are those of
-# events; `ages`: seconds since each change, from which its time comes but roughly. One that is stopped between two tries
-# keeps what the last one failed of.
+# events; `ages`: seconds since each change, from which its time comes but roughly. One that is stopped between two
+# tries keeps what the last one failed of.
 _CHANGED = Prepared(
     "run_tasks_changed",
     f"""
