@@ -6,7 +6,18 @@ from pathlib import Path
 
 from tests.throwaway import throwaway_servers
 
-CLAIMS = ("recording", "streams", "page", "first_rows", "layout", "retention", "hostile", "documents", "schedules")
+CLAIMS = (
+    "recording",
+    "canvases",
+    "streams",
+    "page",
+    "first_rows",
+    "layout",
+    "retention",
+    "hostile",
+    "documents",
+    "schedules",
+)
 """What is claimed of one part; each prints its own lines."""
 QUESTIONS = {
     "drain": "jobs/s and what a job costs, beside peers (10 min)",

@@ -72,34 +72,32 @@ class Batch:
         *,
         result: str | None = None,
         sent: Mapping[str, Sent] | None = None,
+        is_open: bool = False,
         at: float | None = None,
         worker: str | None = None,
         can_wait: bool = False,
     ) -> None:
         """Have a change of the task written soon, which has just happened, or at another time."""
-        change = Change(task_id, kind, result, sent or {}, time.monotonic() if at is None else at, worker=worker)
+        change = Change(task_id, kind, result, sent or {}, time.monotonic() if at is None else at, is_open, worker)
         with self._lock:
             self._waiting.append(change)
         self._wake()
         if not can_wait:
             self._ended.set()
 
-    def write(self, task_id: str, kind: str, *, result: str | None) -> None:
-        """Write an end of the task now, since something waits for it: it is written when this returns, if it can be.
+    def write(self) -> None:
+        """Write what waits, but for what is closed, since something waits for it: when this returns, if it can be.
 
-        So is what happened before, but for what is closed, which nothing waits for. While something is tried again this
-        is left to that: tasks would wait for it one after the other.
+        While something is tried again it is left to that: tasks would wait for it one after the other.
         """
-        change = Change(task_id, kind, result, {}, time.monotonic(), is_open=True)
         if self._is_behind:
-            with self._lock:
-                self._waiting.append(change)
             return
         with self._writing:
             with self._lock:
                 taken = [each for each in self._waiting if each.kind != "closed"]
                 self._waiting = [each for each in self._waiting if each.kind == "closed"]
-            self._try([*taken, change])
+            if taken:
+                self._try(taken)
 
     def flush(self) -> None:
         """Write what waits; when it returns, what was added before is written, if it can be."""

@@ -96,7 +96,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     time_limit = TASK_SECONDS
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task. Its end is written before Celery publishes what follows, so states change in order.
+        """Run the task. Its end is written before this process publishes what follows, so states change in order.
 
         A message may be delivered again after its worker died. A task that had succeeded is not run a second
         time then: its result goes on, as it was recorded or as Celery keeps it. One that had ended otherwise is
@@ -145,11 +145,15 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         return self.run(*args, **kwargs)
 
     @property
+    def _is_kept(self) -> bool:
+        """Whether its end may be written with others: Celery keeps the result, where it is found if we die before."""
+        return not (self.request.ignore_result or self.ignore_result) and _is_uuid(str(self.request.id))
+
+    @property
     def _is_alone(self) -> bool:
-        """Whether changes may be written with others: nothing waits for the task, and Celery keeps its result."""
+        """Whether nothing follows either."""
         request = self.request
-        followed = request.callbacks or request.errbacks or request.chain or request.chord
-        return not (followed or request.ignore_result or self.ignore_result) and _is_uuid(str(request.id))
+        return self._is_kept and not (request.callbacks or request.errbacks or request.chain or request.chord)
 
     def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tasks.Started | None:
         if not _is_uuid(trace.task_id):  # a task that somebody sent himself; among others it would spoil the statement
@@ -192,12 +196,15 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if trace.alone:
             changes.add(trace.task_id, "success", result=text, sent=trace.sent)
         else:
-            changes.write(trace.task_id, "success", result=text)
+            changes.add(trace.task_id, "success", result=text, is_open=True, can_wait=True)
+            if not self._is_kept:
+                changes.write()
         return result
 
     def _failed(self, trace: Trace, error: BaseException) -> None:
         self._about_to_end(trace)
-        changes.write(trace.task_id, "failure", result=describe(error))
+        changes.add(trace.task_id, "failure", result=describe(error), is_open=True, can_wait=True)
+        changes.write()
 
     @staticmethod
     def _about_to_end(trace: Trace) -> None:
@@ -248,6 +255,8 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> 
     task_id = str(headers.get("id"))
     at_work: Task[Any, Any] | None = get_current_task()
     trace: Trace | None = at_work.request.get("trace") if at_work is not None else None
+    if trace is not None and trace.settled:
+        changes.write()
     if not _is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
         return
     args, kwargs, embed = body
@@ -282,7 +291,7 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
     if trace.settled or trace.dropped:
         if not (trace.alone and state == TaskState.SUCCESS):
             request = sender.request
-            goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain or request.chord)
+            goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain)
             changes.add(trace.task_id, "closed", sent=trace.sent, can_wait=bool(goes_on))
     elif trace.replaced:
         due = note_sent(trace.sent)

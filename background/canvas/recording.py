@@ -74,8 +74,9 @@ def told(kind: str, message: str) -> str:
 
 def settle(task_id: str, state: TaskState, *, error: str | None = None) -> None:
     """The task has ended without success, and nothing more will come of it."""
-    changes.write(task_id, state.lower(), result=error)
-    changes.add(task_id, "closed")
+    changes.add(task_id, state.lower(), result=error, can_wait=True)
+    changes.add(task_id, "closed")  # also where its end is known
+    changes.write()
 
 
 def started(*, task_id: str, worker: str, retries: int = 0, at: float | None = None) -> tasks.Started | None:
@@ -145,28 +146,26 @@ def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again
 
 
 def _write(changes: Sequence[Change]) -> Sequence[Change]:
+    changes = _joined(changes)
     before = [change for change in changes if change.kind in ("begun", "found")]
     others = [change for change in changes if change.kind not in ("begun", "found", "closed")]
-    last = [change._replace(kind="closed") for change in changes if change.kind == "closed" or change.sent]
+    closed = [change.task_id for change in changes if change.kind == "closed"]
+    sent = {id_: each for change in changes for id_, each in change.sent.items()}
     numbers: set[int] = set()
     try:
         while before:
             _write_before(before[0])
             del before[0]
-        sent = {id_: each for change in last for id_, each in change.sent.items()}
         due = note_sent(sent) if sent else {}
         if others:
             numbers |= set(ask(lambda connection: _changed(connection, others)) or ())
             others = []
-        if last:
-            closed = [change.task_id for change in changes if change.kind == "closed"]
+        if closed or due:
             numbers |= set(ask(lambda connection: tasks.closed(connection, closed=closed, called=due)) or ())
     except Unavailable:
-        if others:
-            last = [change for change in changes if change.kind == "closed"]
-        # What was not answered may have been carried out; an end is recorded once, whatever is asked.
+        # What was not answered may have been carried out: a start is looked for, and no end is recorded twice.
         others = [each._replace(kind="begun") if each.kind == "started" else each for each in others]
-        return [*before, *others, *last]
+        return [*before, *others, *(each._replace(kind="closed") for each in changes if _closes(each))]
     for number in record(lambda connection: tasks.to_judge(connection, numbers)) or () if numbers else ():
         _judge(number)
     return []
@@ -178,6 +177,22 @@ def _write_before(change: Change) -> None:
         started(task_id=change.task_id, worker=str(change.worker), at=change.at)
     elif number := ask(lambda connection: tasks.revive(connection, change.task_id)):
         _judge(number)
+
+
+def _closes(change: Change) -> bool:
+    """Whether nothing more comes of the task."""
+    return change.kind == "closed" or (change.kind in ("success", "failure", "revoked") and not change.is_open)
+
+
+def _joined(changes: Sequence[Change]) -> list[Change]:
+    """The same in fewer changes: what has ended and is closed, and has sent nothing meanwhile, ends closed."""
+    closed = {each.task_id for each in changes if each.kind == "closed" and not each.sent}
+    ended = {each.task_id for each in changes if each.is_open and each.task_id in closed}
+    return [
+        each._replace(is_open=False) if each.is_open and each.task_id in ended else each
+        for each in changes
+        if not (each.kind == "closed" and each.task_id in ended)
+    ]
 
 
 def _changed(connection: Connection, changes: Sequence[Change]) -> list[int]:

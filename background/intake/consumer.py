@@ -1,5 +1,7 @@
 """The worker's consumer, which takes no message on trust. Its channel drops what is `Unusable` (see `transport`)."""
 
+import time
+from contextlib import suppress
 from typing import Any
 
 from celery.app.task import Context
@@ -11,6 +13,8 @@ from background.intake.messages import Unusable, described, dropped, fault_of_co
 from background.intake.transport import NOT_THE_MESSAGES
 
 _Consumer: Any = CeleryConsumer
+GATHER_SECONDS = 0.1
+"""How long what is said of tasks, to Flower, is gathered. Each time is a round trip, in which no message is taken."""
 
 
 class Consumer(_Consumer):  # type: ignore[misc]
@@ -19,6 +23,20 @@ class Consumer(_Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, app: Any, **kwargs: Any) -> None:
         app.control.mailbox.node_cls = ControlNode
         super().__init__(*args, app=app, **kwargs)
+        self._events_due = 0.0
+
+    def on_send_event_buffered(self) -> None:
+        """Publish what is said of tasks soon, and with it what comes meanwhile."""
+        now = time.monotonic()
+        if self.hub and now >= self._events_due:
+            self._events_due = now + GATHER_SECONDS
+            self.hub.call_later(GATHER_SECONDS, self._flush_events)
+
+    def shutdown(self) -> None:
+        """Say what is left to be said, too."""
+        with suppress(*NOT_THE_MESSAGES):
+            self._flush_events()
+        super().shutdown()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
         """What is called with each message of a task's queue."""

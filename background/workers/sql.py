@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from background.base.queue_names import QUEUE
 from background.storage.database import has_canvas
+from background.storage.prepared import Prepared
 from background.workers.identity import Crew, Served, Snapshot
 
 KEPT_SECONDS = 3600
@@ -48,21 +49,27 @@ _FORGET = text("DELETE FROM workers WHERE id = :id")
 
 _LIVE = "SELECT count(*) FROM workers WHERE seen_at > now() - :patience * interval '1 second'"
 
-_SERVED = text(f"""
+_SERVED = Prepared(
+    "workers_served",
+    f"""
 SELECT queue, count(*) AS workers,
     (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1] AS length,
     ({_LIVE}) AS live
 FROM workers CROSS JOIN LATERAL unnest({_QUEUES}) AS queue
 WHERE seen_at > now() - :patience * interval '1 second' GROUP BY queue
-""")
+""",
+)
 
-_CREWS = text(f"""
+_CREWS = Prepared(
+    "workers_crews",
+    f"""
 SELECT md5(string_agg(workers.id::text, ',' ORDER BY workers.id)) AS id, release, abilities,
     jsonb_agg(to_jsonb({_QUEUES})) AS queues
 FROM workers
 WHERE release IS NOT NULL AND seen_at > now() - :patience * interval '1 second'
 GROUP BY release, abilities ORDER BY max(started_at) DESC
-""")
+""",
+)
 
 _TASKS = """
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -91,18 +98,18 @@ def forget(connection: Connection, worker_id: str) -> None:
 
 def snapshot(connection: Connection, *, patience: float) -> Snapshot:
     """What the workers seen in the last `patience` seconds know."""
-    rows = connection.execute(_SERVED, {"patience": patience}).all()
+    rows = _SERVED(connection, {"patience": patience})
     return Snapshot(
-        live=rows[0].live if rows else 0,
-        queues={row.queue: Served(row.workers, row.length) for row in rows},
+        live=rows[0]["live"] if rows else 0,
+        queues={row["queue"]: Served(row["workers"], row["length"]) for row in rows},
         crews=crews(connection, patience=patience) if rows else [],
     )
 
 
 def crews(connection: Connection, *, patience: float) -> list[Crew]:
     """The crews of the workers seen in the last `patience` seconds, the newest first."""
-    rows = connection.execute(_CREWS, {"patience": patience})
-    return [Crew(row.id, row.release, row.abilities, frozenset(chain(*row.queues))) for row in rows]
+    rows = _CREWS(connection, {"patience": patience})
+    return [Crew(row["id"], row["release"], row["abilities"], frozenset(chain(*row["queues"]))) for row in rows]
 
 
 def find(connection: Connection, *, patience: float) -> list[Seen]:

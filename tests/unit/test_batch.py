@@ -103,7 +103,8 @@ def test_what_something_waits_for_is_written_with_what_was_before_but_for_closin
     gathered = Batch(written)
     gathered.add("one", "closed", result="1", can_wait=True)
     gathered.add("two", "started", result="1", can_wait=True)
-    gathered.write("two", "success", result="1")
+    gathered.add("two", "success", result="1", can_wait=True)
+    gathered.write()
     assert written.batches == [["two", "two"]]
     gathered.flush()
     assert written.batches == [["two", "two"], ["one"]]
@@ -128,10 +129,12 @@ def test_what_cannot_be_written_is_tried_again_in_its_order_and_nobody_waits_for
     monkeypatch.setattr(batch, "AGAIN_SECONDS", 0.01)
     written = Refused()
     gathered = Batch(written)
-    gathered.write("one", "success", result="1")
+    gathered.add("one", "success", result="1", can_wait=True)
+    gathered.write()
     assert written.tries >= 1
     gathered.add("one", "closed", result="1")
-    gathered.write("two", "failure", result="1")
+    gathered.add("two", "failure", result="1", can_wait=True)
+    gathered.write()
     wait_for(lambda: written.tries > 3, what="more tries")
     written.let_go.set()
     wait_for(lambda: written.ids == ["one", "one", "two"], what="all of them")

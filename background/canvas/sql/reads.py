@@ -1,12 +1,13 @@
 """SQL that only reads the recorded runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 
+from background.storage.prepared import Prepared
 from background.storage.rows import typed
 
 # The run may not have been told yet that its first task has begun.
@@ -50,10 +51,13 @@ _OF = """
                        (SELECT run_id FROM run_tasks WHERE id = :task_id),
                        (SELECT run_id FROM run_aliases WHERE id = :task_id))
 """
-_GET = text(f"""
+_GET = Prepared(
+    "run_get",
+    f"""
 SELECT {_ALL}, coalesce((SELECT current FROM run_aliases WHERE id = :task_id), :task_id) AS asked
 FROM runs WHERE {_OF}
-""")
+""",
+)
 _NUMBER_OF = text(f"SELECT id FROM runs WHERE {_OF}")
 # A retry gives new ids; what happened before happened to the tasks that have these now.
 _HISTORY = text("""
@@ -130,7 +134,7 @@ class StoredRun(NamedTuple):
     asked: UUID | None = None
 
 
-def _stored(row: RowMapping) -> StoredRun:
+def _stored(row: Mapping[str, Any]) -> StoredRun:
     return StoredRun(**{**row, "tasks": [typed(StoredTask, task) for task in row["tasks"] or ()]})
 
 
@@ -139,7 +143,7 @@ def get(connection: Connection, task_id: str, *, patience: float) -> StoredRun |
 
     A worker is silent when it was not seen for `patience` seconds.
     """
-    row = connection.execute(_GET, {"task_id": task_id, "patience": patience}).mappings().one_or_none()
+    row = next(iter(_GET(connection, {"task_id": task_id, "patience": patience})), None)
     return None if row is None else _stored(row)
 
 
@@ -185,4 +189,4 @@ def find(
     where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     statement = text(f"SELECT {_ALL if graphs else _BRIEF} FROM runs {where} ORDER BY id DESC LIMIT :limit")
     values = {**filters, "statuses": list(statuses), "limit": limit, "patience": patience}
-    return [_stored(row) for row in connection.execute(statement, values).mappings()]
+    return [_stored({**row}) for row in connection.execute(statement, values).mappings()]

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from background.canvas.states import RUN_FINAL, RunStatus
+from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT
 
 # Each change of a run has the next number of its counter, which is raised while the run's row is held.
@@ -26,7 +27,8 @@ _INSERT_TASKS = """
 , alias AS (
     INSERT INTO run_aliases (id, run_id, current)
     SELECT alias.id, run.id, current
-    FROM run, unnest(CAST(:aliases AS uuid[]), CAST(:currents AS uuid[])) AS alias(id, current)
+    FROM run, unnest(CAST(CAST(:aliases AS text[]) AS uuid[]), CAST(CAST(:currents AS text[]) AS uuid[]))
+        AS alias(id, current)
 )
 INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue)
 SELECT task.id, run.id, task.position, task.task, task.args, task.kwargs, task.called, task.due_at, task.queue
@@ -34,16 +36,19 @@ FROM run, jsonb_to_recordset(CAST(:tasks AS jsonb)) AS task(
     id uuid, position int, task text, args text, kwargs text, called bool, due_at timestamptz, queue text)
 """
 
-_CREATE = text(f"""
+_CREATE = Prepared(
+    "run_create",
+    f"""
 WITH run AS (
     INSERT INTO runs (task_id, type, code, canvas, ids, epoch, tree, result_ids, total, celery)
-    VALUES (:task_id, :type, :code, :canvas, CAST(:ids AS uuid[]), :epoch, CAST(:tree AS json),
+    VALUES (:task_id, :type, :code, :canvas, CAST(CAST(:ids AS text[]) AS uuid[]), :epoch, CAST(:tree AS json),
             CAST(:result_ids AS jsonb), :total, :celery)
     RETURNING id
 ), event AS (
     {EVENT} SELECT id, 1, 'created', NULL FROM run
 ){_INSERT_TASKS}
-""")
+""",
+)
 _DELETE = text("DELETE FROM runs WHERE task_id = :task_id")
 
 _DELETE_ENDED = text(f"""
@@ -165,7 +170,7 @@ def create(
     that are no task's, each with the one that stands for it. A task has `id`, `position`, `task`, `args` and `kwargs`
     (JSON text), `called`, `due_at` and `queue`.
     """
-    connection.execute(_CREATE, {**_values(run, tasks), "epoch": epoch, "total": len(tasks)})
+    _CREATE(connection, {**_values(run, tasks), "epoch": epoch, "total": len(tasks)})
 
 
 def _values(run: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

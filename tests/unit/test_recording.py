@@ -1,0 +1,57 @@
+"""Changes of tasks that are one change, and words to Flower that are gathered."""
+
+import time
+from typing import Any
+
+import pytest
+
+from background.canvas.batch import Change
+from background.canvas.recording import _joined
+from background.canvas.sql.tasks import Sent
+from background.intake import consumer
+from background.intake.consumer import Consumer
+
+BODY = Sent("body", "background.task.test_tasks.xsum", "[]", "{}", None, None, None)
+
+
+def change(task_id: str, kind: str, **more: Any) -> Change:
+    """One that has just happened."""
+    fields = {"result": None, "sent": {}, "at": 0.0, "is_open": kind == "success", **more}
+    return Change(task_id, kind, **fields)
+
+
+def test_what_ends_and_is_closed_in_one_write_ends_closed() -> None:
+    last = [change("last", "success"), change("last", "closed", sent={"body": BODY})]
+    changes = [change("one", "started"), change("one", "success"), *last[:1], change("one", "closed"), last[1]]
+    changes.append(change("other", "closed"))  # it had ended before
+    assert _joined(changes) == [
+        change("one", "started"),
+        change("one", "success", is_open=False),
+        *last,
+        change("other", "closed"),
+    ]
+
+
+class Hub:
+    """An event loop that only notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def call_later(self, seconds: float, _: object) -> None:
+        """As kombu's."""
+        self.asked.append(seconds)
+
+
+def test_what_is_said_of_tasks_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    listener = object.__new__(Consumer)
+    listener.hub, listener._events_due = Hub(), 0.0
+    for _ in range(3):
+        listener.on_send_event_buffered()
+    assert listener.hub.asked == [consumer.GATHER_SECONDS]
+    # Whatever has become of that: the loop forgets what it was asked for when the connection is lost.
+    now += consumer.GATHER_SECONDS
+    listener.on_send_event_buffered()
+    assert listener.hub.asked == [consumer.GATHER_SECONDS] * 2
