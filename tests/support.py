@@ -61,6 +61,20 @@ def record_only(spec: Any, *, epoch: str | None = None) -> list[str]:
     return [built.plan.task_id, *built.plan.nodes]
 
 
+def end(connection: Connection, task_id: str, state: str, error: str | None = None, *, is_open: bool = False) -> None:
+    """Record that a task has ended in this state, a success with 1."""
+    from background.canvas.sql import tasks
+
+    tasks.changed(
+        connection,
+        task_ids=[task_id],
+        kinds=[state.lower()],
+        results=["1" if state == "SUCCESS" else error],
+        ages=[0.0],
+        are_open=[is_open],
+    )
+
+
 class Process:
     """A child in a process group of its own, with its output in a file."""
 

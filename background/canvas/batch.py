@@ -1,7 +1,7 @@
 """Changes of tasks that nothing waits for are written together: a statement for each would hold up every task.
 
-A success that a process has not written yet when it dies stands in Celery's result backend, from where `sweeping` and
-a second delivery of the message take it.
+What PostgreSQL does not take is tried again. A success that a process has not written yet when it dies stands in
+Celery's result backend, from where `sweeping` and a second delivery of the message take it.
 """
 
 import logging
@@ -21,13 +21,18 @@ PATIENCE_SECONDS = 0.02
 """Seconds that a change which can wait does wait at most."""
 REST = 4
 """A change within so many times the duration of the last write is gathered: tasks come too fast for one each."""
+AGAIN_SECONDS = 0.5
+"""So long after it could not be written it is tried again."""
+MOST_LEFT = 1000
+"""So many changes are kept for that; of older ones Celery's results have to tell."""
 
 
 class Change(NamedTuple):
-    """A task has `started`, ended in `success` with a result (JSON text), or is `closed`; `at` by `time.monotonic`.
+    """A task has `started`, ended in `success`, `failure` or `revoked`, or is `closed`; `at` by `time.monotonic`.
 
-    A success `is_open` where Celery has yet to call what follows. `sent` has what the task has sent, or Celery for it,
-    by id.
+    `begun` is a start of which it is unknown whether it was recorded, `found` that the task is at work, if it was taken
+    for lost. `result` is that of a success, or the error (JSON text). An end `is_open` where Celery has yet to call
+    what follows. `sent` has what the task has sent, or Celery for it, by id.
     """
 
     task_id: str
@@ -36,22 +41,24 @@ class Change(NamedTuple):
     sent: Mapping[str, Sent]
     at: float
     is_open: bool = False
+    worker: str | None = None
 
 
 class Batch:
     """Has changes written by a thread of its own: an end at once, but together with others where it follows a write.
 
     A start waits for the task's end, up to `PATIENCE_SECONDS`: its row says so already. `write` gets the changes, and
-    must not raise. Whoever ends the process calls `flush` before.
+    gives those that could not be written; it must not raise. Whoever ends the process calls `flush` before.
     """
 
-    def __init__(self, write: Callable[[Sequence[Change]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[Change]], Sequence[Change]]) -> None:
         self._write = write
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
         self._waiting: list[Change] = []
+        self._is_behind = False
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._filled = threading.Event()
@@ -66,35 +73,55 @@ class Batch:
         result: str | None = None,
         sent: Mapping[str, Sent] | None = None,
         is_open: bool = False,
+        at: float | None = None,
+        worker: str | None = None,
         can_wait: bool = False,
     ) -> None:
-        """Have a change of the task written soon, which has just happened."""
+        """Have a change of the task written soon, which has just happened, or at another time."""
+        change = Change(task_id, kind, result, sent or {}, time.monotonic() if at is None else at, is_open, worker)
         with self._lock:
-            self._waiting.append(Change(task_id, kind, result, sent or {}, time.monotonic(), is_open))
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="changes", daemon=True)
-                thread.start()
-                self._thread = thread
-        self._filled.set()
+            self._waiting.append(change)
+        self._wake()
         if not can_wait:
             self._ended.set()
 
     def write(self) -> None:
-        """Write what waits, but for what is closed, since something waits for it: it is written when this returns."""
+        """Write what waits, but for what is closed, since something waits for it: when this returns, if it can be.
+
+        While something is tried again it is left to that: tasks would wait for it one after the other.
+        """
+        if self._is_behind:
+            return
         with self._writing:
             with self._lock:
                 taken = [each for each in self._waiting if each.kind != "closed"]
                 self._waiting = [each for each in self._waiting if each.kind == "closed"]
             if taken:
-                self._write(taken)
+                self._try(taken)
 
     def flush(self) -> None:
-        """Write what waits; when it returns, nothing that was added before is still to be written."""
+        """Write what waits; when it returns, what was added before is written, if it can be."""
         with self._writing:
             with self._lock:
                 taken, self._waiting = self._waiting, []
             if taken:
-                self._write(taken)
+                self._try(taken)
+
+    def _try(self, changes: Sequence[Change]) -> None:
+        left = self._write(changes)[-MOST_LEFT:]
+        with self._lock:
+            self._waiting = [*left, *self._waiting]
+            self._is_behind = bool(left)
+        if left:
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="changes", daemon=True)
+                thread.start()
+                self._thread = thread
+        self._filled.set()
 
     def _run(self) -> None:
         rest = 0.0
@@ -102,7 +129,9 @@ class Batch:
         while True:
             self._filled.wait()
             self._ended.wait(PATIENCE_SECONDS)
-            if time.monotonic() - written < rest:
+            if self._is_behind:
+                time.sleep(AGAIN_SECONDS)
+            elif time.monotonic() - written < rest:
                 self._gather(rest)
             self._filled.clear()
             self._ended.clear()

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from background.base import exact
-from background.canvas.checks import arguments_fault, cannot_run
+from background.base.errors import FieldError
+from background.canvas.checks import call_faults, cannot_run
 from background.canvas.expression import Spans, expression
 from background.canvas.plan import Plan, plan
 from background.canvas.signatures import Written, new_ids, signature_of, written_by_id
 from background.canvas.spec import (
     CanvasSpec,
+    TaskSpec,
     to_text,
 )
-from background.task_names import CATALOGUE, TaskName, short_name
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,20 @@ class Built:
         return cls(used, found, *expression(found, written), written)
 
     def require_arguments(self) -> None:
-        """Raise `Invalid` where Celery gives a task less than what stands before it promises.
+        """Raise `Invalid`, which names every fault, unless each task can be called with what it has and is handed.
 
-        Nothing is handed to the callback of a group, also where that is the body of a chord, nor to the members of a
-        group that is the only step of a chain and the body of a chord. Such a task can never be called.
+        Celery says what it hands a task: nothing to the callback of a group, also where that is the body of a chord,
+        nor to the members of a group that is the only step of a chain and the body of a chord. A callback that it
+        drops is taken as called.
         """
-        errors = []
-        for node in self.plan.nodes.values():
-            names = list(CATALOGUE[TaskName(node.task)].model_fields) if node.task in CATALOGUE else None
-            number = len(node.args) + len(node.kwargs) + node.given
-            if names is not None and number != len(names):
-                where = ("body", *self.written[node.origin][0])
-                fault = arguments_fault(
-                    short_name(node.task), names, number, before=False, why=": Celery hands it nothing", where=where
-                )
-                errors.append(fault)
+        nodes = {node.origin: node for node in self.plan.nodes.values()}
+        called = {path: (spec, nodes.get(id_)) for id_, (path, spec) in self.written.items()}  # of chunks the last
+        errors: list[FieldError] = []
+        for path, (spec, node) in called.items():
+            takes = not (isinstance(spec, TaskSpec) and spec.immutable)
+            given = takes if node is None else node.given
+            promised = takes and not (node is not None and node.sent)
+            errors += call_faults(spec, where=("body", *path), given=given, promised=promised)
         if errors:
             raise cannot_run(errors)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a canvas, found before anything is built of it."""
+"""What is wrong with a canvas: `check` before anything is built of it, `call_faults` by what Celery hands each task."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,19 +15,19 @@ from background.base.errors import FieldError, Invalid, plain
 from background.base.jsontext import MAX_DEPTH
 from background.canvas.spec import (
     SHORT_NAMES,
+    Called,
     CanvasSpec,
     ChainSpec,
     ChordSpec,
     ChunksSpec,
     GroupSpec,
-    Linked,
     MapSpec,
-    Single,
     StarmapSpec,
     TaskSpec,
     items_of,
     kind_of,
     parts_of,
+    placed_parts,
 )
 from background.task_names import CATALOGUE, Parameters
 
@@ -42,8 +42,8 @@ Where = tuple[str | int, ...]
 
 
 def check(spec: CanvasSpec) -> None:
-    """Raise `Invalid`, which names every fault, unless each task exists and can be called with what it is given."""
-    errors = list(_faults(spec, where=("body",), given=False))
+    """Raise `Invalid`, which names every fault, unless Celery can be asked what it builds of it."""
+    errors = list(_faults(spec, where=("body",)))
     if errors:
         raise cannot_run(errors)
     if (least := growth(spec) * LEAST_BYTES) > MAX_BYTES:
@@ -108,61 +108,46 @@ def too_large(code: str, limit: int, **values: Any) -> Invalid:
     return Invalid(TOO_LARGE[code].format(limit), where=("body",), code=code, limit=limit, **values)
 
 
-def _faults(spec: CanvasSpec, *, where: Where, given: bool) -> Iterator[FieldError]:
-    """What is wrong below here; `given`: something comes before it, whose result it is given."""
+def _faults(spec: CanvasSpec, *, where: Where) -> Iterator[FieldError]:
+    """What Celery cannot build, or not as it is written, here and below."""
     match spec:
         case TaskSpec():
-            yield from _argument_faults(spec, where=where, given=given and not spec.immutable)
+            yield from _unknown(spec.task, where=where)
         case MapSpec() | StarmapSpec() | ChunksSpec():
-            yield from _item_faults(spec, where=where)
-        case _:
-            for place, part, handed in _places(spec, given=given):
-                yield from _faults(part, where=(*where, *place), given=handed)
-    if isinstance(spec, Linked):
-        yield from _callback_faults(spec, where=where)
+            yield from _unknown(items_of(spec).task, where=(*where, kind_of(spec) or ""))
+        case GroupSpec() if spec.link or spec.link_error:
+            for number, member in enumerate(spec.group):
+                if not isinstance(member, TaskSpec):
+                    place = (*where, "group", number)
+                    yield FieldError(place, "only a group of tasks may have callbacks; this is none", "group_callback")
+    for path, part in placed_parts(spec):
+        yield from _faults(part, where=(*where, *path))
 
 
-def _places(spec: ChainSpec | GroupSpec | ChordSpec, *, given: bool) -> Iterator[tuple[Where, CanvasSpec, bool]]:
-    """Its parts with their places, and whether something comes before each."""
-    match spec:
-        case ChainSpec():
-            yield from ((("chain", number), part, given or number > 0) for number, part in enumerate(spec.chain))
-        case GroupSpec():
-            yield from ((("group", number), part, given) for number, part in enumerate(spec.group))
-        case ChordSpec():
-            header = enumerate(spec.chord.header)
-            yield from ((("chord", "header", number), part, given) for number, part in header)
-            yield ("chord", "body"), spec.chord.body, True
+def call_faults(called: Called, *, where: Where, given: bool, promised: bool) -> Iterator[FieldError]:
+    """What is wrong with what a task of the catalogue is called with; `given`: also with the result before it.
 
-
-def _callback_faults(spec: Linked, *, where: Where) -> Iterator[FieldError]:
-    if isinstance(spec, GroupSpec) and (spec.link or spec.link_error):
-        for number, member in enumerate(spec.group):
-            if not isinstance(member, TaskSpec):
-                place = (*where, "group", number)
-                yield FieldError(place, "only a group of tasks may have callbacks; this is none", "group_callback")
-    # What Celery makes of a `link` on a group is immutable: it is given nothing.
-    for number, callback in enumerate(spec.link):
-        place = (*where, "link") if isinstance(spec.link, Single) else (*where, "link", number)
-        yield from _faults(callback, where=place, given=not isinstance(spec, GroupSpec))
-    for number, callback in enumerate(spec.link_error):
-        place = (*where, "link_error") if isinstance(spec.link_error, Single) else (*where, "link_error", number)
-        yield from _errback_faults(callback, where=place)
-        yield from _faults(callback, where=place, given=True)
+    `promised`: Celery calls it after something, whether or not it hands it anything.
+    """
+    if isinstance(called, TaskSpec):
+        if where[-1] == "link_error" or (isinstance(where[-1], int) and where[-2] == "link_error"):
+            yield from _errback_faults(called, where=where)
+        yield from _argument_faults(called, where=where, given=given, promised=promised)
+    else:
+        yield from _item_faults(called, where=where)
 
 
 def _errback_faults(spec: TaskSpec, *, where: Where) -> Iterator[FieldError]:
     """Celery calls an error callback of two parameters or more in another way: at once, with request and traceback."""
-    name = SHORT_NAMES.get(spec.task)
-    if name is not None and len(CATALOGUE[name].model_fields) != 1:
+    if len(_model(spec.task).model_fields) != 1:
         message = "an error callback must be a task with one parameter"
         yield FieldError((*where, "task"), message, "link_error", {"task": spec.task})
 
 
-def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[FieldError]:
-    if (model := _model(spec.task)) is None:
-        yield _unknown(spec.task, where=where)
-        return
+def _argument_faults(
+    spec: TaskSpec, *, where: Where, given: bool = False, promised: bool = False
+) -> Iterator[FieldError]:
+    model = _model(spec.task)
     names = list(model.model_fields)
     for name in spec.kwargs:
         values = {"task": spec.task, "argument": name, "parameters": names}
@@ -173,7 +158,11 @@ def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[F
     number = len(spec.args) + given + len(spec.kwargs)
     if number != len(names):
         why = " with the result that comes before it" if given else ""
-        yield arguments_fault(spec.task, names, number, before=given, why=why, where=where)
+        if promised and not given and number < len(names):
+            why = ": Celery hands it nothing"
+        message = f"{spec.task}({', '.join(names)}) takes {len(names)}, but is given {number}{why}"
+        facts = {"task": spec.task, "parameters": names, "takes": len(names), "given": number, "before": given}
+        yield FieldError((*where, "args"), message, "arguments", facts)
         return
     for position, (name, value) in enumerate(zip(names[int(given) :], spec.args, strict=False)):
         yield from _value_faults(model, name, value, where=(*where, "args", position))
@@ -181,44 +170,29 @@ def _argument_faults(spec: TaskSpec, *, where: Where, given: bool) -> Iterator[F
         yield from _value_faults(model, name, spec.kwargs[name], where=(*where, "kwargs", name))
 
 
-def arguments_fault(
-    task: str, names: Sequence[str], number: int, *, before: bool, why: str, where: Where
-) -> FieldError:
-    """The fault of a task with parameters of these `names` that is given another `number`.
-
-    `before`: with the result of what comes before it. `why` is the end of the sentence.
-    """
-    message = f"{task}({', '.join(names)}) takes {len(names)}, but is given {number}{why}"
-    facts = {"task": task, "parameters": [*names], "takes": len(names), "given": number, "before": before}
-    return FieldError((*where, "args"), message, "arguments", facts)
-
-
 def _item_faults(spec: MapSpec | StarmapSpec | ChunksSpec, *, where: Where) -> Iterator[FieldError]:
     """Of each item, as if the task were called with it."""
     items, kind = items_of(spec), kind_of(spec) or ""
-    if _model(items.task) is None:
-        yield _unknown(items.task, where=(*where, kind))
-        return
     for number, item in enumerate(items.it):
         place = (*where, kind, "it", number)
         if kind != "map" and not isinstance(item, list):
             yield FieldError(place, "must be the list of the task's arguments", "list_type")
             continue
         call = TaskSpec.model_construct(task=items.task, args=[item] if kind == "map" else item, kwargs={})
-        for fault in _argument_faults(call, where=(), given=False):
+        for fault in _argument_faults(call, where=()):
             # The item is the list of arguments, or of a map the only one.
             yield replace(fault, loc=(*place, *fault.loc[2 if kind == "map" else 1 :]))
 
 
-def _unknown(name: str, *, where: Where) -> FieldError:
-    known = list(SHORT_NAMES)
-    message = f"there is no task {name!r}; there are {', '.join(known)}"
-    return FieldError((*where, "task"), message, "task", {"task": name, "known": known})
+def _unknown(name: str, *, where: Where) -> Iterator[FieldError]:
+    if name not in SHORT_NAMES:
+        known = list(SHORT_NAMES)
+        message = f"there is no task {name!r}; there are {', '.join(known)}"
+        yield FieldError((*where, "task"), message, "task", {"task": name, "known": known})
 
 
-def _model(name: str) -> type[Parameters] | None:
-    found = SHORT_NAMES.get(name)
-    return None if found is None else CATALOGUE[found]
+def _model(name: str) -> type[Parameters]:
+    return CATALOGUE[SHORT_NAMES[name]]
 
 
 @cache

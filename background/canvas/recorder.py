@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,12 +30,13 @@ from celery.signals import (
 
 from background.base import exact
 from background.base.errors import Unavailable
-from background.canvas import judge, results
-from background.canvas.recording import changes, describe, find_call, note_sent, record, settle, told
+from background.canvas import results
+from background.canvas.recording import ask, changes, describe, find_call, note_sent, record, settle, started, told
 from background.canvas.sql import tasks
 from background.canvas.states import TaskState
 from background.canvas.values import InvalidArgument, check_arguments, result_text
 from background.intake.request import NamedRequest
+from background.settings import get_settings
 from background.task_names import JOB_TASKS, RETRIES_HEADER
 from background.workers.identity import WORKER_ID
 
@@ -54,13 +56,14 @@ class Exited(Exception):
 
 @dataclass
 class Trace:
-    """What is known of one execution of a task while Celery is at it.
+    """What is known of one execution of a task while Celery is at it; `begun` by `time.monotonic`.
 
     `replaced`: another task comes under its id, at once or after others.
     """
 
     task_id: str
     alone: bool
+    begun: float = field(default_factory=time.monotonic)
     settled: bool = False
     dropped: bool = False
     replaced: bool = False
@@ -153,20 +156,25 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         return self._is_kept and not (request.callbacks or request.errbacks or request.chain or request.chord)
 
     def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tasks.Started | None:
-        values = {"task_id": trace.task_id, "worker": str(self.request.hostname), "worker_id": WORKER_ID}
-        if _is_uuid(trace.task_id) and not self.request.retries:
-            is_first = record(lambda connection: tasks.started_first(connection, **values))
-            if is_first:
-                changes.add(trace.task_id, "started", can_wait=True)
-            if is_first or is_first is None:
-                return None
         if not _is_uuid(trace.task_id):  # a task that somebody sent himself; among others it would spoil the statement
             return None
-        known = _started(values)
-        return known or self._begin_unknown(trace, args, kwargs, values)
+        worker = str(self.request.hostname)
+        try:
+            if not self.request.retries:
+                values = {"task_id": trace.task_id, "worker": worker, "worker_id": WORKER_ID}
+                is_first = ask(lambda connection: tasks.started_first(connection, **values))
+                if is_first:
+                    changes.add(trace.task_id, "started", worker=worker, can_wait=True)
+                if is_first or is_first is None:
+                    return None
+            known = started(task_id=trace.task_id, worker=worker, retries=self.request.retries)
+            return known or self._begin_unknown(trace, args, kwargs, worker)
+        except Unavailable:
+            changes.add(trace.task_id, "begun", at=trace.begun, worker=worker, can_wait=True)
+            return None
 
     def _begin_unknown(
-        self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, str]
+        self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], worker: str
     ) -> tasks.Started | None:
         """No run has this id. It may be one of several calls, have another since a retry, or be sent by a task."""
         request = self.request
@@ -174,17 +182,17 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             return tasks.Started(TaskState.REVOKED, deliveries=0, result=None, error=None)
         if call := find_call(trace.task_id, request.parent_id, request.root_id, again=request.retries > 0):
             trace.task_id = call
-            return _started({**values, "task_id": call})
+            return started(task_id=call, worker=worker, retries=request.retries)
         if not request.root_id or request.root_id == request.id:
             return None
         sent = _sent(str(request.id), self.name, args, kwargs, parent_id=request.parent_id, root_id=request.root_id)
         if record(lambda connection: tasks.adopt(connection, sent)):
-            return _started(values)
+            return started(task_id=trace.task_id, worker=worker, retries=request.retries)
         return None
 
     def _succeeded(self, trace: Trace, result: Any) -> Any:
         text = result_text(result)
-        trace.settled = True
+        self._about_to_end(trace)
         if trace.alone:
             changes.add(trace.task_id, "success", result=text, sent=trace.sent)
         else:
@@ -194,13 +202,15 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         return result
 
     def _failed(self, trace: Trace, error: BaseException) -> None:
+        self._about_to_end(trace)
+        changes.add(trace.task_id, "failure", result=describe(error), is_open=True, can_wait=True)
+        changes.write()
+
+    @staticmethod
+    def _about_to_end(trace: Trace) -> None:
         trace.settled = True
-        changes.flush()
-        record(
-            lambda connection: tasks.settled(
-                connection, task_id=trace.task_id, state=TaskState.FAILURE, error=describe(error), closed=False
-            )
-        )
+        if time.monotonic() - trace.begun > get_settings().lease_seconds:  # others may have taken it for lost
+            changes.add(trace.task_id, "found", can_wait=True)
 
     def on_retry(
         self,
@@ -216,17 +226,6 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         retries = self.request.retries + 1
         changes.flush()
         record(lambda connection: tasks.retried(connection, retries=retries, **values))
-
-
-def _started(values: dict[str, str]) -> tasks.Started | None:
-    """Record that the task has started: see `tasks.started`.
-
-    What it held up while it was lost may run now, unless others hold it up, too.
-    """
-    known = record(lambda connection: tasks.started(connection, **values))
-    if known is not None and (number := known.revived) is not None:
-        record(lambda connection: judge.judge(connection, number), together=True)
-    return known
 
 
 def _is_uuid(task_id: str) -> bool:
@@ -300,10 +299,8 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
         record(lambda connection: tasks.replaced(connection, trace.task_id, called=trace.comes_at_once))
     elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
         kind = "Ignore" if state == "IGNORED" else "Reject"
-        changes.flush()
         settle(trace.task_id, TaskState.FAILURE, error=told(kind, str(getattr(retval, "reason", retval))))
     elif state == TaskState.FAILURE:  # Celery itself could not go on
-        changes.flush()
         settle(trace.task_id, TaskState.FAILURE, error=describe(retval))
 
 

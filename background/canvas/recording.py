@@ -1,9 +1,10 @@
 """Writes what happens to tasks into PostgreSQL, from a worker.
 
-It never makes a task fail and holds it up for at most two seconds per transition. What becomes of tasks is written
-together (`batch`); where something follows, before Celery publishes that.
+It never makes a task fail and holds it up for at most a second per transition. What becomes of tasks is written
+together (`batch`); where something follows, before Celery publishes that. What PostgreSQL does not take is tried again.
 """
 
+import contextlib
 import json
 import logging
 import time
@@ -23,17 +24,26 @@ from background.canvas.sql import runs, tasks
 from background.canvas.states import TaskState
 from background.canvas.trees import call_id
 from background.storage import database, lanes
+from background.workers.identity import WORKER_ID
 
 logger = logging.getLogger(__name__)
 
-RECORD_SECONDS = 2.0
+RECORD_SECONDS = 1.0
 Answer = TypeVar("Answer")
 
 
 def record(statement: Callable[[Connection], Answer], *, together: bool = False) -> Answer | None:
-    """Run a recording statement; a failure is logged and otherwise ignored. Without canvas nothing is recorded.
+    """`ask`, without an answer where PostgreSQL is not available."""
+    with contextlib.suppress(Unavailable):
+        return ask(statement, together=together)
+    return None
 
-    Each statement commits by itself, unless they are to stand `together` in one transaction.
+
+def ask(statement: Callable[[Connection], Answer], *, together: bool = False) -> Answer | None:
+    """Run a recording statement. A failure is logged, and raised where it is `Unavailable`: it may be tried again.
+
+    Without canvas nothing is recorded. Each statement commits by itself, unless they are to stand `together` in one
+    transaction.
 
     It is tried twice: connections are not asked whether they still live, which would cost as much as the statement. But
     one that did not answer in time may have been carried out.
@@ -46,6 +56,8 @@ def record(statement: Callable[[Connection], Answer], *, together: bool = False)
         except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
             if not again or time.monotonic() - begun >= RECORD_SECONDS / 2:
                 logger.warning("A transition could not be recorded: %s", error)
+                if isinstance(error, Unavailable):
+                    raise
                 break
     return None
 
@@ -62,13 +74,35 @@ def told(kind: str, message: str) -> str:
 
 def settle(task_id: str, state: TaskState, *, error: str | None = None) -> None:
     """The task has ended without success, and nothing more will come of it."""
+    changes.add(task_id, state.lower(), result=error, can_wait=True)
+    changes.add(task_id, "closed")  # also where its end is known
+    changes.write()
 
-    def write(connection: Connection) -> None:
-        tasks.settled(connection, task_id=task_id, state=state, error=error)
-        for number in tasks.closed(connection, closed=[task_id]):
-            judge.judge(connection, number)
 
-    record(write, together=True)
+def started(*, task_id: str, worker: str, retries: int = 0, at: float | None = None) -> tasks.Started | None:
+    """Record that the task has started: see `tasks.started`. Raises `Unavailable`.
+
+    `at` by `time.monotonic` if that was before, and may be recorded already. What it held up while it was lost may run
+    now, unless others hold it up, too.
+    """
+    known = ask(
+        lambda connection: tasks.started(
+            connection,
+            task_id=task_id,
+            worker=worker,
+            worker_id=WORKER_ID,
+            retries=retries,
+            age=time.monotonic() - at if at is not None else 0,
+            may_be_known=at is not None,
+        )
+    )
+    if known is not None and known.revived is not None:
+        _judge(known.revived)
+    return known
+
+
+def _judge(number: int) -> None:
+    record(lambda connection: judge.judge(connection, number), together=True)
 
 
 def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, datetime | None]:
@@ -111,19 +145,43 @@ def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again
     return record(find, together=True)
 
 
-def _write(changes: Sequence[Change]) -> None:
+def _write(changes: Sequence[Change]) -> Sequence[Change]:
     changes = _joined(changes)
-    sent = {id_: each for change in changes for id_, each in change.sent.items()}
-    due = note_sent(sent) if sent else {}
+    before = [change for change in changes if change.kind in ("begun", "found")]
+    others = [change for change in changes if change.kind not in ("begun", "found", "closed")]
     closed = [change.task_id for change in changes if change.kind == "closed"]
-    others = [change for change in changes if change.kind != "closed"]
+    sent = {id_: each for change in changes for id_, each in change.sent.items()}
     numbers: set[int] = set()
-    if others:
-        numbers |= set(record(lambda connection: _changed(connection, others)) or ())
-    if closed or due:
-        numbers |= set(record(lambda connection: tasks.closed(connection, closed=closed, called=due)) or ())
+    try:
+        while before:
+            _write_before(before[0])
+            del before[0]
+        due = note_sent(sent) if sent else {}
+        if others:
+            numbers |= set(ask(lambda connection: _changed(connection, others)) or ())
+            others = []
+        if closed or due:
+            numbers |= set(ask(lambda connection: tasks.closed(connection, closed=closed, called=due)) or ())
+    except Unavailable:
+        # What was not answered may have been carried out: a start is looked for, and no end is recorded twice.
+        others = [each._replace(kind="begun") if each.kind == "started" else each for each in others]
+        return [*before, *others, *(each._replace(kind="closed") for each in changes if _closes(each))]
     for number in record(lambda connection: tasks.to_judge(connection, numbers)) or () if numbers else ():
-        record(lambda connection, number=number: judge.judge(connection, number), together=True)  # type: ignore[misc]
+        _judge(number)
+    return []
+
+
+def _write_before(change: Change) -> None:
+    """Record a start late, or that a task which was taken for lost is at work."""
+    if change.kind == "begun":
+        started(task_id=change.task_id, worker=str(change.worker), at=change.at)
+    elif number := ask(lambda connection: tasks.revive(connection, change.task_id)):
+        _judge(number)
+
+
+def _closes(change: Change) -> bool:
+    """Whether nothing more comes of the task."""
+    return change.kind == "closed" or (change.kind in ("success", "failure", "revoked") and not change.is_open)
 
 
 def _joined(changes: Sequence[Change]) -> list[Change]:

@@ -11,6 +11,7 @@ from celery.canvas import Signature, chunks, xmap, xstarmap
 from background.canvas.dry import dry_app
 from background.canvas.spec import (
     SHORT_NAMES,
+    Called,
     CanvasSpec,
     ChainSpec,
     ChordSpec,
@@ -107,7 +108,7 @@ def options_of(spec: TaskSpec) -> dict[str, Any]:
     return found
 
 
-Written = tuple[Path, TaskSpec | MapSpec | StarmapSpec | ChunksSpec]
+Written = tuple[Path, Called]
 """Where a task is written in a canvas, and as what."""
 
 

@@ -140,6 +140,10 @@ class ChunksSpec(Strict):
     chunks: Chunked
 
 
+Called = TaskSpec | MapSpec | StarmapSpec | ChunksSpec
+"""What names a task that is called."""
+
+
 def kind_of(value: Any) -> str | None:
     """Which of `KINDS` a part of a canvas is, as JSON or as model; `None` for what is none."""
     keys = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else ()

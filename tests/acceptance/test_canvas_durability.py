@@ -19,7 +19,7 @@ from background.celery import celery_app
 from background.local.postgres import EmbeddedPostgres
 from background.task_names import TaskName
 from tests.acceptance.test_canvas import finished
-from tests.support import Process, running_worker, transaction, wait_for
+from tests.support import Process, end, running_worker, transaction, wait_for
 
 ONE_CHILD = ("--pool=prefork", "--concurrency=1")
 NEVER_WRITES = "tests.acceptance.late_recorder"
@@ -118,7 +118,7 @@ def test_a_lost_task_that_comes_after_all_goes_on(client: httpx.Client, tmp_path
     first = client.get(f"/result/{run}").json()["graph"]["nodes"][0]["id"]
     with transaction() as connection:
         error = '{"type": "Lost", "message": "it seems"}'
-        tasks.settled(connection, task_id=first, state="FAILURE", error=error)
+        end(connection, first, "FAILURE", error)
         (number,) = tasks.closed(connection, closed=[first])
         judge.judge(connection, number)
     assert client.get(f"/result/{run}").json()["status"] == "FAILURE"
@@ -140,6 +140,65 @@ def test_what_was_not_recorded_is_filled_in(client: httpx.Client, postgres: Embe
             postgres.wait_ready()
         outcome = finished(client, run)
     assert (outcome["status"], outcome["result"]) == ("SUCCESS", 2)
+
+
+def test_what_celery_keeps_no_result_of_is_recorded_when_it_can_be(
+    client: httpx.Client, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """The worker goes on where PostgreSQL was away, and says then what has begun and ended meanwhile."""
+    ignored = {"task": "sleep", "args": [2], "ignore_result": True}
+    canvas = {"chain": [ignored, {"task": "echo", "ignore_result": True}], "link": {"task": "fail"}}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
+        run = client.post("/canvas", json=canvas).json()["task_id"]
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        postgres.stop()
+        try:
+            worker.wait_for_line("raised unexpected")
+        finally:
+            postgres.start()
+            postgres.wait_ready()
+        outcome = finished(client, run)
+    nodes = outcome["graph"]["nodes"]
+    assert [(node["state"], node["starts"]) for node in nodes] == [("SUCCESS", 1), ("SUCCESS", 1), ("FAILURE", 1)]
+    assert all(node["started_at"] <= node["finished_at"] and node["worker"] for node in nodes)
+    history = client.get(f"/result/{run}/history").json()
+    assert [each["kind"] for each in history].count("started") == 3
+
+
+def test_a_start_that_could_not_be_recorded_is_recorded_with_the_end(client: httpx.Client, tmp_path: Path) -> None:
+    """An error callback, whose row somebody else holds when it begins."""
+    canvas = {"task": "fail", "args": ["no"], "countdown": 0.5, "link_error": {"task": "fail"}}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
+        with transaction() as connection:
+            run = client.post("/canvas", json=canvas).json()
+            errback = run["graph"]["nodes"][1]["id"]
+            hold = text("SELECT FROM run_tasks WHERE id = :id FOR UPDATE")
+            connection.execute(hold, {"id": errback})
+            worker.wait_for_line(f"{errback}] raised unexpected")
+        outcome = finished(client, run["task_id"])
+    assert "could not be recorded" in worker.output
+    assert [(node["state"], node["starts"]) for node in outcome["graph"]["nodes"]] == [("FAILURE", 1)] * 2
+
+
+def test_a_worker_that_was_taken_for_lost_and_ends_its_task_has_not_lost_it(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    lease = {"LEASE_SECONDS": "3"}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, env=lease) as first:
+        run = start_sleep(2)
+        frozen = [first.popen.pid, child_of(first)]
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        with running_worker(tmp_path / "second.log", *ONE_CHILD, env=lease):
+            try:
+                assert finished(client, run)["error"]["type"] == "Lost"
+            finally:
+                for pid in frozen:
+                    os.kill(pid, signal.SIGCONT)
+            wait_for(lambda: client.get(f"/result/{run}").json()["status"] == "SUCCESS", what="the success")
+    nodes = client.get(f"/result/{run}").json()["graph"]["nodes"]
+    assert [(node["state"], node["starts"], node["error"]) for node in nodes] == [("SUCCESS", 1, None)] * 2
 
 
 def test_a_success_that_was_not_yet_written_is_filled_in(client: httpx.Client, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -20,9 +20,10 @@ from background.canvas.sql import reads, recovery, runs, tasks
 from background.storage import connections, lanes
 from background.task_names import TaskName
 from background.workers import sql as workers
-from tests.support import record_only, transaction, wait_for
+from tests.support import end, record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres")
+Found = TypeVar("Found")
 LOST = '{"type": "Lost", "message": "gone"}'
 ERROR = '{"type": "RuntimeError", "message": "no"}'
 
@@ -56,9 +57,8 @@ def start(connection: Connection, task_id: str) -> Any:
 
 
 def settle(connection: Connection, task_id: str, state: str, error: str | None = None) -> None:
-    """It ends."""
-    result = "1" if state == "SUCCESS" else None
-    tasks.settled(connection, task_id=task_id, state=state, result=result, error=error)
+    """It ends, and nothing more comes of it."""
+    end(connection, task_id, state, error)
     for run_id in tasks.closed(connection, closed=[task_id]):
         with transaction() as judging:
             judge.judge(judging, run_id)
@@ -132,6 +132,7 @@ def test_what_happens_together_is_numbered_in_order(connection: Connection, chor
     run, *other = create_group(3)
     for task_id in [*chord[:2], *other]:
         assert begin(connection, task_id)
+    connection.execute(text("UPDATE run_tasks SET started_at = started_at - interval '1 minute'"))
     change(connection, (chord[0], "started"), (chord[0], "success"), (chord[1], "started"))
     assert look(connection, chord) == ("STARTED", ["SUCCESS", "STARTED", "PENDING"])
     settle(connection, other[1], "FAILURE", ERROR)
@@ -187,6 +188,44 @@ def test_only_the_first_start_is_light(connection: Connection, chord: list[str])
     assert look(connection, chord)[1] == ["STARTED", "REVOKED", "REVOKED"]
 
 
+def late(connection: Connection, task_id: str, worker_id: str) -> Any:
+    """A worker tells that it began the task a minute ago, which may be known."""
+    return tasks.started(connection, task_id=task_id, worker="w@h", worker_id=worker_id, age=60, may_be_known=True)
+
+
+@pytest.mark.parametrize("known", ["nothing", "the start", "both"])
+def test_a_start_that_is_told_late_counts_once(connection: Connection, chord: list[str], known: str) -> None:
+    """Whatever of it was recorded by then."""
+    worker = str(uuid4())
+    if known != "nothing":
+        assert tasks.started_first(connection, task_id=chord[0], worker="w@h", worker_id=worker)
+    if known == "both":
+        change(connection, (chord[0], "started"))
+    for _ in range(2):
+        assert late(connection, chord[0], worker).state == "STARTED"
+    row = reads.get(connection, chord[2], patience=60)
+    assert row is not None
+    (begun, *_) = row.tasks
+    assert (begun.starts, begun.worker_id) == (1, worker)
+    assert begun.started_at
+    assert row.seen_at - datetime.fromisoformat(begun.started_at) > timedelta(seconds=50)
+    assert events(connection, chord) == ["created", "started"]
+    # On another worker it is another start.
+    assert late(connection, chord[0], str(uuid4())).deliveries == 2
+    assert events(connection, chord) == ["created", "started", "started"]
+
+
+def test_a_start_that_waited_for_the_end_knows_of_it(connection: Connection, chord: list[str]) -> None:
+    """It had been read as running before the wait: the task would be run once more."""
+    assert begin(connection, chord[0])
+    with ThreadPoolExecutor() as threads:
+        with transaction() as ending:
+            end(ending, chord[0], "SUCCESS")
+            waiting = threads.submit(with_a_connection, lambda other: start(other, chord[0]))
+            wait_for(lambda: is_waiting(connection), what="the start to wait")
+        assert waiting.result() == tasks.Started("SUCCESS", deliveries=0, result="1", error=None)
+
+
 def test_a_run_is_found_by_the_status_it_shows(connection: Connection, chord: list[str]) -> None:
     """Also while it was not told yet that its first task has begun."""
     filters = ("PENDING", "STARTED", "FAILURE")
@@ -238,7 +277,7 @@ def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord:
     assert ([task.state for task in row.tasks], row.status) == (["STARTED", "REVOKED"], "STARTED")
 
 
-def with_a_connection(statement: Callable[[Connection], bool]) -> bool:
+def with_a_connection(statement: Callable[[Connection], Found]) -> Found:
     """Execute it on a connection of its own, and commit."""
     with transaction() as connection:
         return statement(connection)
@@ -279,18 +318,14 @@ def test_a_cancelled_run_ends_with_what_runs(connection: Connection, chord: list
     assert start(connection, chord[1]).state == "REVOKED"
 
 
-@pytest.mark.parametrize("together", [False, True])
 def test_a_run_that_was_cancelled_is_revoked_though_all_of_it_succeeds(
-    connection: Connection, chord: list[str], together: bool
+    connection: Connection, chord: list[str]
 ) -> None:
     for task_id in chord:
         begin(connection, task_id)
     assert cancel(connection, chord[2])
     for task_id in chord:
-        if together:
-            change(connection, (task_id, "success"))
-        else:
-            settle(connection, task_id, "SUCCESS")
+        change(connection, (task_id, "success"))
     assert look(connection, chord) == ("REVOKED", ["SUCCESS"] * 3)
 
 
@@ -333,7 +368,6 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
         assert {name for name, _ in prepared} == {
             "run_task_started_first",
             "run_task_started",
-            "run_task_settled",
             "run_tasks_changed",
             "run_tasks_closed",
             "run_tasks_lost",

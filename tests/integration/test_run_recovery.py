@@ -16,7 +16,7 @@ from background.canvas.sql import reads, recovery, tasks
 from background.celery import celery_app
 from background.task_names import TaskName
 from background.upkeep import sweeping
-from tests.support import record_only, transaction, wait_for
+from tests.support import end, record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 AGO = text("""
@@ -88,7 +88,7 @@ def test_what_celery_never_calls_is_lost_in_the_end(valkey: object) -> None:
         chain(task(TaskName.ECHO, 1), task(TaskName.ECHO)), epoch=marks.epoch(new=str(uuid4()))
     )
     with transaction() as connection:
-        tasks.settled(connection, task_id=first, state="SUCCESS", result="1")
+        end(connection, first, "SUCCESS")
     assert judged(run).awaited == [second]
     past(run, seconds=10)
     sweeping.sweep()
@@ -104,7 +104,7 @@ def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> N
     )
     with transaction() as connection:
         for each, state in ((first, "SUCCESS"), (second, "FAILURE")):
-            tasks.settled(connection, task_id=each, state=state, result="1" if each == first else None)
+            end(connection, each, state)
     assert judged(run).ended
     service.retry(UUID(run))
     waits = ("PENDING", [("SUCCESS", "1", None), ("PENDING", None, None)])
@@ -123,7 +123,7 @@ def test_a_run_of_which_all_has_ended_is_closed_though_nobody_said_so(valkey: ob
     )
     with transaction() as connection:
         for each in (first, second):
-            tasks.settled(connection, task_id=each, state="SUCCESS", result="1", closed=False)
+            end(connection, each, "SUCCESS", is_open=True)
     past(run, seconds=60)
     looked_into(run)
     assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 2)

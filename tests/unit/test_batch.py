@@ -18,9 +18,10 @@ class Written:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
-    def __call__(self, changes: Sequence[Change]) -> None:
+    def __call__(self, changes: Sequence[Change]) -> Sequence[Change]:
         assert all(each.result == "1" and each.at <= time.monotonic() for each in changes)
         self.batches.append([each.task_id for each in changes])
+        return []
 
     @property
     def ids(self) -> list[str]:
@@ -36,10 +37,11 @@ class Slow(Written):
         self.begun = threading.Event()
         self.let_go = threading.Event()
 
-    def __call__(self, changes: Sequence[Change]) -> None:
-        super().__call__(changes)
+    def __call__(self, changes: Sequence[Change]) -> Sequence[Change]:
+        left = super().__call__(changes)
         self.begun.set()
         assert self.let_go.wait(30)
+        return left
 
 
 def test_an_end_is_written_at_once_and_what_comes_meanwhile_together() -> None:
@@ -106,6 +108,48 @@ def test_what_something_waits_for_is_written_with_what_was_before_but_for_closin
     assert written.batches == [["two", "two"]]
     gathered.flush()
     assert written.batches == [["two", "two"], ["one"]]
+
+
+class Refused(Written):
+    """A writer that can write nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = 0
+        self.let_go = threading.Event()
+
+    def __call__(self, changes: Sequence[Change]) -> Sequence[Change]:
+        self.tries += 1
+        return super().__call__(changes) if self.let_go.is_set() else changes
+
+
+def test_what_cannot_be_written_is_tried_again_in_its_order_and_nobody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch, "AGAIN_SECONDS", 0.01)
+    written = Refused()
+    gathered = Batch(written)
+    gathered.add("one", "success", result="1", can_wait=True)
+    gathered.write()
+    assert written.tries >= 1
+    gathered.add("one", "closed", result="1")
+    gathered.add("two", "failure", result="1", can_wait=True)
+    gathered.write()
+    wait_for(lambda: written.tries > 3, what="more tries")
+    written.let_go.set()
+    wait_for(lambda: written.ids == ["one", "one", "two"], what="all of them")
+
+
+def test_only_so_much_is_kept_to_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "MOST_LEFT", 3)
+    written = Refused()
+    gathered = Batch(written)
+    for number in range(10):
+        gathered.add(str(number), "success", result="1")
+        gathered.flush()
+    written.let_go.set()
+    wait_for(lambda: written.ids[-1:] == ["9"], what="the last")
+    assert written.ids == ["7", "8", "9"]
 
 
 def test_many_threads_add() -> None:

@@ -275,6 +275,34 @@ def test_a_task_to_which_celery_hands_nothing_is_refused(canvas: Json, loc: tupl
 
 
 @pytest.mark.parametrize(
+    ("canvas", "text"),
+    [
+        (task("add", 1), "add(x, y) takes 2, but is given 1"),
+        (task("add", 1, immutable=True, link=task("add", immutable=True)), "add(x, y) takes 2, but is given 1"),
+        ({"chain": [ADD, ADD]}, "add(x, y) takes 2, but is given 3 with the result that comes before it"),
+        ({"group": [ADD], "link": ECHO}, "echo(value) takes 1, but is given 0: Celery hands it nothing"),
+        ({"group": [ADD], "link": task("echo", 1, 2)}, "echo(value) takes 1, but is given 2"),
+        # Celery drops it where the chain within is spliced.
+        (
+            {"chain": [{"chain": [ADD, ECHO], "link_error": task("echo", 1)}, ECHO]},
+            "echo(value) takes 1, but is given 2 with the result that comes before it",
+        ),
+    ],
+)
+def test_a_fault_says_what_celery_hands_a_task(canvas: Json, text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        service.preview(STORED.validate_python(canvas))
+    assert refused.value.errors[0].msg == text
+
+
+def test_a_callback_to_which_celery_hands_nothing_has_its_arguments_itself() -> None:
+    """It was refused with them as with too many."""
+    canvas = chord([ADD], {"group": [ECHO, ECHO]}, link=task("echo", 1))
+    code = "chord([add.s(2, 3)], group(echo.s().set(link=echo.si(1)), echo.s()))"
+    assert service.preview(STORED.validate_python(canvas)).code == code
+
+
+@pytest.mark.parametrize(
     "member",
     [
         {"chain": [ADD, {"group": [ECHO, task("echo", ignore_result=True)]}]},

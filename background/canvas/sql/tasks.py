@@ -16,27 +16,40 @@ _RUN_OF_TASK = """
     WHERE run_tasks.id = :task_id FOR UPDATE OF runs
 """
 
-# What had ended goes on when it begins all the same: one that was taken for lost, or that nobody expected any more.
+# What had ended goes on when it begins all the same: one that was taken for lost, or that nobody expected any more. The
+# task's row is locked, too, so that its state is that of now. A start that may be known was told when it was recorded.
 _STARTED = Prepared(
     "run_task_started",
     f"""
-WITH run AS ({_RUN_OF_TASK}), task AS (
+WITH run AS (
+    SELECT runs.id, state, result, error FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
+    WHERE run_tasks.id = :task_id FOR UPDATE OF runs, run_tasks
+), task AS (
     UPDATE run_tasks
-    SET state = 'STARTED', starts = starts + 1, worker = :worker, worker_id = :worker_id, called = true,
-        closed = false, due_at = NULL, started_at = coalesce(started_at, now())
+    SET state = 'STARTED', worker = :worker, worker_id = :worker_id, called = true, closed = false, due_at = NULL,
+        starts = starts + CASE WHEN CAST(:may_be_known AS bool) AND run_tasks.state = 'STARTED'
+                                    AND worker_id = :worker_id THEN 0 ELSE 1 END,
+        retries = greatest(retries, :retries),
+        started_at = least(started_at, now() - CAST(:age AS float8) * interval '1 second')
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY', 'SKIPPED')
-    RETURNING run_tasks.run_id, run_tasks.starts - run_tasks.retries AS deliveries
+    RETURNING run_tasks.run_id, starts, starts - retries AS deliveries
 ), change AS (
     UPDATE runs SET status = 'STARTED', event_count = event_count + 1, updated_at = {CHANGED_AT}
-    FROM task WHERE runs.id = task.run_id
+    FROM task
+    WHERE runs.id = task.run_id
+      AND (NOT CAST(:may_be_known AS bool)
+           OR starts > (SELECT count(*) FROM run_events
+                        WHERE run_id = runs.id AND task_id = CAST(:task_id AS uuid) AND kind = 'started'))
     RETURNING id, event_count
 ), event AS (
-    INSERT INTO run_events (run_id, number, kind, task_id, worker)
-    SELECT id, event_count, 'started', CAST(:task_id AS uuid), :worker FROM change
+    INSERT INTO run_events (run_id, number, kind, task_id, at, worker)
+    SELECT id, event_count, 'started', CAST(:task_id AS uuid), now() - CAST(:age AS float8) * interval '1 second',
+        :worker
+    FROM change
 )
 SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
 UNION ALL
-SELECT state, 0, result, error FROM run_tasks, run WHERE run_tasks.id = :task_id AND NOT EXISTS (SELECT FROM task)
+SELECT state, 0, result, error FROM run WHERE NOT EXISTS (SELECT FROM task)
 """,
 )
 
@@ -72,34 +85,13 @@ CASE WHEN settled + {{settled}} < total OR {{is_open}} THEN 'STARTED'
      WHEN runs.status IN {UNFINISHED} THEN 'STARTED' ELSE runs.status END
 """
 
-_OPEN = "EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.closed AND t.id <> {these})"
-_OTHERS_OPEN = f"NOT :closed OR {_OPEN.format(these=':task_id')}"
-_OTHERS_LEFT_OPEN = _OPEN.format(these="ALL (CAST(CAST(:task_ids AS text[]) AS uuid[]))")
-# One that is stopped between two tries keeps what the last one failed of.
-_SETTLED = Prepared(
-    "run_task_settled",
-    f"""
-WITH run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks
-    SET state = :state, result = :result, finished_at = now(), called = true, closed = :closed,
-        error = CAST(:error AS jsonb)
-            || CASE WHEN run_tasks.state = 'RETRY' THEN jsonb_build_object('last', run_tasks.error) ELSE '{{}}' END
-    FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN {UNFINISHED}
-    RETURNING run_tasks.run_id, (:state = 'SUCCESS')::int AS succeeded, (:state = 'FAILURE')::int AS failed
-), ended AS (
-    UPDATE runs
-    SET settled = settled + 1, succeeded = runs.succeeded + task.succeeded, failed = runs.failed + task.failed,
-        event_count = event_count + 1, updated_at = {CHANGED_AT},
-        status = {_STATUS.format(settled=1, succeeded="task.succeeded", is_open=_OTHERS_OPEN)}
-    FROM task WHERE runs.id = task.run_id
-    RETURNING id, event_count
-)
-{EVENT} SELECT id, event_count, lower(:state), CAST(:task_id AS uuid) FROM ended
-""",
-)
-
+_OTHERS_OPEN = """
+EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.closed
+        AND t.id <> ALL (CAST(CAST(:task_ids AS text[]) AS uuid[])))
+"""
 # What was begun and what ended in many runs, which are locked in the order of their numbers. `kinds` are those of
-# events; `ages`: seconds since each change. One that ends between two tries keeps what the last one failed of.
+# events; `ages`: seconds since each change, from which its time comes but roughly. One that is stopped between two
+# tries keeps what the last one failed of.
 _CHANGED = Prepared(
     "run_tasks_changed",
     f"""
@@ -112,9 +104,10 @@ WITH change AS (
     SELECT id FROM runs WHERE id = ANY (ARRAY(SELECT run_id FROM change)) ORDER BY id FOR UPDATE
 ), task AS (
     UPDATE run_tasks
-    SET state = upper(kind), finished_at = now() - age * interval '1 second', called = true, closed = NOT is_open,
+    SET state = upper(kind), finished_at = greatest(started_at, now() - age * interval '1 second'), called = true,
+        closed = NOT is_open,
         result = CASE kind WHEN 'success' THEN change.result END,
-        error = CASE kind WHEN 'failure' THEN CAST(change.result AS jsonb)
+        error = CASE WHEN kind <> 'success' THEN CAST(change.result AS jsonb)
             || CASE WHEN state = 'RETRY' THEN jsonb_build_object('last', error) ELSE '{{}}' END END
     FROM change, run
     WHERE run_tasks.id = ANY (CAST(CAST(:task_ids AS text[]) AS uuid[])) AND run_tasks.id = task_id
@@ -133,9 +126,7 @@ WITH change AS (
     SET settled = settled + counted.ended, succeeded = runs.succeeded + counted.succeeded,
         failed = runs.failed + counted.failed, event_count = event_count + number, updated_at = {CHANGED_AT},
         status = {
-        _STATUS.format(
-            settled="counted.ended", succeeded="counted.succeeded", is_open=f"some_open OR {_OTHERS_LEFT_OPEN}"
-        )
+        _STATUS.format(settled="counted.ended", succeeded="counted.succeeded", is_open=f"some_open OR {_OTHERS_OPEN}")
     }
     FROM counted WHERE runs.id = counted.run_id
     RETURNING id, event_count - number AS before, status = 'STARTED' AND counted.ended > 0 AND NOT some_open AS is_open
@@ -221,7 +212,7 @@ WHERE worker_id = :worker_id AND state = 'STARTED'
 
 _TO_JUDGE = text(f"""
 SELECT id FROM runs
-WHERE id = ANY (:runs) AND status IN {UNFINISHED} AND (failed > 0 OR NOT EXISTS (
+WHERE id = ANY (:runs) AND status IN {UNFINISHED} AND (settled > succeeded OR NOT EXISTS (
     SELECT FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED'))
 ORDER BY id
 """)
@@ -264,15 +255,34 @@ class Sent(NamedTuple):
     root_id: str | None
 
 
-def started(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> Started | None:
-    """A worker has begun the task, unless its end is recorded. `None`: it is no task of a run."""
-    values = {"task_id": task_id, "worker": worker, "worker_id": worker_id}
+def started(
+    connection: Connection,
+    *,
+    task_id: str,
+    worker: str,
+    worker_id: str,
+    retries: int = 0,
+    age: float = 0,
+    may_be_known: bool = False,
+) -> Started | None:
+    """A worker has begun the task `age` seconds ago, unless its end is recorded. `None`: it is no task of a run.
+
+    It was its first try, or that after so many `retries`. `may_be_known`: this start may be recorded already.
+    """
+    values: dict[str, Any] = {"task_id": task_id, "worker": worker, "worker_id": worker_id}
+    values |= {"retries": retries, "age": age, "may_be_known": may_be_known}
     row = next(iter(_STARTED(connection, values)), None)
     revived = None
     if row is not None and row["error"] is not None and row["error"]["type"] == LOST:
-        revived = connection.execute(_REVIVE, {"task_id": task_id}).scalar_one_or_none()
+        revived = revive(connection, task_id)
         row = next(iter(_STARTED(connection, values)), None)
     return None if row is None else Started(**row, revived=revived)
+
+
+def revive(connection: Connection, task_id: str) -> int | None:
+    """A task that was taken for lost, if it was, is not; gives the number of its run then."""
+    found: int | None = connection.execute(_REVIVE, {"task_id": task_id}).scalar_one_or_none()
+    return found
 
 
 def is_former(connection: Connection, task_id: str) -> bool:
@@ -305,19 +315,6 @@ def retried(connection: Connection, *, task_id: str, retries: int, error: str) -
     connection.execute(_RETRIED, {"task_id": task_id, "retries": retries, "error": error})
 
 
-def settled(
-    connection: Connection,
-    *,
-    task_id: str,
-    state: str,
-    result: str | None = None,
-    error: str | None = None,
-    closed: bool = True,
-) -> None:
-    """The task has ended in `state`; `result` and `error` are JSON text. Unless `closed`, more may come of it."""
-    _SETTLED(connection, {"task_id": task_id, "state": state, "result": result, "error": error, "closed": closed})
-
-
 def started_first(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> bool:
     """A worker has begun the task for the first time, which `changed` is to tell its run. If false, ask `started`."""
     return bool(_STARTED_FIRST(connection, {"task_id": task_id, "worker": worker, "worker_id": worker_id}))
@@ -334,9 +331,9 @@ def changed(
 ) -> list[int]:
     """Record that these tasks have changed `ages` seconds ago, in this order.
 
-    The kinds are `started`, after `started_first`, and `success` and `failure` with a result or an error (JSON text),
-    which close those that are not `open`. Gives the numbers of the runs that have not ended by that and may have to be
-    judged.
+    The kinds are `started`, after `started_first`, and `success`, `failure` and `revoked` with a result or error (JSON
+    text), which close those that are not `open`. Gives the numbers of the runs that have not ended by that and may have
+    to be judged.
     """
     values = {"task_ids": task_ids, "kinds": kinds, "results": results, "ages": ages, "are_open": are_open}
     rows = _CHANGED(connection, values)
