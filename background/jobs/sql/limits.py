@@ -132,9 +132,35 @@ SELECT queue, pipeline, limit_key AS key, sum(CASE attempt WHEN 1 THEN 1 ELSE (
     SELECT count(*) FROM job_events WHERE job_id = jobs.id AND kind = 'started' AND at > {_WINDOW}) END)::int AS number
 FROM jobs WHERE admitted_at IS NOT NULL AND claimed_at > {_WINDOW} AND {which}
 GROUP BY queue, pipeline, limit_key
+UNION ALL
+SELECT queue, pipeline, limit_key, count(*)::int FROM job_begins
+WHERE at > {_WINDOW} AND {which} AND NOT EXISTS (
+    SELECT FROM jobs WHERE id = job_id AND jobs.limit_key = job_begins.limit_key)
+GROUP BY queue, pipeline, limit_key
 """,
     )
     for name, which in (("limits_begun", _ALL), ("limits_begun_of", _ONE))
+)
+# What no rate counts any more goes at the same time.
+_LONGEST = "(SELECT greatest(CAST(:seconds AS float8), max(rate_seconds)) FROM job_controls)"
+_COUNTED_STILL = f"now() - {_LONGEST} * interval '1 second'"
+_KEEP_BEGUN = Prepared(
+    "limits_keep_begun",
+    f"""
+WITH past AS (
+    SELECT ctid AS place FROM job_begins WHERE at <= {_COUNTED_STILL} LIMIT 1000 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM job_begins WHERE ctid = ANY (ARRAY(SELECT place FROM past))
+)
+INSERT INTO job_begins (job_id, at, queue, pipeline, limit_key)
+SELECT id, begun.at, queue, pipeline, limit_key FROM jobs CROSS JOIN LATERAL (
+    SELECT claimed_at AS at WHERE jobs.attempt = 1
+    UNION ALL
+    SELECT at FROM job_events WHERE jobs.attempt > 1 AND job_id = jobs.id AND kind = 'started') AS begun
+WHERE id = ANY (CAST(:ids AS bigint[])) AND admitted_at IS NOT NULL AND claimed_at > {_COUNTED_STILL}
+    AND begun.at > {_COUNTED_STILL}
+ON CONFLICT DO NOTHING
+""",
 )
 # The time of the last lane is the latest: from there on the next turn goes. What is picked is picked once, whatever the
 # plan: read again for each row of a join it would go on behind what it has locked, and let in more than have room.
@@ -229,6 +255,12 @@ def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: 
     for seconds in {gate.limit.seconds for gate in found.gates(lane)} - {None}:
         _add_begun(found, seconds, _BEGUN_OF(connection, {**values, "seconds": seconds}))
     return found, row["number"]
+
+
+def keep_begun(connection: Connection, job_ids: Sequence[int], declared: Mapping[str, Declared]) -> None:
+    """Keep what rates, these of pipelines among them, count of jobs that are to be deleted, or to get another key."""
+    seconds = max(Standing({}, declared).windows(), default=0)
+    _KEEP_BEGUN(connection, {"ids": list(job_ids), "seconds": seconds})
 
 
 def _standing(row: Mapping[str, Any], declared: Mapping[str, Declared]) -> Standing:
