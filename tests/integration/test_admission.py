@@ -166,11 +166,35 @@ def test_an_end_is_as_cheap_however_many_wait(connection: Connection, monkeypatc
     turns = []
     while (row := claim(connection)) is not None:
         turns.append(state(connection, row.id)["limit_key"])
-        monkeypatch.setattr(admission, "_walked", float("-inf"))
+        monkeypatch.setattr(admission, "_rests_until", float("-inf"))
         end(connection, row.id)
         assert connection.execute(text(ready)).scalar_one() <= 4
     assert sorted(turns[:12]) == sorted(keys)
     assert sorted(turns) == sorted(keys * 2)
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_an_end_looks_at_no_other_lanes_where_nothing_waits(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [create(connection, held=True, limit_key='["1"]') for _ in range(3)]
+    admission.admit()
+    looked: list[Lane] = []
+    lanes = limits.lanes
+
+    def look(*given: Any, after: Lane, **how: Any) -> Any:
+        looked.append(after)
+        return lanes(*given, after=after, **how)
+
+    monkeypatch.setattr(limits, "lanes", look)
+    for job_id in jobs:
+        monkeypatch.setattr(admission, "_rests_until", float("-inf"))
+        assert claimed(connection) == [job_id]
+        if job_id == jobs[-1]:
+            assert looked == []
+            waits = create(connection, held=True, limit_key='["2"]')
+        end(connection, job_id)
+    assert claimed(connection) == [waits]
 
 
 def test_a_rate_counts_each_beginning_of_a_job(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

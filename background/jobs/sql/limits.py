@@ -112,12 +112,16 @@ SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ALL
 """,
 )
 _SET_ALONE = Prepared("limits_set", f"SELECT {_CONTROLS} AS controls, '[]'::jsonb AS running, NULL AS last")
-# The lane of a job that has ended: what uses its limits, and what waits in it.
+# The lane of a job that has ended: what uses its limits, and what waits in it, or in others.
+_OWN = "(lane.queue, lane.pipeline, lane.key)"
+_OTHERS = " OR ".join(
+    f"EXISTS (SELECT FROM jobs WHERE {_HELD} AND (queue, pipeline, limit_key) {side} {_OWN})" for side in "<>"
+)
 _STANDING_OF = Prepared(
     "limits_standing_of",
     f"""
 SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ONE))} AS running, NULL AS last,
-    {_COUNTED},
+    {_COUNTED}, {_OTHERS} AS others,
     (SELECT count(*) FROM (SELECT FROM jobs WHERE {_READY} AND queue = lane.queue LIMIT {READY}) AS admitted) AS ready
 FROM (SELECT CAST(:queue AS text) AS queue, CAST(:pipeline AS text) AS pipeline, CAST(:key AS text) AS key) AS lane
 """,
@@ -246,15 +250,18 @@ def standing(connection: Connection, declared: Mapping[str, Declared], *, used: 
     return found
 
 
-def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: Lane) -> tuple[Standing, int]:
-    """The same as far as the keys of this lane are concerned, and how many jobs of it are held and due."""
+def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: Lane) -> tuple[Standing, int, bool]:
+    """The same as far as the keys of this lane are concerned, and how many jobs of it are held and due.
+
+    And whether jobs are held in other lanes.
+    """
     values = lane._asdict()
     (row,) = _STANDING_OF(connection, values)
     found = _standing(row, declared)
     found.ready[lane.queue] = row["ready"]
     for seconds in {gate.limit.seconds for gate in found.gates(lane)} - {None}:
         _add_begun(found, seconds, _BEGUN_OF(connection, {**values, "seconds": seconds}))
-    return found, row["number"]
+    return found, row["number"], row["others"]
 
 
 def keep_begun(connection: Connection, job_ids: Sequence[int], declared: Mapping[str, Declared]) -> None:
