@@ -12,7 +12,7 @@ from background.base.log_context import actor
 from background.jobs import admission, service, states
 from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
 from background.jobs.schemas import RetryRequest
-from background.jobs.sql import control, finding
+from background.jobs.sql import control, finding, limits
 from background.jobs.states import JobStatus
 from background.storage import database, lanes
 
@@ -94,7 +94,9 @@ def _retry(connection: Connection, jobs: Sequence[control.Locked]) -> list[contr
 
 
 def _remove(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]:
-    return control.remove(connection, [job.id for job in jobs])
+    job_ids = [job.id for job in jobs]
+    limits.keep_begun(connection, job_ids, admission.declared())
+    return control.remove(connection, job_ids)
 
 
 _TOGETHER: dict[Action, Callable[[Connection, Sequence[control.Locked]], list[Any]]] = {

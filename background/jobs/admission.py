@@ -14,14 +14,15 @@ from background.jobs.sql import limits
 from background.storage import lanes
 
 logger = logging.getLogger(__name__)
-_walked = float("-inf")  # when this process has looked at all lanes last
+_rests_until = float("-inf")  # before that this process does not look at all lanes again for the end of a job
 
 AT_ONCE = 1_000
 """How many jobs are let in by one transaction at most."""
 FEW, LANES = 20, 200
 """At so many lanes it looks first, and at a time then: mostly the first have all there is room for."""
-WALK_SECONDS = 0.1
-"""For so long after a look at all lanes the end of a job lets in its own lane alone, if nobody else waits for it."""
+WALK_SECONDS, WALK_SHARE = 0.1, 20
+"""For so long after a look at all lanes, and for so many times as long as that took, the end of a job lets in its own
+lane alone. Others wait for whoever looks, and each process of a worker does."""
 PASS_SECONDS = 0.5
 """For so long one goes on while there is more."""
 
@@ -60,9 +61,10 @@ def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int]
     """Gives how many came of each queue, and whether there may be more."""
     if left is not None and (admitted := _at_end(connection, left)) is not None:
         return admitted, False
+    since = time.monotonic()
     standing = limits.standing(connection, declared())
     chosen: dict[Lane, int] = {}
-    for found in _walk(connection, standing):
+    for found in _walk(connection, standing, since=since):
         chosen |= standing.admit(found, most=AT_ONCE - sum(chosen.values()))
         if sum(chosen.values()) == AT_ONCE or (chosen and left is not None and not standing.is_apart(left)):
             break
@@ -78,12 +80,12 @@ def _at_end(connection: Connection, left: Lane) -> Mapping[str, int] | None:
     """
     if not is_apart(declared(), left.pipeline):
         return None
-    standing, number = limits.standing_of(connection, declared(), left)
+    standing, number, others = limits.standing_of(connection, declared(), left)
     if not standing.is_apart(left):
         return None
     if standing.ready[left.queue] >= READY // 2:
         return {}
-    if time.monotonic() - _walked > WALK_SECONDS:
+    if others and time.monotonic() > _rests_until:
         return None
     gates = standing.gates(left)
     if number == 0 or all(gate.limit.seconds is not None for gate in gates):
@@ -94,12 +96,12 @@ def _at_end(connection: Connection, left: Lane) -> Mapping[str, int] | None:
     return limits.admit(connection, chosen) if chosen else {}
 
 
-def _walk(connection: Connection, standing: Standing) -> Iterator[list[tuple[Lane, int]]]:
+def _walk(connection: Connection, standing: Standing, *, since: float) -> Iterator[list[tuple[Lane, int]]]:
     """All lanes in which jobs are held, some at a time, from behind the last one on that had its turn.
 
-    But not all of a queue and pipeline of which none may begin.
+    But not all of a queue and pipeline of which none may begin. The look has begun with `since`.
     """
-    global _walked  # noqa: PLW0603 - one for all threads of a process
+    global _rests_until  # noqa: PLW0603 - one for all threads of a process
     seen: set[Lane] = set()
     at, ends, most = standing.last, False, FEW
     while not ends:
@@ -111,4 +113,5 @@ def _walk(connection: Connection, standing: Standing) -> Iterator[list[tuple[Lan
         seen.update(lane for lane, _ in new)
         ends = len(new) < most
         at, most = found[-1][0] if found else at, LANES
-    _walked = time.monotonic()
+    now = time.monotonic()
+    _rests_until = now + max(WALK_SECONDS, WALK_SHARE * (now - since))

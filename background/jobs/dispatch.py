@@ -28,6 +28,11 @@ FEW = 10
 """For each of the first so many due jobs there is a message, and then one for every so many."""
 MOST = 1000
 """How many messages wait in a queue at most."""
+SILENT_SECONDS = 0.5
+"""For so long nobody asks a broker again that has kept somebody waiting for nothing: each would wait as long himself,
+one after the other, and workers look for jobs in PostgreSQL, too."""
+LONG_SECONDS = 0.25
+_left_alone_until = float("-inf")
 Answer = TypeVar("Answer")
 
 
@@ -90,9 +95,15 @@ def _push(
 
 
 def _handed(hand: Callable[[], Answer]) -> Answer | None:
+    global _left_alone_until  # noqa: PLW0603 - one for all threads of a process
+    began = time.monotonic()
     try:
+        if began < _left_alone_until:
+            raise Unavailable("The broker (Redis) did not answer just now.")
         return hand()
     except (Unavailable, KombuError, RedisError, OSError) as error:
+        if time.monotonic() - began > LONG_SECONDS:
+            _left_alone_until = time.monotonic() + SILENT_SECONDS
         logger.warning("Jobs wait, but perhaps no worker was woken for them yet: %s", error)
     except Exception:  # whoever submitted them must hear that they are stored
         logger.exception("Jobs wait, but perhaps no worker was woken for them yet.")

@@ -226,6 +226,18 @@ job_controls = Table(
     Column("rate_seconds", Float),
 )
 
+job_begins = Table(
+    "job_begins",
+    metadata,
+    # When a job began that is not there any more, or waits in another lane now, as far as a rate counts it still.
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("pipeline", Text, nullable=False),
+    Column("limit_key", Text, nullable=False),
+    Index("ix_job_begins_at", "at"),
+)
+
 job_history = Table(
     "job_history",
     metadata,

@@ -195,6 +195,7 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         if pipeline and pipeline.limit_keys:
             given = control.params(connection, job_id) if params is None else json.loads(params)
             limit_key = lane_key(pipeline.limit_keys, given)
+            limits.keep_begun(connection, [job_id], admission.declared())
         limited = list(admission.declared())
         again: dict[str, Any] = {"from_step": request.from_step, "params": params, "limit_key": limit_key}
         try:
@@ -209,6 +210,7 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
 def delete_job(job_id: int) -> None:
     """Remove an ended job with its steps and history. Raises `NotFound` or `Conflict`."""
     with database.transaction() as connection:
+        limits.keep_begun(connection, [job_id], admission.declared())
         if not control.remove(connection, [job_id]):
             raise _why_not(
                 control.lock(connection, [job_id]), job_id, "only an ended job can be deleted", "job_not_ended"
@@ -258,7 +260,8 @@ def find_jobs(wanted: JobFilter, *, limit: int) -> Sequence[Job]:
 def _known(connection: Connection, rows: Sequence[reads.StoredJob]) -> tuple[Snapshot, Standing]:
     """What the workers report, and how limits stand, as far as these jobs wait for them."""
     seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
-    return seen, limits.standing(connection, admission.declared(), used=any(row.held for row in rows))
+    held = any(row.held and row.status == JobStatus.PENDING for row in rows)
+    return seen, limits.standing(connection, admission.declared(), used=held)
 
 
 def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: Standing) -> ToldJob:

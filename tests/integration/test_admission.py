@@ -1,6 +1,6 @@
 """What limits and pauses hold back, in the statements themselves: nothing begins that was not let in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -8,14 +8,20 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, text
 
-from background.jobs import admission
+from background.jobs import actions, admission, registry, service
 from background.jobs import limits as of_limits
+from background.jobs.filters import ActionRequest
 from background.jobs.limits import Declared, Lane, Limit, Rate
+from background.jobs.pipeline import Params, Pipeline
+from background.jobs.schemas import RetryRequest
 from background.jobs.sql import control, limits, work
 from background.jobs.sql.work import Claim, Claimed, Lacking
 from background.jobs.states import JobStatus
+from background.settings import get_settings
 from background.storage import connections
-from tests.integration.test_job_queries import STEPS, TRUSTED, give_back, state, worker
+from background.upkeep.retention import Retention
+from tests.integration.test_job_queries import STEPS, TRUSTED, finish, give_back, state, worker
+from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 LIMITED = replace(worker(), limited=["demo"])
@@ -160,11 +166,35 @@ def test_an_end_is_as_cheap_however_many_wait(connection: Connection, monkeypatc
     turns = []
     while (row := claim(connection)) is not None:
         turns.append(state(connection, row.id)["limit_key"])
-        monkeypatch.setattr(admission, "_walked", float("-inf"))
+        monkeypatch.setattr(admission, "_rests_until", float("-inf"))
         end(connection, row.id)
         assert connection.execute(text(ready)).scalar_one() <= 4
     assert sorted(turns[:12]) == sorted(keys)
     assert sorted(turns) == sorted(keys * 2)
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_an_end_looks_at_no_other_lanes_where_nothing_waits(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [create(connection, held=True, limit_key='["1"]') for _ in range(3)]
+    admission.admit()
+    looked: list[Lane] = []
+    lanes = limits.lanes
+
+    def look(*given: Any, after: Lane, **how: Any) -> Any:
+        looked.append(after)
+        return lanes(*given, after=after, **how)
+
+    monkeypatch.setattr(limits, "lanes", look)
+    for job_id in jobs:
+        monkeypatch.setattr(admission, "_rests_until", float("-inf"))
+        assert claimed(connection) == [job_id]
+        if job_id == jobs[-1]:
+            assert looked == []
+            waits = create(connection, held=True, limit_key='["2"]')
+        end(connection, job_id)
+    assert claimed(connection) == [waits]
 
 
 def test_a_rate_counts_each_beginning_of_a_job(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +212,97 @@ def test_a_rate_counts_each_beginning_of_a_job(connection: Connection, monkeypat
     assert claimed(connection) == [first]
     end(connection, first)
     assert claimed(connection) == []
+
+
+def _delete_one(job_id: int) -> None:
+    service.delete_job(job_id)
+
+
+def _delete_all(_: int) -> None:
+    assert actions.act(ActionRequest.model_validate({"action": "delete", "filter": {}})).done == 1
+
+
+def _forget(job_id: int) -> None:
+    with transaction() as connection:
+        past = "UPDATE jobs SET finished_at = now() - interval '2 days' WHERE id = :job_id"
+        connection.execute(text(past), {"job_id": job_id})
+    assert Retention().forget() == 1
+
+
+def _try_again_for_another(job_id: int) -> None:
+    service.retry_job(job_id, RetryRequest(params={"customer": "2"}, from_step=1))
+
+
+class Customers(Params):
+    """Whose job it is."""
+
+    customer: str = "1"
+
+
+@pytest.mark.parametrize("goes", [_delete_one, _delete_all, _forget, _try_again_for_another])
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_rate_counts_what_has_begun_though_the_job_is_gone(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, goes: Callable[[int], None], attempts: int
+) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "1")
+    get_settings.cache_clear()
+    limited = Declared([Rate(2, 600, key="customer")], ["customer"])
+    monkeypatch.setattr(admission, "declared", lambda: {"demo": limited})
+    pipeline = Pipeline("demo", Customers, limits=limited.limits)
+    monkeypatch.setattr(registry, "runnable", lambda: {"demo": pipeline})
+    try:
+        gone = create(connection, held=True, limit_key='["1"]')
+        for left in reversed(range(attempts)):
+            admission.admit()
+            assert claimed(connection) == [gone]
+            give_back(connection, gone) if left else end(connection, gone)
+        goes(gone)
+        later = [create(connection, held=True, limit_key='["1"]') for _ in range(2)]
+        admission.admit()
+        assert [each for each in claimed(connection) if each in later] == later[: 2 - attempts]
+        connection.execute(text("UPDATE job_begins SET at = at - interval '600 seconds'"))
+        connection.execute(text("UPDATE jobs SET claimed_at = claimed_at - interval '600 seconds'"))
+        admission.admit()
+        assert [each for each in claimed(connection) if each in later] == later[2 - attempts :]
+    finally:
+        connection.execute(text("DELETE FROM job_begins"))
+        monkeypatch.undo()
+        get_settings.cache_clear()
+
+
+def test_what_no_rate_counts_any_more_is_not_kept(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "declared", lambda: {"demo": Declared([Rate(9, 60)], [])})
+    for _ in range(2):
+        job_id = create(connection, held=True)
+        admission.admit()
+        assert claimed(connection) == [job_id]
+        end(connection, job_id)
+        connection.execute(text("UPDATE job_begins SET at = at - interval '60 seconds'"))
+        service.delete_job(job_id)
+        assert connection.execute(text("SELECT job_id FROM job_begins")).scalars().all() == [job_id]
+    connection.execute(text("DELETE FROM job_begins"))
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_what_has_ended_is_not_held(connection: Connection) -> None:
+    done, stopped, cancelled, waits = (create(connection, held=True, step_names=STEPS[:1]) for _ in range(4))
+    for job_id in (done, stopped, cancelled):
+        admission.admit()
+        assert claimed(connection) == [job_id]
+        if job_id != done:
+            control.cancel(connection, [job_id], actor=None)
+        if job_id == stopped:
+            give_back(connection, job_id)
+        else:
+            finish(connection, job_id, attempt=1, step=1)
+    control.cancel(connection, [waits], actor=None)
+    found = connection.execute(text("SELECT status, held FROM jobs ORDER BY id")).all()
+    assert [(row.status, row.held) for row in found] == [
+        ("COMPLETED", False),
+        ("CANCELLED", False),
+        ("COMPLETED", False),
+        ("CANCELLED", False),
+    ]
 
 
 def test_what_a_full_limit_holds_is_not_looked_at_one_by_one(

@@ -40,6 +40,23 @@ def test_any_error_while_publishing(monkeypatch: pytest.MonkeyPatch, error: Exce
     service.cancel_job(job.id)
 
 
+def test_a_broker_that_does_not_answer_keeps_one_waiting_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+
+    def keep_waiting(*_: object, **__: object) -> None:
+        waited.append(threading.Event().wait(2 * dispatch.LONG_SECONDS))
+        raise Unavailable("silent")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatch, "SILENT_SECONDS", 3600)
+        patched.setattr(dispatch, "_left_alone_until", time.monotonic())
+        patched.setattr(message.Message, "push", keep_waiting)
+        for queue in ("celery", "reports", "celery"):
+            dispatch.wake_for([1], since=time.monotonic(), queue=queue)
+        assert len(waited) == 1
+    assert dispatch.wake(1) == 1
+
+
 class Asking(Params):
     """What asks somebody who takes his time."""
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import partial
@@ -23,9 +23,11 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     Field,
     Json,
     ValidationError,
+    WrapValidator,
     computed_field,
     field_serializer,
     field_validator,
@@ -594,16 +596,6 @@ class Stripped(Params):
         return name.strip()
 
 
-class Spelled(Stripped):
-    """The same of what is no text any more when it has been read."""
-
-    @field_validator("at", mode="before")
-    @classmethod
-    def spell(cls, at: str) -> str:
-        """As RFC 3339 has it."""
-        return at.strip()
-
-
 class Renamed(Typed):
     """What older clients call otherwise."""
 
@@ -652,8 +644,69 @@ def test_validators_around_params_are_given_what_they_give_on(given: dict[str, A
 def test_validators_of_what_comes_from_outside_end_no_request() -> None:
     given = {"name": " a ", "at": "2026-01-01T00:00:00Z"}
     assert Stripped.model_validate(given) == Stripped(name="a", at=datetime(2026, 1, 1, tzinfo=UTC))
-    with pytest.raises(ValidationError, match="valid datetime"):
-        Spelled.model_validate(given)
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _around(value: Any, handler: Callable[[Any], Any]) -> Any:
+    return handler(value)
+
+
+def _dated(day: Any) -> Any:
+    return date(2026, 1, day) if isinstance(day, int) else day
+
+
+Strip = BeforeValidator(_stripped)
+
+
+class Validated(Params):
+    """What has validators before or around a field, or a part of one, of which JSON has no form of its own."""
+
+    at: Annotated[datetime, Strip]
+    price: Annotated[Decimal, Field(gt=0), WrapValidator(_around)] = Decimal(1)
+    days: dict[str, list[Annotated[date, Strip]]]
+    sizes: Annotated[tuple[int, ...], BeforeValidator(lambda sizes: [*sizes])] = ()
+    pair: Annotated[Any, BeforeValidator(tuple)] = ()
+    made: Annotated[date | None, BeforeValidator(_dated)] = None
+    parts: Annotated[tuple["Validated", ...], WrapValidator(_around)] = ()
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def spell(cls, at: Any) -> Any:
+        """As RFC 3339 has it."""
+        return at.strip().replace(" ", "T") if isinstance(at, str) else at
+
+
+def test_validators_of_a_field_are_given_what_they_give_on() -> None:
+    pipeline = Pipeline("validated", Validated)
+    given = {
+        "at": " 2026-01-01 00:00:00Z",
+        "price": "1.5",
+        "days": {"a": [" 2026-01-01 "]},
+        "sizes": [1, 2.0],
+        "pair": [1, 2],
+        "made": 5,
+        "parts": [{"at": "2026-01-02T00:00:00Z", "price": 2, "days": {}}],
+    }
+    stored = checked(pipeline, given, where=("body", "params"))
+    assert stored["parts"][0]["at"] == "2026-01-02T00:00:00Z"
+    found = pipeline.accept(stored)
+    assert isinstance(found, Validated)
+    assert (found.at, found.price, found.made) == (datetime(2026, 1, 1, tzinfo=UTC), Decimal("1.5"), date(2026, 1, 5))
+    assert (found.days, found.sizes, found.pair) == ({"a": [date(2026, 1, 1)]}, (1, 2), (1, 2))
+    assert Validated.model_validate(given) == Validated.model_validate_json(json.dumps(given)) == found
+    wrong = {"at": "x", "price": "-1", "days": {"a": ["x"]}, "sizes": ["1"], "parts": [{"at": 5, "days": {}}]}
+    with pytest.raises(Invalid) as refused:
+        checked(pipeline, wrong, where=("body", "params"))
+    assert [each.loc[2:] for each in refused.value.errors] == [
+        ("at",),
+        ("price",),
+        ("days", "a", 0),
+        ("sizes", 0),
+        ("parts", 0, "at"),
+    ]
 
 
 class Asking(Params):

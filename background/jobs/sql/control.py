@@ -55,7 +55,7 @@ _CANCEL = text(f"""
 WITH own AS (
     UPDATE jobs
     SET status = CASE status WHEN 'PENDING' THEN 'CANCELLED' ELSE status END,
-        cancel_requested = status = 'IN_PROGRESS',
+        cancel_requested = status = 'IN_PROGRESS', held = false,
         finished_at = CASE status WHEN 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE id = ANY(:job_ids) AND status IN ('PENDING', 'IN_PROGRESS')

@@ -112,12 +112,16 @@ SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ALL
 """,
 )
 _SET_ALONE = Prepared("limits_set", f"SELECT {_CONTROLS} AS controls, '[]'::jsonb AS running, NULL AS last")
-# The lane of a job that has ended: what uses its limits, and what waits in it.
+# The lane of a job that has ended: what uses its limits, and what waits in it, or in others.
+_OWN = "(lane.queue, lane.pipeline, lane.key)"
+_OTHERS = " OR ".join(
+    f"EXISTS (SELECT FROM jobs WHERE {_HELD} AND (queue, pipeline, limit_key) {side} {_OWN})" for side in "<>"
+)
 _STANDING_OF = Prepared(
     "limits_standing_of",
     f"""
 SELECT {_CONTROLS} AS controls, {_USED.format(running=_RUNNING.format(which=_ONE))} AS running, NULL AS last,
-    {_COUNTED},
+    {_COUNTED}, {_OTHERS} AS others,
     (SELECT count(*) FROM (SELECT FROM jobs WHERE {_READY} AND queue = lane.queue LIMIT {READY}) AS admitted) AS ready
 FROM (SELECT CAST(:queue AS text) AS queue, CAST(:pipeline AS text) AS pipeline, CAST(:key AS text) AS key) AS lane
 """,
@@ -132,9 +136,35 @@ SELECT queue, pipeline, limit_key AS key, sum(CASE attempt WHEN 1 THEN 1 ELSE (
     SELECT count(*) FROM job_events WHERE job_id = jobs.id AND kind = 'started' AND at > {_WINDOW}) END)::int AS number
 FROM jobs WHERE admitted_at IS NOT NULL AND claimed_at > {_WINDOW} AND {which}
 GROUP BY queue, pipeline, limit_key
+UNION ALL
+SELECT queue, pipeline, limit_key, count(*)::int FROM job_begins
+WHERE at > {_WINDOW} AND {which} AND NOT EXISTS (
+    SELECT FROM jobs WHERE id = job_id AND jobs.limit_key = job_begins.limit_key)
+GROUP BY queue, pipeline, limit_key
 """,
     )
     for name, which in (("limits_begun", _ALL), ("limits_begun_of", _ONE))
+)
+# What no rate counts any more goes at the same time.
+_LONGEST = "(SELECT greatest(CAST(:seconds AS float8), max(rate_seconds)) FROM job_controls)"
+_COUNTED_STILL = f"now() - {_LONGEST} * interval '1 second'"
+_KEEP_BEGUN = Prepared(
+    "limits_keep_begun",
+    f"""
+WITH past AS (
+    SELECT ctid AS place FROM job_begins WHERE at <= {_COUNTED_STILL} LIMIT 1000 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM job_begins WHERE ctid = ANY (ARRAY(SELECT place FROM past))
+)
+INSERT INTO job_begins (job_id, at, queue, pipeline, limit_key)
+SELECT id, begun.at, queue, pipeline, limit_key FROM jobs CROSS JOIN LATERAL (
+    SELECT claimed_at AS at WHERE jobs.attempt = 1
+    UNION ALL
+    SELECT at FROM job_events WHERE jobs.attempt > 1 AND job_id = jobs.id AND kind = 'started') AS begun
+WHERE id = ANY (CAST(:ids AS bigint[])) AND admitted_at IS NOT NULL AND claimed_at > {_COUNTED_STILL}
+    AND begun.at > {_COUNTED_STILL}
+ON CONFLICT DO NOTHING
+""",
 )
 # The time of the last lane is the latest: from there on the next turn goes. What is picked is picked once, whatever the
 # plan: read again for each row of a join it would go on behind what it has locked, and let in more than have room.
@@ -220,15 +250,24 @@ def standing(connection: Connection, declared: Mapping[str, Declared], *, used: 
     return found
 
 
-def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: Lane) -> tuple[Standing, int]:
-    """The same as far as the keys of this lane are concerned, and how many jobs of it are held and due."""
+def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: Lane) -> tuple[Standing, int, bool]:
+    """The same as far as the keys of this lane are concerned, and how many jobs of it are held and due.
+
+    And whether jobs are held in other lanes.
+    """
     values = lane._asdict()
     (row,) = _STANDING_OF(connection, values)
     found = _standing(row, declared)
     found.ready[lane.queue] = row["ready"]
     for seconds in {gate.limit.seconds for gate in found.gates(lane)} - {None}:
         _add_begun(found, seconds, _BEGUN_OF(connection, {**values, "seconds": seconds}))
-    return found, row["number"]
+    return found, row["number"], row["others"]
+
+
+def keep_begun(connection: Connection, job_ids: Sequence[int], declared: Mapping[str, Declared]) -> None:
+    """Keep what rates, these of pipelines among them, count of jobs that are to be deleted, or to get another key."""
+    seconds = max(Standing({}, declared).windows(), default=0)
+    _KEEP_BEGUN(connection, {"ids": list(job_ids), "seconds": seconds})
 
 
 def _standing(row: Mapping[str, Any], declared: Mapping[str, Declared]) -> Standing:

@@ -36,7 +36,8 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE CAST(:status AS text) END,
         failures = failures + CAST(:counted AS int), waits_for = CAST(:waits_for AS text),
         error = CASE CAST(:failed AS int) WHEN 1 THEN CAST(:message AS text) ELSE error END,
-        lease_until = NULL, step_until = NULL, claim_token = NULL, turned_away = NULL, held = {LET_IN},
+        lease_until = NULL, step_until = NULL, claim_token = NULL, turned_away = NULL,
+        held = {LET_IN} AND NOT cancel_requested AND CAST(:status AS text) = 'PENDING',
         running_seconds = greatest(0, extract(epoch FROM now() - claimed_at) - CAST(:silent AS float8)),
         run_at = CASE WHEN CAST(:status AS text) = 'PENDING' THEN now() + CAST(:delay AS float8) * interval '1 second'
                       ELSE run_at END,
@@ -98,7 +99,8 @@ _HAND_BACK = Prepared(
 WITH own AS (
     UPDATE jobs
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL,
-        step_until = NULL, claim_token = NULL, turned_away = NULL, held = {LET_IN}, run_at = now(),
+        step_until = NULL, claim_token = NULL, turned_away = NULL,
+        held = {LET_IN} AND NOT cancel_requested, run_at = now(),
         running_seconds = extract(epoch FROM now() - claimed_at),
         finished_at = CASE WHEN cancel_requested THEN now() END,
         event_count = event_count + 1, updated_at = {CHANGED_AT}

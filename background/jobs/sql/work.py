@@ -61,7 +61,7 @@ ended AS (
             THEN now() + least(step_timeouts[following], :time_limit) * interval '1 second' END,
         turned_away = CASE WHEN following IS NOT NULL AND NOT able
             THEN jsonb_build_object('refused_by', '{{}}'::text[]) END,
-        held = {let_in} AND NOT here,
+        held = {let_in} AND NOT here AND NOT cancel_requested AND following IS NOT NULL,
         running_seconds = CASE WHEN NOT here OR cancel_requested THEN extract(epoch FROM now() - claimed_at) END,
         finished_at = CASE WHEN following IS NULL OR cancel_requested THEN now() END,
         result = CASE WHEN following IS NULL AND current_step = cardinality(step_names) THEN CAST(output AS jsonb)
