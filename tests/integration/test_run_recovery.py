@@ -125,7 +125,7 @@ def test_a_run_of_which_all_has_ended_is_closed_though_nobody_said_so(valkey: ob
         for each in (first, second):
             end(connection, each, "SUCCESS", is_open=True)
     past(run, seconds=60)
-    looked_into(run)
+    sweeping.sweep()
     assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 2)
 
 

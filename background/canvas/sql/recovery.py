@@ -64,7 +64,7 @@ WITH sweep AS (
         FROM run) AS looked
 )
 SELECT run.id, task_id::text, waiting,
-    epoch <> CAST(:epoch AS text) OR failed > 0 OR NOT is_busy
+    epoch <> CAST(:epoch AS text) OR failed > 0 OR tasks = 0 OR NOT is_busy
         OR is_unclosed AND updated_at < now() - CAST(:silence AS float8) * interval '1 second' AS is_odd,
     status = 'PENDING' AND NOT has_started AND updated_at < now() - CAST(:unpublished AS float8) * interval '1 second'
         AS is_untouched
