@@ -119,18 +119,32 @@ class _Line(Generic[Item, Answer]):
         return own.told()
 
     async def _lead(self) -> None:
-        while self._waiting:
-            taken, self._waiting = self._waiting, []
-            asked = [each for each, _ in taken]
-            try:
-                await run_sync(_settle, self._write, asked, limiter=self._thread)
-            except Exception as error:  # noqa: BLE001  (there is no thread)
-                for each in asked:
-                    each.error = error
-            for _, done in taken:
-                if not done.done():
-                    done.set_result(None)
-        self._leader = None
+        taken: list[tuple[_Asked[Item, Answer], asyncio.Future[None]]] = []
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting, []
+                asked = [each for each, _ in taken]
+                try:
+                    await run_sync(_settle, self._write, asked, limiter=self._thread)
+                except Exception as error:  # noqa: BLE001  (there is no thread)
+                    for each in asked:
+                        each.error = error
+                _tell(taken)
+        except BaseException:  # somebody cancels all tasks; nobody would ever hear of it
+            taken, self._waiting = [*taken, *self._waiting], []
+            for each, _ in taken:
+                each.error = Unavailable("Whoever was to write it was stopped. It may have been written.")
+            _tell(taken)
+            raise
+        finally:
+            self._leader = None
+
+
+def _tell(taken: "Sequence[tuple[_Asked[Item, Answer], asyncio.Future[None]]]") -> None:
+    """Tell those who still wait that it has been settled."""
+    for _, done in taken:
+        if not done.done():
+            done.set_result(None)
 
 
 def _settle(write: "Write[Item, Answer]", taken: Sequence[_Asked[Item, Answer]]) -> None:

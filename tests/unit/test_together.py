@@ -121,6 +121,32 @@ def test_what_coroutines_want_meanwhile_is_written_together() -> None:
     assert asyncio.run(_one(gathered)) == 50
 
 
+def test_coroutines_whose_writer_is_stopped_hear_of_it_and_others_find_one() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write(items: Sequence[int]) -> list[int]:
+        begun.set()
+        assert go_on.wait(10)
+        return list(items)
+
+    async def ask() -> list[int | BaseException]:
+        asked = [asyncio.create_task(gathered(0))]
+        assert await asyncio.to_thread(begun.wait, 10)
+        asked.append(asyncio.create_task(gathered(1)))
+        await asyncio.sleep(0)
+        (writer,) = asyncio.all_tasks() - {*asked, asyncio.current_task()}
+        writer.cancel()
+        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+        go_on.set()
+        return [*found, await asyncio.wait_for(gathered(2), 10)]
+
+    gathered = Gathered(write)
+    first, second, third = asyncio.run(ask())
+    assert isinstance(first, Unavailable)
+    assert isinstance(second, Unavailable)
+    assert third == 2
+
+
 async def _one(gathered: Gathered[int, int]) -> int:
     return await gathered(5)
 
