@@ -43,6 +43,8 @@ from background.workers import sql as workers
 from background.workers.identity import Snapshot
 
 ToldJob = TypeVar("ToldJob", bound=Job)
+LARGE_BYTES = 16 * 1024
+"""A job whose params have more as JSON is stored by itself: hundreds in one statement take longer than all may wait."""
 FEW_VALUES = 1_000
 """The params of a job that have no more are checked where they come in."""
 
@@ -56,11 +58,11 @@ async def create_job(request: JobRequest, *, key: str | None = None) -> tuple[co
     """
     since = time.monotonic()
     job = as_row(request) if _is_quick(request) else await deadlines.in_thread(partial(as_row, request))
-    if key is None and job["unique_key"] is None:
+    if key is None and job["unique_key"] is None and len(jsontext.dumps(job["params"])) <= LARGE_BYTES:
         return await _store(_Wanted(as_new(job), actor(), since)), True
     if key is not None:
         job |= {"idempotency_key": key, "request_digest": digest({**job, "unique_key": request.unique_key})}
-    return await deadlines.in_thread(partial(_create_with_keys, job))
+    return await deadlines.in_thread(partial(_create_alone, job))
 
 
 def _is_quick(request: JobRequest) -> bool:
@@ -70,8 +72,8 @@ def _is_quick(request: JobRequest) -> bool:
     return not asks_others and not jsontext.holds_more_than(FEW_VALUES, request.params)
 
 
-def _create_with_keys(job: dict[str, Any]) -> tuple[control.Stored | control.Known, bool]:
-    """Store a job with a key of its own, or give the one that has it."""
+def _create_alone(job: dict[str, Any]) -> tuple[control.Stored | control.Known, bool]:
+    """Store a job that is large or has a key of its own, or give the one that has that."""
     key, is_unique = job.get("idempotency_key"), job["unique_key"] is not None
     while True:
         since = time.monotonic()

@@ -1,18 +1,21 @@
 """Whatever goes wrong once a job is stored, whoever submitted it hears that it is; and how many messages there are."""
 
 import asyncio
+import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import redis
 
 from background.base.errors import Unavailable
+from background.base.together import Gathered
 from background.broker import message, queues
-from background.jobs import dispatch, registry, service
+from background.jobs import dispatch, new_job, registry, service
 from background.jobs.pipeline import Params, Pipeline
 from background.jobs.schemas import JobRequest
+from background.jobs.sql import control
 from background.jobs.states import WAKE_SECONDS
 from background.settings import get_settings
 
@@ -84,6 +87,31 @@ def test_params_whose_check_takes_its_time_hold_up_nobody(monkeypatch: pytest.Mo
         assert not waits.done()
         answered.set()
         return [quick.id, (await waits)[0].id]
+
+    for job_id in asyncio.run(both()):
+        service.cancel_job(job_id)
+
+
+def test_a_large_job_is_stored_beside_those_that_are_stored_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def keep(wanted: Sequence[service._Wanted]) -> list[control.Stored]:
+        begun.set()
+        assert go_on.wait(10)
+        return service._store_together(wanted)
+
+    monkeypatch.setattr(service, "_store", Gathered(keep))
+    usual = len(json.dumps(new_job.as_row(JobRequest())["params"]))
+    monkeypatch.setattr(service, "LARGE_BYTES", usual)
+
+    async def both() -> list[int]:
+        waits = asyncio.create_task(service.create_job(JobRequest()))
+        assert await asyncio.to_thread(begun.wait, 10)
+        large, new = await service.create_job(JobRequest(params={"step_seconds": 0.1234567890123}))
+        assert new
+        assert not waits.done()
+        go_on.set()
+        return [large.id, (await waits)[0].id]
 
     for job_id in asyncio.run(both()):
         service.cancel_job(job_id)
