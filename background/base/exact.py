@@ -6,6 +6,7 @@ written as a type of their own here; all other text is kombu's, so whoever reads
 """
 
 import json
+import re
 from typing import Any
 
 from kombu.serialization import register as register_serializer
@@ -38,6 +39,24 @@ def shown(text: str | None) -> Any:
         return None
     value = json.loads(text, parse_constant=str, object_hook=_plain if f'"{MARKER}"' in text else None)
     return _printable(value) if "\\ud" in text else value
+
+
+_ESCAPE = re.compile(r"\\(u[0-9a-f]{4}(?:\\ud[c-f][0-9a-f]{2})?|u[0-9a-f]{0,3}$|$|.)", re.DOTALL)
+
+
+def beginning(text: str, most: int) -> str:
+    """The first characters of a value's text, to be read by people: letters stand in place of their escapes."""
+    return _ESCAPE.sub(_letter, text[:most])
+
+
+def _letter(escape: re.Match[str]) -> str:
+    code = escape[1]
+    if code[:1] != "u":
+        return escape[0] if code else ""
+    if len(code) < 5:  # it was cut in its middle
+        return ""
+    letter: str = json.loads(f'"{escape[0]}"')
+    return letter if letter.isprintable() else escape[0]
 
 
 def register() -> None:

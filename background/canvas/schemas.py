@@ -197,7 +197,7 @@ class Run(TaskResult):
             ready=ended,
             successful=status is RunStatus.SUCCESS,
             failed=status is RunStatus.FAILURE,
-            result=text[:CUT] if cut and text else exact.shown(text),
+            result=exact.beginning(text, CUT) if cut and text else exact.shown(text),
             result_cut=cut,
             error=first.error if first else None,
             progress=Progress(
