@@ -73,6 +73,11 @@ def test_a_pipeline_has_a_page(page: Page, client: httpx.Client, worker: Process
     expect(kinds).to_have_count(2)
     expect(kinds.filter(has_text="fail_at_step asks for").get_by_role("link")).to_have_text(f"#{failed}")
     expect(row(page, failed)).to_have_attribute("data-status", "FAILED")
+    long = text("UPDATE jobs SET error = 'ValueError: ' || repeat('x', 900) WHERE id = :id")
+    with transaction() as connection:
+        connection.execute(long, {"id": failed})
+    page.reload()
+    expect(kinds.filter(has_text="xxx").get_by_text("ValueError: x")).to_have_text(f"ValueError: {'x' * 108}…")
     page.goto("/ui/#/pipelines/document")
     page.locator("[data-action=new]").click()
     expect(page.get_by_role("dialog").locator("[data-field=pipeline]")).to_have_value("document")

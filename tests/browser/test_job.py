@@ -11,7 +11,7 @@ from sqlalchemy import text
 from background.jobs.sql import logs
 from background.jobs.sql.logs import Chunk
 from tests.acceptance.test_durability import kinds
-from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, until
+from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, submit, until
 from tests.browser.traffic import begin
 from tests.browser.watch import Watch
 from tests.support import Process, transaction, wait_for
@@ -285,3 +285,38 @@ def test_what_its_end_has_called_stands_at_the_job_and_the_other_way_round(page:
     expect(back).to_contain_text(str(ended))
     back.click()
     expect(article).to_be_visible()
+
+
+def test_long_names_stay_on_the_page(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    names = ["validate_the_incoming_order_and_its_customer_and_all_that_belongs_to_them", "charge", "ship"]
+    with transaction() as connection:
+        connection.execute(text("UPDATE jobs SET step_names = :names WHERE id = :id"), {"names": names, "id": job})
+    page.set_viewport_size({"width": 320, "height": 640})
+    article = open_job(page, job)
+    expect(article.get_by_role("heading", name=names[0])).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_text_that_turns_others_around_is_shown_as_it_is_written(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    turned = text("""UPDATE jobs SET result = '{"file": "\u202egpj.exe"}', status = 'COMPLETED' WHERE id = :id""")
+    with transaction() as connection:
+        connection.execute(turned, {"id": job})
+    article = open_job(page, job, "?tab=data")
+    shown = article.get_by_role("region", name="Result")
+    expect(shown).to_contain_text(r'"\u202egpj.exe"')
+    assert json.loads(shown.inner_text()) == {"file": "\u202egpj.exe"}
+
+
+def test_an_unfolded_traceback_stays_so_while_events_come(page: Page, client: httpx.Client, worker: Process) -> None:
+    params = {"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}
+    job = submit(client, params=params, max_attempts=9)
+    article = open_job(page, job, "?tab=events")
+    first = article.locator("details").first
+    first.locator("summary").click()
+    expect(first).to_have_attribute("open", "")
+    expect(article.locator("details")).to_have_count(2)
+    expect(first).to_have_attribute("open", "")
+    expect(first.locator("summary")).to_be_focused()
+    client.post(f"/jobs/{job}/cancel").raise_for_status()

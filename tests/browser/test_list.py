@@ -200,3 +200,14 @@ def test_a_refusal_is_told_and_the_row_refreshed(page: Page, watch: Watch, clien
     page.get_by_role("menuitem", name="Cancel").click()
     expect(page.get_by_role("status")).to_contain_text("it cannot be cancelled any more")
     expect(row(page, job)).to_have_attribute("data-status", "CANCELLED")
+
+
+def test_tags_can_be_read_however_many_there_are(page: Page, client: httpx.Client) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    job = submit(client, delay_seconds=3600, tags=["nightly", "europe", "weekly", "large", "fifth"])
+    open_list(page)
+    tags = row(page, job).locator(".tags")
+    expect(tags).to_have_text("nightlyeurope+3")
+    expect(tags.get_by_text("+3")).to_have_attribute("title", "weekly, large, fifth")
+    cut = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.textContent)"
+    assert tags.locator(".tag").evaluate_all(cut) == []

@@ -107,6 +107,8 @@ def test_a_task_that_waits_for_its_countdown_says_until_when(page: Page, client:
     run = start(client, {"chain": [task("echo", 1, countdown=1800), task("echo")]})
     open_run(page, run)
     expect(page.locator("[data-verdict]")).to_contain_text("is not due before")
+    expect(page.locator("[data-action=cancel]")).to_be_visible()
+    expect(page.locator("[data-action=terminate]")).to_be_hidden()  # Nothing runs that could be killed.
     expect(page.locator(".node .node-detail").first).to_contain_text("due ")
     page.locator(".node").first.click()
     expect(page.locator("[data-inspector]")).to_contain_text("It is not due before")
@@ -279,6 +281,19 @@ def test_the_list_follows_and_filters(page: Page, client: httpx.Client, worker: 
     expect(row).to_be_visible()
     row.get_by_role("link").click()
     expect(page.locator("article.run")).to_have_attribute("data-run", run)
+
+
+def test_a_name_leaves_out_no_single_task_and_a_beginning_is_legible(
+    page: Page, client: httpx.Client, worker: Process
+) -> None:
+    long = start(client, task("echo", "긴 결과 " * 400))
+    run = start(client, {"chain": [task("echo", 1), task("echo"), task("echo"), task("finalize")]})
+    page.goto(f"/ui/#/runs/{run}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("echo | echo | echo | finalize")
+    expect_ended(page, "SUCCESS")
+    page.goto("/ui/#/runs")
+    row = page.locator(f'tr[data-run="{long}"]')
+    expect(row).to_contain_text('Result, its beginning: "긴 결과 긴 결과')
 
 
 def test_any_id_leads_to_its_run(page: Page, watch: Watch, client: httpx.Client, worker: Process) -> None:

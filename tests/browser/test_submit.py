@@ -119,7 +119,7 @@ order = Pipeline("order", OrderParams, "")
 
 
 @order.step
-def take(context, params):
+def take_the_order_and_everything_that_comes_with_it_from_the_customer(context, params):
     return None
 """
 
@@ -143,6 +143,10 @@ def test_choices_lists_and_objects_can_be_submitted(
         form.locator('[data-action="submit"]').click()
         expect(form).to_have_count(0)
         job = api.get("/jobs").json()[0]
+        page.set_viewport_size({"width": 320, "height": 640})
+        page.goto("/ui/#/pipelines/order")
+        expect(page.locator("[data-param=address]")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
         page.close()
     address = {"street": "High Street", "number": 1}
     assert job["params"] == {"region": "us", "fallback": "eu", "items": [1, 2], "address": address}

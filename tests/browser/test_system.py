@@ -66,3 +66,28 @@ def test_a_queue_and_a_pipeline_are_paused_and_limited(page: Page, client: httpx
     expect(page.get_by_text("It is paused")).to_be_visible()
     page.locator("[data-action=resume]").click()
     expect(page.get_by_text("It is paused")).to_have_count(0)
+
+
+def test_who_uses_the_keyboard_or_a_phone_is_not_thrown_back(page: Page, client: httpx.Client, worker: Process) -> None:
+    page.set_viewport_size({"width": 380, "height": 780})
+    page.goto("/ui/#/system")
+    queue = page.locator('[data-queue="celery"]')
+    queue.locator("[data-action=pause]").focus()
+    page.keyboard.press("Enter")
+    expect(queue.locator("[data-action=resume]")).to_be_focused()
+    scrolled = queue.locator("xpath=ancestor::*[@role='region']")
+    before = scrolled.evaluate("each => each.scrollLeft")
+    assert before > 0
+    submit(client, params={"step_seconds": 0})
+    expect(queue).to_contain_text("1, paused")
+    expect(queue.locator("[data-action=resume]")).to_be_focused()
+    assert scrolled.evaluate("each => each.scrollLeft") == before
+    page.keyboard.press("Enter")
+    expect(queue.locator("[data-action=pause]")).to_be_focused()
+    pipeline = page.locator('a[href="#/pipelines/demo"]')
+    pipeline.focus()
+    completed = page.locator('a[href*="pipeline=demo"][href*="status=COMPLETED"]')
+    expect(completed).to_have_text("1")
+    submit(client, params={"step_seconds": 0})
+    expect(completed).to_have_text("2")
+    expect(pipeline).to_be_focused()

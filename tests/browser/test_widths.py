@@ -26,14 +26,16 @@ LOOKED_AT = (380, 768, 1440)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RULES = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 
-# What is too wide, which short words are broken into lines, and how wide the reason of the first row is (null where
-# there is no such row).
+# What is too wide, what is too narrow to be read, which short words are broken into lines, how wide the reason of the
+# first row is (null where there is no such row).
 MEASURE = r"""
 () => {
   const reason = document.querySelector("tbody tr:not(.spacer) td.c-why");
   const wider = document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
     .filter((each) => each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 80));
   const cut = document.documentElement.scrollWidth > innerWidth && !wider.length ? ["something"] : [];
+  const narrow = [...document.querySelectorAll("select")]
+    .filter((each) => each.checkVisibility() && each.getBoundingClientRect().width < 64).map((each) => each.name);
   const broken = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -42,7 +44,7 @@ MEASURE = r"""
     range.selectNodeContents(node);
     if (new Set([...range.getClientRects()].map((each) => Math.round(each.top))).size > 1) broken.push(node.data);
   }
-  return { wider: [...wider, ...cut], broken, reason: reason ? reason.getBoundingClientRect().width : null };
+  return { wider: [...wider, ...cut], narrow, broken, reason: reason ? reason.getBoundingClientRect().width : null };
 }
 """
 
@@ -185,6 +187,8 @@ def looked_at(page: Page, *, korean: bool) -> Iterator[str]:
         measured = page.evaluate(MEASURE)
         if measured["wider"]:
             yield f"{width}: too wide: {measured['wider'][:3]}"
+        if measured["narrow"]:
+            yield f"{width}: too narrow: {measured['narrow']}"
         if measured["broken"]:
             yield f"{width}: broken into lines: {measured['broken'][:3]}"
         if width >= 640 and (measured["reason"] or 200) < 200:

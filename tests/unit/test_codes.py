@@ -9,6 +9,7 @@ from background.canvas.facts import Code
 from background.canvas.spec import TaskSpec
 from background.canvas.warnings import SAID, WarningCode
 from background.jobs.states import WAITING_SENTENCES, WaitingCode
+from background.pipelines import demo, document
 from tests.support import ROOT
 
 WORDS = ROOT / "background" / "web" / "static" / "js" / "words"
@@ -45,6 +46,12 @@ def test_the_page_has_words_for_every_code(language: str) -> None:
     wanted |= {f"refusal.{code}" for code in REFUSALS}
     wanted |= {f"fault.{code}" for code in FAULTS | set(TOO_LARGE)}
     assert wanted - known == set()
+
+
+def test_what_comes_with_the_application_is_described_as_it_describes_itself() -> None:
+    text = (WORDS / "en-facts.js").read_text()
+    described = dict(re.findall(r'^  "pipeline\.is\.([^"]+)": "([^"]+)",', text, re.MULTILINE))
+    assert described == {each.name: each.description for each in (demo, document)}
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

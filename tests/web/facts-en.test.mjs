@@ -51,6 +51,13 @@ test("a waiting job's time goes on without the API", () => {
   assert.equal(said(-10, { waiting: null, waiting_for: null }), "");
 });
 
+test("who has an error callback is not told to give it one", async () => {
+  const { advice } = await import("../../background/web/static/js/base/advice.js");
+  const { text } = advice({ code: "chain_stopped", called: { count: 0, tasks: [] } });
+  assert.match(text, /^Fix what the error is about.* give the chain an error callback\.$/);
+  assert.doesNotMatch(advice({ code: "chain_stopped", called: { count: 1, tasks: [] } }).text, /callback/);
+});
+
 test("of a time that was set nothing is left out", async () => {
   const { exactly } = await import("../../background/web/static/js/base/i18n.js");
   const said = { 0.5: "0.5s", 1.5: "1.5s", 30: "30s", 59.7: "59.7s", 90: "1m 30s", 3600.5: "3,600.5s", 5400: "1h 30m" };

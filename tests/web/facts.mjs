@@ -27,6 +27,8 @@ const run = (reason, more) => ({
   ...more,
 });
 
+const limited = (facts) => ({ run_at: "2026-01-01", waiting: { code: "concurrency_limit", limit: 2, ...facts } });
+
 /** [what the API tells, English, Korean], for `runSentence`. */
 export const RUNS = [
   [run(null, { status: "SUCCESS" }), "All 3 tasks succeeded.", "태스크 3개가 모두 성공했습니다."],
@@ -53,7 +55,7 @@ export const RUNS = [
   [
     run({ code: "killed", culprit: "2", failed: "1", error, others: 1, callback: "3", stopped: one, killed: one }),
     "xsum was killed while it ran. fail(1) failed: RuntimeError: a. b. So flaky(2), the callback of its chord, did not run. Not tried again: finalize. Killed while running: finalize. 1 more task failed.",
-    "xsum 강제 종료: 실행 중에 종료되었습니다. fail(1) 실패: RuntimeError: a. b. 그래서 chord의 콜백이 실행되지 않았습니다: flaky(2). 다시 시도되지 않는 태스크: finalize. 실행 중에 강제 종료된 태스크: finalize. 이 밖에 태스크 1개가 더 실패했습니다.",
+    "xsum 강제 종료: 실행 중에 종료되었습니다. fail(1) 실패: RuntimeError: a. b. 그래서 chord의 콜백이 실행되지 않았습니다: flaky(2). 재시도하지 않는 태스크: finalize. 실행 중에 강제 종료된 태스크: finalize. 이 밖에 태스크 1개가 더 실패했습니다.",
   ],
   [
     run({ code: "expired", how: "retried", culprit: "3", error, retries: 10, expired: one }, { status: "REVOKED" }),
@@ -183,6 +185,27 @@ export const OTHERS = [
     "500바이트보다 큰 요청은 받지 않습니다.",
   ],
   ["refusal", { status: 0 }, "The API does not answer.", "API가 응답하지 않습니다."],
+  [
+    "described",
+    { name: "demo", description: "Three steps that only take their time, and fail when asked to." },
+    "Three steps that only take their time, and fail when asked to.",
+    "시간만 보내는 세 단계이며, 원하면 실패하게 할 수 있습니다.",
+  ],
+  // One's own may have the name of one that comes with the application, or of something else that the page says.
+  ["described", { name: "demo", description: "My own." }, "My own.", "My own."],
+  ["described", { name: "nobody", description: "Asks nobody." }, "Asks nobody.", "Asks nobody."],
+  [
+    "waitingSentence",
+    limited({ of: "queue mail", holders: [7, 9] }),
+    "Its turn has not come: 2 at once of the queue mail, now jobs 7, 9.",
+    "아직 차례가 아닙니다. mail 큐에서는 동시에 2개까지 실행할 수 있습니다(지금 차지한 작업: 7, 9).",
+  ],
+  [
+    "waitingSentence",
+    limited({ of: "pipeline mail with customer A & B", holders: [] }),
+    "Its turn has not come: 2 at once of the pipeline mail with customer A & B, now jobs –.",
+    "아직 차례가 아닙니다. mail 파이프라인(customer: A & B)에서는 동시에 2개까지 실행할 수 있습니다(지금 차지한 작업: –).",
+  ],
   ...["warning", "fault", "refusal"].map((name) => [
     name,
     { code: "new", type: "new", status: 409, ...UNKNOWN },

@@ -38,7 +38,9 @@ const READ = {
  * @param {Facts | null} reason
  */
 export function advice(reason) {
-  const key = `advice.${reason?.code}`;
+  const plain = `advice.${reason?.code}`;
+  // Who has an error callback already is not told to give it one.
+  const key = reason?.called?.count && has(`${plain}.called`) ? `${plain}.called` : plain;
   return reason && has(key) ? { text: t(key), url: READ[reason.code] ?? null } : null;
 }
 

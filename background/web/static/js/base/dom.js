@@ -86,6 +86,49 @@ export function iconButton(name, label, attributes = {}) {
   );
 }
 
+/**
+ * Write what is in an element anew. What had the focus is found again, by the `data-key` of what it is in, else by its place;
+ * so is what was scrolled or unfolded, unless it is about something else now. Where a row is gone, the focus goes to the one
+ * that has come into its place.
+ * @param {Element} element
+ * @param {any} children
+ * @param {{ same?: boolean }} [options]
+ */
+export function renew(element, children, { same = true } = {}) {
+  const focused = element.contains(document.activeElement) && document.activeElement !== element;
+  const place = focused ? pathTo(document.activeElement, element) : null;
+  const tag = document.activeElement?.tagName;
+  const kept = [...(same ? element.querySelectorAll("details[open], pre, .scroll") : [])]
+    .filter((each) => each.matches("details") || each.scrollLeft || each.scrollTop)
+    .map((each) => ({ path: pathTo(each, element), left: each.scrollLeft, top: each.scrollTop, tag: each.tagName }));
+  element.replaceChildren(...[children].flat());
+  for (const { path, left, top, tag } of kept) {
+    const found = at(element, path);
+    if (found?.tagName !== tag) continue;
+    if (found instanceof HTMLDetailsElement) found.open = true;
+    else found.scrollTo({ left, top, behavior: "instant" });
+  }
+  const found = place && at(element, place);
+  if (found instanceof HTMLElement && found.tagName === tag) found.focus({ preventScroll: true });
+}
+
+/** The way down to an element: of each on it its key, and which child it is. */
+function pathTo(element, root) {
+  const path = [];
+  for (let each = element; each !== root; each = each.parentElement)
+    path.unshift({ key: each.dataset.key, index: [...each.parentElement.children].indexOf(each) });
+  return path;
+}
+
+const at = (root, path) =>
+  path.reduce(
+    (/** @type {any} */ parent, { key, index }) =>
+      parent &&
+      ((key === undefined ? null : [...parent.children].find((each) => each.dataset.key === key)) ??
+        parent.children[Math.min(index, parent.children.length - 1)]),
+    root,
+  );
+
 /** Copy text; works over plain HTTP as well, where there is no clipboard API. */
 export async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);

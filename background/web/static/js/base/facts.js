@@ -1,7 +1,7 @@
 // What the API tells as facts, in the page's words: why a run is where it is, why a job waits, what may surprise, what was
 // refused. All give `{ text, known }`; where the code is none of those here, the text is the API's own English.
 import { now } from "./api.js";
-import { bytes, duration, has, t, when } from "./i18n.js";
+import { bytes, duration, has, LANGUAGES, t, when } from "./i18n.js";
 
 /** What is said after the sentence of a run's code, where the facts have it, in this order. */
 const MORE = [
@@ -102,8 +102,16 @@ export const warning = ({ code, values, message }) => worded("warning", { ...val
  */
 export const fault = ({ type, values, msg }) => worded("fault", { ...values, code: type }, msg);
 
-/** What a pipeline does. */
-export const described = (pipeline) => worded("pipeline", { code: pipeline?.name }, pipeline?.description ?? "");
+/**
+ * What a pipeline does: of those that come with the application in the page's words, of all others in their own.
+ * @param {{ name: string, description: string } | undefined} pipeline
+ * @returns {Sentence}
+ */
+export function described(pipeline) {
+  const { name, description } = pipeline ?? { name: "", description: "" };
+  const key = `pipeline.is.${name}`;
+  return LANGUAGES.en[key] === description ? { text: t(key), known: true } : { text: description, known: false };
+}
 
 /**
  * Why the API did not do what it was asked for.
@@ -133,7 +141,16 @@ function worded(scope, facts, fallback, names) {
   return key ? { text: t(key, said(facts, names)), known: true } : { text: fallback, known: false };
 }
 
+/** Whose limit it is: `queue mail`, or `pipeline mail with customer 7`. */
+function limited(/** @type {string} */ of) {
+  const [, kind, name, key, value] = /^(queue|pipeline) (\S+)(?: with (\S+) (.*))?$/s.exec(of) ?? [];
+  if (!kind) return of;
+  const whose = t(`limit.${kind}`, { name });
+  return key ? t("limit.with", { whose, key, value: clipped(value) }) : whose;
+}
+
 const TOLD = {
+  of: limited,
   bytes,
   due_at: (time) => when(Date.parse(time)),
   since: (time) => when(Date.parse(time)),
@@ -152,7 +169,7 @@ function said(facts, names = {}) {
 
 /** An id as the name of its task, an error, a list of tasks, or a list of names. */
 function told(value, names) {
-  if (Array.isArray(value)) return value.join(", ");
+  if (Array.isArray(value)) return value.join(", ") || "–";
   if (value?.tasks) return tasks(value);
   if (value?.type) return clipped([value.type, value.message].filter(Boolean).join(": "), LONGEST_ERROR);
   return typeof value === "string" ? (names[value] ?? clipped(value)) : (value ?? "–");

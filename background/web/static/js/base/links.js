@@ -18,6 +18,7 @@ export const tagLink = (tag) =>
     "a",
     {
       class: "tag",
+      title: tag,
       href: `#/jobs?${new URLSearchParams({ q: `tag:${/^[^\s"\\]+$/.test(tag) ? tag : JSON.stringify(tag)}` })}`,
     },
     tag,

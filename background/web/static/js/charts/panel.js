@@ -1,6 +1,6 @@
 // Charts of what ended over an hour, a day or a week, and the same as a table. Hooks for tests: `[data-chart=ended|waiting|
 // running]`, `button[data-tab=hour|day|week]`, `button[data-tab=chart|table]`.
-import { h } from "../base/dom.js";
+import { h, renew } from "../base/dom.js";
 import { briefly, dated, duration, isToday, minute, number, t } from "../base/i18n.js";
 import { scroller, tabs } from "../page/parts.js";
 import { Chart } from "./chart.js";
@@ -75,7 +75,7 @@ export class Charts {
 
   draw() {
     const { series, range } = this.stats;
-    if (this.as === "table") return this.table.replaceChildren(historyTable(series, range));
+    if (this.as === "table") return renew(this.table, historyTable(series, range));
     if (!this.charts) this.make();
     const { number: total, waiting, running } = summary(series);
     const mean = (value) => (value === null ? t("chart.none") : t("chart.mean", { value: seconds(value) }));

@@ -1,6 +1,6 @@
 // A short table of jobs, to be read alone. Hooks for tests: rows `tr[data-job-id][data-status]`.
 import { now } from "../base/api.js";
-import { h } from "../base/dom.js";
+import { h, renew } from "../base/dom.js";
 import { ago, duration, moment, t } from "../base/i18n.js";
 import { pipelineHref } from "../base/links.js";
 import { tell } from "../page/parts.js";
@@ -23,9 +23,10 @@ export function briefTable({ label, pipelines = false }) {
     const text = JSON.stringify([jobs, jobs.map((job) => ago(now() - Date.parse(job.created_at)))]);
     if (text === known) return;
     known = text;
-    const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    body.replaceChildren(...jobs.map((job) => row(job, columns)));
-    if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    renew(
+      body,
+      jobs.map((job) => row(job, columns)),
+    );
   }
   return { element: h("div", {}, table, none), update };
 }
@@ -48,7 +49,7 @@ function row(job, columns) {
   };
   return h(
     "tr",
-    { "data-job-id": job.id, "data-status": job.status },
+    { "data-job-id": job.id, "data-status": job.status, "data-key": job.id },
     columns.map((name) =>
       h(name === "id" ? "th" : "td", { class: `c-${name}`, scope: name === "id" ? "row" : null }, cells[name]),
     ),

@@ -1,6 +1,6 @@
 // Two attempts of a job side by side. Hooks for tests: `select[name=left|right]`, rows `[data-step]`.
 import { now } from "../base/api.js";
-import { h, set } from "../base/dom.js";
+import { h, renew, set } from "../base/dom.js";
 import { duration, t } from "../base/i18n.js";
 import { workerHref } from "../base/links.js";
 import { badge, clamped, scroller } from "../page/parts.js";
@@ -31,7 +31,7 @@ export function comparison({ choose }) {
       if (select.options.length !== options.length) select.replaceChildren(...options);
       select.value = String(pair[i]);
     }
-    table.replaceChildren(tableOf(compared(steps, pair[0], pair[1], now()), pair));
+    renew(table, tableOf(compared(steps, pair[0], pair[1], now()), pair));
   }
   return { element, update };
 }

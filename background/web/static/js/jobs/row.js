@@ -10,6 +10,14 @@ import { ran, why } from "./job.js";
 
 export const COLUMNS = ["check", "id", "pipeline", "status", "steps", "why", "time", "age", "menu"];
 
+const TAGS = 2; // A row has no room for more; all of them stand on the job's page.
+
+function some(/** @type {string[]} */ tags) {
+  const rest = tags.slice(TAGS);
+  const more = rest.length ? [h("span", { class: "muted", title: rest.join(", ") }, `+${rest.length}`)] : [];
+  return [...tags.slice(0, TAGS).map(tagLink), ...more];
+}
+
 /** A row `{ element, update() }` for `read()`, a job; `chosen()` says whether it is selected. */
 export function jobRow({ id, read, chosen, select, menu, href }) {
   const box = h("input", {
@@ -67,7 +75,7 @@ export function jobRow({ id, read, chosen, select, menu, href }) {
     tell(reason, why(job));
     set(reason, "title", reason.textContent);
     set(reason, "data-role", job.status === "FAILED" ? "fail" : null);
-    if (!tags.childElementCount) tags.append(...job.tags.map(tagLink));
+    if (!tags.childElementCount) tags.append(...some(job.tags));
     say(time, seconds === null ? "" : duration(seconds));
     const made = Date.parse(job.created_at);
     say(age, ago(now() - made));

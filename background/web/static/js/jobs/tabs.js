@@ -1,14 +1,14 @@
 // The tabs of a job: steps with their picture and an inspector, events, data. Each part is written anew only when what it
 // shows has changed, so that a focus or a text selection in it lasts.
 import { asCurl, now } from "../base/api.js";
-import { h, icon, set } from "../base/dom.js";
+import { h, icon, renew, set } from "../base/dom.js";
 import { inBrief, line } from "../base/facts.js";
 import { duration, moment, number, percent, t, when } from "../base/i18n.js";
 import { workerHref } from "../base/links.js";
 import { badge, clamped, code, complain, json, scroller, tabs } from "../page/parts.js";
 import { comparison } from "./compare.js";
 import { Gantt } from "./gantt.js";
-import { ended, eventWord } from "./job.js";
+import { ended, eventWord, messageOf } from "./job.js";
 import { logs } from "./logs.js";
 import { outcome, spans, tries } from "./tries.js";
 
@@ -57,11 +57,11 @@ export function panel({ choose, restart, older, now: time = now }) {
       once("compare", [job.updated_at, params.left, params.right], () => compare.update(tries(job, names), params));
     if (params.tab === "events")
       once("events", [job.id, job.events[0]?.number, job.events.at(-1)?.number], () => {
-        history.replaceChildren(eventTable(job));
+        renew(history, eventTable(job));
         more.update(job);
       });
     if (params.tab === "data")
-      once("data", [job.id, job.updated_at], () => data.replaceChildren(...dataParts(job, restart === null)));
+      once("data", [job.id, job.updated_at], () => renew(data, dataParts(job, restart === null)));
   }
 
   function showSteps(job, params, names) {
@@ -84,11 +84,13 @@ export function panel({ choose, restart, older, now: time = now }) {
     table.hidden = params.as !== "table";
     running = !ended(job);
     if (params.as === "table")
-      once("table", [job.updated_at, attempt], () => table.replaceChildren(tryTable(all, attempt, time())));
+      once("table", [job.updated_at, attempt], () => renew(table, tryTable(all, attempt, time())));
     else once("picture", [all, chosen?.step, chosen?.attempt, attempt], () => picture.update(all, { chosen, attempt }));
+    const which = `${chosen?.step} ${chosen?.attempt}`;
     once("inspector", [chosen, job.status, rowOf(job, chosen)], () =>
-      details.replaceChildren(...inspect(job, all, chosen, { restart, time: time() })),
+      renew(details, inspect(job, all, chosen, { restart, time: time() }), { same: details.dataset.of === which }),
     );
+    details.dataset.of = which;
     said.update(job, chosen);
   }
 
@@ -157,7 +159,7 @@ function inspect(job, steps, chosen, { restart, time }) {
       entries.map(([key, value]) => h("div", {}, h("dt", {}, t(`facts.${key}`)), h("dd", {}, value))),
     ),
     progress,
-    chosen.message && ["fail", "retry", "stop"].includes(chosen.role) ? clamped(chosen.message).element : null,
+    chosen.message && ["fail", "retry", "stop"].includes(chosen.role) ? clamped(messageOf(chosen)).element : null,
     ...section(chosen.error, t("traceback"), (value) => code(value, { label: t("traceback"), lang: "en" })),
     ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) =>
       json(value, { label: t("output") }),
@@ -232,16 +234,17 @@ const eventTable = (job) =>
   );
 
 function eventRow(event) {
+  const said = messageOf(event);
   const message = event.error
     ? h(
         "details",
         {},
-        h("summary", { lang: "en" }, line(event.message ?? event.kind)),
+        h("summary", { lang: "en" }, line(said ?? event.kind)),
         code(event.error, { label: t("traceback"), lang: "en" }),
       )
-    : event.message && inBrief(event.message).detail
-      ? clamped(event.message).element
-      : h("span", { lang: event.message ? "en" : null }, event.message ?? "");
+    : said && inBrief(said).detail
+      ? clamped(said).element
+      : h("span", { lang: said ? "en" : null }, said ?? "");
   const cells = [
     number(event.number),
     h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, when(Date.parse(event.at))),
@@ -253,7 +256,7 @@ function eventRow(event) {
   ];
   return h(
     "tr",
-    { "data-event": event.kind, "data-actor": event.actor },
+    { "data-event": event.kind, "data-actor": event.actor, "data-key": event.number },
     cells.map((cell) => h("td", {}, cell)),
   );
 }

@@ -1,7 +1,8 @@
 // A form from a JSON Schema: one field for each property, of the kinds that parameters of a pipeline have.
 import { h, set } from "../base/dom.js";
-import { number, t } from "../base/i18n.js";
+import { t } from "../base/i18n.js";
 import { worded } from "./parts.js";
+import { defaultOf, describe, isJson, kindOf, resolved } from "./schema.js";
 
 let count = 0;
 
@@ -29,22 +30,6 @@ export function schemaForm(schema, value = {}) {
     mark: (errors) => markAll(fields, errors),
     suggest: (name, values) => fields.get(name)?.suggest(values),
   };
-}
-
-/** What each property of a schema takes, in words: `{ name, hint, fallback, required }`. */
-export function propertiesOf(schema) {
-  return Object.entries(schema.properties ?? {}).map(([name, property]) => {
-    const whole = resolved(property, schema.$defs);
-    const kind = kindOf(whole);
-    const required = schema.required?.includes(name) ?? false;
-    const choices = kind.enum ? [kind.enum.join(", ")] : [];
-    return {
-      name,
-      required,
-      fallback: required ? "" : defaultOf(whole),
-      hint: [describe(kind, whole), ...choices].filter(Boolean).join(": "),
-    };
-  });
 }
 
 /** Show each error beside its field; gives the first such control. Errors of no field here are left to the caller. */
@@ -113,26 +98,6 @@ let composed = null;
 document.addEventListener("compositionstart", ({ target }) => (composed = target));
 document.addEventListener("compositionend", () => (composed = null));
 
-// A named type stands apart in a schema, and is referred to. One that holds itself is left as it is where it does so.
-function resolved(property, types = {}, within = []) {
-  if (Array.isArray(property)) return property.map((each) => resolved(each, types, within));
-  if (property === null || typeof property !== "object") return property;
-  const name = property.$ref?.split("/").at(-1);
-  if (within.includes(name)) return {};
-  const whole = name in types ? { ...types[name], ...property } : property;
-  const inside = name in types ? [...within, name] : within;
-  const parts = Object.entries(whole).filter(([key]) => key !== "$ref");
-  return Object.fromEntries(
-    parts.map(([key, each]) => [key, key === "default" || key === "enum" ? each : resolved(each, types, inside)]),
-  );
-}
-
-// `anyOf` with null is how Pydantic writes an optional value; an empty field then means null, which is its default.
-function kindOf(property) {
-  const choices = property.anyOf?.filter((each) => each.type !== "null") ?? [property];
-  return choices.length === 1 ? choices[0] : {};
-}
-
 function make(kind, { id, name, property, value, required, placeholder }) {
   const shown =
     value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
@@ -169,29 +134,8 @@ function make(kind, { id, name, property, value, required, placeholder }) {
   return input;
 }
 
-/** Whether a value of this kind is written as JSON: a list, an object, or one of several kinds. */
-const isJson = ({ type, enum: values }) => !values && !["string", "integer", "number", "boolean"].includes(type);
-
-function defaultOf({ default: value }) {
-  if (value === undefined) return t("form.server");
-  return value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
 const fallbackWord = (property) =>
   defaultOf(property) ? t("form.default.is", { value: defaultOf(property) }) : t("form.default");
-
-/** A value of this kind, as one might write it. */
-function exampleOf({ type, enum: values, properties, items, anyOf, minimum = 1, default: value }) {
-  if (value !== undefined && value !== null) return value;
-  if (values) return values[0];
-  if (anyOf) return exampleOf(anyOf[0]);
-  if (type === "array") return items ? [exampleOf(items)] : [1];
-  if (type === "object" || properties)
-    return Object.fromEntries(
-      Object.entries(properties ?? { name: {} }).map(([name, each]) => [name, exampleOf(each)]),
-    );
-  return { integer: minimum, number: minimum, boolean: true }[type] ?? "text";
-}
 
 // What cannot be read as its kind goes to the API as it is, whose answer says what is wrong with it.
 function read(kind, control) {
@@ -204,19 +148,4 @@ function read(kind, control) {
   } catch {
     return text;
   }
-}
-
-function describe(kind, { description }) {
-  const { minimum, maximum } = kind;
-  const range =
-    minimum !== undefined && maximum !== undefined
-      ? t("form.range", { from: number(minimum), to: number(maximum) })
-      : minimum !== undefined
-        ? t("form.least", { from: number(minimum) })
-        : null;
-  const words = { array: "form.array", object: "form.object" }[kind.type] ?? "form.any";
-  const example = isJson(kind) && JSON.stringify(exampleOf({ ...kind, default: undefined }));
-  const type =
-    { integer: t("form.integer"), number: t("form.number") }[kind.type] ?? (example && t(words, { example }));
-  return [description, !kind.enum && type, range].filter(Boolean).join(", ");
 }

@@ -75,7 +75,10 @@ export function code(text, { label, lang } = {}) {
   );
 }
 
-export const json = (value, options) => code(JSON.stringify(value, null, 2), options);
+// What turns text around would do so to what stands behind it: written as JSON may write it, it is the same value.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+const escaped = (/** @type {string} */ each) => `\\u${each.charCodeAt(0).toString(16)}`;
+export const json = (value, options) => code(JSON.stringify(value, null, 2).replace(TURNING, escaped), options);
 
 /** A region that may be scrolled sideways, by keyboard too. */
 export const scroller = (label, ...content) =>

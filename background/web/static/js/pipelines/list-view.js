@@ -1,6 +1,6 @@
 // Every pipeline. Hooks for tests: `[data-pipeline]`.
 import { get } from "../base/api.js";
-import { h, icon } from "../base/dom.js";
+import { h, icon, renew } from "../base/dom.js";
 import { described } from "../base/facts.js";
 import { counted, t } from "../base/i18n.js";
 import { pipelineHref } from "../base/links.js";
@@ -40,9 +40,10 @@ class PipelinesView extends PolledView {
     const text = JSON.stringify([pipelines, stats.pipelines]);
     if (text === this.known) return;
     this.known = text;
-    const focused = this.cards.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    this.cards.replaceChildren(...pipelines.map((each) => card(each, stats)));
-    if (focused) this.cards.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    renew(
+      this.cards,
+      pipelines.map((each) => card(each, stats)),
+    );
   }
 }
 
@@ -61,7 +62,7 @@ function card(pipeline, { pipelines, estimated }) {
   });
   return h(
     "article",
-    { class: "worker", "data-pipeline": pipeline.name },
+    { class: "worker", "data-pipeline": pipeline.name, "data-key": pipeline.name },
     h("h2", {}, h("a", { href: pipelineHref(pipeline.name) }, pipeline.name)),
     h("p", {}, worded(described(pipeline))),
     h("p", { class: "muted" }, pipeline.steps.join(" → ")),

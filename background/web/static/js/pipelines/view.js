@@ -1,17 +1,17 @@
 // One pipeline: what it does and takes, what ended over time, its newest jobs, what they failed of. Hooks for tests:
 // `[data-pipeline]`, `[data-param]`, `[data-failure]`, `[data-action=new|pause|resume]`.
 import { get, request } from "../base/api.js";
-import { h, icon, say, set } from "../base/dom.js";
-import { described } from "../base/facts.js";
+import { h, icon, renew, say, set } from "../base/dom.js";
+import { described, line } from "../base/facts.js";
 import { number, t } from "../base/i18n.js";
 import { workerHref } from "../base/links.js";
 import { Charts } from "../charts/panel.js";
 import { briefTable } from "../jobs/brief.js";
 import { openSubmit } from "../jobs/submit.js";
-import { propertiesOf } from "../page/form.js";
 import { complain, copyLinkButton, scroller, worded } from "../page/parts.js";
 import { PolledView, unknown } from "../page/polled.js";
 import { go, href, replace } from "../page/router.js";
+import { propertiesOf } from "../page/schema.js";
 import "../jobs/queue-words.js";
 import { grouped } from "./failures.js";
 
@@ -99,10 +99,9 @@ class PipelineView extends PolledView {
     set(this.pauseButton, "data-action", this.paused ? "resume" : "pause");
     say(this.pauseButton, t(this.paused ? "queue.resume" : "queue.pause"));
     this.once("about", info, () =>
-      this.about.replaceChildren(
-        ...(info
-          ? aboutOf(info)
-          : [h("p", { class: "note" }, t(isCalled(this.name) ? "pipeline.called" : "pipeline.gone"))]),
+      renew(
+        this.about,
+        info ? aboutOf(info) : h("p", { class: "note" }, t(isCalled(this.name) ? "pipeline.called" : "pipeline.gone")),
       ),
     );
     this.charts.show(this.params);
@@ -111,7 +110,7 @@ class PipelineView extends PolledView {
     this.once(
       "failures",
       failed.map((job) => [job.id, job.error]),
-      () => this.failures.replaceChildren(failureTable(failed, this.name)),
+      () => renew(this.failures, failureTable(failed, this.name)),
     );
   }
 
@@ -194,7 +193,7 @@ function failureTable(failed, pipeline) {
       { "data-failure": each.number },
       h("td", {}, number(each.number)),
       h("td", {}, each.step ?? "–"),
-      h("td", { lang: "en", class: "failure-said", title: each.message }, each.message || "–"),
+      h("td", { lang: "en", class: "failure-said", title: each.message }, line(each.message) || "–"),
       h("td", {}, h("a", { href: href(`jobs/${each.newest}`) }, `#${each.newest}`)),
     ),
   );

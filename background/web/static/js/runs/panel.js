@@ -1,6 +1,6 @@
 // The tasks of a run as graph, outline or time line, and the one that is chosen beside them.
 import { asCurl, now } from "../base/api.js";
-import { h } from "../base/dom.js";
+import { h, renew } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { Picture } from "../graph/draw.js";
 import { Outline } from "../graph/outline.js";
@@ -121,7 +121,7 @@ export class RunPanel {
   _raw() {
     if (this.rawOf === this.run) return;
     this.rawOf = this.run;
-    this.data.replaceChildren(...raw(this.run, this.saved));
+    renew(this.data, raw(this.run, this.saved));
   }
 
   _tell() {
@@ -130,9 +130,11 @@ export class RunPanel {
     const text = JSON.stringify([node, this.run.status, node?.state === "PENDING" && this.run.updated_at]);
     if (text === this.told) return;
     this.told = text;
-    this.inspector.replaceChildren(
-      ...(node ? inspect(node, this.run, { choose: (id) => this._pick(id), saved: this.saved }) : []),
-    );
+    const same = this.toldOf === this.chosen;
+    this.toldOf = this.chosen;
+    renew(this.inspector, node ? inspect(node, this.run, { choose: (id) => this._pick(id), saved: this.saved }) : [], {
+      same,
+    });
   }
 }
 

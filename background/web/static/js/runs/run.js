@@ -27,8 +27,10 @@ export function name({ type, task_id, graph }) {
   if (!graph) return `${t(`type.${type}`)} ${task_id.slice(0, 8)}`;
   const names = new Map(graph.nodes.map((node) => [node.id, nameOf(node)]));
   const some = (trees, between) => {
-    const rest = trees.length > SHOWN ? ["…"] : [];
-    return [...trees.slice(0, SHOWN).map(written), ...rest].join(between);
+    // In place of the last one alone it can stand itself.
+    const shown = trees.length > SHOWN + 1 ? SHOWN : trees.length;
+    const rest = trees.length > shown ? ["…"] : [];
+    return [...trees.slice(0, shown).map(written), ...rest].join(between);
   };
   const written = (/** @type {Tree} */ { task, chain, group, chord }) => {
     if (task) return names.get(task);
@@ -49,7 +51,8 @@ export const runState = (run) => [role(run), statusWord(run), run.status];
 /** @type {Record<"cancel" | "terminate" | "retry" | "delete", (run: Run) => boolean>} */
 export const may = {
   cancel: (run) => !run.ready && !cancelling.has(run.task_id),
-  terminate: (run) => !run.ready,
+  terminate: (run) =>
+    !run.ready && (run.graph?.nodes.some(({ state }) => state === "STARTED") ?? run.status === "STARTED"),
   retry: (run) => RETRYABLE.has(run.status),
   delete: (run) => run.ready,
 };

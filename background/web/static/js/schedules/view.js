@@ -1,11 +1,11 @@
 // Schedules: all, those of a pipeline, or one with its next times. Hooks for tests: `[data-schedule]` with `data-paused`;
 // `[data-action]`: new, run, pause, resume, edit, delete.
 import { get, now, post, remove, request } from "../base/api.js";
-import { h, icon } from "../base/dom.js";
+import { h, icon, renew, say } from "../base/dom.js";
 import { duration, moment, t } from "../base/i18n.js";
 import { pipelineHref } from "../base/links.js";
 import { confirmed } from "../page/dialog.js";
-import { toast } from "../page/frame.js";
+import { setSection, toast } from "../page/frame.js";
 import { clamped, complain, empty } from "../page/parts.js";
 import { PolledView, unknown } from "../page/polled.js";
 import { go, href } from "../page/router.js";
@@ -50,13 +50,14 @@ class SchedulesView extends PolledView {
       icon("plus"),
       t("schedule.new"),
     );
+    this.heading = h("h1", { tabindex: "-1" }, t("section.schedules"));
     const of = pipeline ? h("a", { class: "chip", href: pipelineHref(pipeline) }, pipeline) : null;
     this.main.append(
       h(
         "div",
         { class: "job" },
         h("nav", { class: "crumb", "aria-label": t("crumb") }, h("a", { href: above[0] }, above[1])),
-        h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("section.schedules")), of, create),
+        h("div", { class: "head" }, this.heading, of, create),
         this.cards,
       ),
     );
@@ -66,11 +67,12 @@ class SchedulesView extends PolledView {
     const text = JSON.stringify([found, Math.floor(now() / 10_000)]);
     if (text === this.known) return;
     this.known = text;
-    const focused = this.cards.contains(document.activeElement) ? document.activeElement : null;
-    const card = /** @type {HTMLElement | null} */ (focused?.closest("[data-schedule]"));
-    const [which, action] = [card?.dataset.schedule, /** @type {HTMLElement | null} */ (focused)?.dataset.action];
-    this.cards.replaceChildren(...(found.length ? found.map((each) => this.card(each)) : [this.nothing()]));
-    if (action) this.cards.querySelector(`[data-schedule="${which}"] [data-action="${action}"]`)?.focus();
+    if (this.name) {
+      const title = t("schedule", { name: found[0].name });
+      say(this.heading, title);
+      setSection("jobs", title);
+    }
+    renew(this.cards, found.length ? found.map((each) => this.card(each)) : this.nothing());
   }
 
   nothing() {
@@ -91,8 +93,8 @@ class SchedulesView extends PolledView {
       : every(schedule);
     return h(
       "article",
-      { class: "worker", "data-schedule": String(id), "data-paused": String(paused) },
-      h("h2", { lang: "" }, this.name ? name : h("a", { href: href(`schedules/${id}`) }, name)),
+      { class: "worker", "data-schedule": String(id), "data-paused": String(paused), "data-key": String(id) },
+      this.name ? null : h("h2", { lang: "" }, h("a", { href: href(`schedules/${id}`) }, name)),
       h("p", {}, h("a", { href: pipelineHref(pipeline), lang: "" }, pipeline), " · ", rhythm),
       h("p", {}, ...nextOf(schedule)),
       h("p", {}, `${t("schedule.last")}: `, lastOf(schedule)),
@@ -163,5 +165,5 @@ function lastOf({ last_job_id, last_at }) {
 
 function runsOf({ next_runs }) {
   const items = next_runs.map((each) => h("li", {}, h("time", { datetime: each }, moment(Date.parse(each)))));
-  return h("div", {}, h("h3", {}, t("schedule.runs")), h("ol", { class: "plan" }, items));
+  return h("div", {}, h("h2", {}, t("schedule.runs")), h("ol", { class: "plan" }, items));
 }

@@ -1,7 +1,7 @@
 // Where a visitor begins: what this is, how work flows here at this moment, four things to try, and the words for it.
 // Hooks for tests: `[data-flow=api|queue|worker|database]`, `[data-card]`, `[data-action=job|chord|slow-job|report]`.
 import { get, health, post } from "../base/api.js";
-import { h, icon, say, set } from "../base/dom.js";
+import { h, icon, renew, say, set } from "../base/dom.js";
 import { EXAMPLES } from "../base/examples.js";
 import { counted, number, t } from "../base/i18n.js";
 import { poke, pulse } from "../base/pulse.js";
@@ -51,7 +51,7 @@ export function show(main) {
     const now = alive.map(({ name, pid }) => `${name} ${pid}`).join();
     if (now === commands) return; // Who is copying a command is left in peace.
     commands = now;
-    kill.replaceChildren(...howToKill(alive));
+    renew(kill, howToKill(alive));
   }
 
   pulse.addEventListener("change", draw);

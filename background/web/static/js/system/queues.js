@@ -1,7 +1,7 @@
 // The queues: what waits and runs in each, who serves it, its limits, and pauses. Hooks for tests: `[data-queue][data-paused]`,
 // `[data-action]`: pause, resume, limits; the dialog `data-dialog=limits` with fields `[data-field]`.
 import { get, request } from "../base/api.js";
-import { h } from "../base/dom.js";
+import { h, renew } from "../base/dom.js";
 import { exactly, number, t } from "../base/i18n.js";
 import { numberTable } from "../charts/panel.js";
 import { openDialog } from "../page/dialog.js";
@@ -30,9 +30,6 @@ export class Queues {
     const text = JSON.stringify(queues);
     if (!queues || text === this.known) return;
     this.known = text;
-    const focused = /** @type {HTMLElement | null} */ (
-      this.element.contains(document.activeElement) ? document.activeElement : null
-    );
     const heads = ["name", "workers", "waiting", "running", "limits", "act"].map((name) => t(`queue.${name}`));
     const table = numberTable(
       heads,
@@ -40,21 +37,16 @@ export class Queues {
     );
     table.querySelectorAll("tbody tr").forEach((row, index) => {
       row.setAttribute("data-queue", queues[index].name);
+      row.setAttribute("data-key", queues[index].name);
       row.setAttribute("data-paused", String(queues[index].paused));
     });
-    this.element.replaceChildren(scroller(`${t("queues")}: ${t("as.table")}`, table));
-    const { queue, action } = focused?.dataset ?? {};
-    if (action) this.element.querySelector(`[data-of="${queue}"][data-action="${action}"]`)?.focus();
+    renew(this.element, scroller(`${t("queues")}: ${t("as.table")}`, table));
   }
 
   row(queue) {
     const { name, workers, waiting, running, paused } = queue;
     const button = (action, act) =>
-      h(
-        "button",
-        { type: "button", class: "button small", "data-action": action, "data-of": name, onclick: act },
-        t(`queue.${action}`),
-      );
+      h("button", { type: "button", class: "button small", "data-action": action, onclick: act }, t(`queue.${action}`));
     return [
       h("a", { href: href("jobs", { q: `queue:${name}` }), lang: "" }, name),
       workers ? number(workers) : h("strong", {}, t("queue.nobody")),

@@ -1,7 +1,7 @@
 // Who is alive and doing what, how long the queue is, and what ended over time. Hooks for tests: `[data-figure]`,
 // `[data-worker][data-status]`, `[data-link]`.
 import { BASE, get } from "../base/api.js";
-import { h, icon, throttle } from "../base/dom.js";
+import { h, icon, renew, throttle } from "../base/dom.js";
 import { counted, duration, number, t } from "../base/i18n.js";
 import { pipelineHref } from "../base/links.js";
 import { poke, pulse } from "../base/pulse.js";
@@ -61,8 +61,8 @@ export function show(main, route) {
   function draw() {
     if (!pulse.stats) return;
     figures.replaceChildren(...figuresOf(pulse.stats, pulse.workers));
-    workers.replaceChildren(...workersOf(pulse.workers));
-    counts.replaceChildren(countTable(pulse.stats));
+    renew(workers, workersOf(pulse.workers));
+    renew(counts, countTable(pulse.stats));
     charts.take(pulse.stats);
     readQueues();
   }

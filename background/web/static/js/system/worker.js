@@ -1,6 +1,6 @@
 // One worker: how it is, what it runs, what it did lately. Hooks for tests: `[data-worker][data-status]`, `[data-figure]`.
 import { get } from "../base/api.js";
-import { h } from "../base/dom.js";
+import { h, renew } from "../base/dom.js";
 import { duration, moment, number, t } from "../base/i18n.js";
 import { pipelineHref } from "../base/links.js";
 import { briefTable } from "../jobs/brief.js";
@@ -54,7 +54,7 @@ class WorkerView extends PolledView {
   draw({ worker, jobs }) {
     this.element.dataset.status = worker?.status ?? "gone";
     const text = JSON.stringify([worker, Math.floor(Date.now() / 10_000)]);
-    if (text !== this.known && !this.now.contains(document.activeElement)) {
+    if (text !== this.known) {
       this.known = text;
       this.describe(worker);
     }
@@ -65,13 +65,14 @@ class WorkerView extends PolledView {
   describe(worker) {
     if (!worker) {
       this.state.replaceChildren();
-      return this.now.replaceChildren(h("p", {}, t("worker.gone")));
+      return renew(this.now, h("p", {}, t("worker.gone")));
     }
     const { state, seen } = stateOf(worker);
     this.state.replaceChildren(state, h("span", { class: "muted" }, seen));
     const able = Object.keys(worker.pipelines).map((name) => h("a", { href: pipelineHref(name) }, name));
-    this.now.replaceChildren(
-      ...[
+    renew(
+      this.now,
+      [
         h("p", { class: "muted" }, about(worker)),
         h("p", { class: "muted" }, t("worker.started", { time: moment(Date.parse(worker.started_at)) })),
         doing(worker),

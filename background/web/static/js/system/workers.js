@@ -18,7 +18,12 @@ export function workersOf(workers) {
     const { state, seen } = stateOf(worker);
     return h(
       "article",
-      { class: "worker", "data-worker": worker.name, "data-status": worker.status },
+      {
+        class: "worker",
+        "data-worker": worker.name,
+        "data-status": worker.status,
+        "data-key": `${worker.name} ${worker.started_at}`,
+      },
       h(
         "div",
         { class: "row" },
@@ -65,7 +70,7 @@ function work({ type, id, name, step, since }, alive) {
       : h("code", {}, name);
   return h(
     "li",
-    {},
+    { "data-key": id },
     icon(alive ? "run" : "retry"),
     what,
     h(

@@ -15,11 +15,12 @@ export default {
   "advice.retrying": "Wait: the next try comes by itself. If the error will not go away, cancel the run.",
   "advice.worker_silent":
     "Look whether that worker still lives. If it is dead, the run ends as lost in some seconds, and can be retried.",
-  "advice.failed": "Mend what the error says, then retry: only what did not succeed runs again.",
+  "advice.failed": "Fix what the error is about, then retry: only what did not succeed runs again.",
   "advice.chain_stopped":
-    "Mend what the error says, then retry: the chain goes on at the step that failed. To be told of an error, give the chain an error callback.",
+    "Fix what the error is about, then retry: the chain goes on at the step that failed. To be told of an error, give the chain an error callback.",
+  "advice.chain_stopped.called": "Fix what the error is about, then retry: the chain goes on at the step that failed.",
   "advice.callback_skipped":
-    "Mend what the error says, then retry: the header's results are kept, and the body runs once all of them are there. A body that is to run in any case needs header tasks that catch their errors and return them.",
+    "Fix what the error is about, then retry: the header's results are kept, and the body runs once all of them are there. A body that is to run in any case needs header tasks that catch their errors and return them.",
   "advice.lost":
     "Retry: only what did not succeed runs again. A task that must survive this should be safe to run twice.",
   "advice.cancelled": "Wait for what still runs. Retry then runs what never ran.",
@@ -47,8 +48,9 @@ export default {
   "waiting.advice.on_its_way": "Nothing: it takes a moment.",
   "waiting.advice.queue_paused": "Resume the queue under System, or by PATCH /queues with paused: false.",
   "waiting.advice.pipeline_paused": "Resume the pipeline on its page, or by PATCH /pipelines with paused: false.",
-  "waiting.advice.concurrency_limit": "Wait until one of them has ended, or raise the limit.",
-  "waiting.advice.rate_limit": "Wait until the time is over, or raise the limit.",
+  "waiting.advice.concurrency_limit":
+    "Wait until one of them has ended, or raise the limit: that of a queue is set under System.",
+  "waiting.advice.rate_limit": "Wait until the time is over, or raise the limit: that of a queue is set under System.",
   "waiting.advice.no_free_worker": "Wait, or start another worker. A higher priority goes first.",
 
   "warning.advice.group-becomes-chord": "If that task should run once for each result, make each member a chain.",

@@ -71,6 +71,9 @@ export default {
   "waiting.pipeline_paused": "The pipeline {pipeline} is paused.",
   "waiting.concurrency_limit": "Its turn has not come: {limit} at once of the {of}, now jobs {holders}.",
   "waiting.rate_limit": "Its turn has not come: at most {limit} of the {of} may begin in {per_seconds} s.",
+  "limit.queue": "queue {name}",
+  "limit.pipeline": "pipeline {name}",
+  "limit.with": "{whose} with {key} {value}",
   "waiting.no_free_worker": "It waits for a free worker: {queued} in the queue, {workers} alive.",
 
   "warning.group-becomes-chord": "A group followed by a task becomes a chord, with that task as its body.",
@@ -216,6 +219,6 @@ export default {
   "fault.datetime_parsing": "must be a time such as 2030-01-31T12:00:00Z",
   "fault.datetime_from_date_parsing": "must be a time such as 2030-01-31T12:00:00Z",
 
-  "pipeline.demo": "Three steps that only take their time, and fail when asked to.",
-  "pipeline.document": "Extract, analyze and report one stored document.",
+  "pipeline.is.demo": "Three steps that only take their time, and fail when asked to.",
+  "pipeline.is.document": "Extract, analyze and report one stored document.",
 };

@@ -1,5 +1,6 @@
 // English: schedules. They come with what shows them.
 export default {
+  schedule: "Schedule {name}",
   "schedule.new": "New schedule",
   "schedule.edit": "Edit",
   "schedule.edit.title": "Edit schedule {name}",

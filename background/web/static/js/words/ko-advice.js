@@ -12,23 +12,25 @@ export default {
   "advice.due_later": "그때까지 기다리거나, 취소하고 카운트다운 없이 복사해서 실행하세요.",
   "advice.waiting_in_queue": "그 큐를 맡는 워커를 시작하거나(-Q), 큐를 지정하지 않고 복사해서 실행하세요.",
   "advice.running": "할 일이 없습니다. 실행 중입니다. 취소하면 시작하지 않은 것은 실행되지 않습니다.",
-  "advice.retrying": "기다리세요. 다음 시도는 자동으로 시작됩니다. 오류가 사라지지 않을 것이면 실행을 취소하세요.",
+  "advice.retrying": "기다리세요. 다음 시도는 자동으로 시작됩니다. 저절로 해결될 오류가 아니면 실행을 취소하세요.",
   "advice.worker_silent":
     "그 워커가 살아 있는지 확인하세요. 죽었다면 몇 초 안에 유실로 끝나고, 그 뒤 재시도할 수 있습니다.",
-  "advice.failed": "오류가 말하는 것을 고친 뒤 재시도하세요. 성공하지 못한 것만 다시 실행합니다.",
+  "advice.failed": "오류의 원인을 고친 뒤 재시도하세요. 성공하지 못한 것만 다시 실행합니다.",
   "advice.chain_stopped":
-    "오류가 말하는 것을 고친 뒤 재시도하세요. 실패한 단계부터 이어집니다. 오류를 알림받으려면 체인에 오류 콜백을 다세요.",
+    "오류의 원인을 고친 뒤 재시도하세요. 실패한 단계부터 이어집니다. 오류를 알림받으려면 체인에 오류 콜백을 다세요.",
+  "advice.chain_stopped.called": "오류의 원인을 고친 뒤 재시도하세요. 실패한 단계부터 이어집니다.",
   "advice.callback_skipped":
-    "오류가 말하는 것을 고친 뒤 재시도하세요. 헤더의 결과는 남아 있고, 모두 모이면 본문이 실행됩니다. 어떤 경우에도 본문을 실행하려면 헤더 태스크가 오류를 잡아서 값으로 반환해야 합니다.",
+    "오류의 원인을 고친 뒤 재시도하세요. 헤더의 결과는 남아 있고, 모두 모이면 본문이 실행됩니다. 어떤 경우에도 본문을 실행하려면 헤더 태스크가 오류를 잡아서 값으로 반환해야 합니다.",
   "advice.lost":
     "재시도하세요. 성공하지 못한 것만 다시 실행합니다. 이런 일을 견디려면 두 번 실행해도 안전한 태스크여야 합니다.",
   "advice.cancelled": "실행 중인 것을 기다리세요. 그 뒤 재시도하면 실행되지 않은 것이 실행됩니다.",
   "advice.revoked": "실수였다면 재시도하세요. 실행되지 않은 것을 새 ID로 실행합니다.",
   "advice.killed": "재시도하세요. 종료된 것과 그것을 기다리던 것만 다시 실행하고, 다른 결과는 남깁니다.",
   "advice.expired": "expires를 늘리거나 워커를 늘려 제때 가져가게 한 뒤 다시 실행하세요.",
-  "advice.ignored": "다른 태스크가 기다리는 태스크는 Ignore를 일으키면 안 됩니다. 값을 반환하거나 실패하게 하세요.",
+  "advice.ignored":
+    "다른 태스크가 기다리는 태스크는 Ignore 예외를 발생시키면 안 됩니다. 값을 반환하거나 실패하게 하세요.",
   "advice.rejected":
-    "다른 태스크가 기다리는 태스크는 Reject를 일으키면 안 됩니다. 값을 반환하거나, 실패하거나, 재시도하게 하세요.",
+    "다른 태스크가 기다리는 태스크는 Reject 예외를 발생시키면 안 됩니다. 값을 반환하거나, 실패하거나, 재시도하게 하세요.",
   "advice.callback_unneeded": "할 일이 없습니다. 오류가 날 때만 필요한 것입니다.",
   "advice.results_expired":
     "할 일이 없습니다. 기록은 남습니다. Celery 결과를 더 오래 두려면 result_expires를 설정하세요.",
@@ -39,7 +41,7 @@ export default {
   "waiting.advice.retry_later":
     "기다리세요. 단계가 무언가를 기다리는 중이며, 워커를 차지하지 않고 실패로 세지 않습니다.",
   "waiting.advice.no_worker": "워커를 시작하세요: python -m background worker",
-  "waiting.advice.no_worker_serves_queue": "-Q에 이 큐를 적어 워커를 시작하세요.",
+  "waiting.advice.no_worker_serves_queue": "-Q 옵션에 이 큐를 지정해 워커를 시작하세요.",
   "waiting.advice.no_worker_has_pipeline": "이 파이프라인의 모듈이 PIPELINES에 있는 워커를 시작하세요.",
   "waiting.advice.no_worker_has_step":
     '이 단계가 있는 버전의 워커를 시작하거나, 취소하고 "replan": true로 재시도하세요.',
@@ -51,8 +53,9 @@ export default {
   "waiting.advice.queue_paused": "시스템 화면에서, 또는 PATCH /queues에 paused: false를 보내 큐를 재개하세요.",
   "waiting.advice.pipeline_paused":
     "파이프라인 화면에서, 또는 PATCH /pipelines에 paused: false를 보내 파이프라인을 재개하세요.",
-  "waiting.advice.concurrency_limit": "하나가 끝나기를 기다리거나 한도를 올리세요.",
-  "waiting.advice.rate_limit": "시간이 지나기를 기다리거나 한도를 올리세요.",
+  "waiting.advice.concurrency_limit":
+    "하나가 끝나기를 기다리거나 제한을 늘리세요. 큐의 제한은 시스템 화면에서 바꿉니다.",
+  "waiting.advice.rate_limit": "시간이 지나기를 기다리거나 제한을 늘리세요. 큐의 제한은 시스템 화면에서 바꿉니다.",
   "waiting.advice.no_free_worker": "기다리거나 워커를 더 시작하세요. 우선순위가 높은 작업이 먼저입니다.",
 
   "warning.advice.group-becomes-chord": "결과마다 한 번씩 실행하려면 멤버마다 체인으로 만드세요.",
@@ -65,7 +68,7 @@ export default {
     "어떤 경우에도 본문을 실행하려면 헤더 태스크가 오류를 잡아서 값으로 반환하게 하세요.",
   "warning.advice.ignored-header": "헤더의 결과는 무시하지 마세요.",
   "warning.advice.group-link": "‘모두 끝나면’에는 chord를 쓰세요.",
-  "warning.advice.group-link-error": "한 번만 부르려면 오류 콜백을 chord의 본문에 다세요.",
+  "warning.advice.group-link-error": "한 번만 호출하려면 오류 콜백을 chord의 본문에 다세요.",
   "warning.advice.immutable": "앞의 결과를 받아야 한다면 불변을 빼세요.",
   "warning.advice.ignored-result": "누군가 Celery에 ID로 결과를 묻는다면 결과를 남기세요.",
   "warning.advice.countdown": "더 오래 기다리려면 지연을 준 작업을 쓰세요. PostgreSQL에서 기다립니다.",

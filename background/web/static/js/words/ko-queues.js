@@ -1,15 +1,15 @@
-// 한국어: 큐와 일시 정지. 보여 주는 화면과 함께 불러온다.
+// 한국어: 큐와 일시 중지. 보여 주는 화면과 함께 불러온다.
 export default {
   queues: "큐",
   "queue.name": "큐",
   "queue.workers": "워커",
   "queue.waiting": "대기",
-  "queue.waiting.paused": "{n}, 일시 정지",
+  "queue.waiting.paused": "{n}, 일시 중지",
   "queue.running": "실행 중",
   "queue.limits": "제한",
   "queue.act": "변경",
   "queue.nobody": "처리하는 워커 없음",
-  "queue.pause": "일시 정지",
+  "queue.pause": "일시 중지",
   "queue.resume": "재개",
   "queue.limits.of": "{name} 큐의 제한",
   "queue.concurrency": "동시에 실행할 작업",
@@ -18,7 +18,7 @@ export default {
   "queue.count.hint": "아래 시간 안에 시작하는 작업 수입니다. 둘 다 비워 두면 워커가 처리하는 만큼 시작합니다.",
   "queue.seconds": "시간(초)",
   "queue.seconds.hint": "0보다 큰 값입니다.",
-  "pipeline.paused": "일시 정지되어 있습니다. 작업은 대기하고, 실행 중인 작업은 계속됩니다.",
+  "pipeline.paused": "일시 중지되어 있습니다. 작업은 대기하고, 실행 중인 작업은 계속됩니다.",
   "queue.save": "제한 설정",
   "queue.at-once": "동시에 {n}개",
   "queue.per": "{time}에 {n}개",

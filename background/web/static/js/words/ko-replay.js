@@ -18,7 +18,7 @@ export default {
   "replay.lane.queue": "큐",
   "replay.lane.unknown": "기록되지 않은 워커",
   "replay.waiting": "메시지 {n}개 대기 중",
-  "replay.idle": "대기 중",
+  "replay.idle": "유휴",
   "replay.legend":
     "점선 막대는 기다리는 메시지이고, 세로선은 메시지를 보내거나 가져간 순간입니다. 색이 없는 막대는 끝난 시각이 기록되지 않은 것입니다.",
   "replay.folded": {
@@ -31,11 +31,11 @@ export default {
   "moment.created": "큐로 보냄",
   "moment.sent": "다른 태스크가 {name} 보냄",
   "moment.started": "{name} 시작, 워커 {worker}",
-  "moment.retried": "{name} 실패, 다시 시도 예정",
+  "moment.retried": "{name} 실패, 재시도 예정",
   "moment.success": "{name} 성공",
   "moment.failure": "{name} 실패",
   "moment.revoked": "{name} 취소됨",
-  "moment.found": "잃어버린 줄 알았던 {name} 도착",
+  "moment.found": "유실된 줄 알았던 {name} 도착",
   "moment.cancelled": "취소: 시작하지 않은 태스크는 실행되지 않습니다",
   "moment.skipped": "이를 기다리던 태스크는 실행될 수 없습니다",
   "moment.ended": "모두 끝남",

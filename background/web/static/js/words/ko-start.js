@@ -4,12 +4,12 @@ export default {
   "keys.start": "시작 화면",
   "start.link": "둘러보기",
   "start.what":
-    "여기서는 일을 Celery에 맡기고 어떻게 되는지 지켜봅니다. 작업은 PostgreSQL에 보관되며, 실행하던 워커가 죽어도 반드시 한 번 끝납니다. 캔버스는 Celery가 태스크로 만드는 것이고, 왜 기대와 다르게 되었는지를 여기서 볼 수 있습니다.",
-  "start.picture": "일이 처리되는 길과 지금의 숫자",
+    "Celery에 일을 맡기고 그 과정을 지켜보는 곳입니다. 작업은 PostgreSQL에 보관되며, 실행하던 워커가 죽어도 반드시 한 번 끝납니다. 캔버스는 태스크를 엮은 것으로, Celery가 실제로 무엇을 만드는지, 왜 기대와 다르게 동작했는지를 볼 수 있습니다.",
+  "start.picture": "작업이 처리되는 과정과 현재 수치",
   "start.api.up": "응답 중",
   "start.api.down": "응답 없음",
   "start.queue": { other: "대기 중인 메시지" },
-  "start.queue.unknown": "브로커 소식 없음",
+  "start.queue.unknown": "브로커 응답 없음",
   "start.workers": { other: "살아 있음" },
   "start.kept": { other: "보관된 작업" },
   "start.try": "해 볼 것 네 가지",
@@ -23,7 +23,7 @@ export default {
   "start.chord.other": "또는 헤더가 스스로 실패하는 chord",
   "start.kill": "워커 죽이기",
   "start.kill.how":
-    "1분짜리 작업을 시작하고 터미널에서 워커를 죽이세요. 임대가 끝나면(LEASE_SECONDS를 바꾸지 않았다면 15초) 살아 있는 워커가 끝나지 않은 단계부터 이어서 합니다.",
+    "1분짜리 작업을 시작하고 터미널에서 워커를 죽이세요. 리스가 만료되면(LEASE_SECONDS를 바꾸지 않았다면 15초) 살아 있는 워커가 끝나지 않은 단계부터 이어서 실행합니다.",
   "start.kill.do": "작업 시작",
   "start.kill.here": "워커 {name} ({host}):",
   "start.kill.up":
@@ -32,11 +32,11 @@ export default {
     "Docker Compose에서는 `docker compose kill worker`, 그다음 `docker compose up -d` 명령을 쓰세요.",
   "start.kill.none": "살아 있는 워커가 없습니다. 시작하세요:",
   "start.report": "보고서 읽기",
-  "start.report.how": "저장된 모든 문서에 대한 chord입니다. 문서를 나란히 읽고 세며, 콜백 하나가 보고서를 씁니다.",
+  "start.report.how": "저장된 모든 문서에 대한 chord입니다. 문서를 병렬로 읽어 분석하고, 콜백 하나가 보고서를 씁니다.",
   "start.report.do": { other: "문서 {n}개의 보고서" },
   "start.report.none": "먼저 문서를 저장하세요",
   "start.report.samples": "background/documents/samples에 예제 파일이 있습니다.",
-  "start.words": "여기서 쓰는 말",
+  "start.words": "여기서 쓰는 용어",
 
   "example.killed-header": "종료되는 헤더 태스크",
   "example.killed-header.expected": "다른 결과만으로 콜백이 실행되거나, 종료된 태스크가 자동으로 다시 시작된다.",
