@@ -117,3 +117,16 @@ def test_what_is_forced_or_reduced_by_the_reader_is_kept(
     expect(row(page, failed).get_by_text("Pending")).to_be_visible()
     running = page.evaluate("document.getAnimations().filter(a => a.playState === 'running').length")
     assert running == 0
+    # What is chosen looks so without the page's own colours, too.
+    look = "all => all.map(e => [getComputedStyle(e).borderBottomColor, getComputedStyle(e).backgroundColor].join())"
+    for chosen, others in (
+        (".chip[aria-current]", ".chip:not([aria-current])"),
+        (".sections a[aria-current]", ".sections a:not([aria-current])"),
+    ):
+        assert not {*page.locator(chosen).evaluate_all(look)} & {*page.locator(others).evaluate_all(look)}, chosen
+    page.goto(f"/ui/#/jobs/{failed}")
+    picture = page.locator(".tabs.compact [aria-pressed=true]")
+    expect(picture).to_be_visible()
+    table = page.locator(".tabs.compact [aria-pressed=false]")
+    assert picture.evaluate_all(look) != table.evaluate_all(look)
+    expect(page.locator(".gantt-line[aria-pressed=true]")).to_have_css("outline-style", "solid")

@@ -251,3 +251,19 @@ def test_no_other_screen_loads_the_editor(new_context: Callable[..., BrowserCont
     page.goto("/ui/#/canvas")
     expect(text(page)).to_be_visible()
     assert [url for url in asked if "codemirror" in url]
+
+
+def test_the_focus_stays_where_a_tool_cannot_go_on(page: Page, client: httpx.Client) -> None:
+    page.goto("/ui/#/canvas")
+    page.locator("[data-do=new]").press("Enter")
+    expect(page.locator("[data-begin=task]")).to_be_focused()
+    page.locator("[data-begin=chain]").press("Enter")
+    chosen = page.locator('.canvas-row[aria-selected="true"]')
+    expect(chosen).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    down = page.locator("[data-do=down]")
+    down.focus()
+    for _ in range(3):
+        page.keyboard.press("Enter")
+    expect(down).to_be_disabled()
+    expect(chosen).to_be_focused()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy import text
 
 from background.local.postgres import EmbeddedPostgres
@@ -188,3 +188,28 @@ def test_a_lost_worker_runs_nothing_any_more(page: Page) -> None:
         connection.execute(text("DELETE FROM jobs"))
     page.goto("/ui/#/canvas")
     expect(page.locator('[data-banner="no-worker"]')).to_contain_text("what is started now waits for one")
+
+
+def test_on_a_phone_nothing_lies_over_the_word_that_it_is_not_live(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    page.set_viewport_size({"width": 380, "height": 780})
+    open_list(page)
+    page.locator(".live").click()
+    pill = page.locator('.live[data-state="paused"]')
+    row(page, job).get_by_role("checkbox").check()
+    page.locator(".jump-input").fill("no number")
+    page.locator(".jump-input").press("Enter")
+    toast = page.locator(".toast.shown")
+    expect(toast).to_be_visible()
+    tops = {
+        name: box_of(each) for name, each in (("pill", pill), ("bar", page.locator(".selection")), ("toast", toast))
+    }
+    assert tops["bar"][1] <= tops["pill"][0], tops
+    assert tops["toast"][1] <= tops["bar"][0], tops
+
+
+def box_of(element: Locator) -> tuple[float, float]:
+    """Where it begins and ends, from the top."""
+    box = element.bounding_box()
+    assert box
+    return box["y"], box["y"] + box["height"]

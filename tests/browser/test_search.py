@@ -64,3 +64,11 @@ def test_errors_are_grouped_and_lead_to_their_jobs(page: Page, client: httpx.Cli
     page.goto(f"/ui/#/jobs/{ids[0]}")
     page.get_by_role("main").get_by_role("link", name="odd").click()
     expect_route(page, "#/jobs?q=tag%3Aodd")
+
+
+def test_a_search_in_vain_says_how_to_search(page: Page, client: httpx.Client) -> None:
+    submit(client, delay_seconds=3600)
+    open_list(page, "?q=param.customer")
+    expect(page.locator("[data-empty]")).to_contain_text("Words alone are looked for in the error")
+    page.get_by_role("link", name="Clear filters").last.click()
+    expect(page.locator("[data-empty]")).to_have_count(0)

@@ -160,7 +160,13 @@ export class CanvasOutline {
     this.rows = none ? [] : rowsOf(this.canvas).slice(0, MOST);
     this.list.replaceChildren(...this.rows.map((row) => this._row(row)));
     this._tell();
-    if (focused) this._chosen()?.focus();
+    if (focused) this._focus();
+  }
+
+  /** The focus goes to the chosen part, or to what one may begin with. */
+  _focus() {
+    const begin = /** @type {HTMLElement | null} */ (this.beginnings.querySelector("button"));
+    (this.canvas === undefined ? begin : this._chosen())?.focus({ preventScroll: true });
   }
 
   _row(row) {
@@ -191,6 +197,7 @@ export class CanvasOutline {
   /** What the chosen row is, and which tools there are for it. */
   _tell() {
     const { canvas, path, list, tools } = this;
+    const used = [...tools.values()].find((each) => each === document.activeElement);
     const name = path.join(".");
     for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) {
       const chosen = row.dataset.path === name;
@@ -202,6 +209,7 @@ export class CanvasOutline {
     for (const [each, , change] of TOOLS) tools.get(each).disabled = none || !change(canvas, path);
     tools.get("undo").disabled = this.past.length === 0;
     tools.get("new").disabled = none;
+    if (used?.disabled) this._focus(); // Else it would be nowhere.
     const part = none ? null : at(canvas, path);
     const errors = this.errors.filter((error) => error.path.join(".") === name);
     this.form.show(kindOf(part) === "task" || isOver(kindOf(part)) ? part : null, errors);

@@ -311,6 +311,7 @@ function nothing(filter, view) {
       title: t("empty.filtered"),
       text: t("empty.filtered.how"),
       actions: [h("a", { class: "button", href: "#/jobs" }, t("filter.clear"))],
+      extra: filter.q ? h("p", { class: "muted" }, t("empty.searched.how")) : undefined,
     });
   }
   const make = h(

@@ -118,6 +118,12 @@ export class RunPanel {
     this._selected(id);
   }
 
+  /** From the inspector itself: who asked there goes on there. */
+  _blame(id) {
+    this._pick(id);
+    this.inspector.querySelector("h2")?.focus({ preventScroll: true });
+  }
+
   _raw() {
     if (this.rawOf === this.run) return;
     this.rawOf = this.run;
@@ -132,7 +138,7 @@ export class RunPanel {
     this.told = text;
     const same = this.toldOf === this.chosen;
     this.toldOf = this.chosen;
-    renew(this.inspector, node ? inspect(node, this.run, { choose: (id) => this._pick(id), saved: this.saved }) : [], {
+    renew(this.inspector, node ? inspect(node, this.run, { choose: (id) => this._blame(id), saved: this.saved }) : [], {
       same,
     });
   }

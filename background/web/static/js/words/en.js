@@ -90,6 +90,8 @@ export default {
   "empty.jobs.how": "Submit the first one here, or from a terminal:",
   "empty.filtered": "No job matches these filters",
   "empty.filtered.runs.how": "Runs that come to match appear here by themselves.",
+  "empty.searched.how":
+    "Words alone are looked for in the error. All else has a name: tag:nightly, param.customer:7, status:FAILED, queue:celery.",
   "empty.filtered.how": "Jobs that come to match appear here by themselves.",
 
   selection: "Selected jobs",

@@ -91,6 +91,8 @@ export default {
   "empty.jobs.how": "여기서 첫 작업을 제출하거나, 터미널에서 실행하세요:",
   "empty.filtered": "필터에 맞는 작업이 없습니다",
   "empty.filtered.runs.how": "조건에 맞는 실행 기록이 생기면 자동으로 나타납니다.",
+  "empty.searched.how":
+    "이름 없이 쓴 말은 오류 메시지에서 찾습니다. 다른 조건에는 이름을 붙입니다: tag:nightly, param.customer:7, status:FAILED, queue:celery.",
   "empty.filtered.how": "조건에 맞는 작업이 생기면 자동으로 나타납니다.",
 
   selection: "선택한 작업",
