@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.screens import shown_states, submit, until
 from tests.browser.traffic import fill
+from tests.browser.watch import Watch
 from tests.support import Process, wait_for
 
 
@@ -39,7 +40,10 @@ def test_the_last_hour_as_chart_and_as_table(page: Page, client: httpx.Client) -
     wait_for(lambda: set(shown_states(page).values()) == {"FAILED"}, what="the failed jobs")
 
 
-def test_a_queue_and_a_pipeline_are_paused_and_limited(page: Page, client: httpx.Client, worker: Process) -> None:
+def test_a_queue_and_a_pipeline_are_paused_and_limited(
+    page: Page, watch: Watch, client: httpx.Client, worker: Process
+) -> None:
+    watch.allow("status of 422")
     page.goto("/ui/#/system")
     queue = page.locator('[data-queue="celery"]')
     queue.locator("[data-action=pause]").click()
@@ -52,10 +56,19 @@ def test_a_queue_and_a_pipeline_are_paused_and_limited(page: Page, client: httpx
     until(client, job, "COMPLETED")
     queue.locator("[data-action=limits]").click()
     dialog = page.get_by_role("dialog")
+    # What cannot be is said beside its field, and nothing that was typed is lost.
+    dialog.locator("[data-field=concurrency]").fill("7")
+    dialog.locator("[data-field=count]").fill("0")
+    page.keyboard.press("Enter")
+    wrong = dialog.locator(".field", has=page.locator("[data-field=count]"))
+    expect(wrong).to_contain_text("must be greater than or equal to 1")
+    expect(wrong.locator("input")).to_be_focused()
+    expect(dialog.locator("[data-field=concurrency]")).to_have_value("7")
     for name, value in (("concurrency", "3"), ("count", "10"), ("seconds", "60")):
         dialog.locator(f"[data-field={name}]").fill(value)
     page.keyboard.press("Enter")
     expect(queue).to_contain_text("3 at once, 10 in 1m")
+    expect(queue.locator("[data-action=limits]")).to_be_focused()
     queue.locator("[data-action=limits]").click()
     for name in ("concurrency", "count", "seconds"):
         dialog.locator(f"[data-field={name}]").fill("")

@@ -2,10 +2,11 @@
 // `[data-action]`: pause, resume, limits; the dialog `data-dialog=limits` with fields `[data-field]`.
 import { get, request } from "../base/api.js";
 import { h, renew } from "../base/dom.js";
+import { fault } from "../base/facts.js";
 import { exactly, number, t } from "../base/i18n.js";
 import { numberTable } from "../charts/panel.js";
 import { openDialog } from "../page/dialog.js";
-import { field } from "../page/form.js";
+import { field, markAll } from "../page/form.js";
 import { complain, scroller } from "../page/parts.js";
 import { href } from "../page/router.js";
 import "../jobs/queue-words.js";
@@ -75,34 +76,51 @@ export class Queues {
 
   ask(queue) {
     const given = { concurrency: queue.concurrency, ...queue.rate };
-    const fields = Object.entries(FIELDS).map(([name, property]) =>
-      field(name, property, {
-        value: given[name] ?? undefined,
-        label: t(`queue.${name}`),
-        hint: t(`queue.${name}.hint`),
-      }),
+    const fields = new Map(
+      Object.entries(FIELDS).map(([name, property]) => [
+        name,
+        field(name, property, {
+          value: given[name] ?? undefined,
+          label: t(`queue.${name}`),
+          hint: t(`queue.${name}.hint`),
+        }),
+      ]),
     );
     const save = h("button", { type: "submit", class: "button primary", "data-action": "save" }, t("queue.save"));
     const form = h(
       "form",
       { class: "fields", novalidate: true },
-      fields.map((each) => each.element),
+      [...fields.values()].map((each) => each.element),
       save,
     );
     const dialog = openDialog({
       title: t("queue.limits.of", { name: queue.name }),
       name: "limits",
       content: form,
-      closed: (changes) => changes && this.change(queue.name, changes),
+      closed: () => this.read(),
     });
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const [concurrency, count, seconds] = fields.map((each) => each.read() ?? null);
-      dialog.close({ concurrency, rate: count === null && seconds === null ? null : { count, seconds } });
+      const [concurrency, count, seconds] = [...fields.values()].map((each) => each.read() ?? null);
+      const rate = count === null && seconds === null ? null : { count, seconds };
+      save.disabled = true;
+      try {
+        await request("PATCH", `queues/${encodeURIComponent(queue.name)}`, { body: { concurrency, rate } });
+        dialog.close();
+      } catch (error) {
+        const wrong = markAll(fields, (error.errors ?? []).map(toField));
+        if (wrong) wrong.focus();
+        else complain(error);
+      } finally {
+        save.disabled = false;
+      }
     });
-    fields[0].control.focus();
+    fields.get("concurrency").control.focus();
   }
 }
+
+/** An error of a request as `markAll` takes it: its place ends in the name of a field, and it is worded. */
+const toField = (error) => ({ loc: error.loc.slice(-1), ...fault(error) });
 
 function limitsOf({ concurrency, rate }) {
   const told = [];
