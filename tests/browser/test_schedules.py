@@ -69,7 +69,10 @@ def test_from_making_to_removing_one(page: Page, client: httpx.Client, watch: Wa
     assert client.get("/schedules").json() == []
 
 
-def test_a_job_and_its_schedule_lead_to_each_other(page: Page, client: httpx.Client, worker: Process) -> None:
+def test_a_job_and_its_schedule_lead_to_each_other(
+    page: Page, watch: Watch, client: httpx.Client, worker: Process
+) -> None:
+    watch.allow("status of 404")
     body = {"name": "often", "pipeline": "demo", "every_seconds": 1000, "params": {"step_seconds": 0}}
     client.post("/schedules", json=body).raise_for_status()
     page.goto("/ui/#/pipelines/demo")
@@ -79,5 +82,9 @@ def test_a_job_and_its_schedule_lead_to_each_other(page: Page, client: httpx.Cli
     page.locator(".toast a").click()
     page.locator("[data-fact=schedule] a").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Schedule often")
-    assert "often" in page.title()
+    expect(page).to_have_title("Schedule often · Celery Playground")
     expect(card.get_by_role("listitem")).to_have_count(5)
+    (schedule,) = client.get("/schedules").json()
+    client.delete(f"/schedules/{schedule['id']}").raise_for_status()
+    expect(page.get_by_text("There is no such schedule")).to_be_visible()
+    expect(page).to_have_title("Schedules · Celery Playground")

@@ -93,6 +93,7 @@ export class PolledView {
   end(none) {
     this.close();
     this.built = false;
+    setSection(this.section, this.title(this.name));
     this.main.replaceChildren(h("h1", { tabindex: "-1" }, this.title(this.name)), none);
   }
 
