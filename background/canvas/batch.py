@@ -42,6 +42,7 @@ class Change(NamedTuple):
     at: float
     is_open: bool = False
     worker: str | None = None
+    retries: int = 0
 
 
 class Batch:
@@ -75,10 +76,12 @@ class Batch:
         is_open: bool = False,
         at: float | None = None,
         worker: str | None = None,
+        retries: int = 0,
         can_wait: bool = False,
     ) -> None:
         """Have a change of the task written soon, which has just happened, or at another time."""
-        change = Change(task_id, kind, result, sent or {}, time.monotonic() if at is None else at, is_open, worker)
+        since = time.monotonic() if at is None else at
+        change = Change(task_id, kind, result, sent or {}, since, is_open, worker, retries)
         with self._lock:
             self._waiting.append(change)
         self._wake()

@@ -170,7 +170,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             known = started(task_id=trace.task_id, worker=worker, retries=self.request.retries)
             return known or self._begin_unknown(trace, args, kwargs, worker)
         except Unavailable:
-            changes.add(trace.task_id, "begun", at=trace.begun, worker=worker, can_wait=True)
+            retries = self.request.retries
+            changes.add(trace.task_id, "begun", at=trace.begun, worker=worker, retries=retries, can_wait=True)
             return None
 
     def _begin_unknown(

@@ -174,7 +174,7 @@ def _write(changes: Sequence[Change]) -> Sequence[Change]:
 def _write_before(change: Change) -> None:
     """Record a start late, or that a task which was taken for lost is at work."""
     if change.kind == "begun":
-        started(task_id=change.task_id, worker=str(change.worker), at=change.at)
+        started(task_id=change.task_id, worker=str(change.worker), retries=change.retries, at=change.at)
     elif number := ask(lambda connection: tasks.revive(connection, change.task_id)):
         _judge(number)
 

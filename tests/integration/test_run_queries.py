@@ -215,6 +215,18 @@ def test_a_start_that_is_told_late_counts_once(connection: Connection, chord: li
     assert events(connection, chord) == ["created", "started", "started"]
 
 
+def test_a_start_of_which_the_retry_before_it_was_not_recorded_counts(connection: Connection, chord: list[str]) -> None:
+    worker = str(uuid4())
+    assert tasks.started_first(connection, task_id=chord[0], worker="w@h", worker_id=worker)
+    change(connection, (chord[0], "started"))
+    for _ in range(2):
+        tasks.started(connection, task_id=chord[0], worker="w@h", worker_id=worker, retries=1, age=1, may_be_known=True)
+    row = reads.get(connection, chord[2], patience=60)
+    assert row is not None
+    assert (row.tasks[0].starts, row.tasks[0].retries) == (2, 1)
+    assert events(connection, chord) == ["created", "started", "started"]
+
+
 def test_a_start_that_waited_for_the_end_knows_of_it(connection: Connection, chord: list[str]) -> None:
     """It had been read as running before the wait: the task would be run once more."""
     assert begin(connection, chord[0])

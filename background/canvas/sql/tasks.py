@@ -27,8 +27,8 @@ WITH run AS (
 ), task AS (
     UPDATE run_tasks
     SET state = 'STARTED', worker = :worker, worker_id = :worker_id, called = true, closed = false, due_at = NULL,
-        starts = starts + CASE WHEN CAST(:may_be_known AS bool) AND run_tasks.state = 'STARTED'
-                                    AND worker_id = :worker_id THEN 0 ELSE 1 END,
+        starts = greatest(:retries + 1, starts + CASE WHEN CAST(:may_be_known AS bool) AND run_tasks.state = 'STARTED'
+                                                           AND worker_id = :worker_id THEN 0 ELSE 1 END),
         retries = greatest(retries, :retries),
         started_at = least(started_at, now() - CAST(:age AS float8) * interval '1 second')
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN ('PENDING', 'STARTED', 'RETRY', 'SKIPPED')
