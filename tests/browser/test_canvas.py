@@ -137,7 +137,7 @@ def test_an_answer_about_an_earlier_text_lets_nothing_run(page: Page, client: ht
 def test_an_error_leads_to_its_part(page: Page, watch: Watch, client: httpx.Client) -> None:
     watch.allow("status of 422")
     page.goto("/ui/#/canvas")
-    text(page).fill(json.dumps({"chain": [task("add", 1), {"task": "nope"}]}))
+    text(page).fill(json.dumps({"chain": [task("add", 1), task("add", 1, 2)]}))
     expect(page.locator("[data-error]")).to_have_count(2)
     expect(row(page, "chain.0")).to_contain_text("takes 2, but is given 1")
     page.locator('[data-error="chain.1"] button').click()
