@@ -66,7 +66,7 @@ def test_a_pdf_is_dropped_analyzed_and_its_report_read(page: Page, client: httpx
 
 def test_a_report_on_all_is_a_chord(page: Page, client: httpx.Client, worker: Process) -> None:
     page.goto("/ui/#/documents")
-    drop(page, file("guessed.txt", b"caf\xe9 na\xefve"))
+    drop(page, file("guessed.txt", b"\x93quoted\x94 \x97 fine"))
     expect(row(page, "guessed.txt")).to_contain_text("read as cp1252 (uncertain)")
     row(page, "guessed.txt").locator('[data-action="delete"]').click()
     page.locator('[data-action="confirm"]').click()

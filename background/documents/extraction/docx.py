@@ -12,7 +12,7 @@ from lxml import etree
 
 from background.base.errors import Invalid
 from background.documents.extraction import Reading
-from background.documents.extraction.html import BLOCK, BREAK, CELL, LINE, TAB, UNMARKED, laid_out
+from background.documents.extraction.layout import BLOCK, CELL, LINE, SPACE, Layout
 from background.documents.naming import FILE
 
 MAX_INFLATED: Final = 200 * 1000 * 1000  # bytes, pictures included
@@ -29,11 +29,10 @@ _P, _R, _TC, _SYM = qn("w:p"), qn("w:r"), qn("w:tc"), qn("w:sym")
 _TEXTS: Final = (qn("w:t"), f"{_MATH}t")
 _SKIPPED: Final = frozenset(map(qn, ("w:del", "w:moveFrom", "w:rt", "w:sectPr", "w:tabs")))
 _BORDERS: Final = {_P: BLOCK, qn("w:tbl"): BLOCK, qn("w:tr"): LINE, _TC: CELL}
+_BREAKS: Final = (qn("w:br"), qn("w:cr"))
 _SIGNS: Final = {
-    qn("w:tab"): TAB,
-    qn("w:ptab"): TAB,
-    qn("w:br"): BREAK,
-    qn("w:cr"): BREAK,
+    qn("w:tab"): "\t",
+    qn("w:ptab"): "\t",
     qn("w:noBreakHyphen"): "-",
     f"{_MATH}den": "/",
     f"{_MATH}sup": "^",
@@ -63,8 +62,10 @@ def read_docx(data: bytes) -> Reading:
     if any(body.getroottree().docinfo.doctype for body in bodies):
         raise Invalid("The DOCX document declares a document type.", where=FILE)
     title = document.core_properties.title.strip()
-    text = laid_out("".join(part for body in bodies for part in _marked(body)))
-    return Reading(title if title not in ("", _PLACEHOLDER_TITLE) else _first_heading(document), text)
+    layout = Layout()
+    for body in bodies:
+        _lay_out(body, layout)
+    return Reading(title if title not in ("", _PLACEHOLDER_TITLE) else _first_heading(document), layout.text())
 
 
 def _transitional(data: bytes) -> bytes:
@@ -100,8 +101,8 @@ def _notes(document: Any) -> Iterator[Any]:
                 yield notes
 
 
-def _marked(element: Any) -> Iterator[str]:
-    """The text with borders for `laid_out`: a paragraph in a cell is set off by a space."""
+def _lay_out(element: Any, layout: Layout) -> None:
+    """Write the text of `element`; a paragraph in a cell is set off by a space."""
     cells = 0
     walk = etree.iterwalk(element, events=("start", "end"))
     for event, node in walk:
@@ -110,15 +111,17 @@ def _marked(element: Any) -> Iterator[str]:
             walk.skip_subtree()
         elif tag in _BORDERS:
             cells += (starts - (not starts)) * (tag == _TC)
-            yield " " if cells and tag == _P else _BORDERS[tag]
+            layout.border(SPACE if cells and tag == _P else _BORDERS[tag])
         elif starts and tag in _TEXTS:
-            yield (node.text or "").translate(UNMARKED)
+            layout.write(node.text or "")
         elif starts and tag == _SYM:
-            yield _symbol(node)
+            layout.write(_symbol(node))
+        elif starts and tag in _BREAKS:
+            layout.line_break()
         elif starts and tag in _SIGNS:
-            yield _SIGNS[tag]
+            layout.write(_SIGNS[tag], as_it_is=True)
         elif tag == f"{_MATH}d":
-            yield ")"
+            layout.write(")")
 
 
 def _has_text(elements: Iterable[Any]) -> bool:
@@ -136,7 +139,9 @@ def _first_heading(document: Any) -> str | None:
     names = {style.style_id: style.name or "" for style in document.styles}
     for paragraph in document.element.body.iter(_P):
         style = paragraph.pPr.style if paragraph.pPr is not None else None
-        is_title = names.get(style, "").startswith(("Title", "Heading"))
-        if is_title and (text := laid_out("".join(_marked(paragraph))).strip()):
-            return text
+        if names.get(style, "").startswith(("Title", "Heading")):
+            layout = Layout()
+            _lay_out(paragraph, layout)
+            if text := layout.text().strip():
+                return text
     return None

@@ -1,36 +1,32 @@
-"""HTML to readable text; the other readers of markup lay out theirs in the same way."""
+"""HTML to readable text, by the events of libxml2's parser: no tree of a page is ever held."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
-from selectolax.lexbor import LexborHTMLParser
+from lxml import etree
 
 from background.documents.extraction import Reading
 from background.documents.extraction.encoding import decode
-
-# Stand in a text where its layout has a border, until `laid_out`; no source keeps them.
-BLOCK, LINE, CELL, BREAK, SPACE, NEWLINE, TAB = "\x01\x02\x03\x04\x05\x06\x07"
-UNMARKED: Final = dict.fromkeys(range(1, 8))
-KEPT: Final = str.maketrans({" ": SPACE, "\n": NEWLINE, "\t": TAB})
-_SHOWN: Final = str.maketrans({SPACE: " ", NEWLINE: "\n", TAB: "\t"})
-_SPACES: Final = re.compile(r"[^\S ]\s*|\s{2,}")  # but for a single space, of which there are millions
-_BORDER: Final = re.compile(" ?[\x01-\x04][ \x01-\x04]*")
+from background.documents.extraction.layout import BLOCK, CELL, LINE, Layout
 
 _DECLARED: Final = re.compile(
     rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
 )
-_SKIPPED: Final = (
-    "script, style, template, title, datalist, noscript, noembed, noframes, svg, math, iframe, object, canvas, audio, "
-    "video, rt, rp"
+_LONE_END: Final = re.compile(r"</(?:br|p)(?=[\s/>])", re.IGNORECASE)  # without a begin they are seen all the same
+_SKIPPED_TAGS: Final = (
+    "script style template title datalist noscript noembed noframes svg math iframe object canvas audio video rt rp"
 )
-_NEXT: Final = "what-comes-next"
-_MARKS: Final = {
-    "address, article, aside, blockquote, body, center, details, dialog, dir, div, dl, fieldset, figure, footer, form,"
-    "h1, h2, h3, h4, h5, h6, header, hgroup, hr, listing, main, menu, nav, ol, p, plaintext, pre, search, section,"
-    "table, ul, xmp": BLOCK,
-    "li, dt, dd, tr, option, optgroup, figcaption, caption, legend, summary": LINE,
-    "td, th": CELL,
+_BLOCK_TAGS: Final = (
+    "address article aside blockquote body center details dialog dir div dl fieldset figure footer form "
+    "h1 h2 h3 h4 h5 h6 head header hgroup hr listing main menu nav ol p plaintext pre search section table ul xmp"
+)
+_LINE_TAGS: Final = "li dt dd tr option optgroup figcaption caption legend summary"
+_SKIPPED: Final = frozenset(_SKIPPED_TAGS.split())
+_BORDERS: Final = {
+    **dict.fromkeys(_BLOCK_TAGS.split(), BLOCK),
+    **dict.fromkeys(_LINE_TAGS.split(), LINE),
+    **dict.fromkeys(("td", "th"), CELL),
 }
 
 
@@ -41,54 +37,73 @@ def read_html(data: bytes) -> Reading:
     """
     declared = _DECLARED.search(data[:4096])
     read = decode(data, declared=declared[1].decode("ascii") if declared else None)
-    title, text = read_markup(read.text, ":not(svg) > title", "h1")
-    return read._replace(title=title, text=text)
+    titles, text = read_markup(read.text, ("title", "h1"))
+    return read._replace(title=titles.get("title") or titles.get("h1"), text=text)
 
 
-def read_markup(source: str, *titles: str) -> tuple[str | None, str]:
-    """Title and text: block elements are paragraphs, list items and table rows lines, table cells tab-separated.
+def read_markup(source: str, titles: Collection[str]) -> tuple[dict[str, str], str]:
+    """The first words that stand in each of the elements `titles`, by their names, first ones first; and the text.
 
-    The title is what the first of the selectors `titles` finds that finds words.
+    Block elements are paragraphs, list items and table rows lines, table cells tab-separated.
     """
-    title, marked = _marked(source, titles)  # the tree is gone by now
-    return title, laid_out(marked)
+    page = _Page(titles)
+    parser = etree.HTMLParser(target=page, encoding="utf-8", huge_tree=True)
+    parser.feed(_LONE_END.sub(r"<br>\g<0>", source).encode("utf-8", "replace"))
+    parser.close()
+    return page.titles, page.layout.text()
 
 
-def _marked(source: str, titles: Iterable[str]) -> tuple[str | None, str]:
-    tree = _tree(source)
-    found = (node.text(deep=True).strip() for title in titles for node in tree.css(title))
-    title = next(filter(None, found), None)
-    tree.strip_tags(["head", *_SKIPPED.split(", ")])
-    nested = {node.mem_id for node in tree.css("li ul, li ol, li > p:first-child")}
-    for selector, mark in _MARKS.items():
-        for node in tree.css(selector):
-            border = LINE if node.mem_id in nested else mark
-            node.insert_before(border)
-            node.insert_after(border)
-    for node in tree.css("br"):
-        node.replace_with(BREAK)
-    for node in tree.css("pre"):
-        node.replace_with(BLOCK + node.text(deep=True).translate(KEPT) + BLOCK)
-    return title, tree.root.text(deep=True) if tree.root is not None else ""
+class _Page:
+    """What the parser tells of the elements of a page, each of which it also ends."""
 
+    def __init__(self, titles: Collection[str]) -> None:
+        self.titles: dict[str, str] = {}
+        self.layout = Layout()
+        self._titles = titles
+        self._title: tuple[str, list[str]] | None = None
+        self._skipped = self._kept = self._items = 0
+        self._item_begins = False  # at the first element in an item
+        self._paragraph = BLOCK
 
-def is_closed(source: str) -> bool:
-    """Whether `source` leaves no tag or element open, so that a block behind it can be read without it."""
-    body = _tree(f'{source}<p id="{_NEXT}">').body
-    last = body.last_child if body is not None else None
-    return last is not None and last.attributes == {"id": _NEXT}
+    def start(self, tag: str, _attributes: object) -> None:
+        if tag in self._titles and not self._skipped:
+            self._title = tag, []
+        if tag in _SKIPPED:
+            self._skipped += 1
+        if self._skipped:
+            return
+        if tag == "br":
+            self.layout.line_break()
+        if tag == "p":
+            self._paragraph = LINE if self._item_begins else BLOCK
+        self._border(tag)
+        self._item_begins = tag == "li"
+        self._items += tag == "li"
+        self._kept += tag == "pre"
 
+    def end(self, tag: str) -> None:
+        if self._title and self._title[0] == tag:
+            if words := "".join(self._title[1]).strip():
+                self.titles.setdefault(tag, words)
+            self._title = None
+        if tag in _SKIPPED:
+            self._skipped -= 1
+        elif not self._skipped:
+            self._items -= tag == "li"
+            self._kept -= tag == "pre"
+            self._border(tag)
 
-def _tree(source: str) -> LexborHTMLParser:
-    return LexborHTMLParser(source.translate(UNMARKED).encode("utf-8", "replace"))
+    def data(self, text: str) -> None:
+        if self._title:
+            self._title[1].append(text)
+        if not self._skipped:
+            self.layout.write(text, as_it_is=self._kept > 0)
 
+    def close(self) -> None:
+        pass
 
-def laid_out(marked: str) -> str:
-    """The text of `marked`: its white space collapsed, its borders in the place of what stands beside them."""
-    return _BORDER.sub(_border, _SPACES.sub(" ", marked)).translate(_SHOWN)
-
-
-def _border(found: re.Match[str]) -> str:
-    if BLOCK in found[0] or found[0].count(BREAK) > 1:
-        return "\n\n"
-    return "\n" if LINE in found[0] or BREAK in found[0] else "\t"
+    def _border(self, tag: str) -> None:
+        """A list within an item, and the paragraph with which an item begins, are no blocks of their own."""
+        if border := _BORDERS.get(tag):
+            within = self._items and tag in ("ul", "ol")
+            self.layout.border(LINE if within else self._paragraph if tag == "p" else border)

@@ -88,6 +88,11 @@ def test_unicode_with_and_without_mark(read: Read, encoding: str) -> None:
     assert read("작업 queue".encode(encoding), PLAIN).text == "작업 queue"
 
 
+def test_an_encoding_is_guessed_where_the_text_is_not_in_ascii(read: Read) -> None:
+    text = "Plain words that say nothing about it.\n" * 5000 + "작업자는 작업을 빌리고, 끝나면 돌려준다."
+    assert read(text.encode("cp949"), PLAIN).text == text
+
+
 def test_big_endian_utf_16(read: Read) -> None:
     assert read(b"\xfe\xff" + "작업".encode("utf-16-be"), PLAIN).text == "작업"
 
@@ -144,8 +149,7 @@ def f(): *x*
 """
 MARKDOWN_TEXT = """A title here
 
-Some bold it text, a*b*c, 5 * 3, snake_case_name, *literal*, link, img
-https://a_b_c & tag gone both
+Some bold it text, a*b*c, 5 * 3, snake_case_name, *literal*, link, img https://a_b_c & tag gone both
 
 one
 two
@@ -173,6 +177,22 @@ def test_html_gives_paragraphs_lists_and_tables(read: Read) -> None:
         <table><tr><td>1</td><td>2</td></tr><tr><td>3<td>4</table><pre>\n x\n   y</pre>tail<!-- c -->"""
     text = "Hi\n\npara bold text\nline\n\na\nb\n\n1\t2\n3\t4\n\n x\n   y\n\ntail"
     assert read(source, HTML) == expected(text, title="T & t", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<div>" * 100_000 + "deep", "deep"),
+        ("one</p>two</br>three", "one\ntwo\nthree"),
+        ("<pre>|\u00a0\u00a0 x</pre>", "|\u00a0\u00a0 x"),
+        ("<table>one<tr><td>two</table>three", "one\ntwo\n\nthree"),
+        ("<ul><li><p>one</p><p>two</p><li><p>three</p></ul>", "one\n\ntwo\n\nthree"),
+        ("<ul><li><p>one</p><ul><li><p>two</p></ul></ul>", "one\ntwo"),
+    ],
+    ids=lambda text: ascii(text[:20]),
+)
+def test_html_of_other_shapes(read: Read, source: str, text: str) -> None:
+    assert read(source.encode(), HTML).text == text
 
 
 def test_html_without_title_takes_the_first_heading(read: Read) -> None:

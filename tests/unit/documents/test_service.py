@@ -11,7 +11,7 @@ from background.base.errors import Invalid, NotFound
 from background.documents.service import analyze_document, extract_document, report_documents
 from background.documents.store import DocumentStore
 
-GUESSED = b"caf\xe9 na\xefve"
+GUESSED = b"\x93quoted\x94 \x97 fine"
 
 
 @pytest.fixture

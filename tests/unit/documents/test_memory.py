@@ -1,0 +1,41 @@
+"""What reading a document takes grows no faster than the document, whatever it is made of."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+SIZE = 4 * 1024 * 1024
+WORDS = "Some words of a paragraph, and some more. " * 4
+PARTS = {
+    "paragraphs.md": f"{WORDS}\n\n",
+    "paragraph.md": WORDS,
+    "list.md": f"- {WORDS}\n",
+    "table.md": "one two | three four\n--|--\n" + "one two | three four\n" * 40_000,
+    "emphasis.md": "Some *words* of a **paragraph**, `code` and [link](http://x.y).\n",
+    "paragraphs.html": f"<p>{WORDS}</p>\n",
+    "inline.html": "<p>Some <b>words</b> of a <i>paragraph</i>, <a href='http://x.y'>link</a>.</p>\n",
+    "elements.html": "<b>a</b>",
+    "lines.html": "a<br>",
+    "cells.html": "<tr><td>one<td>two",
+}
+CODE = """
+import re, sys
+from pathlib import Path
+from background.documents.extraction.extract import extract
+from background.documents.naming import media_type_of
+extract(Path(sys.argv[1]), media_type_of(sys.argv[1]))
+print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by /proc")
+@pytest.mark.parametrize("name", PARTS)
+def test_memory(tmp_path: Path, name: str) -> None:
+    """Megabytes for four of a document, with the 45 of Python and the libraries."""
+    path = tmp_path / name
+    path.write_text(PARTS[name] * (SIZE // len(PARTS[name])))
+    done = subprocess.run([sys.executable, "-c", CODE, path], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) / 1024 < 150
