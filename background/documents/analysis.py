@@ -4,7 +4,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, islice, pairwise
+from operator import itemgetter
 from typing import Final
 
 import stopwordsiso
@@ -14,7 +15,7 @@ from background.documents.figures import MAX_KEYWORDS, Analysis, Keyword
 from background.documents.language import UNDETERMINED, detect_language
 
 _MAX_LENGTH: Final = 60  # characters; longer ones are addresses and encoded data
-_BLOCK: Final = 128 * 1024  # characters that are counted at a time
+_BATCH: Final = 20_000  # words that are counted at a time
 _MAX_TERMS: Final = 50_000  # different words that are counted; of more, the rarest so far are forgotten
 
 # Words per minute of silent reading, as `find_words` counts them.
@@ -34,47 +35,37 @@ _JOINT: Final = r"['\u2019\-\u2010\u2011]|(?<=\d)[.,](?=\d)|(?<=\b[A-Za-z])\.(?=
 _WORD: Final = re.compile(f"[{_HAN}{_KANA}][{MARKS}]*|{_LETTER}{_INSIDE}*(?:(?:{_JOINT}){_INSIDE}+)*")
 _RUN: Final = re.compile(f"[{_HAN}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
 
-# No group is repeated possessively in what follows: Python before 3.11.5 goes wrong with that, and one that is repeated
-# as usual keeps a place to go back to for each time, a gigabyte for a long text.
 _BEGIN_OF_ANY: Final = re.compile(r"[^\W_]")
 _BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
-_STOPS: Final = ".!?\u2026\u3002\uff01\uff1f\uff61"
+_STOPS: Final = ".!?\u2026"
 _CLOSING: Final = "\"'\u201d\u2019\u00bb)\\]"
 _LOWER: Final = "a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u044f"
-# What looks like the end of a sentence, but is that of an initial or an abbreviation, stands in a word (but for Korean,
-# where it is a forgotten space), or comes before a small letter.
-_GOES_ON: Final = (
-    rf"(?<![{_HANGUL}])[.!?\u2026]++(?=[^\s{_CLOSING}])|[.!?]++(?=[^\s{_HANGUL}{_CLOSING}])"
-    rf"|[.!?\u2026]++(?=[{_CLOSING}]*+[^\S\n]{{0,9}}\n?[^\S\n]{{0,9}}[{_LOWER}])"
-    r"|(?:(?<=\b[A-Za-z])|(?<=\b(?i:mr|dr|ms|st|jr|sr|vs|no|pp|ch|eq|al|ca|cf|co))"
-    r"|(?<=\b(?i:mrs|etc|fig|vol|sec|est|inc|ltd))|(?<=\b(?i:prof|dept|corp)))\.(?=\s)"
+_ABBREVIATION: Final = (
+    r"(?<!\b[A-Za-z])(?<!\b(?i:mr|dr|ms|st|jr|sr|vs|no|pp|ch|eq|al|ca|cf|co))"
+    r"(?<!\b(?i:mrs|etc|fig|vol|sec|est|inc|ltd))(?<!\b(?i:prof|dept|corp))"
 )
-# A sentence begins with a letter or digit, behind the number of a list, and goes on to what ends one, which ideographic
-# full stops always do, or to the end of its paragraph.
-_SENTENCE: Final = re.compile(r"(?:\b\d{1,3}\.[^\S\n]{1,9})?[^\W_]")
-_SENTENCE_GOES_ON: Final = re.compile(rf"(?:[^{_STOPS}]*+(?:{_GOES_ON})){{1,50}}")
-_SENTENCE_ENDS: Final = re.compile(rf"[^{_STOPS}]*+[{_STOPS}]+")
+# An ideographic stop; one between Korean words, where a space was forgotten; one that neither an abbreviation stands
+# before nor a small letter behind. No group is repeated possessively: Python before 3.11.5 goes wrong with that.
+_SENTENCE_END: Final = re.compile(
+    rf"[\u3002\uff01\uff1f\uff61]+|(?<=[{_HANGUL}])[{_STOPS}]++(?=[{_HANGUL}])"
+    rf"|(?<![{_STOPS}])(?:[!?\u2026]|\.(?!\s)|{_ABBREVIATION}\.)[{_STOPS}]*+[{_CLOSING}]*+(?=\s++(?![{_LOWER}])|\Z)"
+)
 
 _HANGUL_END: Final = re.compile(f"[{_HANGUL}]$")
+_ALPHABETIC: Final = re.compile(r"[^\W\d_]")
 _ABBREVIATED: Final = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
-# Particles that hardly ever end a noun by chance, and those that often do ("고양이", "회의", "결과").
-_listed = str.split
-_SURE_PARTICLES: Final = _listed(
-    """
+_PARTICLES: Final = """
     에서는 에서도 에서의 으로는 으로도 으로서 으로써 에게서 이라는 이라고 까지는 부터는 에서 에게 에는 에도 에만
-    으로 까지 부터 처럼 와는 과는 와의 과의 들은 들이 들을 들의
-    """
-)
-_DOUBTFUL_PARTICLES: Final = _listed(
-    "이란 이나 이며 이고 로서 로써 로는 라는 보다 하고 은 는 이 가 을 를 의 에 로 와 과 도 만 나 란"
-)
-_PARTICLES: Final = sorted(_SURE_PARTICLES + _DOUBTFUL_PARTICLES, key=len, reverse=True)
+    으로 까지 부터 처럼 이란 이나 이며 이고 로서 로써 로는 라는 보다 하고
+    은 는 이 가 을 를 의 에 로 와 과 도 만 나 란
+"""
+_WITH_PARTICLE: Final = re.compile(f"(.+?)(?:{'|'.join(_PARTICLES.split())})")
 # Verbs and adjectives say little without a dictionary of their stems.
 _PREDICATE: Final = re.compile(
     "(?:다|[어아해세려네지까예에]요|[하되]는|[하되]고|[하되]면|하며|하여|해서|되어|않은|있고|없고|지만|는데|면서)$"
 )
-_KOREAN: Final = frozenset(
-    _listed("것 수 등 및 더 때 또 두 한 할 안 못 중 뒤 후 다른 같은 있는 없는 하는 된 될 대한 위한 통해 다시 모든 각")
+_KOREAN: Final = (
+    "것 수 등 및 더 때 또 두 한 할 안 못 중 뒤 후 다른 같은 있는 없는 하는 된 될 대한 위한 통해 다시 모든 각"
 )
 
 
@@ -84,33 +75,29 @@ def analyze(text: str, *, title: str | None, sure: bool = True) -> Analysis:
     Where it is not `sure` that these are its characters, nothing is said about the language.
     """
     language = detect_language(text)[0] if sure else UNDETERMINED
-    terms: Counter[str] = Counter()
-    total = 0
-    for block in _blocks(text):
-        words = find_words(block.lower())
-        total += len(words)
-        terms.update(_unspaced(block, pairs=language == "zh") if language in ("zh", "ja") else words)
-        _forget_rare(terms)
+    words, counted = _counted(find_words(text.lower()))
+    if language in ("zh", "ja"):
+        counted = _counted(_unspaced(text, pairs=language == "zh"))[1]
     return Analysis(
         title=title,
         characters=len(text),
-        words=total,
+        words=words,
         sentences=count_sentences(text),
         paragraphs=sum(1 for _ in _paragraphs(text)),
         language=language,
-        keywords=_keywords(terms, language),
-        reading_seconds=math.ceil(total * 60 / _READING_RATES.get(language, _READING_RATE)),
+        keywords=_keywords(counted, language),
+        reading_seconds=math.ceil(words * 60 / _READING_RATES.get(language, _READING_RATE)),
     )
 
 
-def find_words(text: str) -> list[str]:
+def find_words(text: str) -> Iterator[str]:
     """The words of `text` in order.
 
     A word is a run of letters, digits and their accents, with the apostrophes, hyphens and decimal points in it; a
     Korean word is what stands between spaces (eojeol). In scripts without spaces there is no telling where a word
     ends: each Chinese or Japanese character counts as one, each unspaced run of another (Thai, Khmer) as one.
     """
-    return _WORD.findall(text)
+    return map(itemgetter(0), _WORD.finditer(text))
 
 
 def count_sentences(text: str) -> int:
@@ -122,12 +109,11 @@ def count_sentences(text: str) -> int:
     number = 0
     for begin, end in _paragraphs(text):
         at = begin
-        while sentence := _SENTENCE.search(text, at, end):
-            number += 1
-            at = sentence.end()
-            while more := _SENTENCE_GOES_ON.match(text, at, end):
-                at = more.end()
-            at = stop.end() if (stop := _SENTENCE_ENDS.match(text, at, end)) else end
+        found = 0
+        for stop in chain((each.end() for each in _SENTENCE_END.finditer(text, begin, end)), [end]):
+            found += _ALPHABETIC.search(text, at, stop) is not None
+            at = stop
+        number += max(1, found)
     return number
 
 
@@ -140,23 +126,18 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         yield begin.start(), at
 
 
-def _blocks(text: str) -> Iterator[str]:
-    """Parts of a bounded length, cut between words where there is a space."""
-    start = 0
-    while start < len(text):
-        end = start + _BLOCK
-        if end < len(text):
-            end = max(text.rfind(" ", start, end), text.rfind("\n", start, end)) + 1 or end
-        yield text[start:end]
-        start = end
-
-
-def _forget_rare(terms: Counter[str]) -> None:
-    least = 1
-    while len(terms) > _MAX_TERMS:
-        for term in [term for term, count in terms.items() if count <= least]:
-            del terms[term]
-        least *= 2
+def _counted(words: Iterator[str]) -> tuple[int, Counter[str]]:
+    """How many words there are, and how often each occurs; of too many different ones the rarest are forgotten."""
+    total = 0
+    counted: Counter[str] = Counter()
+    while batch := list(islice(words, _BATCH)):
+        total += len(batch)
+        counted.update(batch)
+        least = 1
+        while len(counted) > _MAX_TERMS:
+            counted = Counter({word: count for word, count in counted.items() if count > least})
+            least *= 2
+    return total, counted
 
 
 def _unspaced(text: str, *, pairs: bool) -> Iterator[str]:
@@ -175,40 +156,30 @@ def _keywords(counted: Counter[str], language: str) -> list[Keyword]:
         bare = word.replace("\u2019", "'").removesuffix("'").removesuffix("'s")
         if len(bare) <= _MAX_LENGTH and any(map(str.isalpha, bare)) and not _ABBREVIATED.fullmatch(bare):
             plain[bare] += count
-    forms = Counter(stem for word in plain if _HANGUL_END.search(word) for stem, _ in [(word, ""), *_splits(word)])
+    forms = Counter(form for word in plain for form in {word, _bare(word)})
     terms: Counter[str] = Counter()
     for word, count in plain.items():
-        terms[_stem(word, forms) if _HANGUL_END.search(word) else word] += count
-    stops = (
-        _KOREAN
-        | stopwordsiso.stopwords("ko")
-        | stopwordsiso.stopwords([language] if stopwordsiso.has_lang(language) else [*stopwordsiso.langs()])
-    )
+        stem = _bare(word)
+        # After Latin letters it always is a particle ("API를"); a stem of one syllable has to occur in three forms.
+        enough = (2 + (len(stem) == 1)) * bool(_HANGUL_END.search(stem))
+        terms[stem if forms[stem] >= enough else word] += count
+    stops = {
+        *_KOREAN.split(),
+        *_PARTICLES.split(),
+        *stopwordsiso.stopwords("ko"),
+        *stopwordsiso.stopwords([language] if stopwordsiso.has_lang(language) else [*stopwordsiso.langs()]),
+    }
     said = ((word, count) for word, count in terms.most_common() if _is_term(word, stops, language))
     return [Keyword(word=word, count=count) for (word, count), _ in zip(said, range(MAX_KEYWORDS), strict=False)]
 
 
-def _is_term(word: str, stops: frozenset[str] | set[str], language: str) -> bool:
+def _is_term(word: str, stops: set[str], language: str) -> bool:
     if word in stops or (language == "zh" and not stops.isdisjoint(word)):
         return False
     return not _PREDICATE.search(word) if _HANGUL_END.search(word) else len(word) > 1
 
 
-def _splits(word: str) -> Iterator[tuple[str, str]]:
-    """Stem and particle, longest particle first."""
-    for particle in _PARTICLES:
-        if len(word) > len(particle) and word.endswith(particle):
-            yield word.removesuffix(particle), particle
-
-
-def _stem(word: str, forms: Counter[str]) -> str:
-    """`word` without its particle, where it is one.
-
-    After Latin letters it always is ("API를"). A doubtful one is taken off only if the stem occurs in the text in
-    another form as well; a stem of one syllable needs three forms.
-    """
-    for stem, particle in _splits(word):
-        enough = 0 if not _HANGUL_END.search(stem) else 3 if len(stem) == 1 else 2 * (particle not in _SURE_PARTICLES)
-        if forms[stem] >= enough:
-            return stem
-    return word
+def _bare(word: str) -> str:
+    """A Korean word without the longest particle that it may end with."""
+    found = _WITH_PARTICLE.fullmatch(word)
+    return found[1] if found else word

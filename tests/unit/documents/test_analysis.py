@@ -112,6 +112,10 @@ def test_nothing_is_said_about_the_language_of_doubtful_characters() -> None:
         ("했다.그리고 끝났다", 2),
         ("任务失败。重试\uff01成功\uff1f", 3),
         ("「終わり。」と言った。", 2),
+        ("Install it with app.use(...), then go on. Is that all? (It is.) Good!", 4),
+        ('{"a": "./b.js"}', 1),
+        ("Say it to Dr. Who. It is at 3 p.m. or later, etc. as ever.", 2),
+        ("12", 1),
         ("no full stop", 1),
         ("... !!! ???", 0),
     ],
@@ -133,6 +137,10 @@ def test_sentences(text: str, count: int) -> None:
 )
 def test_words(text: str, words: list[str]) -> None:
     assert list(find_words(text)) == words
+
+
+def test_particles_that_stand_alone_are_no_keywords() -> None:
+    assert [each.word for each in analyze("`x` 는 작업, `y` 는 작업, `z` 는 작업", title=None).keywords] == ["작업"]
 
 
 @pytest.mark.parametrize("noun", ["고양이", "회의", "결과", "효과", "나이"])
