@@ -74,7 +74,7 @@ def analyze(text: str, *, title: str | None, sure: bool = True) -> Analysis:
 
     Where it is not `sure` that these are its characters, nothing is said about the language.
     """
-    language = detect_language(text)[0] if sure else UNDETERMINED
+    language = detect_language(text) if sure else UNDETERMINED
     words, counted = _counted(find_words(text.lower()))
     if language in ("zh", "ja"):
         counted = _counted(_unspaced(text, pairs=language == "zh"))[1]

@@ -23,17 +23,17 @@ def _identifier() -> Any:
     return gcld3.NNetLanguageIdentifier(min_num_bytes=0, max_num_bytes=10_000)
 
 
-def detect_language(text: str) -> tuple[str, float]:
-    """An ISO 639 code and how probable it is; `und` where that is not sure, for little text and transliterations."""
+def detect_language(text: str) -> str:
+    """An ISO 639 code; `und` where it is not sure, for little text and transliterations."""
     sample = text[:_SAMPLE].replace("\0", " ")
     letters = [each for each in sample if each.isalpha()]
     others = sum(1 + (each >= "\u1100") for each in letters if each >= "\u0370")
     if len(letters) + others < _LEAST or len({*letters}) < _DIFFERENT:
-        return UNDETERMINED, 0.0
+        return UNDETERMINED
     if others > len(letters) / 2:  # names and terms in Latin letters mislead it
         sample = _LATIN.sub(" ", sample)
     found = _identifier().FindLanguage(text=sample.encode("utf-8", "replace").decode())
-    code = _NAMES.get(found.language, found.language)
+    code: str = _NAMES.get(found.language, found.language)
     if found.probability < _SURE or not found.is_reliable or code.endswith("-Latn"):
-        return UNDETERMINED, found.probability
-    return code.partition("-")[0], found.probability
+        return UNDETERMINED
+    return code.partition("-")[0]

@@ -116,14 +116,7 @@ def download_report(name: Annotated[str, Path(description="`<report id>.md` or `
 
 
 def _info(document: Document) -> DocumentInfo:
-    guessed = None if document.encoding is None else False
-    return DocumentInfo(
-        name=document.name,
-        size=document.size,
-        type=document.type,
-        encoding=document.encoding,
-        encoding_sure=guessed,
-    )
+    return DocumentInfo(**dict(document), encoding_sure=None if document.encoding is None else False)
 
 
 def _analyses(body: Selection | None) -> tuple[ChainSpec, ...]:

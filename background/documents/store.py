@@ -122,7 +122,7 @@ class DocumentStore:
         In each case nothing is kept.
         """
         name = clean_name(name)
-        media_type = media_type_of(name)
+        media_type_of(name)
         self._ensure_seeded()
         self._remove_leftovers()
         make_private(self._documents)
@@ -130,8 +130,7 @@ class DocumentStore:
         if target.exists():
             raise _taken(name)
         with self._workspace() as folder:
-            size, sha256 = _copy(stream, folder / _CONTENT, limit=self._max_bytes)
-            document = _described(name, media_type, size=size, sha256=sha256)
+            document = _stored(folder, name, stream, limit=self._max_bytes)
             facts = self._extract(folder / _CONTENT, document, folder / document.text_file)
             if not facts.encoding_sure:
                 document = document.model_copy(update={"encoding": facts.encoding})
@@ -217,11 +216,11 @@ def replace_file(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _copy(stream: BinaryIO, path: Path, *, limit: int) -> tuple[int, str]:
-    """Copy at most `limit` bytes; returns their number and SHA-256. Raises `TooLarge`, `Invalid` for none."""
+def _stored(folder: Path, name: str, stream: BinaryIO, *, limit: int) -> Document:
+    """Copy at most `limit` bytes to `folder`; what is known of them. Raises `TooLarge`, `Invalid` for none."""
     digest = hashlib.sha256()
     size = 0
-    with path.open("wb") as out:
+    with (folder / _CONTENT).open("wb") as out:
         while chunk := stream.read(_CHUNK):
             size += len(chunk)
             if size > limit:
@@ -232,30 +231,21 @@ def _copy(stream: BinaryIO, path: Path, *, limit: int) -> tuple[int, str]:
         os.fsync(out.fileno())
     if size == 0:
         raise Invalid("The file is empty.", where=FILE)
-    return size, digest.hexdigest()
+    media_type, now = media_type_of(name), datetime.now(UTC)
+    return Document(name=name, size=size, type=media_type, sha256=digest.hexdigest(), stored_at=now)
 
 
 def _copy_samples(documents: Path) -> None:
     """The bundled samples as documents; an installation may lack them."""
     # Keeps the folder from being empty: a rename replaces an empty one, and would bring back what was deleted.
     (documents / ".seeded").touch()
-    for sample in sorted(SAMPLES.glob("*")):
+    for sample in SAMPLES.glob("*"):
         with contextlib.suppress(UnsupportedType):
-            _copy_sample(sample, documents)
-
-
-def _copy_sample(sample: Path, documents: Path) -> None:
-    name = clean_name(sample.name)
-    media_type = media_type_of(name)
-    folder = documents / document_id(name)
-    folder.mkdir()
-    with sample.open("rb") as stream:
-        size, sha256 = _copy(stream, folder / _CONTENT, limit=sample.stat().st_size)
-    _write_meta(folder, _described(name, media_type, size=size, sha256=sha256))
-
-
-def _described(name: str, media_type: str, *, size: int, sha256: str) -> Document:
-    return Document(name=name, size=size, type=media_type, sha256=sha256, stored_at=datetime.now(UTC))
+            media_type_of(sample.name)
+            folder = documents / document_id(sample.name)
+            folder.mkdir()
+            with sample.open("rb") as stream:
+                _write_meta(folder, _stored(folder, sample.name, stream, limit=sample.stat().st_size))
 
 
 def _move(folder: Path, target: Path) -> bool:
@@ -282,13 +272,8 @@ def _read_meta(folder: Path) -> Document | None:
 
 def missing(name: str) -> NotFound:
     """What is raised where no document has that name."""
-    return NotFound(f"There is no document {_shown(name)}.", what="document", id=_shown(name))
+    return NotFound(f"There is no document {name[:80]!r}.", what="document", id=repr(name[:80]))
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"There is a document {_shown(name)} already.", code="document_exists", name=_shown(name))
-
-
-def _shown(name: str) -> str:
-    """`name` for a message: printable and short."""
-    return ascii(name[:80]) if not name.isprintable() else f"'{name[:80]}'"
+    return Conflict(f"There is a document {name[:80]!r} already.", code="document_exists", name=repr(name[:80]))

@@ -25,7 +25,7 @@ _TRANSITIONAL: Final = rb"http://schemas.openxmlformats.org/\1/2006/"
 _MATH: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 
-_P, _R, _TC, _SYM = qn("w:p"), qn("w:r"), qn("w:tc"), qn("w:sym")
+_P, _TC, _SYM, _FRAME = qn("w:p"), qn("w:tc"), qn("w:sym"), qn("w:framePr")
 _TEXTS: Final = (qn("w:t"), f"{_MATH}t")
 _SKIPPED: Final = frozenset(map(qn, ("w:del", "w:moveFrom", "w:rt", "w:sectPr", "w:tabs")))
 _BORDERS: Final = {_P: BLOCK, qn("w:tbl"): BLOCK, qn("w:tr"): LINE, _TC: CELL}
@@ -102,20 +102,23 @@ def _notes(document: Any) -> Iterator[Any]:
 
 
 def _lay_out(element: Any, layout: Layout) -> None:
-    """Write the text of `element`; a paragraph in a cell is set off by a space."""
+    """Write the text of `element`; a paragraph in a cell is set off by a space, a drop cap from its word by nothing."""
     cells = 0
+    is_drop_cap = False
     walk = etree.iterwalk(element, events=("start", "end"))
     for event, node in walk:
         tag, starts = node.tag, event == "start"
         if starts and (tag in _SKIPPED or (tag == _FALLBACK and _has_text(node.itersiblings(preceding=True)))):
             walk.skip_subtree()
+        elif tag == _FRAME:
+            is_drop_cap = node.get(qn("w:dropCap"), "none") != "none"
+        elif tag == _P and is_drop_cap:
+            is_drop_cap = not starts
         elif tag in _BORDERS:
             cells += (starts - (not starts)) * (tag == _TC)
             layout.border(SPACE if cells and tag == _P else _BORDERS[tag])
-        elif starts and tag in _TEXTS:
-            layout.write(node.text or "")
-        elif starts and tag == _SYM:
-            layout.write(_symbol(node))
+        elif starts and tag in (*_TEXTS, _SYM):
+            layout.write(_symbol(node) if tag == _SYM else node.text or "")
         elif starts and tag in _BREAKS:
             layout.line_break()
         elif starts and tag in _SIGNS:

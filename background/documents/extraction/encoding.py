@@ -77,7 +77,7 @@ def _guessed(data: bytes, sample: bytes) -> Iterator[Reading]:
     guesses = [(*guess, sample.decode(guess[0] or "ascii", "replace")) for guess in _guesses(sample)]
     codec, confidence, language, text = next((each for each in guesses if not _is_mixed(each[3])), guesses[0])
     rival = max((each[1] for each in guesses if each[0] and each[3] != text), default=0)
-    sure = confidence - rival > _MARGIN and detect_language(text)[0] == language
+    sure = confidence - rival > _MARGIN and detect_language(text) == language
     yield from _tolerant(data, codec, sure=sure)
 
 

@@ -71,6 +71,11 @@ def alternatives(choice: str, fallback: str) -> str:
             alternatives("<w:drawing/>", box("b")),
             "b\n\nd",
         ),
+        (
+            f"<w:pPr><w:framePr w:dropCap='drop'/></w:pPr>{run('D')}</w:p><w:p>{run('rop')}</w:p><w:p>{run('x')}",
+            "Drop\n\nx",
+        ),
+        (f"<w:pPr><w:framePr w:w='1'/></w:pPr>{run('a')}</w:p><w:p>{run('b')}", "a\n\nb"),
         (f"<w:moveFrom>{run('moved')}</w:moveFrom>{run('a ')}<w:moveTo>{run('moved')}</w:moveTo>", "a moved"),
         (f"<w:del>{run('old')}</w:del><w:ins>{run('new')}</w:ins>", "new"),
         (f"<w:ins><w:moveTo>{run('x')}</w:moveTo></w:ins><w:moveFrom><w:ins>{run('x')}</w:ins></w:moveFrom>", "x"),
