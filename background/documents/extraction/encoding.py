@@ -13,16 +13,25 @@ from background.documents.extraction import Reading
 from background.documents.language import detect_language
 from background.documents.naming import FILE
 
-_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+# UTF-32 first: its little-endian mark begins with that of UTF-16.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _TELLING: Final = re.compile(rb"\x1b[$(]|\x0e|\0")  # sequences that shift, characters of two or four bytes
 # What texts are in. With all that chardet knows, rare ones win too often.
 _KNOWN: Final = (
-    "ascii utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be "
+    "ascii utf-8 utf-16-le utf-16-be utf-32-le utf-32-be "
     "cp949 johab iso2022_kr cp932 euc_jis_2004 iso2022_jp_2 gb18030 big5hkscs "
     "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp874 cp850 cp852 cp866 cp1125 "
     "iso8859-1 iso8859-2 iso8859-5 iso8859-6 iso8859-15 koi8-r koi8-u mac-roman mac-cyrillic"
 )
 _SAMPLE: Final = 64 * 1024  # bytes; enough to tell encodings apart
+_BEFORE: Final = 1024
+_CERTAIN: Final = 0.9  # there are no such bytes in another encoding
 _MARGIN: Final = 0.003  # by which the best guess is ahead of the next that would be another text
 
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
@@ -51,17 +60,27 @@ def decode(data: bytes, *, declared: str | None = None) -> Reading:
 
 
 def _candidates(data: bytes, declared: str | None) -> Iterator[Reading]:
+    for mark, codec in _MARKS:
+        if data.startswith(mark):
+            yield from _tolerant(data, codec)
+            return
     label = webencodings.lookup(declared or "")
-    marked = data.startswith(_MARKS)
-    if label and label.name not in ("replacement", "x-user-defined") and not marked:  # nothing can be read of these
+    if label and label.name not in ("replacement", "x-user-defined"):  # of which nothing can be read
         # A page whose declaration could be read is not in UTF-16, whatever it says.
         yield from _tolerant(data, "utf-8" if label.name.startswith("utf-16") else label.codec_info.name)
-    if marked or _TELLING.search(data):
-        yield from _tolerant(data, _guesses(data[:_SAMPLE])[0][0])
+    if telling := _TELLING.search(data):
+        found, confidence, _ = _guesses(_sample(data, telling.start()))[0]
+        if confidence > _CERTAIN:
+            yield from _tolerant(data, found)
     yield from _tolerant(data, "utf-8")
-    if first := _BEYOND_ASCII.search(data):
-        start = data.rfind(b"\n", 0, first.start()) + 1
-        yield from _guessed(data, data[max(start, first.start() - _SAMPLE // 2) :][:_SAMPLE])
+    if beyond := _BEYOND_ASCII.search(data):
+        yield from _guessed(data, _sample(data, beyond.start()))
+
+
+def _sample(data: bytes, at: int) -> bytes:
+    """What stands around the first byte that tells anything, which is in no half of a wide character."""
+    start = max(data.rfind(b"\n", 0, at) + 1, at - _BEFORE)
+    return data[start - start % 4 :][:_SAMPLE]
 
 
 def _tolerant(data: bytes, codec: str | None, *, sure: bool = True) -> Iterator[Reading]:

@@ -239,6 +239,31 @@ def test_files_in_undeclared_encodings(name: str, text: str) -> None:
     assert decode((makers.FILES / name).read_bytes()).text.startswith(text)
 
 
+ASCII = "Plain words that say nothing about it. " * 2000
+JAPANESE = "失敗した仕事は三回まで再試行される。"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (ASCII.encode() + JAPANESE.encode("iso2022_jp"), ASCII + JAPANESE),
+        (ASCII.encode() + JAPANESE.encode("cp932") * 9, ASCII + JAPANESE * 9),
+        (f"{JAPANESE}\n".encode("utf-16-be") * 4000, f"{JAPANESE}\n" * 4000),
+        (b"\xef\xbb\xbf" + "한글 ".encode() * 40 + b"\xff", "한글 " * 40 + "\ufffd"),
+        (b"\x1b(B\x1b[mdone", "\x1b(B\x1b[mdone"),
+    ],
+    ids=[
+        "shifted late",
+        "late, on one line",
+        "wide",
+        "marked, with a broken byte",
+        "terminal",
+    ],
+)
+def test_what_tells_an_encoding_may_stand_anywhere(content: bytes, text: str) -> None:
+    assert decode(content).text == text
+
+
 @pytest.mark.parametrize(
     ("codec", "text"),
     [
