@@ -117,11 +117,9 @@ def translated() -> Iterator[None]:
             raise _unavailable(found) from error
         if isinstance(found, psycopg2.OperationalError | psycopg2.InterfaceError | PoolTimeout):
             raise _unavailable(found) from error
-        if not isinstance(error, DBAPIError):
-            raise
         if isinstance(found, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn):
             raise Unavailable("The database has no schema yet; run: python -m background migrate") from error
-        if error.connection_invalidated:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise Unavailable("PostgreSQL closed the connection.", code="database_down") from error
         raise
 

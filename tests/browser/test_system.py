@@ -70,6 +70,13 @@ def test_a_queue_and_a_pipeline_are_paused_and_limited(
     expect(queue).to_contain_text("3 at once, 10 in 1m")
     expect(queue.locator("[data-action=limits]")).to_be_focused()
     queue.locator("[data-action=limits]").click()
+    # So it is when what stands behind the dialog is drawn anew meanwhile.
+    for paused in (True, False):
+        client.patch("/queues/celery", json={"paused": paused}).raise_for_status()
+        expect(queue).to_have_attribute("data-paused", str(paused).lower())
+    page.keyboard.press("Escape")
+    expect(queue.locator("[data-action=limits]")).to_be_focused()
+    queue.locator("[data-action=limits]").click()
     for name in ("concurrency", "count", "seconds"):
         dialog.locator(f"[data-field={name}]").fill("")
     page.keyboard.press("Enter")

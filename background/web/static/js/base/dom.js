@@ -96,8 +96,7 @@ export function iconButton(name, label, attributes = {}) {
  */
 export function renew(element, children, { same = true } = {}) {
   const focused = element.contains(document.activeElement) && document.activeElement !== element;
-  const place = focused ? pathTo(document.activeElement, element) : null;
-  const tag = document.activeElement?.tagName;
+  const place = focused ? placeOf(document.activeElement, element) : null;
   const kept = [...(same ? element.querySelectorAll("details[open], pre, .scroll") : [])]
     .filter((each) => each.matches("details") || each.scrollLeft || each.scrollTop)
     .map((each) => ({ path: pathTo(each, element), left: each.scrollLeft, top: each.scrollTop, tag: each.tagName }));
@@ -108,7 +107,19 @@ export function renew(element, children, { same = true } = {}) {
     if (found instanceof HTMLDetailsElement) found.open = true;
     else found.scrollTo({ left, top, behavior: "instant" });
   }
-  const found = place && at(element, place);
+  if (place) focusOn(place);
+}
+
+/** Where an element is below `root`, for `focusOn`. */
+export const placeOf = (element, /** @type {Element} */ root = document.body) => ({
+  root,
+  path: pathTo(element, root),
+  tag: element.tagName,
+});
+
+/** Give the focus to what is in that place by now. */
+export function focusOn({ root, path, tag }) {
+  const found = at(root, path);
   if (found instanceof HTMLElement && found.tagName === tag) found.focus({ preventScroll: true });
 }
 

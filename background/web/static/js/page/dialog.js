@@ -1,5 +1,5 @@
 // Modal dialogs over the native element, which traps the focus and gives it back.
-import { h, iconButton } from "../base/dom.js";
+import { focusOn, h, iconButton, placeOf } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 
 let count = 0;
@@ -12,6 +12,8 @@ let count = 0;
  */
 export function openDialog({ title, content, buttons = [], name, closed, wide = false }) {
   const id = `dialog-${++count}`;
+  const opener = document.activeElement;
+  const place = opener && opener !== document.body ? placeOf(opener) : null;
   let result;
   const element = h(
     "dialog",
@@ -31,6 +33,8 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
   };
   element.addEventListener("close", () => {
     element.remove();
+    // What stood behind was drawn anew.
+    if (place && !opener?.isConnected) focusOn(place);
     closed?.(result);
   });
   element.addEventListener("click", (event) => {
