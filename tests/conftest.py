@@ -98,7 +98,7 @@ def nothing_left() -> Iterator[None]:
     yield
     if "postgres" in shared:
         with transaction() as connection:
-            for table in ("schedules", "jobs", "runs", "job_begins", "job_controls"):
+            for table in ("schedules", "jobs", "runs", "workers", "job_begins", "job_controls"):
                 connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
     if "valkey" in shared:
         with redis.Redis(port=int(os.environ["REDIS_PORT"]), password=PASSWORD) as broker:
