@@ -1,5 +1,6 @@
 """The FastAPI application, whole or in parts: by itself, mounted in another one, or as routes of another one."""
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -47,6 +48,9 @@ def create_app(*, jobs: bool = True, canvas: bool = True, documents: bool = True
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         keys.read_again_on_hangup()
         feed = streams.open_feed(app)
+        # All of this stays for good. Each full collection would go through it, a tenth of what a request takes.
+        gc.collect()
+        gc.freeze()
         async with connections.watched():
             yield
         feed.close()

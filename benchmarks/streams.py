@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from background.jobs import service
+from background.jobs import creation
 from background.jobs.schemas import JobRequest
 from background.storage import database
 from benchmarks.measure import cpu_of, process_at
@@ -34,7 +34,7 @@ INSERT INTO job_events (job_id, number, kind, attempt) SELECT id, event_count, '
 def main(scratch: Path) -> None:
     """Print the cost of idle streams on one API process, and the latency under steady events."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    jobs = [asyncio.run(service.create_job(JobRequest(delay_seconds=86400)))[0].id for _ in range(STREAMS)]
+    jobs = [asyncio.run(creation.create_job(JobRequest(delay_seconds=86400)))[0].id for _ in range(STREAMS)]
     # The limits count, as ever, but nobody reaches them.
     env = {"MAX_STREAMS": str(2 * STREAMS), "REQUESTS_PER_MINUTE": str(10**9)}
     with running_api(scratch / "api-streams.log", env=env) as client:

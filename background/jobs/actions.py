@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from background.base.errors import Conflict, NotFound
 from background.base.log_context import actor
-from background.jobs import admission, service, states
+from background.jobs import admission, creation, service, states
 from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
 from background.jobs.schemas import RetryRequest
 from background.jobs.sql import control, finding, limits
@@ -63,7 +63,7 @@ def _act(action: Action, job_ids: Sequence[int]) -> int:
     except IntegrityError:  # a unique key was taken at this moment
         free, done = [], []
     if action is Action.RETRY:
-        service.wake_for(done, since=since)
+        creation.wake_for(done, since=since)
     held = set(job_ids) - {job.id for job in free}
     return len(done) + sum(_alone(action, job_id) for job_id in sorted(held))
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from background.base import jsontext
 from background.base.errors import Invalid, PlaygroundError, TooLarge
-from background.base.strict import as_json, read
+from background.base.strict import as_json
 from background.jobs import registry
 from background.jobs.declared import one_line
+from background.jobs.params import read_params
 from background.jobs.pipeline import Pipeline, Refused
 from background.jobs.schemas import JobRequest
 
@@ -42,7 +43,7 @@ def checked(pipeline: Pipeline, params: dict[str, Any], *, where: tuple[str | in
         message = f"{path}: the params of a job may have {MAX_PARAMS_BYTES:,} bytes as JSON."
         raise TooLarge(message, code="params_too_large", bytes=MAX_PARAMS_BYTES)
     try:
-        found = read(pipeline.params, params)
+        found = read_params(pipeline.params, params)
         found.check()
         stored = pipeline.stored(found)
         jsontext.dumps(stored)

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from background.base import jsontext
 from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
-from background.base.strict import as_json, hides, read, written
+from background.base.strict import as_json, hides, written
 from background.jobs.context import StepContext, step_key
 from background.jobs.declared import DeclaredWrong, is_async, one_line, require_name, require_plain, shown, source
 from background.jobs.limits import Limit, Rate
 from background.jobs.outputs import Codec, NotStorable
-from background.jobs.params import EndedJob, Params, runs_own_code
+from background.jobs.params import EndedJob, Params, read_params, runs_own_code
 from background.jobs.policy import DEFAULT, Backoff, NoRetry, Policy, RetryLater, exponential, fixed
 from background.jobs.schedule import Schedule
 from background.jobs.states import KEY_CHARACTERS
@@ -231,7 +231,7 @@ class Pipeline:
         if declared is None:
             return {}
         try:
-            return self.stored(read(self.params, as_json(declared.params)))
+            return self.stored(read_params(self.params, as_json(declared.params)))
         except Exception as error:  # noqa: BLE001  (validators are anybody's code)
             raise DeclaredWrong(f"{self}: the params of its schedule are not taken: {one_line(error)}") from None
 
@@ -316,7 +316,7 @@ class Pipeline:
         """The parameters of a new job as JSON, from which a worker can read the same. Raises `Refused`."""
         found = written(params)
         try:
-            again = written(read(self.params, found))
+            again = written(read_params(self.params, found))
         except Exception as error:
             raise Refused(f"What is stored of them cannot be read again: {_first(error)}") from error
         if again != found:
@@ -349,7 +349,7 @@ class Pipeline:
             jsontext.dumps(params)
         except ValueError:  # `upgrade` may make whatever it likes
             return self.params.model_validate(copy.deepcopy(params))
-        return read(self.params, params)
+        return read_params(self.params, params)
 
 
 def _first(error: BaseException) -> str:

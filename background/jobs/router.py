@@ -10,7 +10,7 @@ from background.http.limits import BULK, SLOW
 from background.http.pages import link_next
 from background.http.problems import responses
 from background.http.requests import AS_WRITTEN, NO_NUL, StorableJSONRoute
-from background.jobs import actions, service
+from background.jobs import actions, creation, service
 from background.jobs.filters import (
     MAX_ID,
     MAX_TEXT,
@@ -62,7 +62,7 @@ async def create_job(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] = None,
 ) -> JobCreated:
     """Store a job and hand it to a worker. It is safe once this answers, even with the broker down."""
-    job, new = await service.create_job(request or JobRequest(), key=idempotency_key)
+    job, new = await creation.create_job(request or JobRequest(), key=idempotency_key)
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"{http.scope['path'].rstrip('/')}/{job.id}"
     return created(job)
@@ -79,7 +79,7 @@ def created(job: Stored | Known) -> JobCreated:
 @router.post("/jobs/batch", status_code=201, responses=responses(), dependencies=SLOW)
 def create_jobs(request: BatchRequest) -> list[JobCreated]:
     """Store up to 1,000 jobs, all or none."""
-    return [created(job) for job in service.create_jobs(request.jobs)]
+    return [created(job) for job in creation.create_jobs(request.jobs)]
 
 
 def _filter(

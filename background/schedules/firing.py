@@ -12,9 +12,9 @@ import psycopg2
 from sqlalchemy import Connection
 
 from background.base.times import Times, Unusable
+from background.jobs.creation import store_all, wake_for
 from background.jobs.new_job import as_checked
 from background.jobs.schedule import Schedule
-from background.jobs.service import store_all, wake_for
 from background.jobs.sql import control
 from background.schedules import sql
 from background.storage import lanes

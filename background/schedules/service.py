@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from background.base.errors import Conflict, Invalid, NotFound
 from background.base.log_context import actor
 from background.base.times import Unusable
+from background.jobs.creation import wake_for
 from background.jobs.new_job import as_row
-from background.jobs.service import wake_for
 from background.jobs.sql import control
 from background.schedules import declared, firing, sql
 from background.schedules.schemas import JOB, TIMES, Schedule, ScheduleChange, ScheduleRequest, ScheduleWithRuns

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import psycopg2
 
-from background.jobs import service
+from background.jobs import creation
 from background.jobs.schemas import JobRequest
 from benchmarks.peers import servers
 
@@ -23,9 +23,9 @@ def submitter() -> Callable[[int], None]:
 
     def submit(number: int) -> None:
         if number == 1:
-            loop.run_until_complete(service.create_job(job))
+            loop.run_until_complete(creation.create_job(job))
         else:
             for done in range(0, number, 1000):
-                service.create_jobs([job] * min(1000, number - done))
+                creation.create_jobs([job] * min(1000, number - done))
 
     return submit

@@ -12,7 +12,7 @@ import redis
 from background.base.errors import Unavailable
 from background.base.together import Gathered
 from background.broker import message, queues
-from background.jobs import dispatch, new_job, registry, service
+from background.jobs import creation, dispatch, new_job, registry, service
 from background.jobs.pipeline import Params, Pipeline
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import control
@@ -38,7 +38,7 @@ def test_any_error_while_publishing(monkeypatch: pytest.MonkeyPatch, error: Exce
         raise error
 
     monkeypatch.setattr(message.Message, "push", fail)
-    job, new = asyncio.run(service.create_job(JobRequest()))
+    job, new = asyncio.run(creation.create_job(JobRequest()))
     assert (job.status, new) == ("PENDING", True)
     service.cancel_job(job.id)
 
@@ -81,9 +81,9 @@ def test_params_whose_check_takes_its_time_hold_up_nobody(monkeypatch: pytest.Mo
     monkeypatch.setitem(registry.pipelines(), slow.name, slow)
 
     async def both() -> list[int]:
-        waits = asyncio.create_task(service.create_job(JobRequest(pipeline=slow.name)))
+        waits = asyncio.create_task(creation.create_job(JobRequest(pipeline=slow.name)))
         assert await asyncio.to_thread(asked.wait, 10)
-        quick, _ = await service.create_job(JobRequest())
+        quick, _ = await creation.create_job(JobRequest())
         assert not waits.done()
         answered.set()
         return [quick.id, (await waits)[0].id]
@@ -95,19 +95,19 @@ def test_params_whose_check_takes_its_time_hold_up_nobody(monkeypatch: pytest.Mo
 def test_a_large_job_is_stored_beside_those_that_are_stored_together(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def keep(wanted: Sequence[service._Wanted]) -> list[control.Stored]:
+    def keep(wanted: Sequence[creation._Wanted]) -> list[control.Stored]:
         begun.set()
         assert go_on.wait(10)
-        return service._store_together(wanted)
+        return creation._store_together(wanted)
 
-    monkeypatch.setattr(service, "_store", Gathered(keep))
+    monkeypatch.setattr(creation, "_store", Gathered(keep))
     usual = len(json.dumps(new_job.as_row(JobRequest())["params"]))
-    monkeypatch.setattr(service, "LARGE_BYTES", usual)
+    monkeypatch.setattr(creation, "LARGE_BYTES", usual)
 
     async def both() -> list[int]:
-        waits = asyncio.create_task(service.create_job(JobRequest()))
+        waits = asyncio.create_task(creation.create_job(JobRequest()))
         assert await asyncio.to_thread(begun.wait, 10)
-        large, new = await service.create_job(JobRequest(params={"step_seconds": 0.1234567890123}))
+        large, new = await creation.create_job(JobRequest(params={"step_seconds": 0.1234567890123}))
         assert new
         assert not waits.done()
         go_on.set()

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from background.base import jsontext
 from background.broker import queues
-from background.jobs import actions, service
+from background.jobs import actions, creation, service
 from background.jobs.actions import act, matching
 from background.jobs.filters import ActionRequest, JobFilter
 from background.jobs.schemas import JobRequest
@@ -211,7 +211,7 @@ def test_a_filter_that_means_nothing(asked: Any) -> None:
 
 def stored(number: int, tag: str) -> list[int]:
     """Jobs that nobody runs."""
-    return [job.id for job in service.create_jobs([JobRequest(delay_seconds=3600, tags=[tag])] * number)]
+    return [job.id for job in creation.create_jobs([JobRequest(delay_seconds=3600, tags=[tag])] * number)]
 
 
 def done(action: str, tag: str, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from background.base.errors import Conflict
-from background.jobs import enqueue, new_job, registry, service
+from background.jobs import creation, enqueue, new_job, registry, service
 from background.jobs.actions import act
 from background.jobs.filters import ActionRequest
 from background.jobs.pipeline import Params, Pipeline
@@ -41,7 +41,7 @@ def asked(key: str | None, **fields: Any) -> JobRequest:
 
 def made(request: JobRequest) -> tuple[int, bool]:
     """The id of the job that is given, and whether it is new."""
-    job, new = asyncio.run(service.create_job(request))
+    job, new = asyncio.run(creation.create_job(request))
     assert getattr(job, "duplicate", False) is not new
     return job.id, new
 
@@ -97,23 +97,23 @@ def test_one_that_was_made_and_ended_just_before_ours_was_stored_counts(key: str
 
 def test_an_idempotency_key_decides_first(key: str) -> None:
     other, _ = made(asked(key))
-    _, new = asyncio.run(service.create_job(asked(None, priority=1), key=key))
+    _, new = asyncio.run(creation.create_job(asked(None, priority=1), key=key))
     assert new
     with pytest.raises(Conflict, match="used before"):
-        asyncio.run(service.create_job(asked(key, priority=1), key=key))
+        asyncio.run(creation.create_job(asked(key, priority=1), key=key))
     # Nothing is remembered of one that made nothing.
-    same, new = asyncio.run(service.create_job(asked(key), key=f"{key}-2"))
+    same, new = asyncio.run(creation.create_job(asked(key), key=f"{key}-2"))
     assert (same.id, new) == (other, False)
     service.cancel_job(other)
-    second, new = asyncio.run(service.create_job(asked(key), key=f"{key}-2"))
+    second, new = asyncio.run(creation.create_job(asked(key), key=f"{key}-2"))
     assert new
-    again, new = asyncio.run(service.create_job(asked(key), key=f"{key}-2"))
+    again, new = asyncio.run(creation.create_job(asked(key), key=f"{key}-2"))
     assert (again.id, new, isinstance(again, Stored)) == (second.id, False, False)
 
 
 def test_a_batch_makes_one_for_a_key(key: str) -> None:
     there, _ = made(asked(key))
-    jobs = service.create_jobs([asked(f"{key}-new"), asked(key), asked(None), asked(f"{key}-new")])
+    jobs = creation.create_jobs([asked(f"{key}-new"), asked(key), asked(None), asked(f"{key}-new")])
     assert [job.duplicate for job in jobs] == [False, True, False, True]
     assert jobs[0].id == jobs[3].id
     assert jobs[1].id == there
@@ -123,7 +123,7 @@ def test_a_batch_makes_one_for_a_key(key: str) -> None:
 def test_batches_with_the_same_keys_in_another_order_do_not_hold_each_other_up(key: str) -> None:
     def store(number: int) -> set[int]:
         keys = [f"{key}-{each}" for each in range(20)]
-        return {job.id for job in service.create_jobs([asked(each) for each in keys[:: -1 if number % 2 else 1]])}
+        return {job.id for job in creation.create_jobs([asked(each) for each in keys[:: -1 if number % 2 else 1]])}
 
     with ThreadPoolExecutor(8) as pool:
         (ids,) = {frozenset(found) for found in pool.map(store, range(24))}
@@ -194,7 +194,7 @@ def test_a_pipeline_declares_what_is_unique(key: str, monkeypatch: pytest.Monkey
     assert made(asked(None, params={"customer": 7, "note": "again"}, **fields)) == (first, False)
     assert made(asked(None, params={"customer": 8}, **fields))[1]
     assert made(asked("own", params={"customer": 7}, **fields))[1]
-    job, new = asyncio.run(service.create_job(asked(None, params={"customer": 9}, **fields), key=key))
+    job, new = asyncio.run(creation.create_job(asked(None, params={"customer": 9}, **fields), key=key))
     assert new
     # The request is the same for a release that declared nothing yet.
     assert row(job.id).request_digest == new_job.digest(

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 from fastapi import FastAPI
@@ -29,16 +30,19 @@ from pydantic import (
     ValidationError,
     WrapValidator,
     computed_field,
+    create_model,
     field_serializer,
     field_validator,
     model_validator,
 )
+from typing_extensions import TypedDict
 
 from background.base.errors import Invalid
 from background.base.strict import read
 from background.jobs import new_job, states
 from background.jobs.checks import checked
 from background.jobs.declared import is_async, source
+from background.jobs.params import read_params
 from background.jobs.pipeline import (
     DeclaredWrong,
     NoRetry,
@@ -709,6 +713,45 @@ def test_validators_of_a_field_are_given_what_they_give_on() -> None:
     ]
 
 
+class Dict(TypedDict):
+    """A type whose validators of their own are no model's: a dictionary, …"""
+
+    at: Annotated[datetime, Strip]
+
+
+class Tuple(NamedTuple):
+    """… a tuple, …"""
+
+    at: Annotated[datetime, Strip]
+
+
+@dataclass
+class Data:
+    """… and a dataclass."""
+
+    at: Annotated[datetime, Strip]
+
+
+@pytest.mark.parametrize("wanted", [Dict, Tuple, Data])
+@pytest.mark.parametrize("place", ["alone", "validated", "in a list"])
+def test_validators_within_any_type_are_given_what_they_give_on(wanted: Any, place: str) -> None:
+    types: dict[str, Any] = {"alone": wanted, "validated": Annotated[wanted, Strip], "in a list": tuple[wanted, ...]}
+    pipeline = Pipeline("within", create_model("Within", __base__=Params, of=types[place]))
+    of: Any = [" 2026-01-01T00:00:00Z "] if wanted is Tuple else {"at": " 2026-01-01T00:00:00Z "}
+    given = {"of": [of] if place == "in a list" else of}
+    stored = checked(pipeline, given, where=("body", "params"))
+    assert "2026-01-01T00:00:00Z" in json.dumps(stored)
+    assert pipeline.accept(stored) == pipeline.params.model_validate(given)
+
+
+@pytest.mark.parametrize("name", ["metadata", "default", "function", "serialization", "fields", "type", "cls"])
+def test_a_field_may_have_the_name_of_something_in_a_schema(name: str) -> None:
+    fields: dict[str, Any] = {name: Annotated[datetime, Strip]}
+    pipeline = Pipeline("named", create_model("Any", __base__=Params, **fields))
+    assert pipeline.runs_own_code
+    assert checked(pipeline, {name: "2026-01-01T00:00:00Z"}, where=("body", "params"))
+
+
 class Asking(Params):
     """What asks somebody."""
 
@@ -756,6 +799,29 @@ def test_params_that_call_functions_of_somebodys_are_told_from_others(model: typ
 )
 def test_params_of_types_alone_call_nobody(model: type[Params]) -> None:
     assert not Pipeline("p", model).runs_own_code
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        (Nested, {"price": "2", "parts": [{"price": "1", "parts": []}]}),
+        (Nested, {"price": "2", "parts": [{"price": "x"}]}),
+        (DemoParams, {"step_seconds": 2}),
+        (DemoParams, {"step_seconds": "2", "other": 1}),
+        (DemoParams, {"step_seconds": math.nan}),
+        (Params, {str(number): 1 for number in range(500)}),
+    ],
+)
+def test_params_of_types_alone_are_read_as_all_others(model: type[Params], given: Any) -> None:
+    def told(by: Callable[[type[Params], Any], Any]) -> Any:
+        try:
+            return by(model, given)
+        except ValidationError as error:
+            return error.errors(include_url=False)
+        except ValueError as error:
+            return str(error)
+
+    assert told(read_params) == told(read)
 
 
 class Mail(Params):
