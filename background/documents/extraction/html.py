@@ -1,7 +1,7 @@
 """HTML to readable text, by the events of libxml2's parser: no tree of a page is ever held."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from lxml import etree
@@ -17,12 +17,20 @@ _LONE_END: Final = re.compile(r"</(?:br|p)(?=[\s/>])", re.IGNORECASE)  # without
 _SKIPPED_TAGS: Final = (
     "script style template title datalist noscript noembed noframes svg math iframe object canvas audio video rt rp"
 )
+# The Standard ends a drawing or a formula that nothing ends where one of these begins, but for where HTML may stand.
+_BREAKING_OUT: Final = (
+    *("b", "big", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "embed", "h1", "h2"),
+    *("h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr", "ol", "p", "pre"),
+    *("ruby", "s", "small", "span", "strike", "strong", "sub", "sup", "table", "tt", "u", "ul", "var"),
+)
+_HOLDING_HTML: Final = ("foreignobject", "desc", "title", "mi", "mo", "mn", "ms", "mtext", "annotation-xml")
 _BLOCK_TAGS: Final = (
     "address article aside blockquote body center details dialog dir div dl fieldset figure footer form "
     "h1 h2 h3 h4 h5 h6 head header hgroup hr listing main menu nav ol p plaintext pre search section table ul xmp"
 )
 _LINE_TAGS: Final = "li dt dd tr option optgroup figcaption caption legend summary"
 _SKIPPED: Final = frozenset(_SKIPPED_TAGS.split())
+_FOREIGN: Final = ("svg", "math")
 _BORDERS: Final = {
     **dict.fromkeys(_BLOCK_TAGS.split(), BLOCK),
     **dict.fromkeys(_LINE_TAGS.split(), LINE),
@@ -37,18 +45,20 @@ def read_html(data: bytes) -> Reading:
     """
     declared = _DECLARED.search(data[:4096])
     read = decode(data, declared=declared[1].decode("ascii") if declared else None)
-    titles, text = read_markup(read.text, ("title", "h1"))
+    titles, text = read_markup([read.text], ("title", "h1"))
     return read._replace(title=titles.get("title") or titles.get("h1"), text=text)
 
 
-def read_markup(source: str, titles: Collection[str]) -> tuple[dict[str, str], str]:
+def read_markup(sources: Iterable[str], titles: Collection[str]) -> tuple[dict[str, str], str]:
     """The first words that stand in each of the elements `titles`, by their names, first ones first; and the text.
 
-    Block elements are paragraphs, list items and table rows lines, table cells tab-separated.
+    The page may come in pieces. Block elements are paragraphs, list items and table rows lines, table cells
+    tab-separated.
     """
     page = _Page(titles)
     parser = etree.HTMLParser(target=page, encoding="utf-8", huge_tree=True)
-    parser.feed(_LONE_END.sub(r"<br>\g<0>", source).encode("utf-8", "replace"))
+    for source in sources:
+        parser.feed(_LONE_END.sub(r"<br>\g<0>", source).encode("utf-8", "replace"))
     parser.close()
     return page.titles, page.layout.text()
 
@@ -61,15 +71,18 @@ class _Page:
         self.layout = Layout()
         self._titles = titles
         self._title: tuple[str, list[str]] | None = None
-        self._skipped = self._kept = self._items = 0
+        self._skipped: list[str] = []  # what is open of them, from the outermost
+        self._kept = self._items = 0
         self._item_begins = False  # at the first element in an item
         self._paragraph = BLOCK
 
     def start(self, tag: str, _attributes: object) -> None:
+        while self._skipped and self._skipped[-1] in _FOREIGN and tag in _BREAKING_OUT:
+            self._skipped.pop()
         if tag in self._titles and not self._skipped:
             self._title = tag, []
-        if tag in _SKIPPED:
-            self._skipped += 1
+        if tag in _SKIPPED or (self._skipped and tag in _HOLDING_HTML):
+            self._skipped.append(tag)
         if self._skipped:
             return
         if tag == "br":
@@ -86,8 +99,8 @@ class _Page:
             if words := "".join(self._title[1]).strip():
                 self.titles.setdefault(tag, words)
             self._title = None
-        if tag in _SKIPPED:
-            self._skipped -= 1
+        if self._skipped and self._skipped[-1] == tag:
+            self._skipped.pop()
         elif not self._skipped:
             self._items -= tag == "li"
             self._kept -= tag == "pre"

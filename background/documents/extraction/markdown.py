@@ -1,6 +1,7 @@
 """Markdown to readable text, by way of the HTML that pulldown-cmark makes of it."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import pyromark
@@ -14,11 +15,18 @@ _OPTIONS: Final = (
     | pyromark.Options.ENABLE_FOOTNOTES
     | pyromark.Options.ENABLE_STRIKETHROUGH
     | pyromark.Options.ENABLE_TASKLISTS
-    | pyromark.Options.ENABLE_YAML_STYLE_METADATA_BLOCKS
 )
+# pulldown-cmark would take what stands between any two rules for it.
+_FRONT_MATTER: Final = re.compile(r"---[ \t]*\r?\n(?=[\w\"'-]+:).*?\n(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)", re.DOTALL)
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NOTE_NUMBER: Final = re.compile(r'<sup class="footnote-(?:reference|definition-label)">.*?</sup>')
 _IMAGE: Final = re.compile(r'<img src="[^"]*" alt="([^"]*)"(?: title="[^"]*")? />')
+
+_PIECE: Final = 512 * 1024  # characters; pulldown-cmark takes up to fifty times as much memory
+_NEXT_BLOCK: Final = re.compile(r"\n(?:[ \t\r]*\n(?=\S)|(?=#{1,6} |[-*+] +[^\s*+-]))")
+_PROBE: Final = "\x01"  # the label of a definition that is none where code, or a block of HTML, goes on
+_NOTE: Final = re.compile(r"\[(\^[^\]\s]+)\]")
+_NOTE_TEXT: Final = re.compile(r"^ {0,3}\[(\^[^\]\s]+)\]:", re.MULTILINE)
 
 
 def read_markdown(data: bytes) -> Reading:
@@ -27,6 +35,31 @@ def read_markdown(data: bytes) -> Reading:
     The title is the first heading; lines stay lines, and an image is its description.
     """
     read = decode(data)
-    html = pyromark.html(read.text, options=_OPTIONS)
-    titles, text = read_markup(_IMAGE.sub(r"\1", _NOTE_NUMBER.sub("", html)), _HEADINGS)
+    front = _FRONT_MATTER.match(read.text)
+    pieces = (_IMAGE.sub(r"\1", _NOTE_NUMBER.sub("", html)) for html in _html(read.text, front.end() if front else 0))
+    titles, text = read_markup(pieces, _HEADINGS)
     return read._replace(title=next(iter(titles.values()), None), text=text)
+
+
+def _html(text: str, at: int) -> Iterator[str]:
+    """What stands from `at` on, in pieces; where one ends a block, the references of all find what they name."""
+    pieces: list[str] = []
+    labels: set[str] = set()
+    size = _PIECE
+    while at < len(text):
+        border = _NEXT_BLOCK.search(text, at + size)
+        piece = text[at : border.end()] if border else f"{text[at:]}\n"
+        found = pyromark.reference_definitions(f"{piece}- [{_PROBE}]: x", options=_OPTIONS)
+        if border and _PROBE not in found:
+            size *= 2
+            continue
+        pieces.append(piece)
+        labels.update(map(str.casefold, found))
+        at, size = at + len(piece), _PIECE
+    notes = set(_NOTE_TEXT.findall(text)) if len(pieces) > 1 else set()
+    for piece in pieces:
+        yield pyromark.html(
+            "".join(f"[{note}]:\n\n" for note in notes.intersection(_NOTE.findall(piece))) + piece,
+            options=_OPTIONS,
+            broken_link_callback=lambda link: ("", "") if link["reference"].casefold() in labels else None,
+        )

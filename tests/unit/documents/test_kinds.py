@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from background.base.errors import Invalid
-from background.documents.extraction import ExtractedText
+from background.documents.extraction import ExtractedText, markdown
 from background.documents.extraction.encoding import decode
 from background.documents.extraction.extract import extract
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, media_type_of
@@ -130,6 +130,7 @@ MARKDOWN_KINDS = {
     "[later][r] [^n]\n\n[r]: http://x\n\n[^n]: note": "later\n\nnote",
     "---\ntitle: x\ntags: [a]\n---\nText": "Text",
     "Text\n\n---\n\nmore": "Text\n\nmore",
+    "---\n# One\n---\ntwo: 2\n---\n## Three": "One\n\ntwo: 2\n\nThree",
     "- a\n\n      code\n- b": "a\n\ncode\n\nb",
     "a_b_c 2*3*4 <x@y.z> `<b>`": "a_b_c 234 x@y.z <b>",
     "<div><table><tr><td>1<td>2</table></div>\n\nText": "1\t2\n\nText",
@@ -144,6 +145,25 @@ def test_markdown(read: Read, source: str) -> None:
     assert read(source.encode(), MARKDOWN).text == MARKDOWN_KINDS[source]
 
 
+IN_PIECES = {
+    "[^1] [a\nB] ![p][x] [q]\n\n[X]: u\n\n[^1]: One.\n\n    Two.\n\n[A b]: u": "a B p [q]\n\nOne.\n\nTwo.",
+    "```\na\n\n*b*\n\n[a]: u\n```\n\n[a]": "a\n\n*b*\n\n[a]: u\n\n[a]",
+    "<div>\n- a\n- b\n</div>\n\n<!-- x\n\ny -->\n\nc": "- a - b\n\nc",
+    "1. a\n\n   b\n# c\n> d\n\ne": "a\n\nb\n\nc\n\nd\n\ne",
+    "- a\n  ~~~\n  *b*\n\n  c\n  ~~~\n- d": "a\n\n*b*\n\nc\n\nd",
+    "~~~\na\n\n- b": "a\n\n- b",
+}
+
+
+@pytest.mark.parametrize("source", IN_PIECES, ids=ascii)
+@pytest.mark.parametrize("size", [1, 10, 1_000_000])
+def test_markdown_in_pieces_is_what_it_is_in_one(
+    read: Read, source: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markdown, "_PIECE", size)
+    assert read(source.encode(), MARKDOWN).text == IN_PIECES[source]
+
+
 HTML_KINDS = {
     "a<dialog>b</dialog>c": "a\n\nb\n\nc",
     "<hgroup>a</hgroup><search>b</search><menu><li>c</menu>d": "a\n\nb\n\nc\n\nd",
@@ -152,6 +172,10 @@ HTML_KINDS = {
     "<p>a<noembed>x</noembed>b": "ab",
     "soft&shy;ly, Donau\u00addampf": "softly, Donaudampf",
     "<p>a</p><svg><title>icon</title></svg>": "a",
+    "<div>a<svg><path d='x'><p>b</p>c</div>d": "a\n\nb\n\nc\n\nd",
+    "<ul><li>a<math><mi>x<mo>=</math>b<li><svg><g><svg><span>c</span></ul>d": "ab\nc\n\nd",
+    "<object><svg><p>a</p></svg>b</object>c": "c",
+    "<svg><foreignObject><p>a</p></foreignObject><desc><b>b</b></desc></svg>c": "c",
 }
 
 
@@ -162,6 +186,7 @@ def test_html(read: Read, source: str) -> None:
 
 def test_the_title_of_a_picture_is_not_that_of_the_page(read: Read) -> None:
     assert read(b"<svg><title>Icon</title></svg><h1>Page</h1>", HTML).facts.title == "Page"
+    assert read(b"<svg><path><h1>First</h1>", HTML).facts.title == "First"
     assert read(b"<title> </title><h1></h1><h1>Second</h1>", HTML).facts.title == "Second"
 
 
