@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,7 @@ from background.documents.language import UNDETERMINED
 from background.documents.store import replace_file
 
 _REPORT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,100}")
+_SUMMED: Final = ("characters", "words", "sentences", "paragraphs", "reading_seconds")
 # No more than needed, so that ordinary names read as they are: an underscore inside a word is no markup.
 _MARKUP: Final = re.compile(r"([\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|:(?=//))")
 # White space in runs, control characters, and those that turn the direction of what follows.
@@ -45,19 +46,17 @@ class Totals(BaseModel):
     keywords: list[Keyword]
 
 
-class ReportFiles(BaseModel):
-    """Where a report was written (paths relative to DATA_DIR, with `/`) and what is in it."""
+class Report(BaseModel):
+    """All that a report says."""
 
     model_config = ConfigDict(frozen=True)
 
     report_id: str
-    json_path: str
-    markdown_path: str
-    documents: list[str]
     totals: Totals
+    documents: list[DocumentAnalysis]
 
 
-def write_report(root: Path, analyses: Sequence[DocumentAnalysis], *, report_id: str) -> ReportFiles:
+def write_report(root: Path, analyses: list[DocumentAnalysis], *, report_id: str) -> Report:
     """Write the report on one document or several below `root` (DATA_DIR).
 
     The same input gives the same bytes, and a report of the same id is replaced: a task may run twice.
@@ -67,68 +66,57 @@ def write_report(root: Path, analyses: Sequence[DocumentAnalysis], *, report_id:
         raise Invalid("A report id consists of 1 to 100 letters, digits and hyphens.")
     if not analyses:
         raise Invalid("A report needs at least one analysis.")
-    files = ReportFiles(
-        report_id=report_id,
-        json_path=f"reports/{report_id}.json",
-        markdown_path=f"reports/{report_id}.md",
-        documents=[each.document for each in analyses],
-        totals=_totals(analyses),
-    )
-    content = _Content(report_id=report_id, totals=files.totals, documents=list(analyses))
-    replace_file(root / files.json_path, (content.model_dump_json(indent=2) + "\n").encode())
-    replace_file(root / files.markdown_path, "\n".join(_markdown(content)).encode())
-    return files
+    report = Report(report_id=report_id, totals=_totals(analyses), documents=analyses)
+    json_file, markdown_file = report_files(report_id)
+    replace_file(root / json_file, (report.model_dump_json(indent=2) + "\n").encode())
+    replace_file(root / markdown_file, "\n".join(_markdown(report)).encode())
+    return report
+
+
+def report_files(report_id: str) -> tuple[str, str]:
+    """Where a report is, as JSON and as Markdown: paths relative to DATA_DIR, with `/`."""
+    return f"reports/{report_id}.json", f"reports/{report_id}.md"
 
 
 def report_path(root: Path, name: str) -> Path:
-    """The file of a report, `<report id>.md` or `.json`. Raises `NotFound` when there is none of that name."""
+    """The file of a report, if there is one: `<report id>.md` or `.json`. Raises `NotFound` for any other name."""
     report_id, _, kind = name.rpartition(".")
-    path = root / "reports" / name
-    if not _REPORT_ID.fullmatch(report_id) or kind not in ("md", "json") or not path.is_file():
-        raise NotFound(f"There is no report {name!r}.")
-    return path
+    if not _REPORT_ID.fullmatch(report_id) or kind not in ("md", "json"):
+        raise missing_report(name)
+    return root / "reports" / name
 
 
-def delete_report(root: Path, report_id: str) -> None:
-    """Remove the report, if there is one. Raises `OSError`."""
-    for kind in ("md", "json"):
-        (root / "reports" / f"{report_id}.{kind}").unlink(missing_ok=True)
+def missing_report(name: str) -> NotFound:
+    """What is raised where there is no report of that name."""
+    return NotFound(f"There is no report {name!r}.", what="report", id=name)
 
 
-class _Content(BaseModel):
-    report_id: str
-    totals: Totals
-    documents: list[DocumentAnalysis]
-
-
-def _totals(analyses: Sequence[DocumentAnalysis]) -> Totals:
+def _totals(analyses: list[DocumentAnalysis]) -> Totals:
     keywords: Counter[str] = Counter()
     for each in analyses:
         keywords.update({keyword.word: keyword.count for keyword in each.keywords})
+    sums: dict[str, Any] = {name: sum(getattr(each, name) for each in analyses) for name in _SUMMED}
     return Totals(
         documents=len(analyses),
-        characters=sum(each.characters for each in analyses),
-        words=sum(each.words for each in analyses),
-        sentences=sum(each.sentences for each in analyses),
-        paragraphs=sum(each.paragraphs for each in analyses),
-        reading_seconds=sum(each.reading_seconds for each in analyses),
         languages=dict(Counter(each.language for each in analyses).most_common()),
         keywords=[Keyword(word=word, count=count) for word, count in keywords.most_common(MAX_KEYWORDS)],
+        **sums,
     )
 
 
-def _markdown(content: _Content) -> Iterator[str]:
-    totals = content.totals
+def _markdown(report: Report) -> Iterator[str]:
+    totals = report.totals
     languages = ", ".join(f"{_language(language)} ({count})" for language, count in totals.languages.items())
-    yield from (f"# Report {content.report_id}", "")
+    yield from (f"# Report {report.report_id}", "")
     noun = "document" if totals.documents == 1 else "documents"
     yield f"{totals.documents} {noun}, {totals.words:,} words, languages: {languages}."
     yield from ("", f"Keywords: {_listed(totals.keywords)}", "")
     yield "| Document | Title | Language | Words | Sentences | Paragraphs | Characters | Reading time |"
     yield "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"
-    yield from (_row(each) for each in content.documents)
-    yield _figures("**Total**", "", "", totals)
-    for each in content.documents:
+    for each in report.documents:
+        yield _row(escape(each.document), escape(each.title or "") or "-", _language(each.language), each)
+    yield _row("**Total**", "", "", totals)
+    for each in report.documents:
         yield from ("", f"## {escape(each.document)}", "")
         yield from ([f"Title: {escape(each.title)}", ""] if each.title else [])
         if each.encoding:
@@ -137,15 +125,11 @@ def _markdown(content: _Content) -> Iterator[str]:
     yield ""
 
 
-def _row(each: DocumentAnalysis) -> str:
-    return _figures(escape(each.document), escape(each.title or "") or "-", escape(_language(each.language)), each)
-
-
 def _language(code: str) -> str:
-    return "undetermined" if code == UNDETERMINED else code
+    return "undetermined" if code == UNDETERMINED else escape(code)
 
 
-def _figures(name: str, title: str, language: str, figures: Analysis | Totals) -> str:
+def _row(name: str, title: str, language: str, figures: Analysis | Totals) -> str:
     minutes, seconds = divmod(figures.reading_seconds, 60)
     numbers = (figures.words, figures.sentences, figures.paragraphs, figures.characters)
     cells = [name, title, language, *(f"{number:,}" for number in numbers), f"{minutes}:{seconds:02}"]

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Body, File, Path, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from background.base.errors import Invalid, NotFound
+from background.base.errors import Invalid
 from background.base.strict import Strict
 from background.canvas import service as runs
 from background.canvas.schemas import ChordRun, GroupRun, Run
 from background.canvas.spec import ChainSpec, chain, chord, group, task
 from background.documents import service
 from background.documents.naming import normal
-from background.documents.report import report_path
+from background.documents.report import missing_report, report_path
 from background.documents.store import Document, missing
 from background.http.downloads import Download
 from background.http.filenames import given_name
@@ -112,7 +112,7 @@ def download_report(name: Annotated[str, Path(description="`<report id>.md` or `
     try:
         return Download(path, media_type=media_type, filename=name)
     except FileNotFoundError:
-        raise NotFound(f"There is no report {name!r}.", what="report", id=name) from None
+        raise missing_report(name) from None
 
 
 def _info(document: Document) -> DocumentInfo:

@@ -2,12 +2,11 @@
 
 Parsers have bad cases that no check beforehand finds: a few hundred kilobytes of nested tags keep an HTML
 parser busy for minutes, a crafted PDF keeps a PDF parser. Run as a module it is that process:
-`python -m background.documents.sandbox <media type> <path> <where the text goes> <seconds>`; it says what it found.
+`python -m background.documents.sandbox <media type> <path> <where the text goes> <seconds>`; it says what is wrong.
 """
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import signal
@@ -35,7 +34,7 @@ _LAUNCHER: Final = _PROJECT / "background" / "local" / "launcher.py"
 _TOO_MUCH: Final = "The file takes too much time or memory to read."
 
 
-def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cpu_seconds: int = CPU_SECONDS) -> Facts:
+def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cpu_seconds: int = CPU_SECONDS) -> None:
     """`extraction.extract` into the file `target`, with bounds: `cpu_seconds` of processor time, 60 s in all, 1.5 GiB.
 
     At most three read at once, of all processes that name the same folder `places`. Little plain text is read in this
@@ -45,7 +44,8 @@ def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cp
     if media_type == PLAIN and path.stat().st_size <= SMALL_BYTES:
         from background.documents.extraction.extract import extract
 
-        return write_text(target, extract(path, media_type))
+        write_text(target, extract(path, media_type))
+        return
     ending_with_us = [sys.executable, str(_LAUNCHER), str(os.getpid()), str(signal.SIGKILL.value), "-"]
     words = [media_type, str(path.absolute()), str(target.absolute()), str(cpu_seconds)]
     try:
@@ -68,16 +68,13 @@ def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cp
         raise Invalid(_TOO_MUCH, where=FILE)
     if done.returncode > 0:
         raise RuntimeError(f"the reading process failed: {done.stderr.decode(errors='replace')[-2000:]}")
-    answer = json.loads(done.stdout)
-    if "invalid" in answer:
-        raise Invalid(answer["invalid"], where=FILE)
-    return Facts.model_validate(answer)
+    if done.stdout:
+        raise Invalid(done.stdout.decode(), where=FILE)
 
 
-def write_text(target: Path, extracted: ExtractedText) -> Facts:
+def write_text(target: Path, extracted: ExtractedText) -> None:
     """Write what is known of a text in one line, and the text below it."""
     target.write_bytes(extracted.facts.model_dump_json().encode() + b"\n" + extracted.text.encode())
-    return extracted.facts
 
 
 def read_facts(target: Path) -> Facts | None:
@@ -135,12 +132,9 @@ def _main() -> None:
     media_type, path, target, cpu_seconds = sys.argv[1:]
     _limit_resources(int(cpu_seconds))
     try:
-        answer = write_text(Path(target), extract(Path(path), media_type)).model_dump_json()
-    except Invalid as error:
-        answer = json.dumps({"invalid": str(error)})
-    except MemoryError:
-        answer = json.dumps({"invalid": _TOO_MUCH})
-    sys.stdout.buffer.write(answer.encode())
+        write_text(Path(target), extract(Path(path), media_type))
+    except (Invalid, MemoryError) as error:
+        sys.stdout.buffer.write((str(error) if isinstance(error, Invalid) else _TOO_MUCH).encode())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from background.base.errors import Invalid, NotFound
 from background.documents.extraction import Facts
-from background.documents.report import DocumentAnalysis, delete_report, write_report
+from background.documents.report import DocumentAnalysis, report_files, write_report
 from background.documents.store import DocumentStore
 from background.settings import get_settings
 
@@ -79,27 +79,22 @@ def report_documents(
     Returns `report_id`, `json` and `markdown` (paths relative to DATA_DIR), `documents` (their names) and
     `totals` (the fields of `report.Totals`). Raises `Invalid` for anything else than such results.
     """
-    given = analyses if isinstance(analyses, list) else [analyses]
     problem = "report needs what analyze returns, or a list of that"
-    files = write_report(
-        store.root, [_validated(DocumentAnalysis, each, problem) for each in given], report_id=report_id
-    )
-    return {
-        "report_id": files.report_id,
-        "json": files.json_path,
-        "markdown": files.markdown_path,
-        "documents": files.documents,
-        "totals": files.totals.model_dump(mode="json"),
-    }
+    each_given = analyses if isinstance(analyses, list) else [analyses]
+    given = [_validated(DocumentAnalysis, each, problem) for each in each_given]
+    totals = write_report(store.root, given, report_id=report_id).totals.model_dump(mode="json")
+    json_file, markdown_file = report_files(report_id)
+    names = [each.document for each in given]
+    return {"report_id": report_id, "json": json_file, "markdown": markdown_file, "documents": names, "totals": totals}
 
 
 def delete_reports(store: DocumentStore, report_ids: Iterable[str]) -> None:
     """Remove these reports, as far as there are any; what cannot be removed stays, and the log says so."""
-    for report_id in report_ids:
+    for file in (file for report_id in report_ids for file in report_files(report_id)):
         try:
-            delete_report(store.root, report_id)
+            (store.root / file).unlink(missing_ok=True)
         except OSError as error:
-            logger.warning("The report %s cannot be removed: %s", report_id, error)
+            logger.warning("The report %s cannot be removed: %s", file, error)
 
 
 def _validated(model: type[_Model], value: object, problem: str) -> _Model:

@@ -14,10 +14,10 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -33,6 +33,8 @@ _LEFTOVER_SECONDS: Final = 24 * 3600
 _CONTENT: Final = "content"
 _META: Final = "meta.json"
 _RECIPE: Final = "4"  # raise it when extraction changes: texts of before are then made again
+
+_Read = TypeVar("_Read", Facts, ExtractedText)
 
 
 class Document(BaseModel):
@@ -57,7 +59,7 @@ class Document(BaseModel):
 
     @property
     def text_file(self) -> str:
-        """The name of the file with its text."""
+        """The name of the file with its text; never that of another document, which may be stored meanwhile."""
         return f"{self.text_key}.{_RECIPE}.text"
 
 
@@ -99,20 +101,11 @@ class DocumentStore:
 
         Raises `NotFound` as `get` does, `Invalid` when the content cannot be read any more.
         """
-        document = self.get(name)
-        facts = read_facts(self._text_of(document))
-        return document, self._read_again(document) if facts is None else facts
+        return self._read(name, read_facts)
 
     def text(self, name: str) -> tuple[Document, ExtractedText]:
         """A document and its text. Raises what `facts` raises."""
-        document = self.get(name)
-        text = read_text(self._text_of(document))
-        if text is None:
-            self._read_again(document)
-            text = read_text(self._text_of(document))
-        if text is None:
-            raise missing(name)
-        return document, text
+        return self._read(name, read_text)
 
     def add(self, name: str, stream: BinaryIO) -> Document:
         """Store what `stream` gives under `name`, whose extension says what it is.
@@ -123,16 +116,16 @@ class DocumentStore:
         """
         name = clean_name(name)
         media_type_of(name)
-        self._ensure_seeded()
+        target = self._folder(name)
         self._remove_leftovers()
         make_private(self._documents)
-        target = self._folder(name)
         if target.exists():
             raise _taken(name)
         with self._workspace() as folder:
             document = _stored(folder, name, stream, limit=self._max_bytes)
-            facts = self._extract(folder / _CONTENT, document, folder / document.text_file)
-            if not facts.encoding_sure:
+            self._extract(folder / _CONTENT, document, folder / document.text_file)
+            facts = read_facts(folder / document.text_file)
+            if facts and not facts.encoding_sure:
                 document = document.model_copy(update={"encoding": facts.encoding})
             _write_meta(folder, document)
             if not _move(folder, target):
@@ -148,20 +141,21 @@ class DocumentStore:
             except FileNotFoundError:
                 raise missing(name) from None
 
-    def _text_of(self, document: Document) -> Path:
-        return self._documents / document_id(document.name) / document.text_file
+    def _read(self, name: str, read: Callable[[Path], _Read | None]) -> tuple[Document, _Read]:
+        document = self.get(name)
+        path = self._folder(name) / document.text_file
+        found = read(path)
+        if found is None:
+            with self._workspace() as folder, contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                self._extract(self.path_of(document), document, folder / "text")
+                (folder / "text").replace(path)
+            found = read(path)
+        if found is None:
+            raise missing(name)
+        return document, found
 
-    def _extract(self, content: Path, document: Document, target: Path) -> Facts:
-        return extract_apart(content, document.type, target, places=self.root / "readers")
-
-    def _read_again(self, document: Document) -> Facts:
-        with self._workspace() as folder:
-            try:
-                facts = self._extract(self.path_of(document), document, folder / "text")
-                (folder / "text").replace(self._text_of(document))
-            except FileNotFoundError:  # deleted meanwhile
-                raise missing(document.name) from None
-        return facts
+    def _extract(self, content: Path, document: Document, target: Path) -> None:
+        extract_apart(content, document.type, target, places=self.root / "readers")
 
     def _folder(self, name: str) -> Path:
         """Where a document of that name is, if it is. Raises `NotFound` for a name that none can have."""

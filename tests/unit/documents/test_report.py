@@ -20,25 +20,24 @@ TWO = analysis("둘.md", "작업 큐는 작업을 보관한다.")
 
 
 def test_one_document(tmp_path: Path) -> None:
-    files = write_report(tmp_path, [ONE], report_id="job-1-step-3")
-    assert (files.json_path, files.markdown_path) == ("reports/job-1-step-3.json", "reports/job-1-step-3.md")
-    assert files.documents == ["one_file.txt"]
-    assert files.totals.words == 7
-    markdown = (tmp_path / files.markdown_path).read_text()
+    report = write_report(tmp_path, [ONE], report_id="job-1-step-3")
+    assert report.documents == [ONE]
+    assert report.totals.words == 7
+    assert (tmp_path / "reports/job-1-step-3.json").exists()
+    markdown = (tmp_path / "reports/job-1-step-3.md").read_text()
     assert "| one_file.txt | First | en | 7 | 2 | 1 | 36 | 0:02 |" in markdown
     assert "Keywords: queue (2), worker (1)" in markdown
 
 
 def test_many_documents_add_up(tmp_path: Path) -> None:
-    files = write_report(tmp_path, [ONE, TWO, ONE], report_id="a")
-    assert files.documents == ["one_file.txt", "둘.md", "one_file.txt"]
-    assert (files.totals.documents, files.totals.words, files.totals.sentences) == (3, 18, 5)
-    assert files.totals.languages == {"en": 2, "ko": 1}
-    assert files.totals.keywords[:2] == [Keyword(word="queue", count=4), Keyword(word="worker", count=2)]
-    content = json.loads((tmp_path / files.json_path).read_text())
-    assert [each["document"] for each in content["documents"]] == files.documents
-    assert content["totals"] == files.totals.model_dump()
-    assert "둘.md" in (tmp_path / files.markdown_path).read_text()
+    totals = write_report(tmp_path, [ONE, TWO, ONE], report_id="a").totals
+    assert (totals.documents, totals.words, totals.sentences) == (3, 18, 5)
+    assert totals.languages == {"en": 2, "ko": 1}
+    assert totals.keywords[:2] == [Keyword(word="queue", count=4), Keyword(word="worker", count=2)]
+    content = json.loads((tmp_path / "reports/a.json").read_text())
+    assert [each["document"] for each in content["documents"]] == ["one_file.txt", "둘.md", "one_file.txt"]
+    assert content["totals"] == totals.model_dump()
+    assert "둘.md" in (tmp_path / "reports/a.md").read_text()
 
 
 def test_writing_again_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -52,11 +51,9 @@ def test_writing_again_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_report_is_found_by_the_name_of_its_file(tmp_path: Path) -> None:
-    files = write_report(tmp_path, [ONE], report_id="a-1")
-    assert report_path(tmp_path, "a-1.md") == tmp_path / files.markdown_path
-    assert report_path(tmp_path, "a-1.json") == tmp_path / files.json_path
-    (tmp_path / "reports" / "a-1.txt").touch()
-    for name in ("a-2.md", "a-1", "a-1.txt", "../reports/a-1.md", "a-1.md\0", "", ".md"):
+    write_report(tmp_path, [ONE], report_id="a-1")
+    assert {report_path(tmp_path, name) for name in ("a-1.md", "a-1.json")} == {*(tmp_path / "reports").iterdir()}
+    for name in ("a-1", "a-1.txt", "../reports/a-1.md", "a-1.md\0", "", ".md"):
         with pytest.raises(NotFound):
             report_path(tmp_path, name)
 
@@ -93,6 +90,7 @@ def test_markup_is_escaped(text: str, escaped: str) -> None:
 
 def test_names_and_titles_cannot_break_the_table(tmp_path: Path) -> None:
     hostile = analysis("x|y.txt", "Some text.", "t|\n| <b>")
-    markdown = (tmp_path / write_report(tmp_path, [hostile], report_id="a").markdown_path).read_text()
+    write_report(tmp_path, [hostile], report_id="a")
+    markdown = (tmp_path / "reports/a.md").read_text()
     row = next(line for line in markdown.splitlines() if line.startswith("| x"))
     assert row.startswith("| x\\|y.txt | t\\| \\| \\<b\\> | undetermined |")
