@@ -139,10 +139,10 @@ def _symbol(node: Any) -> str:
 
 def _first_heading(document: Any) -> str | None:
     """The first paragraph in a style named Title or Heading; styles have ids of any language."""
-    names = {style.style_id: style.name or "" for style in document.styles}
+    names = {style.styleId: (style.name_val or "").lower() for style in document.styles.element.style_lst}
     for paragraph in document.element.body.iter(_P):
         style = paragraph.pPr.style if paragraph.pPr is not None else None
-        if names.get(style, "").startswith(("Title", "Heading")):
+        if names.get(style, "").startswith(("title", "heading")):
             layout = Layout()
             _lay_out(paragraph, layout)
             if text := layout.text().strip():

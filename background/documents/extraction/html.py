@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Final
 
 from lxml import etree
@@ -57,7 +58,7 @@ def read_markup(sources: Iterable[str], titles: Collection[str]) -> tuple[dict[s
     """
     page = _Page(titles)
     parser = etree.HTMLParser(target=page, encoding="utf-8", huge_tree=True)
-    for source in sources:
+    for source in chain(sources, [""]):  # a parser that was given nothing cannot be closed
         parser.feed(_LONE_END.sub(r"<br>\g<0>", source).encode("utf-8", "replace"))
     parser.close()
     return page.titles, page.layout.text()

@@ -246,6 +246,15 @@ def test_docx_with_its_table(read: Read) -> None:
     assert read(makers.word("x", title="A title", heading="Head"), DOCX).facts.title == "A title"
 
 
+def test_a_style_of_no_type_hides_no_heading(read: Read) -> None:
+    def edit(name: str, content: bytes) -> bytes:
+        heading = b"<w:body><w:p><w:pPr><w:pStyle w:val='Heading1'/></w:pPr><w:r><w:t>Head</w:t></w:r></w:p>"
+        style = b"<w:style w:styleId='x'/></w:styles>"
+        return content.replace(b"</w:styles>", style).replace(b"<w:body>", heading)
+
+    assert read(makers.repacked_word(edit), DOCX).facts.title == "Head"
+
+
 def test_docx_content_controls_and_tracked_changes(read: Read) -> None:
     def edit(xml: bytes) -> bytes:
         extra = (

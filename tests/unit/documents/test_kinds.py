@@ -145,6 +145,11 @@ def test_markdown(read: Read, source: str) -> None:
     assert read(source.encode(), MARKDOWN).text == MARKDOWN_KINDS[source]
 
 
+def test_front_matter_alone_is_no_text(read: Read) -> None:
+    with pytest.raises(Invalid, match="holds no text"):
+        read(b"---\ntitle: x\n---\n", MARKDOWN)
+
+
 IN_PIECES = {
     "[^1] [a\nB] ![p][x] [q]\n\n[X]: u\n\n[^1]: One.\n\n    Two.\n\n[A b]: u": "a B p [q]\n\nOne.\n\nTwo.",
     "```\na\n\n*b*\n\n[a]: u\n```\n\n[a]": "a\n\n*b*\n\n[a]: u\n\n[a]",
