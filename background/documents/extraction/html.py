@@ -14,6 +14,7 @@ from background.documents.extraction.layout import BLOCK, CELL, LINE, Layout
 _DECLARED: Final = re.compile(
     rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
 )
+_COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
 _LONE_END: Final = re.compile(r"</(?:br|p)(?=[\s/>])", re.IGNORECASE)  # without a begin they are seen all the same
 _SKIPPED_TAGS: Final = (
     "script style template title datalist noscript noembed noframes svg math iframe object canvas audio video rt rp"
@@ -44,7 +45,7 @@ def read_html(data: bytes) -> Reading:
 
     The title is `<title>`, else the first `<h1>`.
     """
-    declared = _DECLARED.search(data[:4096])
+    declared = _DECLARED.search(_COMMENT.sub(b"", data[:4096]))
     read = decode(data, declared=declared[1].decode("ascii") if declared else None)
     titles, text = read_markup([read.text], ("title", "h1"))
     return read._replace(title=titles.get("title") or titles.get("h1"), text=text)

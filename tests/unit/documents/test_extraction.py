@@ -205,6 +205,11 @@ def test_html_may_declare_its_encoding(read: Read, label: str) -> None:
     assert read(source.encode("cp949"), HTML).text == "큐"
 
 
+def test_a_declaration_in_a_comment_is_none(read: Read) -> None:
+    source = "<!-- <meta charset='iso-8859-1'> --><meta charset='utf-8'><p>café"
+    assert read(source.encode(), HTML).text == "café"
+
+
 @pytest.mark.parametrize("label", ["utf-8", "nonsense", "rot13", "unicode_escape", "utf-7", "idna"])
 def test_a_false_or_foolish_declaration_is_ignored(read: Read, label: str) -> None:
     source = f"<meta charset='{label}'><p>안녕하세요 \\x41 +AGE-"
