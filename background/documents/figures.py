@@ -2,15 +2,13 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, NonNegativeInt
 
 MAX_KEYWORDS: Final = 10
 
 
 class Keyword(BaseModel):
     """A word in lower case, without particles, and how often it occurs."""
-
-    model_config = ConfigDict(frozen=True)
 
     word: str
     count: int
@@ -22,8 +20,6 @@ class Analysis(BaseModel):
     `characters` are code points, white space included; `language` is an ISO 639 code or `und`; `keywords` at most
     ten, most frequent first; `reading_seconds` is how long an adult takes to read it.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     title: str | None
     characters: NonNegativeInt

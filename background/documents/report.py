@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from background.base.errors import Invalid, NotFound
 from background.documents.figures import MAX_KEYWORDS, Analysis, Keyword
@@ -34,8 +34,6 @@ class DocumentAnalysis(Analysis):
 class Totals(BaseModel):
     """Sums over all documents; `languages` counts documents, `keywords` merges theirs, at most ten."""
 
-    model_config = ConfigDict(frozen=True)
-
     documents: int
     characters: int
     words: int
@@ -48,8 +46,6 @@ class Totals(BaseModel):
 
 class Report(BaseModel):
     """All that a report says."""
-
-    model_config = ConfigDict(frozen=True)
 
     report_id: str
     totals: Totals

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from background.base.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedType
 from background.documents.extraction import ExtractedText, Facts
@@ -42,8 +42,6 @@ class Document(BaseModel):
 
     `encoding` is that of its text, where it had to be guessed and is not sure.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     size: int

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, NonNegativeInt
 
 
 class Reading(NamedTuple):
@@ -23,8 +23,6 @@ class Facts(BaseModel):
     that were left out, because they are broken; `encoding` is that of text, and where it had to be guessed and may
     be another one, `encoding_sure` is false.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     title: str | None
     characters: NonNegativeInt
