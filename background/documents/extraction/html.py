@@ -15,7 +15,8 @@ _DECLARED: Final = re.compile(
     rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
 )
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
-_LONE_END: Final = re.compile(r"</(?:br|p)(?=[\s/>])", re.IGNORECASE)  # without a begin they are seen all the same
+# These ends are seen without a begin, too. Most have one, just before them.
+_LONE_END: Final = re.compile(r"<p>[^<]*</p>|</(?:br|p)(?=[\s/>])", re.IGNORECASE)
 _SKIPPED_TAGS: Final = (
     "script style template title datalist noscript noembed noframes svg math iframe object canvas audio video rt rp"
 )
@@ -60,7 +61,8 @@ def read_markup(sources: Iterable[str], titles: Collection[str]) -> tuple[dict[s
     page = _Page(titles)
     parser = etree.HTMLParser(target=page, encoding="utf-8", huge_tree=True)
     for source in chain(sources, [""]):  # a parser that was given nothing cannot be closed
-        parser.feed(_LONE_END.sub(r"<br>\g<0>", source).encode("utf-8", "replace"))
+        seen = _LONE_END.sub(lambda end: f"<br>{end[0]}" if end[0].startswith("</") else end[0], source)
+        parser.feed(seen.encode("utf-8", "replace"))
     parser.close()
     return page.titles, page.layout.text()
 
