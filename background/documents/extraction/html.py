@@ -15,8 +15,8 @@ _DECLARED: Final = re.compile(
     rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
 )
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
-# These ends are seen without a begin, too. Most have one, just before them.
-_LONE_END: Final = re.compile(r"<p>[^<]*</p>|</(?:br|p)(?=[\s/>])", re.IGNORECASE)
+# These ends are seen without a begin, too. Most have one, just before them, and in some elements nothing is an end.
+_LONE_END: Final = re.compile(r"(?is)<(textarea|xmp)\b.*?(?:</\1|\Z)|<p>[^<]*</p>|</(?:br|p)(?=[\s/>])")
 _SKIPPED_TAGS: Final = (
     "script style template title datalist noscript noembed noframes svg math iframe object canvas audio video rt rp"
 )
@@ -26,14 +26,13 @@ _BREAKING_OUT: Final = (
     *("h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr", "ol", "p", "pre"),
     *("ruby", "s", "small", "span", "strike", "strong", "sub", "sup", "table", "tt", "u", "ul", "var"),
 )
-_HOLDING_HTML: Final = ("foreignobject", "desc", "title", "mi", "mo", "mn", "ms", "mtext", "annotation-xml")
+_HOLDING_HTML: Final = {"svg": ("foreignobject", "desc", "title"), "math": ("mi", "mo", "mn", "ms", "mtext")}
 _BLOCK_TAGS: Final = (
     "address article aside blockquote body center details dialog dir div dl fieldset figure footer form "
     "h1 h2 h3 h4 h5 h6 head header hgroup hr listing main menu nav ol p plaintext pre search section table ul xmp"
 )
 _LINE_TAGS: Final = "li dt dd tr option optgroup figcaption caption legend summary"
 _SKIPPED: Final = frozenset(_SKIPPED_TAGS.split())
-_FOREIGN: Final = ("svg", "math")
 _BORDERS: Final = {
     **dict.fromkeys(_BLOCK_TAGS.split(), BLOCK),
     **dict.fromkeys(_LINE_TAGS.split(), LINE),
@@ -81,11 +80,11 @@ class _Page:
         self._paragraph = BLOCK
 
     def start(self, tag: str, _attributes: object) -> None:
-        while self._skipped and self._skipped[-1] in _FOREIGN and tag in _BREAKING_OUT:
+        while self._skipped and self._skipped[-1] in _HOLDING_HTML and tag in _BREAKING_OUT:
             self._skipped.pop()
         if tag in self._titles and not self._skipped:
             self._title = tag, []
-        if tag in _SKIPPED or (self._skipped and tag in _HOLDING_HTML):
+        if tag in _SKIPPED or (self._skipped and tag in _HOLDING_HTML.get(self._skipped[-1], ())):
             self._skipped.append(tag)
         if self._skipped:
             return

@@ -187,6 +187,7 @@ def test_html_gives_paragraphs_lists_and_tables(read: Read) -> None:
         ("<pre>|\u00a0\u00a0 x</pre>", "|\u00a0\u00a0 x"),
         ("<table>one<tr><td>two</table>three", "one\ntwo\n\nthree"),
         ("<ul><li><p>one</p><p>two</p><li><p>three</p></ul>", "one\n\ntwo\n\nthree"),
+        ("<textarea>one</p></TEXTAREA><textarea>two</br></textarea>", "one</p>two</br>"),
         ("<UL><LI><P>one</P><UL><LI><P>two</P></P>three</UL></UL>", "one\ntwo\nthree"),
         ("<ul><li><p>one</p><ul><li><p>two</p></ul></ul>", "one\ntwo"),
     ],

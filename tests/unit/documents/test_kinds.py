@@ -180,6 +180,7 @@ HTML_KINDS = {
     "<div>a<svg><path d='x'><p>b</p>c</div>d": "a\n\nb\n\nc\n\nd",
     "<ul><li>a<math><mi>x<mo>=</math>b<li><svg><g><svg><span>c</span></ul>d": "ab\nc\n\nd",
     "<object><svg><p>a</p></svg>b</object>c": "c",
+    "<svg><mtext><p>a</svg><math><desc><p>b": "a\n\nb",
     "<svg><foreignObject><p>a</p></foreignObject><desc><b>b</b></desc></svg>c": "c",
 }
 
