@@ -147,6 +147,12 @@ class Gate(NamedTuple):
         suffix = "" if self.value is None else f" with {self.limit.key} {self.value}"
         return f"{self.kind} {self.name}{suffix}"
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The same for programs: `queue` or `pipeline`, and of a limit with a key `key` and `value`."""
+        keyed = {} if self.value is None else {"key": self.limit.key, "value": json.loads(self.value)}
+        return {self.kind: self.name, **keyed, "of": self.of, "limit": self.limit.most}
+
 
 START = Lane("", "", "")
 """A lane before all others."""
@@ -256,7 +262,6 @@ class Standing:
         gate = self.full(lane) if held else None
         if gate is None:
             return None
-        facts = {"of": gate.of, "limit": gate.limit.most}
         if gate.limit.seconds is not None:
-            return {"code": WaitingCode.RATE_LIMIT, **facts, "per_seconds": gate.limit.seconds}
-        return {"code": WaitingCode.CONCURRENCY_LIMIT, **facts, "holders": self.holders.get(gate, [])}
+            return {"code": WaitingCode.RATE_LIMIT, **gate.facts, "per_seconds": gate.limit.seconds}
+        return {"code": WaitingCode.CONCURRENCY_LIMIT, **gate.facts, "holders": self.holders.get(gate, [])}

@@ -151,7 +151,8 @@ class Step(BaseModel):
 class Event(BaseModel):
     """One entry of a job's history. `step` is the number that the step had then, `step_name` what it is called.
 
-    `actor` is the name of the API key that asked for it, if one did.
+    `actor` is the name of the API key that asked for it, if one did. `reason` is why a step has asked to be run later,
+    as it said it itself.
     """
 
     number: int
@@ -162,6 +163,7 @@ class Event(BaseModel):
     attempt: int
     worker: str | None
     message: str | None
+    reason: str | None = None
     error: str | None
     actor: str | None
 
@@ -178,7 +180,11 @@ class LogLine(BaseModel):
 
 
 class WaitingFacts(BaseModel):
-    """Why a PENDING job is not running yet: `code` says which of the facts there are."""
+    """Why a PENDING job is not running yet: `code` says which of the facts there are.
+
+    A limit is of a `queue` or a `pipeline`; of a pipeline's it may be that of the jobs whose parameter `key` has this
+    `value`. `of` says the same in words. `holders` are some of the jobs that have its places.
+    """
 
     code: Annotated[WaitingCode, OrNewer]
     seconds: float | None = None
@@ -190,6 +196,8 @@ class WaitingFacts(BaseModel):
     pipeline: str | None = None
     step: str | None = None
     queue: str | None = None
+    key: str | None = None
+    value: Any = None
     of: str | None = None
     limit: int | None = None
     per_seconds: float | None = None
@@ -198,7 +206,7 @@ class WaitingFacts(BaseModel):
 
 def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
     """The facts that there are, without the others."""
-    return None if facts is None else facts.model_dump(mode="json", exclude_none=True)
+    return None if facts is None else facts.model_dump(mode="json", exclude_unset=True)
 
 
 class Job(BaseModel):

@@ -170,7 +170,9 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
             ),
         )
         facts = states.waiting(known)
-    return kind.model_validate({**row._asdict(), "waiting": facts, "waiting_for": facts and states.waiting_for(facts)})
+    events = [{**event, "reason": states.later_because(event["kind"], event["message"])} for event in row.events]
+    sentence = facts and states.waiting_for(facts)
+    return kind.model_validate({**row._asdict(), "events": events, "waiting": facts, "waiting_for": sentence})
 
 
 def get_statistics(range_: Range, *, pipeline: str | None) -> Statistics:

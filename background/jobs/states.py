@@ -133,11 +133,17 @@ def lost(*, failures: int, max_attempts: int, silent: float, own: bool = False) 
     )
 
 
+LATER = "To be run again later: "
+
+
 def waits(reason: str, *, seconds: float) -> Outcome:
     """A step has asked to be run again later: nothing has failed."""
-    return Outcome(
-        JobStatus.PENDING, EventKind.RETRY_LATER, f"To be run again later: {reason}", waits_for=reason, delay=seconds
-    )
+    return Outcome(JobStatus.PENDING, EventKind.RETRY_LATER, f"{LATER}{reason}", waits_for=reason, delay=seconds)
+
+
+def later_because(kind: str, message: str | None) -> str | None:
+    """Why a step has asked to be run again later, by the event that says so: its reason without our words."""
+    return message.removeprefix(LATER) if message and kind == EventKind.RETRY_LATER else None
 
 
 def cancelled() -> Outcome:
@@ -314,5 +320,8 @@ def _not_due(job: Waiting) -> dict[str, Any]:
 
 def waiting_for(facts: dict[str, Any]) -> str:
     """The facts of `waiting` in a sentence."""
-    listed = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in facts.items()}
-    return WAITING_SENTENCES[facts["code"]].format(**listed)
+    words = dict(facts)
+    if "holders" in facts:
+        named = list(map(str, facts["holders"]))
+        words["holders"] = ", ".join(named) + (" and others" if len(named) < facts["limit"] else "")
+    return WAITING_SENTENCES[facts["code"]].format(**words)

@@ -27,6 +27,8 @@ interface JobEvent {
   attempt: number;
   worker: string | null;
   message: string | null;
+  /** Why a step has asked to be run later. */
+  reason?: string | null;
   error: string | null;
   actor: string | null;
 }

@@ -94,7 +94,9 @@ def test_a_limit_holds_while_a_worker_is_killed_and_who_waits_is_told_who_holds_
 def test_customers_have_their_turns(client: httpx.Client) -> None:
     flood = submit_many(client, "by_customer", [{"seconds": 0.02, "customer": 1}] * 60)
     (other,) = submit_many(client, "by_customer", [{"customer": 2}])
-    assert waits_for(client, flood[-1], "concurrency_limit")["of"] == "pipeline by_customer with customer 1"
+    found = waits_for(client, flood[-1], "concurrency_limit")
+    assert (found["pipeline"], found["key"], found["value"]) == ("by_customer", "customer", 1)
+    assert found["of"] == "pipeline by_customer with customer 1"
     wait_for(lambda: all_ended([*flood, other]), seconds=60, what="the end of all")
     assert job(client, other)["started_at"] < job(client, flood[-1])["started_at"]
     assert most("by_customer")[1] == 1

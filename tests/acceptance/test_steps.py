@@ -192,6 +192,8 @@ def test_what_waits_for_a_step_that_asked_says_so(api: httpx.Client, worker: str
     assert job["waiting"]["reason"] == "429: Retry-After 600"
     assert job["waiting_for"].startswith("Its step has asked to be run again in ")
     assert (job["error"], job["steps"][0]["message"]) == (None, "To be run again later: 429: Retry-After 600")
+    assert [each["reason"] for each in job["events"]][-1] == "429: Retry-After 600"
+    assert {each["reason"] for each in job["events"][:-1]} == {None}
     assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "CANCELLED"
 
 

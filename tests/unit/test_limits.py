@@ -7,6 +7,7 @@ import pytest
 
 from background.jobs.limits import Control, Declared, Lane, Limit, Rate, Standing, lane_key
 from background.jobs.pipeline import DeclaredWrong, Params, Pipeline
+from background.jobs.schemas import WaitingFacts, told
 from background.jobs.states import waiting_for
 
 
@@ -62,11 +63,35 @@ def test_what_runs_or_was_let_in_takes_room_and_what_began_does_for_its_time() -
     assert found.admit([(lane(1), 9), (lane(2), 9)], most=100) == {lane(2): 1}
     assert found.why(lane(1)) == {
         "code": "concurrency_limit",
+        "pipeline": "order",
+        "key": "customer",
+        "value": 1,
         "of": "pipeline order with customer 1",
         "limit": 2,
         "holders": [4, 5],
     }
-    assert found.why(lane(2)) == {"code": "rate_limit", "of": "pipeline order", "limit": 3, "per_seconds": 60}
+    rate = {"code": "rate_limit", "pipeline": "order", "of": "pipeline order", "limit": 3, "per_seconds": 60}
+    assert found.why(lane(2)) == rate
+
+
+def test_the_value_of_a_limit_comes_as_it_is_in_json() -> None:
+    found = standing([Limit(1, key="customer")])
+    for value in (None, "7 with x", {"id": [7]}):
+        at = Lane("mail", "order", lane_key(["customer"], {"customer": value}))
+        found.running(at, 1, [4])
+        facts = told(WaitingFacts.model_validate(found.why(at)))
+        assert facts is not None
+        assert (facts["pipeline"], facts["key"], facts["value"]) == ("order", "customer", value)
+        assert "queue" not in facts
+
+
+def test_where_not_all_that_have_a_place_are_named_it_says_so() -> None:
+    found = standing([Limit(2)])
+    found.running(lane(1), 2, [5, 4])
+    assert waiting_for(found.why(lane(1)) or {}).endswith("2 at once of the pipeline order, now jobs 4, 5.")
+    found = standing([Limit(9)])
+    found.running(lane(1), 9, [5, 4])
+    assert waiting_for(found.why(lane(1)) or {}).endswith("now jobs 4, 5 and others.")
 
 
 def test_what_is_said_of_a_rate_is_right_for_one_and_for_a_year() -> None:

@@ -196,15 +196,22 @@ export const OTHERS = [
   ["described", { name: "nobody", description: "Asks nobody." }, "Asks nobody.", "Asks nobody."],
   [
     "waitingSentence",
-    limited({ of: "queue mail", holders: [7, 9] }),
+    limited({ queue: "mail", of: "queue mail", holders: [7, 9] }),
     "Its turn has not come: 2 at once of the queue mail, now jobs 7, 9.",
     "아직 차례가 아닙니다. mail 큐에서는 동시에 2개까지 실행할 수 있습니다(지금 차지한 작업: 7, 9).",
   ],
   [
     "waitingSentence",
-    limited({ of: "pipeline mail with customer A & B", holders: [] }),
-    "Its turn has not come: 2 at once of the pipeline mail with customer A & B, now jobs –.",
-    "아직 차례가 아닙니다. mail 파이프라인(customer: A & B)에서는 동시에 2개까지 실행할 수 있습니다(지금 차지한 작업: –).",
+    // The words of the API are not read: `of` says what it likes.
+    limited({ pipeline: "mail", key: "customer", value: "A with B", of: "a limit", holders: [7] }),
+    'Its turn has not come: 2 at once of the pipeline mail with customer "A with B", now jobs 7 and others.',
+    '아직 차례가 아닙니다. mail 파이프라인(customer: "A with B")에서는 동시에 2개까지 실행할 수 있습니다(지금 차지한 작업: 7 등).',
+  ],
+  [
+    "waitingSentence",
+    limited({ code: "rate_limit", pipeline: "mail", key: "customer", value: null, of: "", per_seconds: 60 }),
+    "Its turn has not come: at most 2 of the pipeline mail with customer null may begin in 60 s.",
+    "아직 차례가 아닙니다. mail 파이프라인(customer: null)에서는 60초 동안 2개까지만 시작할 수 있습니다.",
   ],
   ...["warning", "fault", "refusal"].map((name) => [
     name,

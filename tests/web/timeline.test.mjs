@@ -55,3 +55,15 @@ test("after a change of plan each try stands at the step that it was of", () => 
     ],
   );
 });
+
+test("what a kind says already is not said again, and nothing is cut out of what was said", () => {
+  const later = { kind: "retry_later", step: 1, attempt: 1, message: "To be run again later: 429", reason: "429" };
+  const failed = { kind: "step_failed", step: 1, attempt: 2, message: "To be run again later: 429", reason: null };
+  const ran = job("FAILED", [["created", null, 0]], []);
+  for (const event of [later, failed]) {
+    const { attempt } = event;
+    ran.events.push({ ...event, kind: "started", at: at(attempt * 2) }, { ...event, at: at(attempt * 2 + 1) });
+  }
+  const said = tries(ran, ["a", "b"])[0].tries.map(({ message }) => message);
+  assert.deepEqual(said, ["429", "To be run again later: 429"]);
+});

@@ -142,15 +142,18 @@ function worded(scope, facts, fallback, names) {
 }
 
 /** Whose limit it is: `queue mail`, or `pipeline mail with customer 7`. */
-function limited(/** @type {string} */ of) {
-  const [, kind, name, key, value] = /^(queue|pipeline) (\S+)(?: with (\S+) (.*))?$/s.exec(of) ?? [];
-  if (!kind) return of;
-  const whose = t(`limit.${kind}`, { name });
-  return key ? t("limit.with", { whose, key, value: clipped(value) }) : whose;
+function limited({ queue, pipeline, key, value }) {
+  const whose = queue ? t("limit.queue", { name: queue }) : t("limit.pipeline", { name: pipeline });
+  return key ? t("limit.with", { whose, key, value: clipped(JSON.stringify(value)) }) : whose;
 }
 
+/** Some of the jobs that have the places of a limit. */
+const holders = (ids, { limit }) =>
+  t(ids.length < limit ? "limit.holders.some" : "limit.holders", { ids: ids.join(", ") });
+
 const TOLD = {
-  of: limited,
+  of: (_, facts) => limited(facts),
+  holders,
   bytes,
   due_at: (time) => when(Date.parse(time)),
   since: (time) => when(Date.parse(time)),

@@ -113,7 +113,3 @@ export function ran(job) {
 
 export const eventWord = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : kind);
 export const stepWord = (number_, name) => t("step", { number: number(number_), name });
-
-/** What an event or a try says beyond its kind, for which the page has words of its own. */
-export const messageOf = ({ kind, message }) =>
-  kind === "retry_later" ? message?.replace(/^To be run again later: /, "") : message;

@@ -8,9 +8,9 @@ import { workerHref } from "../base/links.js";
 import { badge, clamped, code, complain, json, scroller, tabs } from "../page/parts.js";
 import { comparison } from "./compare.js";
 import { Gantt } from "./gantt.js";
-import { ended, eventWord, messageOf } from "./job.js";
+import { ended, eventWord } from "./job.js";
 import { logs } from "./logs.js";
-import { outcome, spans, tries } from "./tries.js";
+import { messageOf, outcome, spans, tries } from "./tries.js";
 
 /**
  * Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the
@@ -159,7 +159,7 @@ function inspect(job, steps, chosen, { restart, time }) {
       entries.map(([key, value]) => h("div", {}, h("dt", {}, t(`facts.${key}`)), h("dd", {}, value))),
     ),
     progress,
-    chosen.message && ["fail", "retry", "stop"].includes(chosen.role) ? clamped(messageOf(chosen)).element : null,
+    chosen.message && ["fail", "retry", "stop"].includes(chosen.role) ? clamped(chosen.message).element : null,
     ...section(chosen.error, t("traceback"), (value) => code(value, { label: t("traceback"), lang: "en" })),
     ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) =>
       json(value, { label: t("output") }),

@@ -9,6 +9,9 @@ const CLOSES = {
   failed: "fail",
   cancelled: "stop",
 };
+/** What an event says beyond its kind, for which the page has words of its own. */
+export const messageOf = ({ message, reason }) => reason ?? message;
+
 const OWN_WORDS = ["lost", "handed_back", "retry_later"];
 
 /**
@@ -93,8 +96,8 @@ class History {
 
   end(event, role) {
     if (!this.open) return;
-    const { kind, message, error } = event;
-    Object.assign(this.open, { to: Date.parse(event.at), role, kind, message, error });
+    const { kind, error } = event;
+    Object.assign(this.open, { to: Date.parse(event.at), role, kind, message: messageOf(event), error });
     this.open = null;
   }
 

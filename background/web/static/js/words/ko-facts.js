@@ -72,6 +72,8 @@ export default {
   "limit.queue": "{name} 큐",
   "limit.pipeline": "{name} 파이프라인",
   "limit.with": "{whose}({key}: {value})",
+  "limit.holders": "{ids}",
+  "limit.holders.some": "{ids} 등",
   "waiting.no_free_worker": "쉬고 있는 워커가 없어 대기 중입니다. 큐에 {queued}개, 살아 있는 워커 {workers}개.",
 
   "warning.group-becomes-chord": "그룹 뒤에 태스크가 오면 그 태스크를 본문으로 하는 chord가 됩니다.",
