@@ -3,6 +3,7 @@ import { get, keys } from "./base/api.js";
 import { h } from "./base/dom.js";
 import { t } from "./base/i18n.js";
 import { start as startPulse } from "./base/pulse.js";
+import { closeDialogs } from "./page/dialog.js";
 import { build, main, quiet, setSection } from "./page/frame.js";
 import { askForKey } from "./page/key.js";
 import { help, start as startKeyboard } from "./page/keyboard.js";
@@ -25,10 +26,7 @@ async function show(route, { back }) {
   }
   const { section, load } = resolve(route);
   const mine = ++turn;
-  for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (
-    document.querySelectorAll('dialog[open]:not([data-dialog="api-key"])')
-  ))
-    dialog.close();
+  closeDialogs();
   unexplain();
   const address = [route.name, ...route.rest].join("/");
   if (address !== shownAddress) quiet();
@@ -79,7 +77,7 @@ get("ui/config.json").then(
 );
 startPulse();
 startKeyboard(SECTIONS, () => view.keys ?? {});
-startRouter(show);
+startRouter(show, closeDialogs);
 // Every view is fetched early, so that none is missing when the API is down later; but first what was asked for.
 const readAll = () => Promise.all(SECTIONS.flatMap(({ load, detail }) => [load(), detail?.()])).catch(() => {});
 if (window.requestIdleCallback) requestIdleCallback(readAll, { timeout: 2000 });

@@ -94,7 +94,9 @@ class JobsView {
     if (same && back && place?.scroll) window.scrollTo(0, place.scroll);
     else window.scrollTo(0, 0);
     if (same && back && place?.focus) this.rows.focus(this.list.ids.indexOf(place.focus));
-    if (rest[0] === "new") this.submit();
+    if (rest[0] !== "new") return;
+    replace(href("jobs", this.list.filter)); // What is closed is not in the history.
+    this.submit();
   }
 
   // It has a file of its own, for those who filter.
@@ -295,9 +297,6 @@ class JobsView {
   }
 
   submit() {
-    const back = href("jobs", this.list.filter);
-    openSubmit({
-      closed: (id) => (id ? go(href(`jobs/${id}`)) : location.hash.startsWith("#/jobs/new") && replace(back)),
-    });
+    openSubmit({ closed: (id) => id && go(href(`jobs/${id}`)) });
   }
 }

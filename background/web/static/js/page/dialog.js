@@ -1,23 +1,25 @@
 // Modal dialogs over the native element, which traps the focus and gives it back.
 import { focusOn, h, iconButton, placeOf } from "../base/dom.js";
 import { t } from "../base/i18n.js";
+import { enterDialog, go, leaveDialog } from "./router.js";
 
 let count = 0;
 
 /**
  * Open a dialog with this title, content and buttons. `closed(value)` is told what `close(value)` was given, undefined
- * for Escape. Gives `{ element, close }`.
+ * for Escape and Back. One that is `apart` may come at any time, and stays when another screen is shown.
+ * Gives `{ element, close }`.
  * @param {{ title: string, content: any, buttons?: HTMLElement[], name: string, closed?: (value: any) => void,
- *   wide?: boolean }} options
+ *   wide?: boolean, apart?: boolean }} options
  */
-export function openDialog({ title, content, buttons = [], name, closed, wide = false }) {
+export function openDialog({ title, content, buttons = [], name, closed, wide = false, apart = false }) {
   const id = `dialog-${++count}`;
   const opener = document.activeElement;
   const place = opener && opener !== document.body ? placeOf(opener) : null;
   let result;
   const element = h(
     "dialog",
-    { class: wide ? "dialog wide" : "dialog", "aria-labelledby": id, "data-dialog": name },
+    { class: wide ? "dialog wide" : "dialog", "aria-labelledby": id, "data-dialog": name, "data-apart": apart || null },
     h(
       "div",
       { class: "dialog-head" },
@@ -36,13 +38,28 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
     // What stood behind was drawn anew.
     if (place && !opener?.isConnected) focusOn(place);
     closed?.(result);
+    if (!apart) leaveDialog();
   });
   element.addEventListener("click", (event) => {
-    if (event.target === element) element.close();
+    const target = /** @type {Element} */ (event.target);
+    if (target === element) element.close();
+    const link = target.closest('a[href^="#"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go(link.getAttribute("href"));
   });
   document.body.append(element);
   element.showModal();
+  if (!apart) enterDialog();
   return { element, close };
+}
+
+/** Close what is open, unless it is `apart`. */
+export function closeDialogs() {
+  for (const each of /** @type {NodeListOf<HTMLDialogElement>} */ (
+    document.querySelectorAll("dialog[open]:not([data-apart])")
+  ))
+    each.close();
 }
 
 /** Ask before something that cannot be taken back. Resolves to whether it was confirmed. */

@@ -28,6 +28,7 @@ function ask(resolve, reject, refused) {
   const dialog = openDialog({
     title: t("key.title"),
     name: "api-key",
+    apart: true,
     content: h(
       "form",
       { id: "key-form", onsubmit: submit },

@@ -23,10 +23,40 @@ function decoded(text) {
 
 export const current = () => parse(location.hash);
 
-/** Go somewhere, as a new entry of the history. */
-export function go(address) {
+// Open dialogs have one entry of the history, of the same address, above that of their view: Back leaves it, and them.
+let open = 0;
+/** Until the entry of a dialog that was closed otherwise is left, too: nothing may be put above it meanwhile. */
+let leaving = Promise.resolve();
+let left = null;
+
+const onDialog = () => history.state?.dialog === true;
+
+/** A dialog is opened. */
+export function enterDialog() {
+  open += 1;
+  if (!onDialog() || left) history.pushState({ ...history.state, dialog: true }, "");
+}
+
+/** A dialog is closed. */
+export function leaveDialog() {
+  open -= 1;
+  if (!open) leaveEntry();
+}
+
+function leaveEntry() {
+  if (!onDialog() || left) return;
+  leaving = new Promise((resolve) => {
+    left = resolve;
+  });
+  history.back();
+}
+
+/** Go somewhere, as a new entry of the history; from a dialog, in the place of its own. */
+export async function go(address) {
+  if (left) await leaving;
   if (location.hash === address) return;
-  location.hash = address;
+  if (onDialog()) location.replace(address);
+  else location.hash = address;
 }
 
 /** Change the address in place, without a new entry and without leaving the view. */
@@ -39,8 +69,11 @@ export function remember(more) {
   history.replaceState({ ...history.state, ...more }, "");
 }
 
-/** Calls `show(route, { back })` now and at each change; `back` says that the entry was seen before. */
-export function start(show) {
+/**
+ * Calls `show(route, { back })` now and at each change; `back` says that the entry was seen before. `close()` closes all
+ * dialogs.
+ */
+export function start(show, close) {
   history.scrollRestoration = "manual";
   let timer = 0;
   const scrolled = () => {
@@ -53,7 +86,16 @@ export function start(show) {
     remember({ seen: true });
     show(current(), { back });
   };
+  const moved = () => {
+    left?.();
+    left = null;
+    // Forward to the entry of a dialog that is there no more, or from what was reached beyond it.
+    if (onDialog()) return open || leaveEntry();
+    close();
+  };
+  window.addEventListener("popstate", moved);
   window.addEventListener("hashchange", changed);
   window.addEventListener("scroll", scrolled, { passive: true });
   changed();
+  leaveEntry(); // Loaded anew, without the dialog.
 }
