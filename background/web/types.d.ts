@@ -169,9 +169,10 @@ interface Facts {
   [fact: string]: any;
 }
 
-/** `known` is false where it is the API's own English. */
+/** `known` is false where it is the API's own English; `own` is the text with what others have said left blank. */
 interface Sentence {
   text: string;
+  own?: string;
   known: boolean;
 }
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.canvases import expect_ended, node, open_run, start, task
-from tests.browser.screens import expect_route, submit, until
+from tests.browser.screens import expect_route, failed_job, submit, until
 from tests.browser.test_appearance import PHONE, faults, sideways
 from tests.browser.watch import Watch
 from tests.support import Process
@@ -100,6 +100,25 @@ def test_a_term_in_a_sentence_keeps_the_focus_while_time_passes(
     before = sentence.inner_text()
     expect(sentence).not_to_have_text(before)
     expect(term).to_be_focused()
+
+
+def test_words_of_an_error_are_not_explained(page: Page, client: httpx.Client, worker: Process) -> None:
+    said = "the worker of this queue has lost its task, retry the chord"
+    open_run(page, start(client, task("fail", said)))
+    expect_ended(page, "FAILURE")
+    verdict = page.locator("[data-verdict]")
+    expect(verdict).to_contain_text(said)
+    expect(verdict.locator("button.term")).to_have_count(0)
+    open_run(page, start(client, {"chord": {"header": [task("fail", said)], "body": task("echo")}}))
+    expect_ended(page, "FAILURE")
+    expect(verdict).to_contain_text(said)
+    expect(verdict.locator("button.term")).to_have_text(["callback", "chord"])
+    job = failed_job(client)
+    page.goto(f"/ui/#/jobs/{job}")
+    sentence = page.locator("[data-sentence]")
+    expect(sentence).to_contain_text("RuntimeError: Step 2 failed")
+    expect(sentence.locator("button.term")).to_have_text(["Step"])
+    assert sentence.inner_text().startswith("Step 2, process, failed")
 
 
 def test_expectation_stands_beside_what_happened(page: Page, client: httpx.Client, worker: Process) -> None:

@@ -25,6 +25,18 @@ test("an error as a line of its own keeps its full stop", () => {
   assert.equal(facts.line("One.\nTwo."), "One…");
 });
 
+test("what others have said is blank in what the page itself says", () => {
+  const error = { type: "E", message: "the task lost its worker" };
+  const run = {
+    status: "FAILURE",
+    reason: { code: "chain_stopped", culprit: "1", names: { 1: "chain" }, error, step: 2 },
+  };
+  const { text, own } = facts.runSentence({ ...run, progress: { total: 2 } });
+  assert.equal(text, "chain failed: E: the task lost its worker. The chain stopped at step 2.");
+  assert.equal(own.replace(/\0+/g, "_"), "_ failed: _. The chain stopped at step _.");
+  assert.equal(own.length, text.length);
+});
+
 test("what is long is cut in a sentence", () => {
   const failed = (message, how) => {
     const reason = { code: "failed", culprit: "1", names: {}, error: { type: "E", message } };

@@ -1,7 +1,7 @@
 // What the API tells as facts, in the page's words: why a run is where it is, why a job waits, what may surprise, what was
 // refused. All give `{ text, known }`; where the code is none of those here, the text is the API's own English.
 import { now } from "./api.js";
-import { bytes, duration, has, LANGUAGES, t, when } from "./i18n.js";
+import { bytes, duration, has, LANGUAGES, sentence, t, when } from "./i18n.js";
 
 /** What is said after the sentence of a run's code, where the facts have it, in this order. */
 const MORE = [
@@ -55,20 +55,22 @@ export function line(whole) {
  * @returns {Sentence & { detail: string }}
  */
 export function runSentence({ status, reason, verdict, progress }, { apart = false } = {}) {
-  const succeeded = () => t(progress.total > 1 ? "run.succeeded" : "run.succeeded.one", { n: progress.total });
-  if (!reason && status === "SUCCESS") return { text: succeeded(), known: true, detail: "" };
+  const succeeded = () => sentence(progress.total > 1 ? "run.succeeded" : "run.succeeded.one", { n: progress.total });
+  if (!reason && status === "SUCCESS") return { ...succeeded(), detail: "" };
   const { names, ...facts } = reason ?? { code: "" };
   const { error } = facts;
   const detail = error?.type ? inBrief(`${error.type}: ${error.message}`).detail : "";
   if (apart && detail) facts.error = { type: error.type, message: "" };
-  const sentence = worded("reason", facts, verdict, names);
-  if (!sentence.known) return { ...sentence, detail };
+  const main = worded("reason", facts, verdict, names);
+  if (!main.known) return { ...main, detail };
   const more = MORE.filter((part) => part !== WITHIN[facts.code] && (facts[part]?.count ?? facts[part])).map((part) => {
     const key = `more.${part}.${facts.code}`;
-    return t(has(key) ? key : `more.${part}`, { ...said(facts, names), n: facts[part].count ?? facts[part] });
+    return sentence(has(key) ? key : `more.${part}`, { ...said(facts, names), n: facts[part].count ?? facts[part] });
   });
   const first = facts.code === "results_expired" && status === "SUCCESS" ? [succeeded()] : [];
-  return { text: [...first, sentence.text, ...more].join(" "), known: true, detail };
+  const all = [...first, main, ...more];
+  const [text, own] = [all.map((each) => each.text).join(" "), all.map((each) => each.own).join(" ")];
+  return { text, own, known: true, detail };
 }
 
 /**
@@ -90,7 +92,7 @@ export function waitingSentence({ attempt, error, run_at, waiting, waiting_for }
     });
   }
   // What the API said when it was not due yet is no longer so.
-  if (["not_due", "pausing", "retry_later"].includes(waiting?.code ?? "")) return { text: t("why.soon"), known: true };
+  if (["not_due", "pausing", "retry_later"].includes(waiting?.code ?? "")) return sentence("why.soon");
   return waiting ? worded("waiting", waiting, waiting_for) : { text: waiting_for ?? "", known: !waiting_for };
 }
 
@@ -110,7 +112,7 @@ export const fault = ({ type, values, msg }) => worded("fault", { ...values, cod
 export function described(pipeline) {
   const { name, description } = pipeline ?? { name: "", description: "" };
   const key = `pipeline.is.${name}`;
-  return LANGUAGES.en[key] === description ? { text: t(key), known: true } : { text: description, known: false };
+  return LANGUAGES.en[key] === description ? sentence(key) : { text: description, known: false };
 }
 
 /**
@@ -124,7 +126,7 @@ export function refusal({ status, code, values, message, errors = [] }) {
     return { text: t("refused.field", { field: errors[0].loc.slice(1).join("."), text }), known };
   }
   const key = { 0: "down.short", 401: "down.key", 403: "down.readOnly" }[status];
-  return key ? { text: t(key), known: true } : worded("refusal", { ...values, code }, message);
+  return key ? sentence(key) : worded("refusal", { ...values, code }, message);
 }
 
 /**
@@ -138,7 +140,7 @@ export function refusal({ status, code, values, message, errors = [] }) {
 function worded(scope, facts, fallback, names) {
   const kind = facts.how ?? facts.why ?? facts.what ?? (facts.before && "before");
   const key = [`${scope}.${facts.code}.${kind}`, `${scope}.${facts.code}`].find(has);
-  return key ? { text: t(key, said(facts, names)), known: true } : { text: fallback, known: false };
+  return key ? sentence(key, said(facts, names)) : { text: fallback, known: false };
 }
 
 /** Whose limit it is: `queue mail`, or `pipeline mail with customer 7`. */

@@ -13,12 +13,24 @@ const plural = new Intl.PluralRules(language);
 document.documentElement.lang = language;
 
 /** The message `key` with its `{names}` filled in; numbers are formatted. */
-export function t(key, values = {}) {
+export const t = (key, values) => filled(key, values, (value) => value);
+
+/**
+ * The message as a sentence; in `own` what was filled in is blank, since the words in it are those of others.
+ * @returns {Sentence}
+ */
+export const sentence = (key, values) => ({
+  text: t(key, values),
+  own: filled(key, values, (value) => "\0".repeat(value.length)),
+  known: true,
+});
+
+function filled(key, values = {}, how) {
   let message = words[key] ?? key;
   if (typeof message === "object") message = message[plural.select(values.n)] ?? message.other;
   return message.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
-    return typeof value === "number" && name !== "id" ? number(value) : String(value ?? whole);
+    return how(typeof value === "number" && name !== "id" ? number(value) : String(value ?? whole));
   });
 }
 

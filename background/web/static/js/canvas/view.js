@@ -5,7 +5,7 @@ import { get, post } from "../base/api.js";
 import { h, icon, say } from "../base/dom.js";
 import { EXAMPLES } from "../base/examples.js";
 import { fault, refusal } from "../base/facts.js";
-import { t } from "../base/i18n.js";
+import { sentence, t } from "../base/i18n.js";
 import { toast } from "../page/frame.js";
 import { complain } from "../page/parts.js";
 import { go, href, replace } from "../page/router.js";
@@ -153,13 +153,7 @@ class Builder {
     if (example)
       this.note.replaceChildren(
         ...["expected", "truth"].map((key) =>
-          h(
-            "p",
-            {},
-            h("strong", {}, t(`canvas.${key}`)),
-            " ",
-            explained({ text: t(`example.${example}.${key}`), known: true }),
-          ),
+          h("p", {}, h("strong", {}, t(`canvas.${key}`)), " ", explained(sentence(`example.${example}.${key}`))),
         ),
       );
     const given = example ? pretty(EXAMPLES[example]) : (params.draft ?? pretty(START));

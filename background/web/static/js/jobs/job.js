@@ -1,8 +1,8 @@
 // What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
 import { get, now } from "../base/api.js";
-import { waitingSentence } from "../base/facts.js";
-import { has, number, percent, t } from "../base/i18n.js";
-import { lostWorker } from "../base/pulse.js";
+import { inBrief, waitingSentence } from "../base/facts.js";
+import { ago, duration, has, number, percent, sentence, t } from "../base/i18n.js";
+import { lostWorker, stranded } from "../base/pulse.js";
 import { roleOf } from "../page/roles.js";
 
 export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
@@ -89,17 +89,65 @@ export function why(job) {
       part: percent(step?.progress ?? 0),
     };
     const word = lostWorker(job) ? "why.lost" : step?.progress ? "why.running.part" : "why.running";
-    return { text: t(word, values), known: true };
+    return sentence(word, values);
   }
-  if (job.status === "FAILED") return { text: job.error ?? t("why.failed"), known: job.error === null };
+  if (job.status === "FAILED") return job.error === null ? sentence("why.failed") : { text: job.error, known: false };
   if (job.status === "CANCELLED")
-    return { text: t("why.cancelled", { done: doneCount(job), total: segments(job).length }), known: true };
+    return sentence("why.cancelled", { done: doneCount(job), total: segments(job).length });
   const total = segments(job).length;
-  return { text: t("full.done", { total, n: total }), known: true };
+  return sentence("full.done", { total, n: total });
 }
 
 /** @param {Job} job */
 const doneCount = (job) => job.steps.filter((step) => step.status === "COMPLETED").length;
+
+/** The job in one sentence: `{ text, known, role, detail }`; `detail` is the whole of an error that it only begins. */
+export function fullSentence(job) {
+  const shade = role(job);
+  const step = currentStep(job);
+  const total = segments(job).length;
+  if (job.status === "COMPLETED") {
+    const took = ran(job);
+    // Of a job that was tried again only the time of its last attempt is known, which need not have run all of them.
+    const word = job.attempt > 1 ? "full.completed.again" : "full.completed";
+    const done = took === null ? why(job) : sentence(word, { time: duration(took), total, n: total });
+    return { role: shade, ...done, detail: "" };
+  }
+  const lost = lostWorker(job);
+  if (job.status === "IN_PROGRESS" && step && lost) {
+    const seen = ago(now() - Date.parse(lost.seen_at));
+    const values = { number: step.step_number, total, name: step.name, worker: lost.name, ago: seen };
+    const kind = cancelling.has(job.id) ? "full.lost.cancelling" : stranded() === null ? "full.lost" : "full.lost.none";
+    return { role: "retry", ...sentence(kind, values), detail: "" };
+  }
+  if (job.status === "IN_PROGRESS" && step) {
+    const values = {
+      number: step.step_number,
+      total,
+      name: step.name,
+      worker: job.worker ?? "",
+      part: percent(step.progress),
+      time: duration(now() - Date.parse(step.started_at)),
+    };
+    const said = sentence(cancelling.has(job.id) ? "full.cancelling" : "full.running", values);
+    return { role: shade, ...said, detail: "" };
+  }
+  if (job.status === "FAILED" && step?.status === "FAILED") {
+    const { said, detail } = inBrief(job.error ?? step.message);
+    const values = {
+      number: step.step_number,
+      name: step.name,
+      worker: job.worker ?? "",
+      error: detail ? kindOf(said) : said,
+    };
+    return { role: shade, ...sentence("full.failed", values), detail };
+  }
+  const { detail } = inBrief(job.status === "PENDING" ? (job.error ?? "") : "");
+  return { role: shade, ...why(job), detail };
+}
+
+/** Of an error whose text stands below: its type, where it has one. */
+const kindOf = (said) => /^[\w.]+(?=: )/.exec(said)?.[0] ?? said;
 
 /**
  * How long the present or last attempt has taken, in ms; null before there is one.

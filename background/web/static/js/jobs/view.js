@@ -18,8 +18,8 @@ import { explain } from "../page/terms.js";
 import { act } from "./actions.js";
 import { jobBadge, jobState, stepBar } from "./badge.js";
 import { calls } from "./calls.js";
-import { cancelling, currentStep, ended, may, readPipelines } from "./job.js";
-import { facts, fullSentence } from "./parts.js";
+import { facts } from "./facts.js";
+import { cancelling, currentStep, ended, fullSentence, may, readPipelines } from "./job.js";
 import { openRestart } from "./submit.js";
 import { panel } from "./tabs.js";
 

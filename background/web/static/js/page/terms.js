@@ -42,7 +42,7 @@ export function term(name, word = t(`term.${name}`)) {
 /** The word of a fact or a column, explained where the glossary has it. */
 export const labelled = (name, text) => (name in READ ? term(name, text) : text);
 
-/** A sentence of facts.js as an element, with its terms explained. */
+/** A sentence as an element, with its terms explained. */
 export function explained(sentence) {
   const element = h("span");
   explain(element, sentence);
@@ -55,10 +55,10 @@ export function explained(sentence) {
  * @param {Element} element
  * @param {Sentence} sentence
  */
-export function explain(element, { text, known }) {
+export function explain(element, { text, own = text, known }) {
   set(element, "lang", known ? null : "en");
   if (element.textContent === text) return;
-  const pieces = known ? split(text) : [text];
+  const pieces = known ? split(text, own) : [text];
   const old = [...element.childNodes];
   const same =
     old.length === pieces.length && pieces.every((each, i) => i % 2 === 0 || old[i].textContent === each.word);
@@ -75,9 +75,9 @@ const patterns = TERMS.filter((name) => has(`term.${name}.in`)).map((name) => ({
 }));
 
 /** Text and terms in turn, text first and last: `["The ", { name: "body", word: "body" }, " never ran."]`. */
-function split(text) {
+function split(text, own) {
   const found = patterns
-    .map(({ name, pattern }) => ({ name, match: pattern.exec(text) }))
+    .map(({ name, pattern }) => ({ name, match: pattern.exec(own) }))
     .filter(({ match }) => match)
     .sort((one, other) => one.match.index - other.match.index || other.match[0].length - one.match[0].length);
   const pieces = [];

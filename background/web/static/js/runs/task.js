@@ -1,7 +1,7 @@
 // One task of a run: what it was given, what came of it, and why it did not run.
 import { now } from "../base/api.js";
 import { h } from "../base/dom.js";
-import { duration, number, t, when as timeOf } from "../base/i18n.js";
+import { duration, number, sentence, t, when as timeOf } from "../base/i18n.js";
 import { openReport, reportIn } from "../documents/report.js";
 import { dueAt, given, nameOf } from "../graph/node.js";
 import { links, shape } from "../graph/shape.js";
@@ -70,7 +70,7 @@ function why(node, run, choose) {
   const states = new Map(run.graph.nodes.map((each) => [each.id, each]));
   const { before, when: called } = links(shape(run.graph.tree));
   const [when, [caller], name] = [called(node.id), before(node.id), (id) => nameOf(states.get(id))];
-  const said = (key, values) => h("p", {}, explained({ text: t(`why.task.${key}`, values), known: true }));
+  const said = (key, values) => h("p", {}, explained(sentence(`why.task.${key}`, values)));
   if (when === "spawned") return said(when, { name: name(caller) });
   if (node.state === "SKIPPED") {
     if (when === "error" && states.get(caller).state === "SUCCESS") return said("unneeded", { name: name(caller) });

@@ -3,7 +3,7 @@
 import { get, health, post } from "../base/api.js";
 import { h, icon, renew, say, set } from "../base/dom.js";
 import { EXAMPLES } from "../base/examples.js";
-import { counted, number, t } from "../base/i18n.js";
+import { counted, number, sentence, t } from "../base/i18n.js";
 import { poke, pulse } from "../base/pulse.js";
 import { follow } from "../base/stream.js";
 import { code, complain } from "../page/parts.js";
@@ -23,7 +23,7 @@ export function show(main) {
       "div",
       { class: "start" },
       h("h1", { tabindex: "-1" }, "Celery Playground"),
-      h("p", { class: "lead" }, explained({ text: t("start.what"), known: true })),
+      h("p", { class: "lead" }, explained(sentence("start.what"))),
       h("section", { "aria-label": t("start.picture") }, h("h2", {}, t("start.picture")), flow.element),
       h(
         "section",
@@ -165,7 +165,7 @@ const card = (name, glyph, ...content) =>
     "article",
     { class: "card", "data-card": name, "data-part": PARTS[name] },
     h("h3", {}, icon(glyph), t(`start.${name}`)),
-    h("p", {}, explained({ text: t(`start.${name}.how`), known: true })),
+    h("p", {}, explained(sentence(`start.${name}.how`))),
     content,
   );
 
