@@ -296,7 +296,8 @@ def waiting(job: Waiting) -> dict[str, Any]:
     found = job.barred or _unreached(job) or job.lacking
     if found is not None:
         return found
-    if not job.published or job.queue_length == 0:
+    # Where messages wait every slot is busy, however long ago the one for this job was sent.
+    if job.queue_length == 0:
         return {"code": WaitingCode.ON_ITS_WAY if job.published else WaitingCode.BEING_PUBLISHED}
     return {"code": WaitingCode.NO_FREE_WORKER, "queued": job.queue_length, "workers": job.serving}
 

@@ -78,6 +78,7 @@ NAMES = {
         "analyze",
         "report",
         "merge_reports",
+        "a_pipeline_whose_name_says_all_that_it_is_good_for_and_then_some",
     ),
     *("step_seconds", "fail_at_step", "fail_times", "null", "true", "false"),
     *("add", "multiply", "xsum", "finalize", "echo", "fail", "flaky", "sleep", "request_info"),
@@ -133,7 +134,10 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
     failed = failed_job(client, tags=["weekly", "a-rather-long-name-of-a-tag-that-somebody-has-given-it-one-day"])
     also = {"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}
     until(client, submit(client, params=also, max_attempts=1, tags=["weekly"]), "FAILED")
-    later_job(client)
+    named = later_job(client)
+    with transaction() as connection:
+        long = {"id": named, "name": "a_pipeline_whose_name_says_all_that_it_is_good_for_and_then_some"}
+        connection.execute(text("UPDATE jobs SET pipeline = :name WHERE id = :id"), long)
     pausing = submit(client, params={"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}, max_attempts=9)
     again = submit(client, params={"step_seconds": 0, "fail_at_step": 2}, max_attempts=3)
     worked = until(client, again, "COMPLETED")["worker"]
@@ -154,6 +158,7 @@ def routes(client: httpx.Client, worker: Process) -> dict[str, str]:
         "#/jobs?q=tag%3Aweekly+param.fail_times%3A9": "[data-matching] [data-error]",
         "#/jobs/new": "dialog [data-field=step_seconds]",
         f"#/jobs/{failed}": ".clamped-text, [data-sentence]",
+        f"#/jobs/{named}": "[data-sentence]",
         f"#/jobs/{failed}?as=table": "table.tries",
         f"#/jobs/{failed}?tab=events": "table.history",
         f"#/jobs/{pausing}": ".gantt-line",

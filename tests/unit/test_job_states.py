@@ -70,6 +70,7 @@ def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus
     ("known", "sentence"),
     [
         ({"queue_length": 41, "serving": 2}, "It waits for a free worker: 41 in the queue, 2 alive."),
+        ({"queue_length": 41, "published": False}, "It waits for a free worker: 41 in the queue, 1 alive."),
         ({"queue_length": None, "serving": 0}, "No live worker serves the queue reports."),
         ({"queue_length": 0}, "Its message is on its way to a worker."),
         ({"published": False}, "Its message is about to be handed to the broker."),

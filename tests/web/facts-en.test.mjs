@@ -37,6 +37,16 @@ test("what others have said is blank in what the page itself says", () => {
   assert.equal(own.length, text.length);
 });
 
+test("what turns text around turns nothing that stands behind it", () => {
+  const error = { type: "E", message: "a\u202eb" };
+  const run = {
+    status: "FAILURE",
+    reason: { code: "failed", culprit: "1", names: { 1: "x" }, error },
+    progress: { total: 1 },
+  };
+  assert.equal(facts.runSentence(run).text, "x failed: E: a\\u202eb.");
+});
+
 test("what is long is cut in a sentence", () => {
   const failed = (message, how) => {
     const reason = { code: "failed", culprit: "1", names: {}, error: { type: "E", message } };

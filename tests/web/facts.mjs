@@ -74,8 +74,8 @@ export const RUNS = [
   ],
   [
     run({ code: "callback_skipped", culprit: "1", error, callback: "2", ran: one, never: one, results_expired: true }),
-    "fail(1) failed: RuntimeError: a. b. So xsum, the callback of its chord, did not run. In the same header still ran: finalize. finalize never ran. Celery's own results have expired; this is the record.",
-    "fail(1) 실패: RuntimeError: a. b. 그래서 chord의 콜백이 실행되지 않았습니다: xsum. 같은 헤더에서 그대로 실행된 태스크: finalize. 실행되지 않은 태스크: finalize. Celery 자체의 결과는 만료되었고, 이것은 여기에 남은 기록입니다.",
+    "fail(1) failed: RuntimeError: a. b. So xsum, the callback of its chord, did not run. In the same header still ran: finalize. finalize never ran either. Celery's own results have expired; this is the record.",
+    "fail(1) 실패: RuntimeError: a. b. 그래서 chord의 콜백이 실행되지 않았습니다: xsum. 같은 헤더에서 그대로 실행된 태스크: finalize. 그 밖에 실행되지 않은 태스크: finalize. Celery 자체의 결과는 만료되었고, 이것은 여기에 남은 기록입니다.",
   ],
   [
     run({

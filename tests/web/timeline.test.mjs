@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tries } from "../../background/web/static/js/jobs/tries.js";
+import { shade, tries } from "../../background/web/static/js/jobs/tries.js";
 
 const at = (second) => `2026-01-01T00:00:${String(second).padStart(2, "0")}Z`;
 
@@ -66,4 +66,9 @@ test("what a kind says already is not said again, and nothing is cut out of what
   }
   const said = tries(ran, ["a", "b"])[0].tries.map(({ message }) => message);
   assert.deepEqual(said, ["429", "To be run again later: 429"]);
+});
+
+test("only what is an error has the colour of one", () => {
+  const kinds = ["step_failed", "failed", "lost", "handed_back", "retry_later", "cancelled", "progress", "created"];
+  assert.deepEqual(kinds.map(shade), ["fail", "fail", "fail", "retry", "retry", "stop", null, null]);
 });

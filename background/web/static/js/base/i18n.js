@@ -25,12 +25,18 @@ export const sentence = (key, values) => ({
   known: true,
 });
 
+// What turns text around would do so to what stands behind it.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+/** The text of others, with that written out. */
+export const upright = (/** @type {string} */ text) =>
+  text.replace(TURNING, (each) => `\\u${each.charCodeAt(0).toString(16)}`);
+
 function filled(key, values = {}, how) {
   let message = words[key] ?? key;
   if (typeof message === "object") message = message[plural.select(values.n)] ?? message.other;
   return message.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
-    return how(typeof value === "number" && name !== "id" ? number(value) : String(value ?? whole));
+    return how(typeof value === "number" && name !== "id" ? number(value) : upright(String(value ?? whole)));
   });
 }
 

@@ -5,7 +5,7 @@ import { duration, t } from "../base/i18n.js";
 import { workerHref } from "../base/links.js";
 import { badge, clamped, scroller } from "../page/parts.js";
 import { attemptsOf, compared } from "./compared.js";
-import { outcome } from "./tries.js";
+import { outcome, shade } from "./tries.js";
 
 /** Gives `{ element, update(steps, params) }`; `choose({ left, right })` says which are compared. */
 export function comparison({ choose }) {
@@ -80,7 +80,7 @@ function side(one, ran) {
     { class: "compare-side" },
     h("div", { class: "row" }, state.element, h("b", {}, ran === null ? "" : duration(ran))),
     worker,
-    failed && one.message ? clamped(one.message).element : null,
+    failed && one.message ? clamped(one.message, shade(one.kind)).element : null,
   );
 }
 

@@ -10,7 +10,7 @@ import { comparison } from "./compare.js";
 import { Gantt } from "./gantt.js";
 import { ended, eventWord } from "./job.js";
 import { logs } from "./logs.js";
-import { messageOf, outcome, spans, tries } from "./tries.js";
+import { messageOf, outcome, shade, spans, tries } from "./tries.js";
 
 /**
  * Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the
@@ -159,7 +159,9 @@ function inspect(job, steps, chosen, { restart, time }) {
       entries.map(([key, value]) => h("div", {}, h("dt", {}, t(`facts.${key}`)), h("dd", {}, value))),
     ),
     progress,
-    chosen.message && ["fail", "retry", "stop"].includes(chosen.role) ? clamped(chosen.message).element : null,
+    chosen.message && ["fail", "retry", "stop"].includes(chosen.role)
+      ? clamped(chosen.message, shade(chosen.kind)).element
+      : null,
     ...section(chosen.error, t("traceback"), (value) => code(value, { label: t("traceback"), lang: "en" })),
     ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) =>
       json(value, { label: t("output") }),
@@ -243,7 +245,7 @@ function eventRow(event) {
         code(event.error, { label: t("traceback"), lang: "en" }),
       )
     : said && inBrief(said).detail
-      ? clamped(said).element
+      ? clamped(said, shade(event.kind)).element
       : h("span", { lang: said ? "en" : null }, said ?? "");
   const cells = [
     number(event.number),

@@ -12,6 +12,17 @@ const CLOSES = {
 /** What an event says beyond its kind, for which the page has words of its own. */
 export const messageOf = ({ message, reason }) => reason ?? message;
 
+/** The role of what an event says: only some of it is an error. */
+const SHADES = {
+  step_failed: "fail",
+  failed: "fail",
+  lost: "fail",
+  handed_back: "retry",
+  retry_later: "retry",
+  cancelled: "stop",
+};
+export const shade = (kind) => SHADES[kind] ?? null;
+
 const OWN_WORDS = ["lost", "handed_back", "retry_later"];
 
 /**

@@ -1,7 +1,7 @@
 // Small pieces that several views show: state badge, code with a copy button, tabs, empty and error states.
 import { copy, h, icon, iconButton, say, set } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
-import { t } from "../base/i18n.js";
+import { t, upright } from "../base/i18n.js";
 import { toast } from "./frame.js";
 
 /** Glyph and word of a state. `update(role, word, api)` changes it in place; `api` is the API's own word. */
@@ -70,15 +70,13 @@ export function code(text, { label, lang } = {}) {
   return h(
     "div",
     { class: "code" },
-    h("pre", { tabindex: "0", role: "region", "aria-label": label, lang }, text),
+    h("pre", { tabindex: "0", role: "region", "aria-label": label, lang }, upright(text)),
     copyButton(text),
   );
 }
 
-// What turns text around would do so to what stands behind it: written as JSON may write it, it is the same value.
-const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
-const escaped = (/** @type {string} */ each) => `\\u${each.charCodeAt(0).toString(16)}`;
-export const json = (value, options) => code(JSON.stringify(value, null, 2).replace(TURNING, escaped), options);
+/** As JSON may write it, what turns text around is the same value. */
+export const json = (value, options) => code(upright(JSON.stringify(value, null, 2)), options);
 
 /** A region that may be scrolled sideways, by keyboard too. */
 export const scroller = (label, ...content) =>
@@ -140,7 +138,7 @@ export const worded = ({ text, known }) => h("span", { lang: known ? null : "en"
 
 /** Write a sentence of facts.js into an element. */
 export function tell(element, { text, known }) {
-  say(element, text);
+  say(element, upright(text));
   set(element, "lang", known ? null : "en");
 }
 
@@ -149,13 +147,15 @@ export const outside = (address, text) =>
   h("a", { class: "outside", href: address, target: "_blank", rel: "noopener noreferrer" }, text);
 
 /**
- * A message of an error as it is, of which three lines are shown until a reader wants all; `update(text)` writes it.
+ * What others have said, as it is, an error where its role is no other: three lines are shown until a reader wants all.
+ * `update(text)` writes it.
  * @param {string} [text]
+ * @param {Role | null} [role]
  */
-export function clamped(text) {
+export function clamped(text, role = "fail") {
   const said = h("div", { class: "clamped-text", lang: "en" });
   const all = h("button", { type: "button", class: "as-link clamped-all", "data-action": "show-all", hidden: true });
-  const element = h("div", { class: "clamped role-fail" }, said, all);
+  const element = h("div", { class: role ? `clamped role-${role}` : "clamped" }, said, all);
   const show = (open) => {
     element.classList.toggle("open", open);
     set(all, "aria-expanded", String(open));
@@ -166,8 +166,9 @@ export function clamped(text) {
   };
   const update = (/** @type {string} */ whole) => {
     element.hidden = !whole;
-    if (said.textContent === whole) return;
-    said.textContent = whole;
+    const shown = upright(whole);
+    if (said.textContent === shown) return;
+    said.textContent = shown;
     show(false);
     measure();
   };

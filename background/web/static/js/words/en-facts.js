@@ -45,6 +45,7 @@ export default {
   "more.ran": "In the same header still ran: {ran}.",
   "more.step": "The chain stopped at step {step}.",
   "more.never": "{never} never ran.",
+  "more.never.callback_skipped": "{never} never ran either.",
   "more.never.cancelled": "{never} will not run.",
   "more.stopped": "Not tried again: {stopped}.",
   "more.killed": "Killed while running: {killed}.",

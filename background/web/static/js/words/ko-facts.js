@@ -42,6 +42,7 @@ export default {
   "more.ran": "같은 헤더에서 그대로 실행된 태스크: {ran}.",
   "more.step": "체인은 {step}단계에서 멈췄습니다.",
   "more.never": "실행되지 않은 태스크: {never}.",
+  "more.never.callback_skipped": "그 밖에 실행되지 않은 태스크: {never}.",
   "more.never.cancelled": "실행되지 않을 태스크: {never}.",
   "more.stopped": "재시도하지 않는 태스크: {stopped}.",
   "more.killed": "실행 중에 강제 종료된 태스크: {killed}.",
