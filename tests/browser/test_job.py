@@ -226,7 +226,7 @@ def test_deleting_leads_back_to_the_list(page: Page, client: httpx.Client) -> No
     open_list(page)
     row(page, jobs[1]).get_by_role("link").first.click()
     page.get_by_role("button", name="Delete…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").last.click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect_route(page, "#/jobs")
     expect(row(page, jobs[0])).to_be_visible()
     expect(row(page, jobs[1])).to_have_count(0)

@@ -68,7 +68,7 @@ test("a waiting job's time goes on without the API", () => {
   assert.equal(said(-10, due), "It is due; a worker takes it in a moment.");
   assert.equal(said(3_000, { attempt: 1, error: "E: x" }), "It pauses for another 3.0s after an error: E: x");
   const waiting = { code: "no_free_worker", queued: 3, workers: 2 };
-  assert.equal(said(-10, { waiting }), "It waits for a free worker: 3 in the queue, 2 alive.");
+  assert.equal(said(-10, { waiting }), "It waits for a free worker: 3 messages are in the queue, 2 alive.");
   assert.equal(said(-10, { waiting: { code: "new" }, waiting_for: "As it came." }), "As it came.");
   assert.equal(said(-10, { waiting: null, waiting_for: null }), "");
 });

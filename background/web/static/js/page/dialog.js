@@ -62,13 +62,16 @@ export function closeDialogs() {
     each.close();
 }
 
-/** Ask before something that cannot be taken back. Resolves to whether it was confirmed. */
+/**
+ * Ask before something that cannot be taken back, which nothing more is asked of: `action` loses its dots. Resolves to
+ * whether it was confirmed.
+ */
 export function confirmed({ title, content, action, danger = false }) {
   return new Promise((resolve) => {
     const yes = h(
       "button",
       { type: "button", class: danger ? "button danger" : "button primary", "data-action": "confirm" },
-      action,
+      action.replace(/…$/, ""),
     );
     const no = h("button", { type: "button", class: "button" }, t("back"));
     const { close } = openDialog({

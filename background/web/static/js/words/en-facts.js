@@ -77,7 +77,10 @@ export default {
   "limit.with": "{whose} with {key} {value}",
   "limit.holders": "jobs {ids}",
   "limit.holders.some": "jobs {ids} and others",
-  "waiting.no_free_worker": "It waits for a free worker: {queued} in the queue, {workers} alive.",
+  "waiting.no_free_worker": {
+    one: "It waits for a free worker: {queued} message is in the queue, {workers} alive.",
+    other: "It waits for a free worker: {queued} messages are in the queue, {workers} alive.",
+  },
 
   "warning.group-becomes-chord": "A group followed by a task becomes a chord, with that task as its body.",
   "warning.group-of-one":

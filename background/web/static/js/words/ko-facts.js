@@ -56,7 +56,7 @@ export default {
 
   "waiting.not_due": "아직 실행할 시간이 아닙니다. {time} 뒤({due_at})에 시작할 수 있습니다.",
   "waiting.pausing": "오류가 발생해 {time} 뒤에 다시 시도합니다: {error}",
-  "waiting.retry_later": "단계가 {time} 뒤에 다시 실행하도록 요청했습니다: {reason}",
+  "waiting.retry_later": "단계가 {time} 뒤에 다시 실행해 달라고 요청했습니다: {reason}",
   "waiting.no_worker": "살아 있는 워커가 없습니다.",
   "waiting.no_worker_serves_queue": "살아 있는 워커 중에 {queue} 큐를 처리하는 워커가 없습니다.",
   "waiting.no_worker_has_pipeline": "살아 있는 워커 중에 {pipeline} 파이프라인이 있는 워커가 없습니다.",
@@ -75,7 +75,9 @@ export default {
   "limit.with": "{whose}({key}: {value})",
   "limit.holders": "{ids}",
   "limit.holders.some": "{ids} 등",
-  "waiting.no_free_worker": "쉬고 있는 워커가 없어 대기 중입니다. 큐에 {queued}개, 살아 있는 워커 {workers}개.",
+  "waiting.no_free_worker": {
+    other: "쉬고 있는 워커가 없어 대기 중입니다. 큐에 메시지 {queued}개, 살아 있는 워커 {workers}개.",
+  },
 
   "warning.group-becomes-chord": "그룹 뒤에 태스크가 오면 그 태스크를 본문으로 하는 chord가 됩니다.",
   "warning.group-of-one":
