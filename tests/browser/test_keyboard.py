@@ -1,8 +1,11 @@
 """Everything by keyboard alone, also with a Korean layout and its input method."""
 
+import re
+
 import httpx2 as httpx
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.browser.canvases import start, task
 from tests.browser.screens import (
     compose,
     expect_route,
@@ -13,6 +16,7 @@ from tests.browser.screens import (
     row,
     submit,
 )
+from tests.browser.watch import Watch
 from tests.support import Process
 
 NAME = "메모.txt"
@@ -140,3 +144,33 @@ def test_the_skip_link_leads_to_the_heading(page: Page, client: httpx.Client) ->
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+def test_what_arrives_takes_no_focus_from_elsewhere(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 404")
+    job = later_job(client)
+    run = start(client, task("add", 1, 2))
+    held: list[Route] = []
+    slow = True
+
+    def keep(route: Route) -> None:
+        if slow:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile(rf"/(jobs|result)/({job}|{job + 1000}|{run})$|/(schedules|pipelines)\b"), keep)
+    for route in (f"#/jobs/{job}", f"#/runs/{run}", "#/schedules", "#/pipelines/demo", f"#/jobs/{job + 1000}"):
+        slow = True
+        page.goto("about:blank")
+        held.clear()
+        page.goto(f"/ui/{route}")
+        page.keyboard.press("/")
+        expect(page.get_by_role("searchbox").first).to_be_focused()
+        page.keyboard.type("12")
+        slow = False
+        while held:
+            held.pop().continue_()
+        expect(page.locator(".job, [data-empty]").first).to_be_visible()
+        page.keyboard.type("34")
+        expect(page.get_by_role("searchbox").first, route).to_have_value("1234")

@@ -110,6 +110,13 @@ export function renew(element, children, { same = true } = {}) {
   if (place) focusOn(place);
 }
 
+/** Fill a view anew: a focus that was in it goes to its heading, one elsewhere stays where it is. */
+export function refill(main, ...children) {
+  const focused = main.contains(document.activeElement);
+  main.replaceChildren(...children);
+  if (focused) main.querySelector("h1")?.focus({ preventScroll: true });
+}
+
 /** Where an element is below `root`, for `focusOn`. */
 export const placeOf = (element, /** @type {Element} */ root = document.body) => ({
   root,

@@ -4,7 +4,7 @@
 
 import { remedy } from "../base/advice.js";
 import { get, now } from "../base/api.js";
-import { h, set } from "../base/dom.js";
+import { h, refill, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { nameLink, pipelineHref } from "../base/links.js";
 import { connection } from "../base/stream.js";
@@ -190,8 +190,7 @@ class JobView extends FollowedView {
       chosen.element,
       shown.element,
     );
-    this.main.replaceChildren(this.element);
-    this.main.querySelector("h1").focus({ preventScroll: true });
+    refill(this.main, this.element);
   }
 
   _replaying() {

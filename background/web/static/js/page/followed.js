@@ -1,7 +1,7 @@
 // The life of a view that follows one thing of the API, a job or a run: its snapshot and its stream, another route, an
 // outage, a thing that is not there.
 import { get } from "../base/api.js";
-import { h, throttle } from "../base/dom.js";
+import { h, refill, throttle } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { follow } from "../base/stream.js";
 import { setSection } from "./frame.js";
@@ -118,7 +118,8 @@ export class FollowedView {
       if (id !== this.id) return;
       if (error.status === 404 || error.status === 422) this.showMissing();
       else if (!this.thing)
-        this.main.replaceChildren(
+        refill(
+          this.main,
           h("h1", { tabindex: "-1" }, this.heading()),
           failure(error, () => this.follow()),
         );
@@ -136,7 +137,8 @@ export class FollowedView {
     const { section, missing } = this;
     this.stop?.();
     this.forget();
-    this.main.replaceChildren(
+    refill(
+      this.main,
       h("h1", { tabindex: "-1" }, this.heading()),
       empty({
         title: t(missing, { id: this.id }),
@@ -144,7 +146,6 @@ export class FollowedView {
         actions: [h("a", { class: "button", href: `#/${section}` }, t(`section.${section}`))],
       }),
     );
-    this.main.querySelector("h1").focus();
   }
 
   /** The address of what is shown, with these of its parameters changed. */

@@ -1,5 +1,5 @@
 // The life of a view that is read again and again: its route, an outage, a thing that is not there.
-import { h } from "../base/dom.js";
+import { h, refill } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { poll } from "../base/stream.js";
 import { setSection } from "./frame.js";
@@ -45,7 +45,6 @@ export class PolledView {
     this.params = params;
     this.turn = {}; // What is read for one that was left is not shown.
     this.main.replaceChildren(h("h1", { tabindex: "-1" }, this.title(this.name)), skeleton(6));
-    this.main.querySelector("h1").focus({ preventScroll: true });
     setSection(this.section, this.title(this.name));
     this.polling = poll(() => this.read(), READ_MS);
   }
@@ -55,6 +54,7 @@ export class PolledView {
       this.close();
       this.built = false;
       this.open(route);
+      this.main.querySelector("h1").focus({ preventScroll: true });
       return true;
     }
     this.params = route.params;
@@ -94,11 +94,12 @@ export class PolledView {
     this.close();
     this.built = false;
     setSection(this.section, this.title(this.name));
-    this.main.replaceChildren(h("h1", { tabindex: "-1" }, this.title(this.name)), none);
+    refill(this.main, h("h1", { tabindex: "-1" }, this.title(this.name)), none);
   }
 
   fail(error) {
-    this.main.replaceChildren(
+    refill(
+      this.main,
       h("h1", { tabindex: "-1" }, this.title(this.name)),
       failure(error, () => this.polling.now()),
     );

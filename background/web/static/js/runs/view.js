@@ -2,7 +2,7 @@
 // data]`, `[data-graph] .node[data-id][data-state]`, `.stem[data-state]`, `.cut[data-culprit]`, `[role=treeitem][data-id]`,
 // `[data-inspector]`, `[data-action]`: cancel, terminate, retry, copy-run, delete.
 import { get, now } from "../base/api.js";
-import { h, say, set } from "../base/dom.js";
+import { h, refill, say, set } from "../base/dom.js";
 import { runSentence } from "../base/facts.js";
 import { duration, since, t } from "../base/i18n.js";
 import { brief } from "../graph/node.js";
@@ -151,8 +151,7 @@ class RunView extends FollowedView {
       parts.replaying.element,
       parts.panel?.element,
     );
-    this.main.replaceChildren(this.element);
-    parts.title.focus({ preventScroll: true });
+    refill(this.main, this.element);
   }
 
   draw() {
