@@ -93,6 +93,25 @@ def test_what_is_done_in_a_dialog_takes_its_place(page: Page, client: httpx.Clie
     expect_route(page, "#/documents")
 
 
+def test_who_goes_on_at_once_gets_there(page: Page) -> None:
+    open_list(page)
+    before = entries(page)
+    dialog = opened(page)
+    # After the listener of the dialog itself, so while its entry is being left.
+    page.evaluate("""() => {
+      const dialog = document.querySelector("dialog[open]");
+      dialog.addEventListener("close", () => { location.hash = "#/documents"; });
+      dialog.close();
+    }""")
+    expect(dialog).to_have_count(0)
+    there = "location.hash === '#/documents' && history.state?.seen && history.length"
+    wait_for(lambda: page.evaluate(there) == before + 1, what="the entry in the place of the dialog's")
+    expect(page.get_by_role("heading", level=1, name="Documents")).to_be_visible()
+    page.go_back()
+    expect_route(page, "#/jobs")
+    assert not on_dialog(page)
+
+
 def test_a_link_to_the_form_is_a_list_with_the_form_before_it(page: Page) -> None:
     page.goto("/ui/#/documents")
     page.goto("/ui/#/jobs/new?status=FAILED")

@@ -12,6 +12,9 @@ const pageOf = (section, name) => (alone ? null : `#/${section}/${encodeURICompo
 export const pipelineHref = (name) => pageOf("pipelines", name);
 export const workerHref = (name) => pageOf("workers", name);
 
+/** The name of a worker. */
+export const workerLink = (name) => h("a", { class: "quiet-link", href: workerHref(name) }, name);
+
 /** A tag, which leads to the jobs that have it. */
 export const tagLink = (tag) =>
   h(

@@ -1,8 +1,10 @@
 // Charts of what ended over an hour, a day or a week, and the same as a table. Hooks for tests: `[data-chart=ended|waiting|
 // running]`, `button[data-tab=hour|day|week]`, `button[data-tab=chart|table]`.
+
 import { h, renew } from "../base/dom.js";
 import { briefly, dated, duration, isToday, minute, number, t } from "../base/i18n.js";
 import { scroller, tabs } from "../page/parts.js";
+import { row, table } from "../page/table.js";
 import { Chart } from "./chart.js";
 import { busy, counts, ENDED, PERCENTILES, percentiles, RANGES, stacked, summary, times } from "./series.js";
 
@@ -122,37 +124,12 @@ function historyTable(series, range) {
     ...counted.map((name) => t(`chart.${name}`)),
     ...spans.map(([name, which]) => t(`chart.${name}.of`, { which })),
   ];
-  const rows = shown.map((each) => [
-    word(Date.parse(each.minute)),
-    ...counted.map((name) => number(each[name])),
-    ...spans.map(([name, which]) => (each[name] ? seconds(each[name][which]) : "")),
-  ]);
-  return scroller(`${t("system.history")}: ${t("as.table")}`, numberTable(heads, rows));
-}
-
-/** A table of numbers; a head or cell is text or an element. */
-export const numberTable = (heads, rows) =>
-  h(
-    "table",
-    { class: "plain numbers" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        heads.map((head) => h("th", { scope: "col" }, head)),
-      ),
-    ),
-    h(
-      "tbody",
-      {},
-      rows.map((cells) =>
-        h(
-          "tr",
-          {},
-          cells.map((cell) => h("td", {}, cell)),
-        ),
-      ),
-    ),
+  const rows = shown.map((each) =>
+    row([
+      word(Date.parse(each.minute)),
+      ...counted.map((name) => number(each[name])),
+      ...spans.map(([name, which]) => (each[name] ? seconds(each[name][which]) : "")),
+    ]),
   );
+  return scroller(`${t("system.history")}: ${t("as.table")}`, table(heads, rows, "numbers"));
+}

@@ -4,7 +4,8 @@ import { h } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
 import { t } from "../base/i18n.js";
 import { openDialog } from "../page/dialog.js";
-import { download, skeleton, worded } from "../page/parts.js";
+import { download, scroller, skeleton, worded } from "../page/parts.js";
+import { row, table } from "../page/table.js";
 
 /** The path of the report that a result names, or null: `reports/<id>.md`, which is also its address. */
 export function reportIn(result) {
@@ -36,7 +37,7 @@ function rendered(markdown) {
   const found = [];
   let rows = [];
   const endTable = () => {
-    if (rows.length) found.push(table(rows));
+    if (rows.length) found.push(tableOf(rows));
     rows = [];
   };
   for (const line of markdown.split("\n")) {
@@ -53,27 +54,13 @@ function rendered(markdown) {
 }
 
 /** Lines of a table: its head, a rule, its rows. */
-function table(lines) {
+function tableOf(lines) {
   const [head, , ...rows] = lines;
-  const cells = (row) =>
-    row
+  const cells = (text) =>
+    text
       .split(/(?<!\\)\|/)
       .slice(1, -1)
       .map((cell) => plain(cell.trim()));
-  const line = (row, tag) =>
-    h(
-      "tr",
-      {},
-      cells(row).map((cell) => h(tag, { scope: tag === "th" ? "col" : null }, cell)),
-    );
-  const body = h(
-    "tbody",
-    {},
-    rows.map((row) => line(row, "td")),
-  );
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("report.title") },
-    h("table", { class: "plain" }, h("thead", {}, line(head, "th")), body),
-  );
+  const body = rows.map((each) => row(cells(each)));
+  return scroller(t("report.title"), table(cells(head), body));
 }

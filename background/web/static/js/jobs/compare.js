@@ -2,8 +2,9 @@
 import { now } from "../base/api.js";
 import { h, renew, set } from "../base/dom.js";
 import { duration, t } from "../base/i18n.js";
-import { workerHref } from "../base/links.js";
+import { workerLink } from "../base/links.js";
 import { badge, clamped, scroller } from "../page/parts.js";
+import { row, rowHead, table } from "../page/table.js";
 import { attemptsOf, compared } from "./compared.js";
 import { outcome, shade } from "./tries.js";
 
@@ -38,42 +39,20 @@ export function comparison({ choose }) {
 
 function tableOf({ rows, totals }, chosen) {
   const heads = [t("facts.step"), ...chosen.map((each) => t("attempt.one", { n: each })), t("compare.difference")];
-  const total = h(
-    "tr",
-    { "data-step": "all" },
-    h("th", { scope: "row" }, t("compare.all")),
-    ...totals.map((each) => h("td", {}, each === null ? "–" : duration(each))),
-    difference(totals),
-  );
-  return h(
-    "table",
-    { class: "plain compare" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        heads.map((head) => h("th", { scope: "col" }, head)),
-      ),
-    ),
-    h("tbody", {}, rows.map(rowOf), total),
-  );
+  const all = [...totals.map((each) => (each === null ? "–" : duration(each))), difference(totals)];
+  const total = row([rowHead(t("compare.all")), ...all], { "data-step": "all" });
+  return table(heads, [...rows.map(rowOf), total], "compare");
 }
 
-const rowOf = ({ number, name, sides, ran }) =>
-  h(
-    "tr",
-    { "data-step": number },
-    h("th", { scope: "row" }, t("step", { number, name })),
-    ...sides.map((one, i) => h("td", {}, one ? side(one, ran[i]) : h("span", { class: "muted" }, t("compare.not")))),
-    difference(ran),
-  );
+const rowOf = ({ number, name, sides, ran }) => {
+  const told = sides.map((one, i) => (one ? side(one, ran[i]) : h("span", { class: "muted" }, t("compare.not"))));
+  return row([rowHead(t("step", { number, name })), ...told, difference(ran)], { "data-step": number });
+};
 
 function side(one, ran) {
   const state = badge();
   state.update(one.role, t(outcome(one)), one.kind);
-  const worker = one.worker ? h("a", { class: "quiet-link", href: workerHref(one.worker) }, one.worker) : null;
+  const worker = one.worker ? workerLink(one.worker) : null;
   const failed = ["fail", "retry", "stop"].includes(one.role);
   return h(
     "div",

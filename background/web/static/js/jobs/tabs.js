@@ -1,16 +1,18 @@
 // The tabs of a job: steps with their picture and an inspector, events, data. Each part is written anew only when what it
 // shows has changed, so that a focus or a text selection in it lasts.
 import { asCurl, now } from "../base/api.js";
-import { h, icon, renew, set } from "../base/dom.js";
-import { inBrief, line } from "../base/facts.js";
-import { duration, moment, number, percent, t, when } from "../base/i18n.js";
-import { workerHref } from "../base/links.js";
-import { badge, clamped, code, complain, json, scroller, tabs } from "../page/parts.js";
+import { h, renew } from "../base/dom.js";
+import { duration, number, t, when } from "../base/i18n.js";
+import { workerLink } from "../base/links.js";
+import { code, json, scroller, tabs } from "../page/parts.js";
+import { row, table } from "../page/table.js";
 import { comparison } from "./compare.js";
 import { Gantt } from "./gantt.js";
-import { ended, eventWord } from "./job.js";
+import { eventTable, olderButton } from "./history.js";
+import { inspect, rowOf } from "./inspector.js";
+import { ended } from "./job.js";
 import { logs } from "./logs.js";
-import { messageOf, outcome, shade, spans, tries } from "./tries.js";
+import { outcome, spans, tries } from "./tries.js";
 
 /**
  * Gives `{ element, update(job, params, names), tick() }`; `choose(params)` changes the route, `restart(step)` opens the
@@ -30,14 +32,14 @@ export function panel({ choose, restart, older, now: time = now }) {
     choose: (name) => choose({ as: name === "table" ? "table" : null }),
   });
   as.element.classList.add("compact");
-  const table = scroller(t("as.table"));
+  const rows = scroller(t("as.table"));
   const details = h("div", { class: "details" });
   const said = logs();
   const inspector = h("section", { class: "inspector", "aria-label": t("inspector") }, details, said.element);
   const steps = h(
     "div",
     { class: "steps" },
-    h("div", { class: "steps-main" }, h("div", { class: "row between" }, as.element, attempts), picture.element, table),
+    h("div", { class: "steps-main" }, h("div", { class: "row between" }, as.element, attempts), picture.element, rows),
     inspector,
   );
   const more = olderButton(older);
@@ -81,10 +83,10 @@ export function panel({ choose, restart, older, now: time = now }) {
     attempts.value = attempt ?? "";
     as.select(params.as === "table" ? "table" : "picture");
     picture.element.hidden = params.as === "table";
-    table.hidden = params.as !== "table";
+    rows.hidden = params.as !== "table";
     running = !ended(job);
     if (params.as === "table")
-      once("table", [job.updated_at, attempt], () => renew(table, tryTable(all, attempt, time())));
+      once("table", [job.updated_at, attempt], () => renew(rows, tryTable(all, attempt, time())));
     else once("picture", [all, chosen?.step, chosen?.attempt, attempt], () => picture.update(all, { chosen, attempt }));
     const which = `${chosen?.step} ${chosen?.attempt}`;
     once("inspector", [chosen, job.status, rowOf(job, chosen)], () =>
@@ -126,61 +128,6 @@ function pick(steps, params, attempt, status) {
   return begun.findLast((one) => telling.includes(one.role)) ?? begun.at(-1) ?? latest.at(-1) ?? null;
 }
 
-const workerLink = (name) => h("a", { class: "quiet-link", href: workerHref(name) }, name);
-
-const rowOf = (job, chosen) =>
-  chosen ? job.steps.find((step) => step.step_number === chosen.step && step.attempt === chosen.attempt) : undefined;
-
-function inspect(job, steps, chosen, { restart, time }) {
-  if (!chosen) return [h("p", { class: "muted" }, t("inspector.nothing"))];
-  const row = rowOf(job, chosen);
-  const name = steps[chosen.step - 1].name;
-  const state = badge();
-  state.update(chosen.role, t(outcome(chosen)), row?.status ?? chosen.kind);
-  const { waited, ran } = spans(chosen, time);
-  const done = job.steps.filter((step) => step.status === "COMPLETED").length;
-  const entries = [
-    chosen.attempt === null ? null : ["attempt", number(chosen.attempt)],
-    chosen.worker ? ["worker", workerLink(chosen.worker)] : null,
-    chosen.from === null ? null : ["began", when(chosen.from)],
-    chosen.to === null ? null : ["ended", when(chosen.to)],
-    waited >= 50 && chosen.from !== null ? ["waited", duration(waited)] : null,
-    ran === null || chosen.to === null ? null : ["ran", duration(ran)],
-  ].filter(Boolean);
-  const progress =
-    row?.status === "IN_PROGRESS" && row.progress
-      ? h("p", {}, percent(row.progress), row.message ? ` · ${row.message}` : "")
-      : null;
-  return [
-    h("div", { class: "row" }, h("h2", {}, t("step", { number: chosen.step, name })), state.element),
-    h(
-      "dl",
-      { class: "facts small" },
-      entries.map(([key, value]) => h("div", {}, h("dt", {}, t(`facts.${key}`)), h("dd", {}, value))),
-    ),
-    progress,
-    chosen.message && ["fail", "retry", "stop"].includes(chosen.role)
-      ? clamped(chosen.message, shade(chosen.kind)).element
-      : null,
-    ...section(chosen.error, t("traceback"), (value) => code(value, { label: t("traceback"), lang: "en" })),
-    ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) =>
-      json(value, { label: t("output") }),
-    ),
-    chosen.role === "wait" || chosen.from === null ? h("p", { class: "muted" }, t("inspector.waits")) : null,
-    restart && ended(job) && chosen.step <= done + 1
-      ? h(
-          "button",
-          { type: "button", class: "button small", "data-action": "restart-here", onclick: () => restart(chosen.step) },
-          icon("retry"),
-          t("restart.here"),
-        )
-      : null,
-  ].filter(Boolean);
-}
-
-const section = (value, title, make) =>
-  value === undefined || value === null ? [] : [h("h3", {}, title), make(value)];
-
 function tryTable(steps, attempt, time) {
   const heads = ["step", "attempt", "outcome", "worker", "began", "waited", "ran"];
   const rows = steps.flatMap((step) =>
@@ -197,87 +144,15 @@ function tryTable(steps, attempt, time) {
           duration(waited),
           ran === null ? "" : duration(ran),
         ];
-        return h(
-          "tr",
-          {},
-          cells.map((cell) => h("td", {}, cell)),
-        );
+        return row(cells);
       }),
   );
-  return plainTable(
+  return table(
     heads.map((name) => t(`facts.${name}`)),
     rows,
     "tries",
   );
 }
-
-function olderButton(older) {
-  let none = false; // The first events may be gone: retention takes them before their job.
-  const element = h("button", { type: "button", class: "button small", "data-action": "older" }, t("events.older"));
-  element.addEventListener("click", async () => {
-    element.disabled = true;
-    try {
-      none = !(await older());
-      if (none) element.hidden = true;
-    } catch (error) {
-      complain(error);
-    } finally {
-      element.disabled = false;
-    }
-  });
-  return { element, update: (job) => set(element, "hidden", none || !older || !(job.events[0]?.number > 1)) };
-}
-
-const eventTable = (job) =>
-  plainTable(
-    ["number", "time", "event", "step", "attempt", "by", "message"].map((name) => t(`facts.${name}`)),
-    job.events.map(eventRow),
-    "history",
-  );
-
-function eventRow(event) {
-  const said = messageOf(event);
-  const message = event.error
-    ? h(
-        "details",
-        {},
-        h("summary", { lang: "en" }, line(said ?? event.kind)),
-        code(event.error, { label: t("traceback"), lang: "en" }),
-      )
-    : said && inBrief(said).detail
-      ? clamped(said, shade(event.kind)).element
-      : h("span", { lang: said ? "en" : null }, said ?? "");
-  const cells = [
-    number(event.number),
-    h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, when(Date.parse(event.at))),
-    h("span", { title: event.kind }, eventWord(event.kind)),
-    event.step_name ?? "",
-    event.attempt ? number(event.attempt) : "",
-    event.actor ?? (event.worker ? workerLink(event.worker) : ""),
-    message,
-  ];
-  return h(
-    "tr",
-    { "data-event": event.kind, "data-actor": event.actor, "data-key": event.number },
-    cells.map((cell) => h("td", {}, cell)),
-  );
-}
-
-const plainTable = (heads, rows, name) =>
-  h(
-    "table",
-    { class: `plain ${name}` },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        heads.map((name) => h("th", { scope: "col" }, name)),
-      ),
-    ),
-    h("tbody", {}, rows),
-  );
 
 function dataParts(job, saved) {
   return [

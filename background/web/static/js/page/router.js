@@ -28,6 +28,8 @@ let open = 0;
 /** Until the entry of a dialog that was closed otherwise is left, too: nothing may be put above it meanwhile. */
 let leaving = Promise.resolve();
 let left = null;
+/** Where somebody went all the same: the way back, which was asked for before, leads away from there. */
+let wanted = null;
 
 const onDialog = () => history.state?.dialog === true;
 
@@ -53,7 +55,7 @@ function leaveEntry() {
 
 /** Go somewhere, as a new entry of the history; from a dialog, in the place of its own. */
 export async function go(address) {
-  if (left) await leaving;
+  while (left) await leaving;
   if (location.hash === address) return;
   if (onDialog()) location.replace(address);
   else location.hash = address;
@@ -87,11 +89,17 @@ export function start(show, close) {
     show(current(), { back });
   };
   const moved = () => {
+    if (left && !history.state?.seen && !onDialog()) {
+      wanted = location.hash;
+      return;
+    }
     left?.();
     left = null;
     // Forward to the entry of a dialog that is there no more, or from what was reached beyond it.
     if (onDialog()) return open || leaveEntry();
     close();
+    if (wanted) go(wanted);
+    wanted = null;
   };
   window.addEventListener("popstate", moved);
   window.addEventListener("hashchange", changed);

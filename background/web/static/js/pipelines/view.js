@@ -3,7 +3,7 @@
 import { get, request } from "../base/api.js";
 import { h, icon, renew, say, set } from "../base/dom.js";
 import { described, line } from "../base/facts.js";
-import { number, t } from "../base/i18n.js";
+import { number, t, upright } from "../base/i18n.js";
 import { workerHref } from "../base/links.js";
 import { Charts } from "../charts/panel.js";
 import { briefTable } from "../jobs/brief.js";
@@ -12,6 +12,7 @@ import { complain, copyLinkButton, scroller, worded } from "../page/parts.js";
 import { PolledView, unknown } from "../page/polled.js";
 import { go, href, replace } from "../page/router.js";
 import { propertiesOf } from "../page/schema.js";
+import { row, rowHead, table } from "../page/table.js";
 import "../jobs/queue-words.js";
 import { grouped } from "./failures.js";
 
@@ -166,38 +167,29 @@ function aboutOf(info) {
 function paramTable(schema) {
   const found = propertiesOf(schema);
   if (!found.length) return h("p", { class: "muted" }, t("params.none"));
-  const heads = ["params.name", "params.takes", "params.default"].map((key) => h("th", { scope: "col" }, t(key)));
+  const heads = ["params.name", "params.takes", "params.default"].map((key) => t(key));
   const rows = found.map(({ name, hint, fallback, required }) =>
-    h(
-      "tr",
-      { "data-param": name },
-      h("th", { scope: "row" }, h("code", {}, name)),
-      h("td", {}, hint),
-      h("td", {}, required ? t("required") : fallback ? h("code", {}, fallback) : "–"),
-    ),
+    row([rowHead(h("code", {}, name)), hint, required ? t("required") : fallback ? h("code", {}, fallback) : "–"], {
+      "data-param": name,
+    }),
   );
-  return scroller(
-    t("params"),
-    h("table", { class: "plain" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows)),
-  );
+  return scroller(t("params"), table(heads, rows));
 }
 
 function failureTable(failed, pipeline) {
   if (!failed.length) return h("p", { class: "muted" }, t("failures.none"));
-  const heads = ["failures.number", "facts.step", "facts.message", "failures.newest"].map((key) =>
-    h("th", { scope: "col" }, t(key)),
-  );
+  const heads = ["failures.number", "facts.step", "facts.message", "failures.newest"].map((key) => t(key));
   const rows = grouped(failed).map((each) =>
-    h(
-      "tr",
+    row(
+      [
+        number(each.number),
+        each.step ?? "–",
+        h("td", { lang: "en", class: "failure-said", title: each.message }, upright(line(each.message)) || "–"),
+        h("a", { href: href(`jobs/${each.newest}`) }, `#${each.newest}`),
+      ],
       { "data-failure": each.number },
-      h("td", {}, number(each.number)),
-      h("td", {}, each.step ?? "–"),
-      h("td", { lang: "en", class: "failure-said", title: each.message }, line(each.message) || "–"),
-      h("td", {}, h("a", { href: href(`jobs/${each.newest}`) }, `#${each.newest}`)),
     ),
   );
-  const table = h("table", { class: "plain" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
   const all = h("a", { href: href("jobs", { pipeline, status: "FAILED" }) }, t("failures.all"));
   const note = h(
     "p",
@@ -206,5 +198,5 @@ function failureTable(failed, pipeline) {
     " ",
     all,
   );
-  return h("div", { class: "stack" }, note, scroller(`${t("failures")}: ${t("as.table")}`, table));
+  return h("div", { class: "stack" }, note, scroller(`${t("failures")}: ${t("as.table")}`, table(heads, rows)));
 }

@@ -4,11 +4,11 @@ import { get, request } from "../base/api.js";
 import { h, renew } from "../base/dom.js";
 import { fault } from "../base/facts.js";
 import { exactly, number, t } from "../base/i18n.js";
-import { numberTable } from "../charts/panel.js";
 import { openDialog } from "../page/dialog.js";
 import { field, markAll } from "../page/form.js";
 import { complain, scroller } from "../page/parts.js";
 import { href } from "../page/router.js";
+import { row, table } from "../page/table.js";
 import "../jobs/queue-words.js";
 
 const MOST = 1_000_000;
@@ -32,23 +32,15 @@ export class Queues {
     if (!queues || text === this.known) return;
     this.known = text;
     const heads = ["name", "workers", "waiting", "running", "limits", "act"].map((name) => t(`queue.${name}`));
-    const table = numberTable(
-      heads,
-      queues.map((queue) => this.row(queue)),
-    );
-    table.querySelectorAll("tbody tr").forEach((row, index) => {
-      row.setAttribute("data-queue", queues[index].name);
-      row.setAttribute("data-key", queues[index].name);
-      row.setAttribute("data-paused", String(queues[index].paused));
-    });
-    renew(this.element, scroller(`${t("queues")}: ${t("as.table")}`, table));
+    const rows = queues.map((queue) => this.row(queue));
+    renew(this.element, scroller(`${t("queues")}: ${t("as.table")}`, table(heads, rows, "numbers")));
   }
 
   row(queue) {
     const { name, workers, waiting, running, paused } = queue;
     const button = (action, act) =>
       h("button", { type: "button", class: "button small", "data-action": action, onclick: act }, t(`queue.${action}`));
-    return [
+    const cells = [
       h("a", { href: href("jobs", { q: `queue:${name}` }), lang: "" }, name),
       workers ? number(workers) : h("strong", {}, t("queue.nobody")),
       paused ? h("strong", {}, t("queue.waiting.paused", { n: waiting })) : number(waiting),
@@ -63,6 +55,7 @@ export class Queues {
         button("limits", () => this.ask(queue)),
       ),
     ];
+    return row(cells, { "data-queue": name, "data-key": name, "data-paused": String(paused) });
   }
 
   async change(name, changes) {

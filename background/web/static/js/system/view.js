@@ -6,11 +6,12 @@ import { counted, duration, number, t } from "../base/i18n.js";
 import { pipelineHref } from "../base/links.js";
 import { poke, pulse } from "../base/pulse.js";
 import { follow } from "../base/stream.js";
-import { Charts, numberTable } from "../charts/panel.js";
+import { Charts } from "../charts/panel.js";
 import { STATUSES } from "../jobs/job.js";
 import { scroller, skeleton } from "../page/parts.js";
 import { roleOf } from "../page/roles.js";
 import { href, replace } from "../page/router.js";
+import { row, table } from "../page/table.js";
 import { Queues } from "./queues.js";
 import { workersOf } from "./workers.js";
 
@@ -148,20 +149,22 @@ const figure = (name, value, what, more, role) =>
   );
 
 function countTable({ pipelines, estimated }) {
-  const rows = Object.entries(pipelines).map(([name, counts]) => [
-    h("a", { href: pipelineHref(name) }, name),
-    ...STATUSES.map((status) =>
-      counts[status]
-        ? h(
-            "a",
-            { href: href("jobs", { pipeline: name, status }) },
-            counted(counts[status], estimated.includes(status)),
-          )
-        : h("span", { class: "muted" }, "0"),
-    ),
-  ]);
+  const rows = Object.entries(pipelines).map(([name, counts]) =>
+    row([
+      h("a", { href: pipelineHref(name) }, name),
+      ...STATUSES.map((status) =>
+        counts[status]
+          ? h(
+              "a",
+              { href: href("jobs", { pipeline: name, status }) },
+              counted(counts[status], estimated.includes(status)),
+            )
+          : h("span", { class: "muted" }, "0"),
+      ),
+    ]),
+  );
   const heads = STATUSES.map((status) =>
     h("span", { class: `state role-${roleOf(status)}` }, icon(roleOf(status)), t(`status.${status}`)),
   );
-  return scroller(t("as.table"), numberTable([t("filter.pipeline"), ...heads], rows));
+  return scroller(`${t("system.counts")}: ${t("as.table")}`, table([t("filter.pipeline"), ...heads], rows, "numbers"));
 }

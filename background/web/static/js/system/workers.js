@@ -2,7 +2,7 @@
 import { now } from "../base/api.js";
 import { h, icon } from "../base/dom.js";
 import { ago, duration, t } from "../base/i18n.js";
-import { workerHref } from "../base/links.js";
+import { workerLink } from "../base/links.js";
 import { isAlive } from "../base/pulse.js";
 import { badge, code } from "../page/parts.js";
 import { href } from "../page/router.js";
@@ -24,13 +24,7 @@ export function workersOf(workers) {
         "data-status": worker.status,
         "data-key": `${worker.name} ${worker.started_at}`,
       },
-      h(
-        "div",
-        { class: "row" },
-        h("h3", {}, h("a", { class: "quiet-link", href: workerHref(worker.name) }, worker.name)),
-        state,
-        h("span", { class: "muted" }, seen),
-      ),
+      h("div", { class: "row" }, h("h3", {}, workerLink(worker.name)), state, h("span", { class: "muted" }, seen)),
       h("p", { class: "muted" }, about(worker)),
       doing(worker),
     );

@@ -1,0 +1,59 @@
+// What has happened to a job, event by event.
+import { h, set } from "../base/dom.js";
+import { inBrief, line } from "../base/facts.js";
+import { moment, number, t, when } from "../base/i18n.js";
+import { workerLink } from "../base/links.js";
+import { clamped, code, complain } from "../page/parts.js";
+import { row, table } from "../page/table.js";
+import { eventWord } from "./job.js";
+import { messageOf, shade } from "./tries.js";
+
+/** The button that reads older events, as long as there are any. */
+export function olderButton(older) {
+  let none = false; // The first events may be gone: retention takes them before their job.
+  const element = h("button", { type: "button", class: "button small", "data-action": "older" }, t("events.older"));
+  element.addEventListener("click", async () => {
+    element.disabled = true;
+    try {
+      none = !(await older());
+      if (none) element.hidden = true;
+    } catch (error) {
+      complain(error);
+    } finally {
+      element.disabled = false;
+    }
+  });
+  return { element, update: (job) => set(element, "hidden", none || !older || !(job.events[0]?.number > 1)) };
+}
+
+/** @param {Job} job */
+export const eventTable = (job) =>
+  table(
+    ["number", "time", "event", "step", "attempt", "by", "message"].map((name) => t(`facts.${name}`)),
+    job.events.map(eventRow),
+    "history",
+  );
+
+function eventRow(event) {
+  const said = messageOf(event);
+  const message = event.error
+    ? h(
+        "details",
+        {},
+        h("summary", { lang: "en" }, line(said ?? event.kind)),
+        code(event.error, { label: t("traceback"), lang: "en" }),
+      )
+    : said && inBrief(said).detail
+      ? clamped(said, shade(event.kind)).element
+      : h("span", { lang: said ? "en" : null }, said ?? "");
+  const cells = [
+    number(event.number),
+    h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, when(Date.parse(event.at))),
+    h("span", { title: event.kind }, eventWord(event.kind)),
+    event.step_name ?? "",
+    event.attempt ? number(event.attempt) : "",
+    event.actor ?? (event.worker ? workerLink(event.worker) : ""),
+    message,
+  ];
+  return row(cells, { "data-event": event.kind, "data-actor": event.actor, "data-key": event.number });
+}
