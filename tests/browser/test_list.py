@@ -4,6 +4,7 @@ import re
 
 import httpx2 as httpx
 from playwright.sync_api import Page, Route, expect
+from sqlalchemy import text
 
 from tests.browser.screens import (
     expect_live,
@@ -18,7 +19,7 @@ from tests.browser.screens import (
 )
 from tests.browser.traffic import Traffic, begin, fill
 from tests.browser.watch import Watch
-from tests.support import Process, wait_for
+from tests.support import Process, transaction, wait_for
 
 # Notes each change of what the first row says about its steps, and of its status.
 RECORD = """
@@ -211,3 +212,20 @@ def test_tags_can_be_read_however_many_there_are(page: Page, client: httpx.Clien
     expect(tags.get_by_text("+3")).to_have_attribute("title", "weekly, large, fifth")
     cut = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.textContent)"
     assert tags.locator(".tag").evaluate_all(cut) == []
+
+
+def test_a_hundred_steps_have_room_in_their_bar(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    with transaction() as connection:
+        names = [f"step_{number}" for number in range(100)]
+        connection.execute(text("UPDATE jobs SET step_names = :names WHERE id = :id"), {"names": names, "id": job})
+    beyond = "bar => bar.lastChild.getBoundingClientRect().right - bar.getBoundingClientRect().right"
+    open_list(page)
+    bar = row(page, job).locator(".bar")
+    expect(bar.locator(".bar-part")).to_have_count(100)
+    assert bar.evaluate(beyond) < 1
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"/ui/#/jobs/{job}")
+    bar = page.locator(".sentence .bar")
+    expect(bar.locator(".bar-part")).to_have_count(100)
+    assert bar.evaluate(beyond) < 1

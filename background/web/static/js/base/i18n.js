@@ -33,7 +33,9 @@ export const upright = (/** @type {string} */ text) =>
 
 function filled(key, values = {}, how) {
   let message = words[key] ?? key;
-  if (typeof message === "object") message = message[plural.select(values.n)] ?? message.other;
+  // One thing may have words of its own also where the language has no other form for it.
+  if (typeof message === "object")
+    message = (values.n === 1 && message.one) || (message[plural.select(values.n)] ?? message.other);
   return message.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
     return how(typeof value === "number" && name !== "id" ? number(value) : upright(String(value ?? whole)));

@@ -12,6 +12,8 @@ export function jobBadge() {
   return { element, update: (job) => update(...jobState(job)) };
 }
 
+const MANY = 12; // So many have room for gaps and frames in a row of the list.
+
 /** One segment for each step, filled as far as the step is. */
 export function stepBar() {
   const element = h("span", { class: "bar", role: "img" });
@@ -26,6 +28,7 @@ export function stepBar() {
       const width = `${Math.round(part.progress * 100)}%`;
       if (segment.firstChild.style.width !== width) segment.firstChild.style.width = width;
     });
+    element.classList.toggle("many", parts.length > MANY);
     set(element, "aria-label", stepsWord(job));
   };
   return { element, update };

@@ -262,9 +262,15 @@ export default {
   inspector: "단계 상세",
   "inspector.nothing": "아직 아무 일도 없었습니다.",
   "inspector.waits": "아직 시작하지 않았습니다.",
-  "full.done": { other: "단계 {total}개를 모두 완료했습니다." },
-  "full.completed.again": { other: "단계 {total}개를 모두 완료했습니다. 마지막 시도에 {time} 걸렸습니다." },
-  "full.completed": { other: "단계 {total}개를 모두 {time} 만에 완료했습니다." },
+  "full.done": { one: "단계를 완료했습니다.", other: "단계 {total}개를 모두 완료했습니다." },
+  "full.completed.again": {
+    one: "단계를 완료했습니다. 마지막 시도에 {time} 걸렸습니다.",
+    other: "단계 {total}개를 모두 완료했습니다. 마지막 시도에 {time} 걸렸습니다.",
+  },
+  "full.completed": {
+    one: "단계를 {time} 만에 완료했습니다.",
+    other: "단계 {total}개를 모두 {time} 만에 완료했습니다.",
+  },
   "full.running": "{total}단계 중 {number}단계({name})를 워커 {worker}에서 {time}째 실행 중입니다: {part}",
   "full.lost":
     "{total}단계 중 {number}단계({name})를 실행하던 워커 {worker}의 연결이 끊겼습니다({ago}에 마지막으로 확인됨). 리스가 만료되면 다른 워커가 이 단계부터 이어서 실행합니다.",
