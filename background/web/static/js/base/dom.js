@@ -110,6 +110,10 @@ export function renew(element, children, { same = true } = {}) {
   if (place) focusOn(place);
 }
 
+/** A button for something that is done; `action` names it in the page. */
+export const actionButton = (action, attributes, ...children) =>
+  h("button", { type: "button", "data-action": action, ...attributes }, ...children);
+
 /** Fill a view anew: a focus that was in it goes to its heading, one elsewhere stays where it is. */
 export function refill(main, ...children) {
   const focused = main.contains(document.activeElement);
