@@ -30,6 +30,7 @@ from celery.signals import (
 
 from background.base import exact
 from background.base.errors import Unavailable
+from background.base.queue_names import QUEUE
 from background.canvas import results
 from background.canvas.recording import ask, changes, describe, find_call, note_sent, record, settle, started, told
 from background.canvas.sql import tasks
@@ -58,7 +59,8 @@ class Exited(Exception):
 class Trace:
     """What is known of one execution of a task while Celery is at it; `begun` by `time.monotonic`.
 
-    `replaced`: another task comes under its id, at once or after others.
+    `replaced`: another task comes under its id, at once or after others. `queue`: where its own message went, if it
+    was sent again, and not into the usual queue.
     """
 
     task_id: str
@@ -68,6 +70,7 @@ class Trace:
     dropped: bool = False
     replaced: bool = False
     comes_at_once: bool = False
+    queue: str | None = None
     sent: dict[str, tasks.Sent] = field(default_factory=dict)
 
 
@@ -186,7 +189,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             return started(task_id=call, worker=worker, retries=request.retries)
         if not request.root_id or request.root_id == request.id:
             return None
-        sent = _sent(str(request.id), self.name, args, kwargs, parent_id=request.parent_id, root_id=request.root_id)
+        names = {"parent_id": request.parent_id, "root_id": request.root_id}
+        sent = _sent(str(request.id), self.name, args, kwargs, queue=None, **names)
         if record(lambda connection: tasks.adopt(connection, sent)):
             return started(task_id=trace.task_id, worker=worker, retries=request.retries)
         return None
@@ -223,10 +227,11 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     ) -> None:
         """Celery calls this when the task will be tried again."""
         trace: Trace | None = self.request.get("trace")
-        values = {"task_id": trace.task_id if trace is not None else task_id, "error": describe(exc)}
-        retries = self.request.retries + 1
+        known = trace.task_id if trace is not None else task_id
+        queue = trace.queue if trace is not None else None
+        retries, error = self.request.retries + 1, describe(exc)
         changes.flush()
-        record(lambda connection: tasks.retried(connection, retries=retries, **values))
+        record(lambda connection: tasks.retried(connection, task_id=known, retries=retries, error=error, queue=queue))
 
 
 def _is_uuid(task_id: str) -> bool:
@@ -238,7 +243,15 @@ def _is_uuid(task_id: str) -> bool:
 
 
 def _sent(
-    task_id: str, name: str, args: Any, kwargs: Any, *, parent_id: Any, root_id: Any, eta: str | None = None
+    task_id: str,
+    name: str,
+    args: Any,
+    kwargs: Any,
+    *,
+    queue: str | None,
+    parent_id: Any,
+    root_id: Any,
+    eta: str | None = None,
 ) -> tasks.Sent:
     return tasks.Sent(
         task_id,
@@ -246,12 +259,13 @@ def _sent(
         args=exact.dumps(list(args)),
         kwargs=exact.dumps(dict(kwargs)),
         due_at=datetime.fromisoformat(eta) if eta else None,
+        queue=queue,
         parent_id=parent_id if parent_id and _is_uuid(str(parent_id)) else None,
         root_id=root_id if root_id and _is_uuid(str(root_id)) else None,
     )
 
 
-def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
+def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: Any, **_: Any) -> None:
     """What is published while a task is at work was sent by it, or by Celery because of it."""
     task_id = str(headers.get("id"))
     at_work: Task[Any, Any] | None = get_current_task()
@@ -261,20 +275,22 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> 
     if not _is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
         return
     args, kwargs, embed = body
+    queue = None if routing_key == QUEUE else str(routing_key)  # all exchanges here are direct
     if at_work is not None and trace is not None and not trace.settled:
         own = str(at_work.request.id)
         trace.comes_at_once |= task_id == own
         trace.replaced |= task_id == own or own in json.dumps(embed, default=str)
         if task_id == own:
+            trace.queue = queue
             return
     parent = trace.task_id if trace is not None else headers.get("parent_id")
     names = {"parent_id": parent, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
-    sent = _sent(task_id, sender, args, kwargs, **names)
+    sent = _sent(task_id, sender, args, kwargs, queue=queue, **names)
     if trace is not None:
         trace.sent[task_id] = sent
     else:  # the worker's main process, for a task that was killed
-        due = note_sent({task_id: sent})
-        record(lambda connection: tasks.closed(connection, called=due))
+        called = note_sent({task_id: sent})
+        record(lambda connection: tasks.closed(connection, called=called))
 
 
 @worker_init.connect
@@ -295,9 +311,10 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
             goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain)
             changes.add(trace.task_id, "closed", sent=trace.sent, can_wait=bool(goes_on))
     elif trace.replaced:
-        due = note_sent(trace.sent)
-        record(lambda connection: tasks.closed(connection, called=due))
-        record(lambda connection: tasks.replaced(connection, trace.task_id, called=trace.comes_at_once))
+        called = note_sent(trace.sent)
+        record(lambda connection: tasks.closed(connection, called=called))
+        comes, queue = trace.comes_at_once, trace.queue
+        record(lambda connection: tasks.replaced(connection, trace.task_id, called=comes, queue=queue))
     elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
         kind = "Ignore" if state == "IGNORED" else "Reject"
         settle(trace.task_id, TaskState.FAILURE, error=told(kind, str(getattr(retval, "reason", retval))))

@@ -9,7 +9,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 import psycopg2
@@ -105,20 +104,20 @@ def _judge(number: int) -> None:
     record(lambda connection: judge.judge(connection, number), together=True)
 
 
-def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, datetime | None]:
-    """Note messages that have been sent; gives when each is due, by the id of its task in the record.
+def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, tasks.Call]:
+    """Note messages that have been sent; gives the calls by the ids of their tasks in the record.
 
     They are of tasks that were planned, perhaps as one of several calls, or of such as nobody knew of.
     """
     ids = list(sent)
-    due = {id_: each.due_at for id_, each in sent.items()}
+    calls = {id_: tasks.Call(each.due_at, each.queue) for id_, each in sent.items()}
     for id_ in record(lambda connection: tasks.unknown(connection, ids)) or ():
         each = sent[id_]
         if call := find_call(id_, each.parent_id, each.root_id):
-            due[call] = due.pop(id_)
+            calls[call] = calls.pop(id_)
         else:
             record(lambda connection, each=each: tasks.adopt(connection, each))  # type: ignore[misc]
-    return due
+    return calls
 
 
 def find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again: bool = False) -> str | None:
@@ -156,12 +155,12 @@ def _write(changes: Sequence[Change]) -> Sequence[Change]:
         while before:
             _write_before(before[0])
             del before[0]
-        due = note_sent(sent) if sent else {}
+        called = note_sent(sent) if sent else {}
         if others:
             numbers |= set(ask(lambda connection: _changed(connection, others)) or ())
             others = []
-        if closed or due:
-            numbers |= set(ask(lambda connection: tasks.closed(connection, closed=closed, called=due)) or ())
+        if closed or called:
+            numbers |= set(ask(lambda connection: tasks.closed(connection, closed=closed, called=called)) or ())
     except Unavailable:
         # What was not answered may have been carried out: a start is looked for, and no end is recorded twice.
         others = [each._replace(kind="begun") if each.kind == "started" else each for each in others]

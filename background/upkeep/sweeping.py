@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 SILENCE_SECONDS = 1.5 * VISIBILITY_SECONDS
 """After this long Celery has forgotten what it owed: a message that was held has been handed out again by then."""
 UNPUBLISHED_SECONDS = 10.0
+AGAIN_SECONDS = 1.0
+"""So long after the first look that found no message of a run a second one counts."""
 PASS_SECONDS = 1.0
 """What is not done by then is left to the next pass."""
 
@@ -62,12 +64,21 @@ def _looks(connection: Connection, epoch: str) -> Iterator[Callable[[], None]]:
     for number in recovery.left_behind(connection, epoch=epoch):
         yield partial(_look_into, number, epoch=epoch)
     with lanes.recording(seconds=RECORD_SECONDS) as recording:
-        rows = recovery.next_still(recording, epoch=epoch, silence=SILENCE_SECONDS, unpublished=UNPUBLISHED_SECONDS)
+        rows = recovery.next_still(
+            recording,
+            epoch=epoch,
+            silence=SILENCE_SECONDS,
+            unpublished=UNPUBLISHED_SECONDS,
+            known=marks.PUBLISHED_SECONDS,
+        )
     published = marks.published([row.task_id for row in rows if row.is_untouched])
     ended = results.ends([id_ for row in rows if not row.is_odd for id_ in row.waiting])
+    silent = [row for row in rows if row.is_silent and not row.is_odd]
+    held = queues.held(*{each for row in silent for each in row.queues}) if silent else None
     for row in rows:
         is_unpublished = row.is_untouched and row.task_id not in published
-        if row.is_odd or is_unpublished or not ended.keys().isdisjoint(row.waiting):
+        is_gone = row.is_silent and held is not None and held.isdisjoint(row.waiting)
+        if row.is_odd or is_unpublished or is_gone or not ended.keys().isdisjoint(row.waiting):
             yield partial(_look_into, row.id, epoch=epoch)
 
 
@@ -79,7 +90,7 @@ def _lose_with_worker(number: int, rows: Sequence[recovery.LostTask]) -> None:
         for row in rows
         if row.id not in ended
     }
-    _end(number, ended, reasons)
+    _end(number, ended, reasons, dict.fromkeys(reasons, TaskState.STARTED))
 
 
 def _look_into(number: int, *, epoch: str) -> None:
@@ -88,7 +99,9 @@ def _look_into(number: int, *, epoch: str) -> None:
         row = recovery.run(connection, number, epoch=epoch)
         if row is None:
             return
-        if _is_silent(row):
+        # Where all has ended a process may have died before it could say so.
+        is_gone = _is_gone(number, row)
+        if row.is_elsewhere or is_gone or (row.is_settled and row.still_seconds > get_settings().lease_seconds):
             recovery.close_ended(connection, number)
         awaited = set(judge.judge(connection, number).awaited)
         left = recovery.unfinished(connection, number)
@@ -96,50 +109,72 @@ def _look_into(number: int, *, epoch: str) -> None:
     ended = results.ends([task.id for task in expected])
     reasons = {}
     if not ended and not any(task.state == TaskState.STARTED for task in expected):
-        reasons = {task.id: reason for task in expected if (reason := _why_lost(row, task))}
-    _end(number, ended, reasons)
+        reasons = {task.id: reason for task in expected if (reason := _why_lost(row, task, is_gone=is_gone))}
+    _end(number, ended, reasons, {task.id: task.state for task in expected})
 
 
-def _is_silent(run: recovery.Looked) -> bool:
-    """Whether nothing more comes of what has ended. May raise `Unavailable`.
+_missed: dict[int, float] = {}
+"""Runs of which nothing was found in the broker, and since when (`time.monotonic`)."""
 
-    Where all has ended a process may have died before it could say so. Else a task that had succeeded before a retry
-    may still hand its result on, as long as messages wait.
+
+def _is_gone(number: int, run: recovery.Looked) -> bool:
+    """Whether nothing has happened in the run for long, and the broker holds no message of it. May raise `Unavailable`.
+
+    Asked twice, since a message which a worker is just taking is nowhere for a moment. What had succeeded before a
+    retry has a message, too, with which it hands its result on.
     """
-    still = run.still_seconds
-    if run.is_elsewhere or (run.is_settled and still > get_settings().lease_seconds):
-        return True
-    return bool(still > SILENCE_SECONDS and queues.queue_length() == 0)
+    now = time.monotonic()
+    for each in [each for each, since in _missed.items() if now - since > SILENCE_SECONDS]:
+        del _missed[each]
+    if run.still_seconds <= SILENCE_SECONDS:
+        return False
+    held = queues.held(*run.queues)
+    if held is None or not held.isdisjoint(run.ids):
+        _missed.pop(number, None)
+        return False
+    return now - _missed.setdefault(number, now) >= AGAIN_SECONDS
 
 
-def _why_lost(run: recovery.Looked, task: recovery.Unfinished) -> tuple[str, str] | None:
+def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool) -> tuple[str, str] | None:
     """How a task that should come will not come any more, and the same in words; `None` while it may. May raise
     `Unavailable`.
     """
     if run.is_elsewhere:
         return "broker", "the broker was emptied or replaced, and this task with it"
     still, silence = run.still_seconds, SILENCE_SECONDS
-    if run.is_untouched and still > UNPUBLISHED_SECONDS and not marks.published([run.task_id]):
+    is_known = UNPUBLISHED_SECONDS < still < marks.PUBLISHED_SECONDS
+    if run.is_untouched and is_known and not marks.published([run.task_id]):
         return "unpublished", "it was recorded, and whoever was to publish it died before"
     if not task.called and still > (get_settings().lease_seconds if results.joins_itself() else silence):
         return "silence", "Celery never called it, though all before it had succeeded"
-    if task.state == TaskState.RETRY and still > silence and queues.queue_length() == 0:
-        return "silence", "it was to be tried again, and its message never came"
+    if is_gone:
+        return "broker", "its message is neither in the queue nor with a worker any more"
     return None
 
 
-def _end(number: int, ended: Mapping[str, Mapping[str, Any]], lost: Mapping[str, tuple[str, str]]) -> None:
-    """Record what Celery's results say of these tasks, and that those are lost, with how and why."""
-    for task_id, (_, message) in lost.items():
-        with log_context.bound(task_id=task_id):
-            logger.warning("Task %s: %s.", task_id, message)
+def _end(
+    number: int,
+    ended: Mapping[str, Mapping[str, Any]],
+    lost: Mapping[str, tuple[str, str]],
+    states: Mapping[str, str],
+) -> None:
+    """Record what Celery's results say of these tasks, and that those are lost, with how and why.
+
+    But not of one that is not in the state any more in which it was seen: it has come after all.
+    """
     ends = {id_: (each["status"].lower(), _told(each)) for id_, each in ended.items()}
-    for id_, (how, message) in lost.items():
-        ends[id_] = ("failure", json.dumps({"type": LOST, "message": message, "how": how}))
-    if not ends:
+    if not (ends or lost):
         return
-    kinds, texts = zip(*ends.values(), strict=True)
     with database.transaction() as connection:
+        still = recovery.still_so(connection, number, {id_: states[id_] for id_ in lost})
+        for id_, (how, message) in lost.items():
+            if id_ in still:
+                ends[id_] = ("failure", json.dumps({"type": LOST, "message": message, "how": how}))
+                with log_context.bound(task_id=id_):
+                    logger.warning("Task %s: %s.", id_, message)
+        if not ends:
+            return
+        kinds, texts = zip(*ends.values(), strict=True)
         moved = tasks.changed(
             connection,
             task_ids=list(ends),

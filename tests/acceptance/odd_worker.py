@@ -27,6 +27,21 @@ def replace() -> None:
     celery_app.tasks[TaskName.ECHO].replace(add.clone(args=(20, 3)) | echo)
 
 
+def send_elsewhere() -> str:
+    """Send a task that nobody here takes, and give its id."""
+    return str(celery_app.signature(TaskName.ADD.value, args=(2, 3)).apply_async(queue="elsewhere").id)
+
+
+def replace_elsewhere() -> None:
+    """Put a task in one's place that nobody here takes."""
+    celery_app.tasks[TaskName.ECHO].replace(celery_app.signature(TaskName.ADD.value, args=(2, 3), queue="elsewhere"))
+
+
+def retry_elsewhere() -> None:
+    """Ask to be tried again by somebody else."""
+    raise celery_app.tasks[TaskName.ECHO].retry(exc=RuntimeError("not here"), countdown=0, queue="elsewhere")
+
+
 ODD = {
     "ignore": lambda: raise_(Ignore("not today")),
     "reject": lambda: raise_(Reject("never", requeue=False)),
@@ -35,6 +50,9 @@ ODD = {
     "set": lambda: {1, 2},
     "send": send,
     "replace": replace,
+    "send elsewhere": send_elsewhere,
+    "replace elsewhere": replace_elsewhere,
+    "retry elsewhere": retry_elsewhere,
 }
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import text
 
+from background.canvas.sql import reads
 from tests.acceptance.test_canvas import finished, start
 from tests.acceptance.test_playground import ECHO, states, task
-from tests.support import Process, running_worker
+from tests.support import Process, running_worker, transaction, wait_for
 
 POOLS = [("--pool=prefork", "--concurrency=2"), ("--pool=threads", "--concurrency=2")]
 
@@ -96,3 +98,25 @@ def test_a_task_in_another_queue_waits_for_a_worker_of_that(client: httpx.Client
     assert look(client, started)["status"] == "REVOKED"
     assert client.delete(f"/result/{started['task_id']}").status_code == 204
     assert client.get(f"/result/{started['task_id']}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("how", "waits"),
+    [("send elsewhere", "PENDING"), ("replace elsewhere", "PENDING"), ("retry elsewhere", "RETRY")],
+)
+def test_where_a_message_of_a_task_went_is_recorded(
+    client: httpx.Client, worker: Process, how: str, waits: str
+) -> None:
+    """Recovery would look for it in the usual queue."""
+    started = start(client, "/canvas", task("echo", how))
+    statement = text("SELECT queue FROM run_tasks WHERE run_id = :run AND state = :state AND called")
+    with transaction() as connection:
+        number = reads.number_of(connection, started["task_id"])
+
+    def queue() -> str | None:
+        with transaction() as connection:
+            found: str | None = connection.execute(statement, {"run": number, "state": waits}).scalar_one_or_none()
+        return found
+
+    assert wait_for(queue, what="the message") == "elsewhere"
+    client.post(f"/result/{started['task_id']}/cancel").raise_for_status()

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from background.broker import marks, server
-from background.canvas import judge, service
+from background.broker import marks, queues, server
+from background.canvas import judge, results, service
 from background.canvas.judge import Judgement
 from background.canvas.spec import chain, task
 from background.canvas.spec import group as group_of
@@ -114,6 +114,9 @@ def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> N
         assert look(run) == waits
     celery_app.control.purge()
     looked_into(run)
+    assert look(run) == waits
+    long_after()
+    looked_into(run)
     assert look(run) == ("FAILURE", [("SUCCESS", "1", None), ("FAILURE", None, "Lost")])
 
 
@@ -159,7 +162,7 @@ def turn() -> list[str]:
     """The ids of the runs that recovery looks at next."""
     rested()
     with transaction() as connection:
-        rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
+        rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9, known=1e9)
     return [row.task_id for row in rows]
 
 
@@ -187,7 +190,7 @@ def test_recovery_rests_from_what_it_has_looked_at() -> None:
     # In one transaction no time passes for PostgreSQL.
     with transaction() as connection:
         for found in ([run], []):
-            rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9)
+            rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9, known=1e9)
             assert [row.task_id for row in rows] == found
 
 
@@ -234,6 +237,98 @@ def test_what_nobody_published_is_lost() -> None:
     assert look(other)[0] == "PENDING"
 
 
+@pytest.fixture
+def called(alone: None) -> Iterator[list[str]]:
+    """The ids of a run and of its task, published long ago; of its message there is none in the broker."""
+    server.get_client().delete("celery", "elsewhere", queues.UNACKED_KEY)
+    (ids,) = waiting(1)
+    past(ids[0], seconds=600)
+    yield ids
+    server.get_client().delete("celery", "elsewhere", queues.UNACKED_KEY)
+
+
+def looked_twice(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
+    """The run after two looks that are far enough apart."""
+    rested()
+    swept(run)
+    long_after()
+    rested()
+    return swept(run)
+
+
+def message(task_id: str, queue: str = "celery") -> None:
+    """A message of the task, in this queue."""
+    celery_app.signature(TaskName.ECHO.value, args=(1,), task_id=task_id, queue=queue).apply_async()
+
+
+PENDING = ("PENDING", [("PENDING", None, None)])
+GONE = ("FAILURE", [("FAILURE", None, "Lost")])
+
+
+def test_a_called_task_whose_message_is_gone_is_lost(called: list[str]) -> None:
+    assert swept(called[0]) == PENDING  # one look is none: a worker may just have taken it
+    assert looked_twice(called[0]) == GONE
+
+
+def test_a_called_task_whose_message_waits_is_not_lost(called: list[str]) -> None:
+    message(called[1])
+    assert looked_twice(called[0]) == PENDING
+
+
+def test_a_called_task_that_a_worker_holds_is_not_lost(called: list[str]) -> None:
+    message(called[1])
+    text_of: Any = server.get_client().rpop("celery")
+    server.get_client().hset(queues.UNACKED_KEY, "tag", f'[{text_of.decode()}, "", "celery"]')
+    assert looked_twice(called[0]) == PENDING
+    with transaction() as connection:
+        tasks.started(connection, task_id=called[1], worker="w@h", worker_id=str(uuid4()))
+        tasks.retried(connection, task_id=called[1], retries=1, error='{"type": "E", "message": ""}')
+    past(called[0], seconds=600)
+    assert looked_twice(called[0]) == ("RETRY", [("RETRY", None, "E")])
+    server.get_client().delete(queues.UNACKED_KEY)
+    assert looked_twice(called[0]) == GONE
+
+
+def test_a_called_task_in_a_queue_that_nobody_serves_is_not_lost(called: list[str]) -> None:
+    with transaction() as connection:
+        tasks.closed(connection, called={called[1]: tasks.Call(queue="elsewhere")})
+    message(called[1], "elsewhere")
+    assert looked_twice(called[0]) == PENDING
+
+
+def test_while_too_many_messages_wait_none_is_missed(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    message(str(uuid4()))
+    message(str(uuid4()))
+    monkeypatch.setattr(queues, "MOST_READ", 1)
+    assert looked_twice(called[0]) == PENDING
+    monkeypatch.setattr(queues, "MOST_READ", 2)
+    assert looked_twice(called[0]) == GONE
+
+
+def test_a_task_that_begins_while_it_is_looked_for_is_not_lost(
+    called: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert swept(called[0]) == PENDING
+    long_after()
+    ends = results.ends
+
+    def begin_meanwhile(ids: list[str]) -> Any:
+        with transaction() as connection:
+            tasks.started_first(connection, task_id=called[1], worker="w@h", worker_id=str(uuid4()))
+        return ends(ids)
+
+    monkeypatch.setattr(results, "ends", begin_meanwhile)
+    looked_into(called[0])
+    assert look(called[0]) == ("STARTED", [("STARTED", None, None)])
+
+
+def test_what_waits_longer_than_it_is_known_to_be_published_is_not_lost(called: list[str]) -> None:
+    message(called[1])
+    server.get_client().delete(f"{marks.PUBLISHED_KEY}.{called[0]}")
+    past(called[0], seconds=marks.PUBLISHED_SECONDS + 60)
+    assert looked_twice(called[0]) == PENDING
+
+
 @pytest.mark.usefixtures("alone")
 def test_one_worker_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting(1, epoch="another")
@@ -241,6 +336,11 @@ def test_one_worker_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert recovery.try_sweep_lock(connection)
         monkeypatch.setattr(sweeping, "marks", None)
         sweeping.sweep()
+
+
+def long_after() -> None:
+    """The next look is one that counts as the second."""
+    sweeping._missed.update({run: since - sweeping.AGAIN_SECONDS for run, since in sweeping._missed.items()})
 
 
 def looked_into(run: str) -> None:

@@ -1,5 +1,6 @@
 """SQL that finds runs in which something will not come any more. What becomes of them `tasks` writes."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -63,13 +64,15 @@ WITH sweep AS (
             coalesce(max(id) FILTER (WHERE before < {TASKS}), 0) AS place
         FROM run) AS looked
 )
-SELECT run.id, task_id::text, waiting,
+SELECT run.id, task_id::text, waiting, queues,
     epoch <> CAST(:epoch AS text) OR failed > 0 OR tasks = 0 OR NOT is_busy
         OR is_unclosed AND updated_at < now() - CAST(:silence AS float8) * interval '1 second' AS is_odd,
     status = 'PENDING' AND NOT has_started AND updated_at < now() - CAST(:unpublished AS float8) * interval '1 second'
-        AS is_untouched
+        AND updated_at > now() - CAST(:known AS float8) * interval '1 second' AS is_untouched,
+    updated_at < now() - CAST(:silence AS float8) * interval '1 second' AS is_silent
 FROM run, LATERAL (
     SELECT coalesce(array_agg(t.id::text) FILTER (WHERE called AND state IN {UNFINISHED}), '{{}}') AS waiting,
+        coalesce(array_agg(DISTINCT queue) FILTER (WHERE queue IS NOT NULL), '{{}}') AS queues,
         bool_or(called AND NOT closed AND state <> 'SKIPPED') AS is_busy, bool_or(starts > 0) AS has_started,
         bool_or(NOT closed AND state NOT IN ('PENDING', 'STARTED', 'SKIPPED')) AS is_unclosed
     FROM run_tasks t WHERE run_id = run.id) AS its
@@ -77,8 +80,11 @@ WHERE before < {TASKS} AND updated_at < now() - {_STILL}
 """,
 )
 
+# Messages name a task by the id that several calls of it share, too.
 _RUN = text("""
 SELECT task_id::text, epoch <> :epoch AS is_elsewhere, settled = total AS is_settled,
+    ARRAY(SELECT id::text FROM run_tasks WHERE run_id = runs.id) || CAST(ids AS text[]) AS ids,
+    ARRAY(SELECT DISTINCT queue FROM run_tasks WHERE run_id = runs.id AND queue IS NOT NULL) AS queues,
     status = 'PENDING' AND NOT EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND starts > 0) AS is_untouched,
     extract(epoch FROM now() - updated_at)::float AS still_seconds
 FROM runs WHERE id = :run_id
@@ -90,6 +96,13 @@ UPDATE run_tasks SET closed = true WHERE run_id = :run_id AND NOT closed AND {on
 
 _UNFINISHED = text(f"""
 SELECT id::text, state, called FROM run_tasks WHERE run_id = :run_id AND state IN {UNFINISHED} ORDER BY position
+""")
+_LOCK_RUN = text("SELECT FROM runs WHERE id = :run_id FOR UPDATE")
+_STILL_SO = text("""
+SELECT run_tasks.id::text FROM run_tasks
+JOIN unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:states AS text[])) AS seen(id, state)
+    ON seen.id = run_tasks.id AND seen.state = run_tasks.state
+ORDER BY run_tasks.id FOR UPDATE OF run_tasks
 """)
 
 SWEEP_LOCK_KEY = 5_820_119
@@ -107,20 +120,24 @@ class LostTask(NamedTuple):
 class StillRun(NamedTuple):
     """A run in which nothing was recorded for a while; `waiting` has its tasks that were called.
 
-    `is_untouched`: none has begun. `is_odd`: there may be more to say of it than that some of them have ended.
+    Their messages went into the usual queue, and into these. `is_untouched`: none has begun. `is_odd`: there may be
+    more to say of it than that some of them have ended. `is_silent`: it was a long while.
     """
 
     id: int
     task_id: str
     waiting: list[str]
+    queues: list[str]
     is_odd: bool
     is_untouched: bool
+    is_silent: bool
 
 
 class Looked(NamedTuple):
     """A run that is looked into: whether another broker took it (`is_elsewhere`), and how long nothing moves in it.
 
-    `is_untouched`: none of its tasks has begun; `is_settled`: all have ended.
+    `is_untouched`: none of its tasks has begun; `is_settled`: all have ended. Messages of it have these `ids`, and went
+    into the usual queue and into these.
     """
 
     task_id: str
@@ -128,6 +145,8 @@ class Looked(NamedTuple):
     is_settled: bool
     is_untouched: bool
     still_seconds: float
+    ids: list[str]
+    queues: list[str]
 
 
 class Unfinished(NamedTuple):
@@ -158,12 +177,14 @@ def left_behind(connection: Connection, *, epoch: str) -> list[int]:
     return [row["id"] for row in _LEFT_BEHIND(connection, {"epoch": epoch})]
 
 
-def next_still(connection: Connection, *, epoch: str, silence: float, unpublished: float) -> list[StillRun]:
-    """The runs whose turn it is in which nothing moves.
+def next_still(
+    connection: Connection, *, epoch: str, silence: float, unpublished: float, known: float
+) -> list[StillRun]:
+    """The runs whose turn it is in which nothing moves, or for `silence` seconds.
 
-    One is untouched when none of its tasks has begun within `unpublished` seconds.
+    One is untouched when none of its tasks has begun within `unpublished` seconds, up to which are `known`.
     """
-    values = {"epoch": epoch, "silence": silence, "unpublished": unpublished}
+    values = {"epoch": epoch, "silence": silence, "unpublished": unpublished, "known": known}
     return [StillRun(**row) for row in _NEXT(connection, values)]
 
 
@@ -176,6 +197,13 @@ def run(connection: Connection, number: int, *, epoch: str) -> Looked | None:
 def unfinished(connection: Connection, number: int) -> list[Unfinished]:
     """The tasks of a run that have not ended."""
     return [Unfinished(**row) for row in connection.execute(_UNFINISHED, {"run_id": number}).mappings()]
+
+
+def still_so(connection: Connection, number: int, states: Mapping[str, str]) -> set[str]:
+    """Lock the run, and those of these tasks which are still in these states; gives their ids."""
+    connection.execute(_LOCK_RUN, {"run_id": number})
+    rows = connection.execute(_STILL_SO, {"ids": list(states), "states": list(states.values())})
+    return set(rows.scalars())
 
 
 def close_ended(connection: Connection, number: int) -> None:

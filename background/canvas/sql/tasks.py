@@ -67,7 +67,7 @@ RETURNING id
 
 _RETRIED = text(f"""
 WITH run AS ({_RUN_OF_TASK}), task AS (
-    UPDATE run_tasks SET state = 'RETRY', retries = :retries, error = CAST(:error AS jsonb)
+    UPDATE run_tasks SET state = 'RETRY', retries = :retries, error = CAST(:error AS jsonb), queue = :queue
     FROM run WHERE run_tasks.id = :task_id AND run_tasks.state IN {UNFINISHED}
     RETURNING run_tasks.run_id
 ), change AS (
@@ -146,7 +146,9 @@ _CLOSED = Prepared(
     "run_tasks_closed",
     """
 WITH called AS (
-    SELECT id, due_at FROM unnest(CAST(CAST(:called AS text[]) AS uuid[]), CAST(:due AS timestamptz[])) AS c(id, due_at)
+    SELECT id, due_at, queue
+    FROM unnest(CAST(CAST(:called AS text[]) AS uuid[]), CAST(:due AS timestamptz[]), CAST(:queues AS text[]))
+        AS called(id, due_at, queue)
 ), locked AS (
     SELECT id, run_id FROM run_tasks
     WHERE id = ANY (CAST(CAST(:closed AS text[]) AS uuid[]) || ARRAY(SELECT id FROM called))
@@ -156,7 +158,8 @@ WITH called AS (
     SET called = run_tasks.called OR called.id IS NOT NULL,
         closed = run_tasks.closed OR run_tasks.id = ANY (CAST(CAST(:closed AS text[]) AS uuid[])),
         state = CASE WHEN called.id IS NOT NULL AND state = 'SKIPPED' THEN 'PENDING' ELSE state END,
-        due_at = CASE WHEN starts = 0 THEN coalesce(called.due_at, run_tasks.due_at) END
+        due_at = CASE WHEN starts = 0 THEN coalesce(called.due_at, run_tasks.due_at) END,
+        queue = CASE WHEN called.id IS NOT NULL THEN called.queue ELSE run_tasks.queue END
     FROM locked LEFT JOIN called USING (id) WHERE run_tasks.id = locked.id
 )
 SELECT id::text, run_id FROM locked
@@ -170,8 +173,8 @@ WITH run AS (
     WHERE id = coalesce((SELECT run_id FROM run_tasks WHERE id = :parent_id),
                         (SELECT run_id FROM run_tasks WHERE id = :root_id)) FOR UPDATE
 ), task AS (
-    INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, parent_id)
-    SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :parent_id FROM run
+    INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue, parent_id)
+    SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :queue, :parent_id FROM run
     ON CONFLICT (id) DO NOTHING RETURNING run_id
 ), change AS (
     UPDATE runs SET total = runs.total + 1, event_count = event_count + 1, updated_at = {CHANGED_AT}
@@ -183,7 +186,7 @@ WITH run AS (
 _NOT_STARTED = text("UPDATE run_tasks SET starts = starts - 1 WHERE id = :task_id AND state = 'STARTED'")
 
 _REPLACED = text("""
-UPDATE run_tasks SET state = 'PENDING', starts = 0, closed = false, called = :called
+UPDATE run_tasks SET state = 'PENDING', starts = 0, closed = false, called = :called, queue = :queue
 WHERE id = :task_id AND state = 'STARTED'
 """)
 
@@ -243,14 +246,25 @@ class Started(NamedTuple):
     revived: int | None = None
 
 
+class Call(NamedTuple):
+    """When a task that was called is due, if that is later, and where it waits, if not in the usual queue."""
+
+    due_at: datetime | None = None
+    queue: str | None = None
+
+
 class Sent(NamedTuple):
-    """A task that was sent, with `args` and `kwargs` as JSON text, by its parent, or in the canvas of its root."""
+    """A task that was sent, with `args` and `kwargs` as JSON text, by its parent, or in the canvas of its root.
+
+    `due_at` and `queue` as of a `Call`.
+    """
 
     task_id: str
     task: str
     args: str
     kwargs: str
     due_at: datetime | None
+    queue: str | None
     parent_id: str | None
     root_id: str | None
 
@@ -300,9 +314,9 @@ def not_started(connection: Connection, task_id: str) -> None:
     connection.execute(_NOT_STARTED, {"task_id": task_id})
 
 
-def replaced(connection: Connection, task_id: str, *, called: bool) -> None:
-    """The task has put another in its place, which comes under its id; `called`: it was sent."""
-    connection.execute(_REPLACED, {"task_id": task_id, "called": called})
+def replaced(connection: Connection, task_id: str, *, called: bool, queue: str | None) -> None:
+    """The task has put another in its place, which comes under its id; `called`: it was sent, into that `queue`."""
+    connection.execute(_REPLACED, {"task_id": task_id, "called": called, "queue": queue})
 
 
 def hand_back(connection: Connection, worker_id: str) -> None:
@@ -310,9 +324,9 @@ def hand_back(connection: Connection, worker_id: str) -> None:
     connection.execute(_HAND_BACK, {"worker_id": worker_id})
 
 
-def retried(connection: Connection, *, task_id: str, retries: int, error: str) -> None:
-    """The task failed (`error` is JSON text) and will be tried again, for the `retries`-th time."""
-    connection.execute(_RETRIED, {"task_id": task_id, "retries": retries, "error": error})
+def retried(connection: Connection, *, task_id: str, retries: int, error: str, queue: str | None = None) -> None:
+    """The task failed (`error` is JSON text) and will be tried again, for the `retries`-th time, from that `queue`."""
+    connection.execute(_RETRIED, {"task_id": task_id, "retries": retries, "error": error, "queue": queue})
 
 
 def started_first(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> bool:
@@ -341,11 +355,12 @@ def changed(
 
 
 def closed(
-    connection: Connection, *, closed: Sequence[str] = (), called: Mapping[str, datetime | None] | None = None
+    connection: Connection, *, closed: Sequence[str] = (), called: Mapping[str, Call] | None = None
 ) -> list[int]:
-    """Record that tasks are called, due then, and that nothing more comes of the `closed` ones; gives their runs."""
-    due = dict(called or {})
-    rows = _CLOSED(connection, {"closed": list(closed), "called": list(due), "due": list(due.values())})
+    """Record that tasks are called, and that nothing more comes of the `closed` ones; gives their runs."""
+    calls = dict(called or {})
+    values = {"due": [each.due_at for each in calls.values()], "queues": [each.queue for each in calls.values()]}
+    rows = _CLOSED(connection, {"closed": list(closed), "called": list(calls), **values})
     return list(dict.fromkeys(row["run_id"] for row in rows))
 
 
