@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from background.canvas.placing import Place
 from background.canvas.sql.tasks import Sent
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,12 @@ MOST_LEFT = 1000
 
 
 class Change(NamedTuple):
-    """A task has `started`, ended in `success`, `failure` or `revoked`, or is `closed`; `at` by `time.monotonic`.
+    """A task has `started`, `sent` others, ended in `success`, `failure` or `revoked`, or is `closed`.
 
     `begun` is a start of which it is unknown whether it was recorded, `found` that the task is at work, if it was taken
     for lost. `result` is that of a success, or the error (JSON text). An end `is_open` where Celery has yet to call
-    what follows. `sent` has what the task has sent, or Celery for it, by id.
+    what follows. `sent` has what the task has sent, or Celery for it, by id; `at` is by `time.monotonic`. The id under
+    which it stands in the record is asked of its `place`, if it has one.
     """
 
     task_id: str
@@ -43,6 +45,7 @@ class Change(NamedTuple):
     is_open: bool = False
     worker: str | None = None
     retries: int = 0
+    place: Place | None = None
 
 
 class Batch:
@@ -77,11 +80,12 @@ class Batch:
         at: float | None = None,
         worker: str | None = None,
         retries: int = 0,
+        place: Place | None = None,
         can_wait: bool = False,
     ) -> None:
         """Have a change of the task written soon, which has just happened, or at another time."""
         since = time.monotonic() if at is None else at
-        change = Change(task_id, kind, result, sent or {}, since, is_open, worker, retries)
+        change = Change(task_id, kind, result, sent or {}, since, is_open, worker, retries, place)
         with self._lock:
             self._waiting.append(change)
         self._wake()

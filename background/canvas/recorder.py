@@ -3,10 +3,7 @@
 import contextlib
 import json
 import time
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
 from billiard.einfo import ExceptionInfo
@@ -32,9 +29,12 @@ from background.base import exact
 from background.base.errors import Unavailable
 from background.base.queue_names import QUEUE
 from background.canvas import results
-from background.canvas.recording import ask, changes, describe, find_call, note_sent, record, settle, started, told
+from background.canvas.asking import ask, record
+from background.canvas.placing import place
+from background.canvas.recording import changes, describe, settle, started, told
 from background.canvas.sql import tasks
 from background.canvas.states import TaskState
+from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
 from background.canvas.values import InvalidArgument, check_arguments, result_text
 from background.intake.request import NamedRequest
 from background.settings import get_settings
@@ -55,25 +55,6 @@ class Exited(Exception):
     """The task tried to end its process (`SystemExit`, `KeyboardInterrupt`)."""
 
 
-@dataclass
-class Trace:
-    """What is known of one execution of a task while Celery is at it; `begun` by `time.monotonic`.
-
-    `replaced`: another task comes under its id, at once or after others. `queue`: where its own message went, if it
-    was sent again, and not into the usual queue.
-    """
-
-    task_id: str
-    alone: bool
-    begun: float = field(default_factory=time.monotonic)
-    settled: bool = False
-    dropped: bool = False
-    replaced: bool = False
-    comes_at_once: bool = False
-    queue: str | None = None
-    sent: dict[str, tasks.Sent] = field(default_factory=dict)
-
-
 class RecordedRequest(NamedRequest):
     """A request whose hard time limit is recorded by the worker's main process: the task itself is dead by then."""
 
@@ -85,6 +66,7 @@ class RecordedRequest(NamedRequest):
                 str(self.id),
                 TaskState.FAILURE,
                 error=told("TimeLimitExceeded", f"It took longer than the {timeout:g} s that it may take."),
+                place=place_of(self._context),  # type: ignore[attr-defined]
             )
 
 
@@ -109,7 +91,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             return self.run(*args, **kwargs)
         trace = Trace(str(self.request.id), alone=self._is_alone)
         self.request.update(trace=trace)
-        known = self._begin(trace, args, kwargs)
+        known = self._begin(trace)
         if known is not None and known.state == TaskState.SUCCESS:
             trace.settled, trace.alone = True, False
             return exact.loads(known.result or "null")
@@ -142,7 +124,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
                 if kept["status"] == TaskState.SUCCESS:
                     return kept["result"]
         if deliveries > MAX_DELIVERIES:
-            record(lambda connection: tasks.not_started(connection, trace.task_id))
+            record(lambda connection: tasks.not_started(connection, trace.known_id))
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         check_arguments(self.name, args, kwargs)
         return self.run(*args, **kwargs)
@@ -150,7 +132,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     @property
     def _is_kept(self) -> bool:
         """Whether its end may be written with others: Celery keeps the result, where it is found if we die before."""
-        return not (self.request.ignore_result or self.ignore_result) and _is_uuid(str(self.request.id))
+        return not (self.request.ignore_result or self.ignore_result) and is_uuid(str(self.request.id))
 
     @property
     def _is_alone(self) -> bool:
@@ -158,8 +140,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         request = self.request
         return self._is_kept and not (request.callbacks or request.errbacks or request.chain or request.chord)
 
-    def _begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tasks.Started | None:
-        if not _is_uuid(trace.task_id):  # a task that somebody sent himself; among others it would spoil the statement
+    def _begin(self, trace: Trace) -> tasks.Started | None:
+        if not is_uuid(trace.task_id):  # a task that somebody sent himself; among others it would spoil the statement
             return None
         worker = str(self.request.hostname)
         try:
@@ -171,51 +153,41 @@ class RecordedTask(Task):  # type: ignore[type-arg]
                 if is_first or is_first is None:
                     return None
             known = started(task_id=trace.task_id, worker=worker, retries=self.request.retries)
-            return known or self._begin_unknown(trace, args, kwargs, worker)
+            return known or self._begin_unknown(trace, worker)
         except Unavailable:
-            retries = self.request.retries
-            changes.add(trace.task_id, "begun", at=trace.begun, worker=worker, retries=retries, can_wait=True)
+            trace.place, retries = place_of(self.request), self.request.retries
+            trace.note("begun", at=trace.begun, worker=worker, retries=retries, can_wait=True)
             return None
 
-    def _begin_unknown(
-        self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], worker: str
-    ) -> tasks.Started | None:
+    def _begin_unknown(self, trace: Trace, worker: str) -> tasks.Started | None:
         """No run has this id. It may be one of several calls, have another since a retry, or be sent by a task."""
         request = self.request
-        if record(lambda connection: tasks.is_former(connection, trace.task_id)):
+        if ask(lambda connection: tasks.is_former(connection, trace.task_id)):
             return tasks.Started(TaskState.REVOKED, deliveries=0, result=None, error=None)
-        if call := find_call(trace.task_id, request.parent_id, request.root_id, again=request.retries > 0):
-            trace.task_id = call
-            return started(task_id=call, worker=worker, retries=request.retries)
-        if not request.root_id or request.root_id == request.id:
-            return None
-        names = {"parent_id": request.parent_id, "root_id": request.root_id}
-        sent = _sent(str(request.id), self.name, args, kwargs, queue=None, **names)
-        if record(lambda connection: tasks.adopt(connection, sent)):
-            return started(task_id=trace.task_id, worker=worker, retries=request.retries)
-        return None
+        trace.task_id = place(sent_by(request), again=request.retries > 0)
+        return started(task_id=trace.task_id, worker=worker, retries=request.retries)
 
     def _succeeded(self, trace: Trace, result: Any) -> Any:
         text = result_text(result)
         self._about_to_end(trace)
         if trace.alone:
-            changes.add(trace.task_id, "success", result=text, sent=trace.sent)
+            trace.note("success", result=text, sent=trace.sent)
         else:
-            changes.add(trace.task_id, "success", result=text, is_open=True, can_wait=True)
+            trace.note("success", result=text, is_open=True, can_wait=True)
             if not self._is_kept:
                 changes.write()
         return result
 
     def _failed(self, trace: Trace, error: BaseException) -> None:
         self._about_to_end(trace)
-        changes.add(trace.task_id, "failure", result=describe(error), is_open=True, can_wait=True)
+        trace.note("failure", result=describe(error), is_open=True, can_wait=True)
         changes.write()
 
     @staticmethod
     def _about_to_end(trace: Trace) -> None:
         trace.settled = True
         if time.monotonic() - trace.begun > get_settings().lease_seconds:  # others may have taken it for lost
-            changes.add(trace.task_id, "found", can_wait=True)
+            trace.note("found", can_wait=True)
 
     def on_retry(
         self,
@@ -227,42 +199,11 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     ) -> None:
         """Celery calls this when the task will be tried again."""
         trace: Trace | None = self.request.get("trace")
-        known = trace.task_id if trace is not None else task_id
         queue = trace.queue if trace is not None else None
         retries, error = self.request.retries + 1, describe(exc)
         changes.flush()
+        known = trace.known_id if trace is not None else task_id
         record(lambda connection: tasks.retried(connection, task_id=known, retries=retries, error=error, queue=queue))
-
-
-def _is_uuid(task_id: str) -> bool:
-    try:
-        UUID(task_id)
-    except ValueError:
-        return False
-    return True
-
-
-def _sent(
-    task_id: str,
-    name: str,
-    args: Any,
-    kwargs: Any,
-    *,
-    queue: str | None,
-    parent_id: Any,
-    root_id: Any,
-    eta: str | None = None,
-) -> tasks.Sent:
-    return tasks.Sent(
-        task_id,
-        name,
-        args=exact.dumps(list(args)),
-        kwargs=exact.dumps(dict(kwargs)),
-        due_at=datetime.fromisoformat(eta) if eta else None,
-        queue=queue,
-        parent_id=parent_id if parent_id and _is_uuid(str(parent_id)) else None,
-        root_id=root_id if root_id and _is_uuid(str(root_id)) else None,
-    )
 
 
 def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: Any, **_: Any) -> None:
@@ -272,7 +213,7 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
     trace: Trace | None = at_work.request.get("trace") if at_work is not None else None
     if trace is not None and trace.settled:
         changes.write()
-    if not _is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
+    if not is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
         return
     args, kwargs, embed = body
     queue = None if routing_key == QUEUE else str(routing_key)  # all exchanges here are direct
@@ -283,14 +224,14 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
         if task_id == own:
             trace.queue = queue
             return
-    parent = trace.task_id if trace is not None else headers.get("parent_id")
+    parent = trace.known_id if trace is not None else headers.get("parent_id")
     names = {"parent_id": parent, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
-    sent = _sent(task_id, sender, args, kwargs, queue=queue, **names)
+    sent = message_of(task_id, sender, args, kwargs, queue=queue, **names)
     if trace is not None:
         trace.sent[task_id] = sent
     else:  # the worker's main process, for a task that was killed
-        called = note_sent({task_id: sent})
-        record(lambda connection: tasks.closed(connection, called=called))
+        changes.add(str(parent), "sent", sent={task_id: sent}, can_wait=True)
+        changes.write()
 
 
 @worker_init.connect
@@ -303,23 +244,24 @@ def _watch_publishing(**_: Any) -> None:
 def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:
     """Celery is done with the task: nothing more will come of it, unless it is tried again or replaced."""
     trace: Trace | None = sender.request.get("trace")
-    if trace is None or not _is_uuid(task_id) or state == "RETRY":
+    if trace is None or not is_uuid(task_id) or state == "RETRY":
         return
     if trace.settled or trace.dropped:
         if not (trace.alone and state == TaskState.SUCCESS):
             request = sender.request
             goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain)
-            changes.add(trace.task_id, "closed", sent=trace.sent, can_wait=bool(goes_on))
+            trace.note("closed", sent=trace.sent, can_wait=bool(goes_on))
     elif trace.replaced:
-        called = note_sent(trace.sent)
-        record(lambda connection: tasks.closed(connection, called=called))
+        trace.note("sent", sent=trace.sent, can_wait=True)
+        changes.write()
         comes, queue = trace.comes_at_once, trace.queue
-        record(lambda connection: tasks.replaced(connection, trace.task_id, called=comes, queue=queue))
+        record(lambda connection: tasks.replaced(connection, trace.known_id, called=comes, queue=queue))
     elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
         kind = "Ignore" if state == "IGNORED" else "Reject"
-        settle(trace.task_id, TaskState.FAILURE, error=told(kind, str(getattr(retval, "reason", retval))))
+        error = told(kind, str(getattr(retval, "reason", retval)))
+        settle(trace.task_id, TaskState.FAILURE, error=error, place=trace.place)
     elif state == TaskState.FAILURE:  # Celery itself could not go on
-        settle(trace.task_id, TaskState.FAILURE, error=describe(retval))
+        settle(trace.task_id, TaskState.FAILURE, error=describe(retval), place=trace.place)
 
 
 @task_revoked.connect
@@ -330,7 +272,7 @@ def _record_revoked(request: Any, *, terminated: bool, expired: bool, **_: Any) 
         error = told("TaskExpired", f"It had expired before {before}.")
     elif terminated:
         error = told("Killed", "It was killed while it ran.")
-    settle(str(request.id), TaskState.REVOKED, error=error)
+    settle(str(request.id), TaskState.REVOKED, error=error, place=place_of(request))
 
 
 @worker_process_shutdown.connect

@@ -19,7 +19,8 @@ from sqlalchemy import Connection
 from background.base import exact, log_context
 from background.broker import marks, queues
 from background.canvas import judge, results
-from background.canvas.recording import RECORD_SECONDS, describe
+from background.canvas.asking import RECORD_SECONDS
+from background.canvas.recording import describe
 from background.canvas.sql import recovery, tasks
 from background.canvas.states import LOST, TaskState
 from background.celery import VISIBILITY_SECONDS

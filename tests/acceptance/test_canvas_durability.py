@@ -180,6 +180,24 @@ def test_a_start_that_could_not_be_recorded_is_recorded_with_the_end(client: htt
     assert [(node["state"], node["starts"]) for node in outcome["graph"]["nodes"]] == [("FAILURE", 1)] * 2
 
 
+def test_so_is_that_of_one_of_several_calls_of_a_task(client: httpx.Client, tmp_path: Path) -> None:
+    """An error callback of a chain that is a body stands at each step, under one id: which call it is must be asked."""
+    body = {"chain": [{"task": "echo"}, {"task": "echo"}], "link_error": {"task": "finalize"}}
+    canvas = {"chord": {"header": [{"task": "fail", "args": ["no"], "countdown": 0.5}], "body": body}}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
+        with transaction() as connection:
+            run = client.post("/canvas", json=canvas).json()
+            hold = text("SELECT FROM run_tasks WHERE id = ANY (CAST(:ids AS uuid[])) FOR UPDATE")
+            calls = [node["id"] for node in run["graph"]["nodes"] if node["task"].endswith("finalize")]
+            connection.execute(hold, {"ids": calls})
+            wait_for(lambda: "Final result" in worker.output, what="the callback")
+        wait_for(lambda: client.get(f"/result/{run['task_id']}").json()["ready"], what="the end")
+        outcome = finished(client, run["task_id"])
+    assert "could not be recorded" in worker.output
+    found = sorted((node["state"], node["starts"]) for node in outcome["graph"]["nodes"])
+    assert found == sorted([("FAILURE", 1), ("SUCCESS", 1), *[("SKIPPED", 0)] * (len(calls) + 1)])
+
+
 def test_a_worker_that_was_taken_for_lost_and_ends_its_task_has_not_lost_it(
     client: httpx.Client, tmp_path: Path
 ) -> None:

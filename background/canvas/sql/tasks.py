@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from background.canvas.sql.runs import EVENT, UNFINISHED
+from background.canvas.sql.runs import EVENT, RUN_WITH, UNFINISHED
 from background.canvas.states import LOST
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT
@@ -170,8 +170,8 @@ SELECT id::text, run_id FROM locked
 _ADOPT = text(f"""
 WITH run AS (
     SELECT runs.id, total FROM runs
-    WHERE id = coalesce((SELECT run_id FROM run_tasks WHERE id = :parent_id),
-                        (SELECT run_id FROM run_tasks WHERE id = :root_id)) FOR UPDATE
+    WHERE id = coalesce(({RUN_WITH.format(id=":parent_id")} LIMIT 1), ({RUN_WITH.format(id=":root_id")} LIMIT 1))
+    FOR UPDATE
 ), task AS (
     INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue, parent_id)
     SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :queue, :parent_id FROM run
