@@ -57,6 +57,9 @@ class _Writer:
         if len(steps) == 1 and len(steps[0].get("group", ())) == 1:
             # A chain takes a group of one for that one, and a group takes its only argument for itself if it is one.
             self._list("chain(group([group(", steps[0]["group"], ")]))")
+        elif len(steps) > 1 and self._stays_apart(steps[0], has_errbacks=bool(known)):
+            self._list("chain(group(", steps[0]["chord"]["header"], "), ")
+            self._list("", [steps[0]["chord"]["body"], {"chain": steps[1:]}], ")")
         else:
             self._list("chain(", steps, ")")
         for origin in origins:
@@ -64,6 +67,18 @@ class _Writer:
             self._list(".on_error(", [first], ")")
             for other in others:
                 self.spans |= {copy: self.spans[id_] for id_, copy in zip(ids(first), ids(other), strict=True)}
+
+    def _stays_apart(self, first: Tree, *, has_errbacks: bool) -> bool:
+        """Whether what follows the first step of a chain must be kept from its body; the chain may have errbacks.
+
+        Celery puts what follows a chord, step by step, into its body. Errbacks of a body that is a chain are lost then,
+        and those of the chain around become its own. A group, then the body, then a chain of all that follows: that is
+        a chord, and this behind it. Of a group of one nothing would be left.
+        """
+        chord = first.get("chord")
+        if chord is None or len(chord["header"]) == 1:
+            return False
+        return has_errbacks or first_ids(chord["body"])[0] in self._chain_errbacks
 
     def _list(self, begin: str, parts: Sequence[Tree], end: str) -> None:
         for number, each in enumerate(parts):
