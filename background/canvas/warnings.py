@@ -1,11 +1,14 @@
 """What surprises people about a canvas, said before it runs: from what was written and what Celery builds of it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_origin
 
+from background.base.errors import Invalid
 from background.base.queue_names import QUEUE
+from background.canvas.built import Built
 from background.canvas.dry import dry_app
 from background.canvas.plan import Plan
 from background.canvas.spec import (
@@ -14,10 +17,12 @@ from background.canvas.spec import (
     ChordSpec,
     GroupSpec,
     MapSpec,
+    Path,
     StarmapSpec,
     TaskSpec,
     items_of,
     parts_of,
+    placed_parts,
 )
 from background.canvas.trees import Tree, ends_in_group, errbacks, first_ids, inside, last_ids
 from background.celery import VISIBILITY_SECONDS
@@ -158,24 +163,51 @@ def warned(code: WarningCode, **values: Any) -> CanvasWarning:
 def warnings_about(spec: CanvasSpec, plan: Plan) -> list[CanvasWarning]:
     """Every trap in the canvas, each once."""
     found: dict[tuple[WarningCode, str], CanvasWarning] = {}
-    for each in (*_written(spec, given=False), *_built(plan)):
+    for each in (*_written(spec), *_built(plan), *_dropped(spec)):
         found.setdefault((each.code, each.message), each)
     return list(found.values())
 
 
-def _written(spec: CanvasSpec, *, given: bool) -> Iterator[CanvasWarning]:
-    """The traps in what was written; `given`: something comes before it, whose result it is given."""
+def _written(spec: CanvasSpec) -> Iterator[CanvasWarning]:
+    """The traps in what was written."""
     match spec:
         case TaskSpec():
-            yield from _of_task(spec, given=given)
+            yield from _of_task(spec)
         case MapSpec() | StarmapSpec():
             yield warned(WarningCode.ONE_TASK, task=items_of(spec).task)
         case _:
             yield from (warned(code) for code in _codes(spec))
-    for number, part in enumerate(parts_of(spec)):
-        after = isinstance(spec, ChainSpec) and 0 < number < len(spec.chain)
-        body = isinstance(spec, ChordSpec) and number == len(spec.chord.header)
-        yield from _written(part, given=body or after or (given and number == 0))
+    for part in parts_of(spec):
+        yield from _written(part)
+
+
+def _dropped(spec: CanvasSpec) -> Iterator[CanvasWarning]:
+    """Immutable tasks that would be given a result: Celery is asked for the same canvas in which nothing is immutable.
+
+    An error callback is given an id. Nothing is said where that canvas would be too large.
+    """
+    immutable = {place: task for place, task in _tasks(spec) if task.immutable}
+    if not immutable:
+        return
+    mutable = spec.model_copy(deep=True)
+    for _, task in _tasks(mutable):
+        task.immutable = False
+    with suppress(Invalid):
+        found = Built.of(mutable)
+        called = errbacks(found.plan.tree)
+        origins = {node.origin for id_, node in found.plan.nodes.items() if node.given and id_ not in called}
+        given = {found.written[origin][0] for origin in origins}
+        yield from (
+            warned(WarningCode.IMMUTABLE, task=task.task) for place, task in immutable.items() if place in given
+        )
+
+
+def _tasks(spec: CanvasSpec, path: Path = ()) -> Iterator[tuple[Path, TaskSpec]]:
+    """The tasks in it, each with the path that leads to it."""
+    if isinstance(spec, TaskSpec):
+        yield path, spec
+    for below, part in placed_parts(spec):
+        yield from _tasks(part, (*path, *below))
 
 
 def _codes(spec: CanvasSpec) -> Iterator[WarningCode]:
@@ -199,9 +231,7 @@ def _is_one(group: GroupSpec) -> bool:
     return len(group.group) == 1
 
 
-def _of_task(spec: TaskSpec, *, given: bool) -> Iterator[CanvasWarning]:
-    if spec.immutable and given:
-        yield warned(WarningCode.IMMUTABLE, task=spec.task)
+def _of_task(spec: TaskSpec) -> Iterator[CanvasWarning]:
     if spec.ignore_result:
         yield warned(WarningCode.IGNORED_RESULT, task=spec.task)
     ahead = (spec.eta - dry_app.now()).total_seconds() if spec.eta else 0

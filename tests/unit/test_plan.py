@@ -381,6 +381,27 @@ def test_traps() -> None:
     assert "message-size" in codes(row(6))
 
 
+@pytest.mark.parametrize(
+    ("canvas", "warns"),
+    [
+        ({"chain": [ADD, GIVEN]}, True),
+        ({"chain": [{"group": [ADD, ADD]}, GIVEN]}, True),
+        (chord([ADD], {"group": [ECHO, GIVEN]}), True),
+        (task("echo", 1, link=GIVEN), True),
+        # Celery would hand these nothing, or an id.
+        (GIVEN, False),
+        ({"chain": [GIVEN, ECHO]}, False),
+        ({"chain": [{"group": [GIVEN, ONE]}, ECHO]}, False),
+        ({"group": [ADD], "link": GIVEN}, False),
+        (chord([ADD], {"group": [ECHO, ECHO]}, link=GIVEN), False),
+        ({"chain": [{"group": [ADD, ADD]}, {"chain": [{"group": [GIVEN, GIVEN]}]}]}, False),
+        (task("echo", 1, link_error=GIVEN), False),
+    ],
+)
+def test_an_immutable_task_is_warned_of_where_celery_would_hand_it_a_result(canvas: Json, warns: bool) -> None:
+    assert ("immutable" in codes(canvas)) is warns
+
+
 def test_a_message_has_the_highest_priority_unless_told_otherwise() -> None:
     canvas = {"group": [ADD, task("add", 1, 2, priority=3), {"map": {"task": "xsum", "it": [[1]]}}]}
     sent = [step.options.get("priority") or 0 for step in built(canvas).plan.steps if isinstance(step, Send)]
