@@ -16,7 +16,7 @@ def place(sent: tasks.Sent, *, again: bool = False) -> str:
 
     It is one of several calls of a task (see `_find_call`); or else nobody planned it, and it is put into the record.
     """
-    if call := _find_call(sent.task_id, sent.parent_id, sent.root_id, again=again):
+    if call := _find_call(sent, again=again):
         return call
     if sent.parent_id or sent.root_id not in (None, sent.task_id):
         ask(lambda connection: tasks.adopt(connection, sent))
@@ -57,16 +57,18 @@ def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, tasks.Call]:
     return calls
 
 
-def _find_call(task_id: str, parent_id: str | None, root_id: str | None, *, again: bool = False) -> str | None:
+def _find_call(sent: tasks.Sent, *, again: bool) -> str | None:
     """The id under which one of several calls of a task stands in the record, if there are such.
 
-    It is the one that was planned from this parent; or else the next of them, which has the task's own id from then on.
-    `again`: it is tried again, and Celery does not say any more from where it came.
+    It is the one that was planned from the parent that the message tells, whoever asks: who sends it, or who begins it.
+    Or else the next of them, which has the task's own id from then on. `again`: it is tried again, and Celery does not
+    say any more from where it came.
     """
+    task_id = sent.task_id
 
     def find(connection: Connection) -> str | None:
-        number, states = runs.lock_run_of(connection, [parent_id, root_id])
-        exact = call_id(task_id, str(parent_id))
+        number, states = runs.lock_run_of(connection, [sent.told_parent_id, sent.parent_id, sent.root_id])
+        exact = call_id(task_id, str(sent.told_parent_id))
         calls = [call_id(task_id, each) for each in states]
         if waiting := [call for call in calls if again and states.get(call) == TaskState.RETRY]:
             return waiting[0]

@@ -224,8 +224,9 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
         if task_id == own:
             trace.queue = queue
             return
-    parent = trace.known_id if trace is not None else headers.get("parent_id")
-    names = {"parent_id": parent, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
+    told = headers.get("parent_id")
+    parent = trace.known_id if trace is not None else told
+    names = {"parent_id": parent, "told_parent_id": told, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
     sent = message_of(task_id, sender, args, kwargs, queue=queue, **names)
     if trace is not None:
         trace.sent[task_id] = sent

@@ -58,11 +58,19 @@ def message_of(
     kwargs: Any,
     *,
     queue: str | None,
-    parent_id: Any,
+    told_parent_id: Any,
     root_id: Any,
     eta: str | None = None,
+    parent_id: Any = None,
 ) -> tasks.Sent:
-    """A message as it is recorded; ids that no run can have are left out."""
+    """A message as it is recorded; ids that no run can have are left out.
+
+    The message tells its parent, unless somebody else has sent it.
+    """
+
+    def usable(id_: Any) -> str | None:
+        return id_ if id_ and is_uuid(str(id_)) else None
+
     return tasks.Sent(
         task_id,
         name,
@@ -70,14 +78,15 @@ def message_of(
         kwargs=exact.dumps(dict(kwargs)),
         due_at=datetime.fromisoformat(eta) if eta else None,
         queue=queue,
-        parent_id=parent_id if parent_id and is_uuid(str(parent_id)) else None,
-        root_id=root_id if root_id and is_uuid(str(root_id)) else None,
+        parent_id=usable(parent_id or told_parent_id),
+        root_id=usable(root_id),
+        told_parent_id=usable(told_parent_id),
     )
 
 
 def sent_by(request: Any) -> tasks.Sent:
     """The message of a request."""
-    names = {"queue": None, "parent_id": request.parent_id, "root_id": request.root_id}
+    names = {"queue": None, "told_parent_id": request.parent_id, "root_id": request.root_id}
     return message_of(str(request.id), request.task, request.args or (), request.kwargs or {}, **names)
 
 

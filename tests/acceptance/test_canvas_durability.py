@@ -198,6 +198,24 @@ def test_so_is_that_of_one_of_several_calls_of_a_task(client: httpx.Client, tmp_
     assert found == sorted([("FAILURE", 1), ("SUCCESS", 1), *[("SKIPPED", 0)] * (len(calls) + 1)])
 
 
+def test_of_calls_that_share_an_id_each_is_recorded_once(client: httpx.Client, tmp_path: Path) -> None:
+    """Each member of the group publishes the second chord, under the same ids: Celery calls its body once.
+
+    The message tells another parent than the task that sends it; so one call was recorded as two, one of them unbegun.
+    """
+    echo = {"task": "echo"}
+    pair = [{"task": "echo", "args": [1]}, {"task": "echo", "args": [2]}]
+    first = {"chord": {"header": pair, "body": {"group": [echo, echo]}}}
+    canvas = {"chain": [first, {"chord": {"header": [echo], "body": echo}}]}
+    with running_worker(tmp_path / "first.log", env={"LEASE_SECONDS": "3"}):
+        run = client.post("/canvas", json=canvas).json()
+        wait_for(lambda: client.get(f"/result/{run['task_id']}").json()["ready"], what="the end")
+    outcome = client.get(f"/result/{run['task_id']}").json()
+    assert (outcome["type"], outcome["reason"]["code"]) == ("canvas", "lost")  # and not one of the calls
+    found = sorted((node["state"], node["starts"]) for node in outcome["graph"]["nodes"])
+    assert found == [("FAILURE", 0), *[("SUCCESS", 1)] * 7]
+
+
 def test_a_worker_that_was_taken_for_lost_and_ends_its_task_has_not_lost_it(
     client: httpx.Client, tmp_path: Path
 ) -> None:

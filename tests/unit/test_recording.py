@@ -11,7 +11,7 @@ from background.canvas.sql.tasks import Sent
 from background.intake import consumer
 from background.intake.consumer import Consumer
 
-BODY = Sent("body", "background.task.test_tasks.xsum", "[]", "{}", None, None, None, None)
+BODY = Sent("body", "background.task.test_tasks.xsum", "[]", "{}", None, None, None, None, None)
 
 
 def change(task_id: str, kind: str, **more: Any) -> Change:

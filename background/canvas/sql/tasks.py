@@ -256,7 +256,7 @@ class Call(NamedTuple):
 class Sent(NamedTuple):
     """A task that was sent, with `args` and `kwargs` as JSON text, by its parent, or in the canvas of its root.
 
-    `due_at` and `queue` as of a `Call`.
+    `due_at` and `queue` as of a `Call`. `told_parent_id` is the parent that the message tells: not always the sender.
     """
 
     task_id: str
@@ -267,6 +267,7 @@ class Sent(NamedTuple):
     queue: str | None
     parent_id: str | None
     root_id: str | None
+    told_parent_id: str | None
 
 
 def started(
