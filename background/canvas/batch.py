@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from background.canvas.placing import Place
-from background.canvas.sql.tasks import Sent
+from background.canvas.sql.places import Sent
 
 logger = logging.getLogger(__name__)
 

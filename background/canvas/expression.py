@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from background.canvas.plan import MAPS, Plan, PlannedTask
+from background.canvas.plan import Plan
+from background.canvas.reader import MAPS, PlannedTask
 from background.canvas.signatures import Written, options_of
 from background.canvas.spec import TaskSpec
 from background.canvas.trees import Tree, first_ids, ids

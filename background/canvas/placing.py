@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from background.canvas.asking import ask
-from background.canvas.sql import runs, tasks
+from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.trees import call_id
 
 
-def place(sent: tasks.Sent, *, again: bool = False) -> str:
+def place(sent: places.Sent, *, again: bool = False) -> str:
     """The id in the record of a task of whose message no run has the id. Raises `Unavailable`.
 
     It is one of several calls of a task (see `_find_call`); or else nobody planned it, and it is put into the record.
@@ -19,7 +19,7 @@ def place(sent: tasks.Sent, *, again: bool = False) -> str:
     if call := _find_call(sent, again=again):
         return call
     if sent.parent_id or sent.root_id not in (None, sent.task_id):
-        ask(lambda connection: tasks.adopt(connection, sent))
+        ask(lambda connection: places.adopt(connection, sent))
     return sent.task_id
 
 
@@ -30,7 +30,7 @@ class Place:
     `again` as for `place`.
     """
 
-    sent: tasks.Sent
+    sent: places.Sent
     again: bool = False
     found: str | None = None
 
@@ -38,12 +38,12 @@ class Place:
         """The id of the task in the record. Raises `Unavailable`."""
         if self.found is None:
             id_ = self.sent.task_id
-            is_unknown = ask(lambda connection: tasks.unknown(connection, [id_]))
+            is_unknown = ask(lambda connection: places.unknown(connection, [id_]))
             self.found = place(self.sent, again=self.again) if is_unknown else id_
         return self.found
 
 
-def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, tasks.Call]:
+def note_sent(sent: Mapping[str, places.Sent]) -> dict[str, tasks.Call]:
     """Note messages that have been sent; gives the calls by the ids of their tasks in the record.
 
     They are of tasks that were planned, perhaps as one of several calls, or of such as nobody knew of. Raises
@@ -51,13 +51,13 @@ def note_sent(sent: Mapping[str, tasks.Sent]) -> dict[str, tasks.Call]:
     """
     ids = list(sent)
     calls = {id_: tasks.Call(each.due_at, each.queue) for id_, each in sent.items()}
-    for id_ in ask(lambda connection: tasks.unknown(connection, ids)) or ():
+    for id_ in ask(lambda connection: places.unknown(connection, ids)) or ():
         call = calls.pop(id_)
         calls[place(sent[id_])] = call
     return calls
 
 
-def _find_call(sent: tasks.Sent, *, again: bool) -> str | None:
+def _find_call(sent: places.Sent, *, again: bool) -> str | None:
     """The id under which one of several calls of a task stands in the record, if there are such.
 
     It is the one that was planned from the parent that the message tells, whoever asks: who sends it, or who begins it.
@@ -67,7 +67,7 @@ def _find_call(sent: tasks.Sent, *, again: bool) -> str | None:
     task_id = sent.task_id
 
     def find(connection: Connection) -> str | None:
-        number, states = runs.lock_run_of(connection, [sent.told_parent_id, sent.parent_id, sent.root_id])
+        number, states = places.lock_run_of(connection, [sent.told_parent_id, sent.parent_id, sent.root_id])
         exact = call_id(task_id, str(sent.told_parent_id))
         calls = [call_id(task_id, each) for each in states]
         if waiting := [call for call in calls if again and states.get(call) == TaskState.RETRY]:
@@ -76,7 +76,7 @@ def _find_call(sent: tasks.Sent, *, again: bool) -> str | None:
             return task_id if task_id in states else exact
         for call in calls:
             if states.get(call) in (TaskState.PENDING, TaskState.SKIPPED):
-                runs.rename(connection, number, call, task_id)
+                places.rename(connection, number, call, task_id)
                 return task_id
         return None
 

@@ -32,7 +32,7 @@ from background.canvas import results
 from background.canvas.asking import ask, record
 from background.canvas.placing import place
 from background.canvas.recording import changes, describe, settle, started, told
-from background.canvas.sql import tasks
+from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
 from background.canvas.values import InvalidArgument, check_arguments, result_text
@@ -162,7 +162,7 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     def _begin_unknown(self, trace: Trace, worker: str) -> tasks.Started | None:
         """No run has this id. It may be one of several calls, have another since a retry, or be sent by a task."""
         request = self.request
-        if ask(lambda connection: tasks.is_former(connection, trace.task_id)):
+        if ask(lambda connection: places.is_former(connection, trace.task_id)):
             return tasks.Started(TaskState.REVOKED, deliveries=0, result=None, error=None)
         trace.task_id = place(sent_by(request), again=request.retries > 0)
         return started(task_id=trace.task_id, worker=worker, retries=request.retries)

@@ -12,8 +12,9 @@ from background.base import exact
 from background.base.jsontext import deeper_than
 from background.base.queue_names import QUEUE
 from background.base.strict import Strict
-from background.canvas.facts import Error, Reason, Story, expired, facts_of, reason
+from background.canvas.facts import Story, expired, facts_of, reason
 from background.canvas.judge import with_spawned
+from background.canvas.reasons import Error, Reason
 from background.canvas.sql.reads import CUT, StoredRun, StoredTask
 from background.canvas.states import RUN_FINAL, RunStatus, RunType, TaskState
 from background.canvas.trees import Tree, edges

@@ -9,7 +9,7 @@ from uuid import UUID
 from background.base import exact
 from background.canvas.placing import Place
 from background.canvas.recording import changes
-from background.canvas.sql import tasks
+from background.canvas.sql import places
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Trace:
     replaced: bool = False
     comes_at_once: bool = False
     queue: str | None = None
-    sent: dict[str, tasks.Sent] = field(default_factory=dict)
+    sent: dict[str, places.Sent] = field(default_factory=dict)
     place: Place | None = None
 
     def note(self, kind: str, **change: Any) -> None:
@@ -62,7 +62,7 @@ def message_of(
     root_id: Any,
     eta: str | None = None,
     parent_id: Any = None,
-) -> tasks.Sent:
+) -> places.Sent:
     """A message as it is recorded; ids that no run can have are left out.
 
     The message tells its parent, unless somebody else has sent it.
@@ -71,7 +71,7 @@ def message_of(
     def usable(id_: Any) -> str | None:
         return id_ if id_ and is_uuid(str(id_)) else None
 
-    return tasks.Sent(
+    return places.Sent(
         task_id,
         name,
         args=exact.dumps(list(args)),
@@ -84,7 +84,7 @@ def message_of(
     )
 
 
-def sent_by(request: Any) -> tasks.Sent:
+def sent_by(request: Any) -> places.Sent:
     """The message of a request."""
     names = {"queue": None, "told_parent_id": request.parent_id, "root_id": request.root_id}
     return message_of(str(request.id), request.task, request.args or (), request.kwargs or {}, **names)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from background.canvas.facts import Code, Reason, Tasks
+from background.canvas.reasons import Code, Reason, Tasks
 
 Sentence = Callable[[Reason], str]
 

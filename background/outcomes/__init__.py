@@ -7,7 +7,7 @@ from uuid import UUID
 
 from background.base.errors import Conflict, NotFound
 from background.canvas import runs
-from background.canvas.facts import Error
+from background.canvas.reasons import Error
 from background.canvas.schemas import Member, Progress, Run, TaskResult
 from background.canvas.states import FINAL, RunStatus, TaskState
 from background.jobs.sql import reads as jobs

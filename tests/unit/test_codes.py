@@ -5,7 +5,7 @@ import re
 import pytest
 
 from background.canvas.checks import TOO_LARGE
-from background.canvas.facts import Code
+from background.canvas.reasons import Code
 from background.canvas.spec import TaskSpec
 from background.canvas.warnings import SAID, WarningCode
 from background.jobs.states import WAITING_SENTENCES, WaitingCode

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from background.canvas.facts import Code, Error, Story, expired, facts_of, reason
+from background.canvas.facts import Story, expired, facts_of, reason
+from background.canvas.reasons import Code, Error
 from background.canvas.states import TaskState
 from background.canvas.wording import verdict
 

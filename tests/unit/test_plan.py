@@ -15,6 +15,7 @@ from background.canvas.built import Built
 from background.canvas.checks import check, levels
 from background.canvas.dry import Send
 from background.canvas.plan import Plan
+from background.canvas.reader import Reader
 from background.canvas.spec import STORED
 from background.canvas.warnings import warnings_about
 
@@ -161,12 +162,12 @@ def test_every_task_is_known_once_and_reading_changes_no_message() -> None:
 def test_reading_leaves_the_messages_as_celery_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
     before: list[list[str]] = []
 
-    class Looking(plan._Reader):
+    class Looking(Reader):
         def tree(self, signature: Any, result: Any, steps: Any) -> trees.Tree:
             before.append([json.dumps(step.message.body, default=str) for step in steps if isinstance(step, Send)])
             return super().tree(signature, result, steps)
 
-    monkeypatch.setattr(plan, "_Reader", Looking)
+    monkeypatch.setattr(plan, "Reader", Looking)
     for _, found in canvases(6, 100):
         assert bodies(found) == before.pop()
 

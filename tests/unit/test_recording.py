@@ -7,7 +7,7 @@ import pytest
 
 from background.canvas.batch import Change
 from background.canvas.recording import _joined
-from background.canvas.sql.tasks import Sent
+from background.canvas.sql.places import Sent
 from background.intake import consumer
 from background.intake.consumer import Consumer
 

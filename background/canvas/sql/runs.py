@@ -22,15 +22,6 @@ EVENT = "INSERT INTO run_events (run_id, number, kind, task_id)"
 UNFINISHED = f"({', '.join(repr(each.value) for each in RunStatus if each not in RUN_FINAL)})"
 """The states of what has not ended, of runs and of tasks, as SQL has them behind IN."""
 
-# The ids of groups, and of chains that are the body of a chord, are no task's; and a task may be told them as its
-# parent or root. Those that a run had before a retry lead nowhere.
-RUN_WITH = """
-    SELECT run_id FROM run_tasks WHERE id = {id}
-    UNION ALL
-    SELECT run_id FROM run_aliases JOIN runs ON runs.id = run_id
-    WHERE run_aliases.id = {id} AND run_aliases.id = ANY (runs.ids)
-"""
-
 # After `WITH run AS`.
 _INSERT_TASKS = """
 , alias AS (
@@ -145,28 +136,6 @@ WITH run AS (
 ){_INSERT_TASKS}
 """)
 
-_LOCK_RUN_OF = text(f"""
-WITH run AS (
-    SELECT id FROM runs
-    WHERE id = (SELECT run_id FROM unnest(CAST(:ids AS uuid[])) AS given(id),
-                    LATERAL ({RUN_WITH.format(id="given.id")}) AS run LIMIT 1)
-    FOR UPDATE
-)
-SELECT run_tasks.id::text, state, run_id FROM run_tasks JOIN run ON run.id = run_id ORDER BY position
-""")
-
-_RENAME = text("""
-WITH task AS (
-    UPDATE run_tasks SET id = CAST(:new AS uuid) WHERE id = CAST(:old AS uuid)
-), alias AS (
-    DELETE FROM run_aliases WHERE id = CAST(:new AS uuid)
-)
-UPDATE runs
-SET tree = CAST(replace(tree::text, :old, :new) AS json),
-    result_ids = CAST(replace(result_ids::text, :old, :new) AS jsonb)
-WHERE id = :run_id
-""")
-
 
 def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps([{**task, "due_at": task["due_at"] and task["due_at"].isoformat()} for task in tasks])
@@ -275,14 +244,3 @@ def run_again(
     connection.execute(_PLACED, {"run_id": number})
     counts = {"total": len(tasks), "succeeded": len(stay), "run_id": number, "epoch": epoch}
     connection.execute(_AGAIN, {**_values(run, list(rows.values())), **counts})
-
-
-def lock_run_of(connection: Connection, ids: Sequence[str | None]) -> tuple[int, dict[str, str]]:
-    """The run that has one of these ids now, which nobody else changes now, and the states of its tasks by id."""
-    rows = connection.execute(_LOCK_RUN_OF, {"ids": [each for each in ids if each]}).all()
-    return (rows[0].run_id if rows else 0), {row.id: row.state for row in rows}
-
-
-def rename(connection: Connection, number: int, old: str, new: str) -> None:
-    """Give a task of a locked run another id."""
-    connection.execute(_RENAME, {"run_id": number, "old": old, "new": new})

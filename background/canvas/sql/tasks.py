@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from background.canvas.sql.runs import EVENT, RUN_WITH, UNFINISHED
+from background.canvas.sql.runs import EVENT, UNFINISHED
 from background.canvas.states import LOST
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT
@@ -166,23 +166,6 @@ SELECT id::text, run_id FROM locked
 """,
 )
 
-# A task that nobody planned belongs to the run of the task that sent it, or of the root that it names.
-_ADOPT = text(f"""
-WITH run AS (
-    SELECT runs.id, total FROM runs
-    WHERE id = coalesce(({RUN_WITH.format(id=":parent_id")} LIMIT 1), ({RUN_WITH.format(id=":root_id")} LIMIT 1))
-    FOR UPDATE
-), task AS (
-    INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue, parent_id)
-    SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :queue, :parent_id FROM run
-    ON CONFLICT (id) DO NOTHING RETURNING run_id
-), change AS (
-    UPDATE runs SET total = runs.total + 1, event_count = event_count + 1, updated_at = {CHANGED_AT}
-    FROM task WHERE runs.id = task.run_id RETURNING id, event_count
-)
-{EVENT} SELECT id, event_count, 'sent', CAST(:task_id AS uuid) FROM change RETURNING run_id
-""")
-
 _NOT_STARTED = text("UPDATE run_tasks SET starts = starts - 1 WHERE id = :task_id AND state = 'STARTED'")
 
 _REPLACED = text("""
@@ -220,17 +203,6 @@ WHERE id = ANY (:runs) AND status IN {UNFINISHED} AND (settled > succeeded OR NO
 ORDER BY id
 """)
 
-# An alias is former unless it is an id that several calls of a task share now.
-_FORMER = """
-EXISTS (SELECT FROM run_aliases JOIN runs ON runs.id = run_id WHERE run_aliases.id = asked.id
-        AND run_aliases.id <> ALL (runs.ids))
-"""
-_UNKNOWN = text(f"""
-SELECT id::text FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
-WHERE NOT EXISTS (SELECT FROM run_tasks WHERE run_tasks.id = asked.id) AND NOT {_FORMER}
-""")
-_IS_FORMER = text(f"SELECT {_FORMER} FROM CAST(:task_id AS uuid) AS asked(id)")
-
 
 class Started(NamedTuple):
     """The `state` in which a task is now, and its `result` (JSON text) and `error` if it had ended.
@@ -251,23 +223,6 @@ class Call(NamedTuple):
 
     due_at: datetime | None = None
     queue: str | None = None
-
-
-class Sent(NamedTuple):
-    """A task that was sent, with `args` and `kwargs` as JSON text, by its parent, or in the canvas of its root.
-
-    `due_at` and `queue` as of a `Call`. `told_parent_id` is the parent that the message tells: not always the sender.
-    """
-
-    task_id: str
-    task: str
-    args: str
-    kwargs: str
-    due_at: datetime | None
-    queue: str | None
-    parent_id: str | None
-    root_id: str | None
-    told_parent_id: str | None
 
 
 def started(
@@ -298,16 +253,6 @@ def revive(connection: Connection, task_id: str) -> int | None:
     """A task that was taken for lost, if it was, is not; gives the number of its run then."""
     found: int | None = connection.execute(_REVIVE, {"task_id": task_id}).scalar_one_or_none()
     return found
-
-
-def is_former(connection: Connection, task_id: str) -> bool:
-    """Whether the task ran under this id before its run was retried."""
-    return bool(connection.execute(_IS_FORMER, {"task_id": task_id}).scalar_one())
-
-
-def adopt(connection: Connection, sent: Sent) -> bool:
-    """Put a task that nobody planned into the run of its parent, or else of its root; gives whether there is one."""
-    return connection.execute(_ADOPT, sent._asdict()).first() is not None
 
 
 def not_started(connection: Connection, task_id: str) -> None:
@@ -368,8 +313,3 @@ def closed(
 def to_judge(connection: Connection, runs: Collection[int]) -> Sequence[int]:
     """The runs among these in which something may be over: it is quiet, or something did not succeed."""
     return connection.execute(_TO_JUDGE, {"runs": list(runs)}).scalars().all()
-
-
-def unknown(connection: Connection, ids: Sequence[str]) -> set[str]:
-    """The ids among these that no run has, or had."""
-    return set(connection.execute(_UNKNOWN, {"ids": list(ids)}).scalars())
