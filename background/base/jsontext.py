@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 # PostgreSQL's jsonb has no NUL character; json.dumps writes it as an escape whose backslash is not itself escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # Without one of these JSON text holds no NUL, no half of a surrogate pair, and no number that is read as infinite.
+# Numbers that jsonb has no form of, beside the texts in which the same may stand.
+_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+|-0\.0(?!\d)')
 _DOUBTFUL = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]|NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 
 MAX_DEPTH = 64
@@ -33,6 +36,27 @@ def deeper_than(limit: int, value: Any) -> bool:
         below = [each for part in level for each in (part.values() if isinstance(part, dict) else part)]
         level = [each for each in below if isinstance(each, dict | list)]
     return bool(level)
+
+
+def text_deeper_than(limit: int, text: str) -> bool:
+    """The same of JSON text, which is read only where it may be."""
+    return text.count("[") + text.count("{") > limit and deeper_than(limit, json.loads(text))
+
+
+def as_kept(text: str) -> str:
+    """JSON text with its numbers as `jsonb` gives them back: there is no negative zero, and no exponent.
+
+    1e+22 would come back as an integer, which is not even of the same value where the number has more digits than a
+    float; 10000000000000000000000.0 stays a float.
+    """
+    return _NUMBER.sub(_kept, text) if "e+" in text or "-0.0" in text else text
+
+
+def _kept(found: re.Match[str]) -> str:
+    number = found[0]
+    if number.startswith('"'):
+        return number
+    return "0.0" if number == "-0.0" else f"{Decimal(number):f}.0"
 
 
 def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:

@@ -1,12 +1,11 @@
 """What a task is given when it begins and what it returns: checked, before anything is made of it."""
 
-import json
 from typing import Any
 
 from pydantic import ValidationError
 
 from background.base import exact
-from background.base.jsontext import MAX_DEPTH, deeper_than
+from background.base.jsontext import MAX_DEPTH, text_deeper_than
 from background.settings import get_settings
 from background.task_names import CATALOGUE
 
@@ -44,6 +43,6 @@ def result_text(result: Any) -> str:
     limit = get_settings().max_output_bytes
     if len(text) > limit:
         raise ResultTooLarge(f"The result has {len(text)} bytes; MAX_OUTPUT_BYTES allows {limit}.")
-    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, json.loads(text)):
+    if text_deeper_than(MAX_DEPTH, text):
         raise ResultTooDeep(f"The result is nested deeper than {MAX_DEPTH}.")
     return text

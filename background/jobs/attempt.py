@@ -17,6 +17,7 @@ from background.base import jsontext, log_context
 from background.base.errors import Unavailable
 from background.jobs import event_loop, states, step_logs
 from background.jobs.deadline import Deadline, timed_out
+from background.jobs.declared import text_of
 from background.jobs.effects import Effects
 from background.jobs.limits import Lane
 from background.jobs.outputs import NotStorable, Outputs
@@ -295,6 +296,8 @@ class Attempt:
         size, limit = len(text.encode()), get_settings().max_output_bytes
         if size > limit:
             raise NoRetry(f"The step returned {size} bytes as JSON; MAX_OUTPUT_BYTES allows {limit}.")
+        if jsontext.text_deeper_than(jsontext.MAX_DEPTH, text):
+            raise NoRetry(f"The step returned what is nested deeper than {jsontext.MAX_DEPTH}.")
         self.outputs[self.step_name] = None if self.step == len(self.step_names) else json.loads(text)
         return text
 
@@ -331,16 +334,16 @@ class Attempt:
         """Write that the step is to be run again later, if it may ask so once more."""
         most = self.policy.max_waits
         if self._counts().waits < most:
-            reason = shortened(str(later), MESSAGE_CHARACTERS)
+            reason = shortened(text_of(later), MESSAGE_CHARACTERS)
             logger.info("Job %s step %s is to be run again in %g s: %s", self.job_id, self.step, later.seconds, reason)
             self._stop(states.waits(reason, seconds=later.seconds))
         else:
-            self.fail(NoRetry(f"It has raised RetryLater {most:,} times, as often as it may; last: {later}"))
+            self.fail(NoRetry(f"It has raised RetryLater {most:,} times, as often as it may; last: {text_of(later)}"))
 
     def fail(self, error: BaseException) -> None:
         """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
         lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
-        message = shortened(": ".join(filter(None, (type(error).__name__, str(error)))), MESSAGE_CHARACTERS)
+        message = shortened(": ".join(filter(None, (type(error).__name__, text_of(error)))), MESSAGE_CHARACTERS)
         logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
         own = 0 if self.policy.max_attempts is None else self._counts().failures
         self._stop(

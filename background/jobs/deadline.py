@@ -14,6 +14,10 @@ from typing import Any, Self
 from background.jobs.pipeline import TimedOut
 
 
+EARLY_SECONDS = 0.5
+"""An alarm that comes earlier is somebody else's; clocks differ by less."""
+
+
 def timed_out(what: str, seconds: float) -> TimedOut:
     """What is raised where `what` may take so many seconds."""
     return TimedOut(f"{what} took longer than the {seconds:g} s it may take.")
@@ -55,4 +59,9 @@ class Deadline:
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
         del number, frame
+        left = self._until - time.monotonic()
+        if left > EARLY_SECONDS:
+            # It has taken the place of ours.
+            signal.setitimer(signal.ITIMER_REAL, left)
+            raise RuntimeError(f"{self._what} was interrupted by an alarm (SIGALRM) that is not that of its time-out.")
         raise timed_out(self._what, self._seconds)

@@ -20,9 +20,17 @@ class DeclaredWrong(SystemExit):
         super().__init__(" ".join(message.split()))
 
 
+def text_of(error: BaseException) -> str:
+    """What an error says. One whose `__str__` raises is an error all the same."""
+    try:
+        return str(error)
+    except Exception as its_own:  # noqa: BLE001  (errors are anybody's objects)
+        return f"what it says cannot be read, its __str__ raises {type(its_own).__name__}"
+
+
 def one_line(error: BaseException) -> str:
     """An error's type and text in one line."""
-    return ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+    return ": ".join(filter(None, (type(error).__name__, " ".join(text_of(error).split()))))
 
 
 def require_name(name: Any, what: str) -> None:

@@ -51,9 +51,9 @@ class Codec:
         """Its JSON text. Raises `NotStorable`."""
         try:
             if self._adapter is None:
-                return jsontext.dumps(value, default=_form)
+                return jsontext.as_kept(jsontext.dumps(value, default=_form))
             (plain,) = self._adapter.dump_python((value,), mode="json", warnings="error")
-            text = jsontext.dumps(plain)
+            text = jsontext.as_kept(jsontext.dumps(plain))
             (found,) = _read(self._adapter, text)  # a later step must be able to
             if self._may_be_text and found != value:
                 raise NotStorable(

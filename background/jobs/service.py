@@ -67,7 +67,8 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
             raise _no_retry(job_id, **reason)
         params: str | None = None
         if pipeline and request.params is not None:
-            params = jsontext.dumps(checks.checked(pipeline, request.params, where=("body", "params")))
+            checked = checks.checked(pipeline, request.params, where=("body", "params"))
+            params = jsontext.as_kept(jsontext.dumps(checked))
         elif pipeline and request.replan:
             checks.still_accepted(pipeline, control.params(connection, job_id))
         if pipeline and request.replan:

@@ -1,6 +1,7 @@
 """Jobs in the caller's own transaction: with it or not at all, by whatever driver, whoever dies."""
 
 import asyncio
+import functools
 import random
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from background.base.errors import Invalid, TooLarge, Unavailable
 from background.base.queue_names import QUEUE
 from background.broker import queues
-from background.jobs import Params, enqueue
+from background.jobs import Params, Pipeline, StepContext, enqueue, registry
 from background.pipelines import DemoParams, demo
 from background.settings import get_settings
 from background.storage import deadlines
@@ -175,6 +176,39 @@ def test_a_database_without_tables_says_what_makes_them() -> None:
     with Session(own) as session, pytest.raises(Unavailable, match="run: python -m background migrate"):
         enqueue(session, "demo")
     own.dispose()
+
+
+class Loose(Params):
+    """Of whatever there is."""
+
+    extra: Any
+
+
+@pytest.fixture
+def loose(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """A pipeline whose params have no type."""
+    found = Pipeline("loose", Loose)
+
+    @found.step
+    def take(context: StepContext, params: Loose) -> None:
+        """Nothing to do."""
+
+    monkeypatch.setitem(registry.pipelines(), "loose", found)
+    return found
+
+
+def test_params_that_nobody_could_be_shown_are_refused(engine: Engine, loose: Pipeline) -> None:
+    deep: Any = functools.reduce(lambda inner, _: [inner], range(64), 1)
+    with Session(engine) as session, pytest.raises(Invalid, match="params: They are nested deeper than the 64 levels"):
+        enqueue(session, loose, {"extra": deep})
+
+
+def test_numbers_of_params_stay_of_their_kind(engine: Engine, loose: Pipeline) -> None:
+    with Session(engine) as session:
+        found = enqueue(session, loose, {"extra": [1e22, 1.2345678901234568e29, 10**22]}, delay_seconds=3000)
+        params = session.scalar(text("SELECT params FROM jobs WHERE id = :id"), {"id": found.id})
+        session.rollback()
+    assert [repr(each) for each in params["extra"]] == ["1e+22", "1.2345678901234568e+29", str(10**22)]
 
 
 def test_params_of_another_model_are_refused(engine: Engine) -> None:

@@ -52,6 +52,19 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return run_it
 
 
+def test_numbers_come_back_from_postgresql_as_a_step_of_the_same_attempt_was_given_them(run: Run) -> None:
+    seen: list[Any] = []
+
+    def give(context: StepContext) -> Any:
+        numbers = [1e22, 1.2345678901234568e29, -0.0, 1.0, 10**22]
+        seen.append(context.once("numbers", lambda: numbers))
+        return numbers
+
+    given = ["1e+22", "1.2345678901234568e+29", "0.0", "1.0", str(10**22)]
+    assert [repr(each) for each in run(give).steps[0].output] == given
+    assert [repr(each) for each in seen[0]] == given
+
+
 def test_an_output_up_to_the_limit_is_kept_and_a_larger_one_fails_the_step(run: Run) -> None:
     limit = get_settings().max_output_bytes
     fits, larger = "é" * (limit // 2 - 1), "é" * (limit // 2)

@@ -73,3 +73,34 @@ def test_any_text_can_be_cleaned(text: str) -> None:
     cleaned = jsontext.clean_text(text)
     cleaned.encode()
     assert "\x00" not in cleaned
+
+
+@given(VALUES)
+def test_numbers_are_what_jsonb_gives_back_and_nothing_else_changes(value: object) -> None:
+    try:
+        text = jsontext.dumps(value)
+    except ValueError:
+        return
+    kept = jsontext.as_kept(text)
+    assert json.loads(kept) == value
+    assert shapes(json.loads(kept)) == shapes(value)
+    assert kept == text or "e+" in text or "-0.0" in text
+
+
+def shapes(value: object) -> object:
+    """The types in it, by which an integer is no float."""
+    if isinstance(value, list):
+        return [*map(shapes, value)]
+    return {key: shapes(each) for key, each in value.items()} if isinstance(value, dict) else type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('[1e+22, "1e+22", -0.0, "-0.0"]', '[10000000000000000000000.0, "1e+22", 0.0, "-0.0"]'),
+        (r'{"a\"": -1.5e+16, "\\": 1}', r'{"a\"": -15000000000000000.0, "\\": 1}'),
+        ("[-0.05, 1e-07, 1.7e+308]", f"[-0.05, 1e-07, 17{'0' * 307}.0]"),
+    ],
+)
+def test_a_number_has_no_exponent_and_zero_no_sign(text: str, kept: str) -> None:
+    assert jsontext.as_kept(text) == kept

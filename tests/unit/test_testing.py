@@ -1,6 +1,7 @@
 """A pipeline run in a test's own process: what workers would do with it, without them."""
 
 import asyncio
+import functools
 import signal
 import time
 from collections.abc import Callable
@@ -54,6 +55,13 @@ class Shop:
         return run_pipeline(self.pipeline, {"cents": 490}, **options)
 
 
+class Speechless(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError(self.args)
+
+
 def kinds(run: Run) -> list[str]:
     """What happened, in order."""
     return [event.kind for event in run.events]
@@ -91,6 +99,7 @@ def test_pauses_and_waits_take_no_time_of_the_test() -> None:
         (ValueError("bad"), {"retry_on": (OSError,)}, 1, "ValueError: bad"),
         (ValueError("bad"), {}, 3, "ValueError: bad"),
         (SystemExit(3), {}, 3, "SystemExit: 3"),
+        (Speechless(), {}, 3, "Speechless: what it says cannot be read, its __str__ raises KeyError"),
     ],
 )
 def test_a_job_that_fails(trouble: BaseException, options: dict[str, Any], attempts: int, error: str) -> None:
@@ -174,6 +183,37 @@ def test_the_timer_of_a_test_goes_on() -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
         signal.setitimer(signal.ITIMER_REAL, left)
+
+
+def test_an_alarm_of_a_step_s_own_is_not_its_time_out() -> None:
+    pipeline = Pipeline("alarmed", Params)
+
+    @pipeline.step(timeout=60, retry_on=(RuntimeError,), max_attempts=3)
+    def alarm(context: StepContext, params: Params) -> float:
+        if context.attempt == 1:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            time.sleep(5)
+        return signal.getitimer(signal.ITIMER_REAL)[0]
+
+    run = run_pipeline(pipeline)
+    assert run.attempts == 2
+    assert run.result == pytest.approx(60, abs=5)
+    assert [event.message for event in run.events if event.kind == "step_failed"] == [
+        "RuntimeError: Step 1 was interrupted by an alarm (SIGALRM) that is not that of its time-out."
+    ]
+
+
+@pytest.mark.parametrize(("levels", "status"), [(64, "COMPLETED"), (65, "FAILED")])
+def test_what_nobody_could_be_shown_is_no_output(levels: int, status: str) -> None:
+    pipeline = Pipeline("nested", Params)
+
+    @pipeline.step
+    def nest(context: StepContext, params: Params) -> Any:
+        return functools.reduce(lambda inner, _: [inner], range(levels), 1)
+
+    run = run_pipeline(pipeline)
+    assert (run.status, run.attempts) == (status, 1)
+    assert run.error in (None, "NoRetry: The step returned what is nested deeper than 64.")
 
 
 @pytest.mark.parametrize(
