@@ -5,6 +5,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from background.base import jsontext
@@ -18,6 +19,7 @@ ANSWER_SECONDS = 15.0
 """How long the other side may take to answer."""
 GONE = 410
 BUSY = (429, 503)
+PAUSES = exponential(2, factor=3, most=3600)
 UNSIGNED = "There is no CALLBACK_SECRET to sign a callback with."
 PRIVATE = "{host} is a private address, and CALLBACK_PRIVATE does not allow those."
 
@@ -31,7 +33,7 @@ class Delivery(EndedJob):
 callback = Pipeline("callback_url", Delivery, "Tells the address that a job was given how it has ended.")
 
 
-@callback.step(max_attempts=20, backoff=exponential(2, factor=3, most=3600))
+@callback.step(max_attempts=20, backoff=PAUSES)
 async def deliver(context: StepContext, end: Delivery) -> dict[str, int]:
     """Send it, and give the status of the answer. Tried for about ten hours, unless the answer is 410 Gone."""
     secret = get_settings().callback_secret
@@ -52,9 +54,21 @@ async def deliver(context: StepContext, end: Delivery) -> dict[str, int]:
     said = f"{_host(end.url)} answered {status}"
     if status == GONE:
         raise NoRetry(f"{said}: it wants no more callbacks.")
-    if status in BUSY and headers.get("retry-after", "").isdecimal():
-        raise RetryLater(min(float(headers["retry-after"]), MOST_SECONDS), said)
+    if status in BUSY and (seconds := _seconds(headers.get("retry-after", ""))) is not None:
+        # Whoever says 0, or 1, again and again is not called a thousand times on end, and given up then.
+        raise RetryLater(min(max(seconds, PAUSES.seconds(context.attempt)), MOST_SECONDS), said)
     raise RuntimeError(f"{said}; a redirect is not followed." if 300 <= status < 400 else f"{said}.")
+
+
+def _seconds(after: str) -> float | None:
+    """What `Retry-After` asks for, which is seconds or a time (RFC 9110, 10.2.3); `None`: neither."""
+    if after.isascii() and after.isdecimal():
+        return float(after)
+    try:
+        at = parsedate_to_datetime(after)
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - time.time())
 
 
 def refused(url: str) -> str | None:

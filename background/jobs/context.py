@@ -19,7 +19,7 @@ class StepContext:
     """What a step is told, and its way to report.
 
     `outputs` holds the outputs of the earlier steps by name. `key` stays the same over all attempts: use it for outside
-    effects. `failures` counts the errors of this very step so far, `waits` how often it has asked to be run later.
+    effects. `failures` counts the errors of this very step so far.
     """
 
     job_id: int

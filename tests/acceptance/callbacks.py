@@ -7,12 +7,15 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import unquote
 
 SECRET = "a secret of 32 characters, no less"
 
 
 class Stub(ThreadingHTTPServer):
     """Keeps what it is sent, by path, and answers as the path says: `/200`, `/500-200` (first 500, then 200), ….
+
+    What stands behind a question mark is the `Retry-After` of each 429, in the place of 1.
 
     Use as a context manager.
     """
@@ -50,11 +53,12 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         got = self.server.got.setdefault(self.path, [])
         got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        answers = self.path.split("/")[1].split("-")
+        path, _, after = self.path.partition("?")
+        answers = path.split("/")[1].split("-")
         status = int(answers[min(len(got), len(answers)) - 1])
         self.send_response(status)
         if status == 429:
-            self.send_header("Retry-After", "1")
+            self.send_header("Retry-After", unquote(after) or "1")
         if status == 302:
             self.send_header("Location", f"{self.server.url}/200/redirected")
         self.send_header("Content-Length", "0")

@@ -9,8 +9,10 @@ from pydantic import SecretStr
 
 from background.base.signatures import signed
 from background.jobs import callback
-from background.jobs.policy import NoRetry
+from background.jobs.policy import MOST_SECONDS, NoRetry
 from background.settings import Settings, get_settings
+from background.testing.alone import run_pipeline
+from tests.acceptance.callbacks import Stub
 
 
 def test_the_example_of_the_specification() -> None:
@@ -64,3 +66,38 @@ def test_the_address_that_was_looked_at_is_called(monkeypatch: pytest.MonkeyPatc
 def test_a_secret_that_cannot_be(secret: str) -> None:
     with pytest.raises(ValueError, match="16 bytes or more"):
         Settings(callback_secret=SecretStr(secret))
+
+
+ENDED = {
+    "id": 7,
+    "task_id": "05b903fa-ae4b-47cf-ba6a-cf7372ca684a",
+    "pipeline": "demo",
+    "status": "COMPLETED",
+    "params": {},
+    "result": None,
+    "error": None,
+    "attempt": 1,
+    "created_at": "2026-11-26T20:37:10Z",
+    "finished_at": "2026-11-26T20:37:10Z",
+}
+BUSY_FOR = 30
+
+
+@pytest.mark.parametrize(
+    ("after", "least", "most"),
+    [
+        ("0", 12 * 3600, 30 * 3600),
+        ("86400", BUSY_FOR * 86_400, (BUSY_FOR + 1) * 86_400),
+        ("Tue, 15 Nov 1994 08:12:31 GMT", 12 * 3600, 30 * 3600),
+        ("Fri, 06 Nov 2099 08:49:37 GMT", BUSY_FOR * MOST_SECONDS, (BUSY_FOR + 1) * MOST_SECONDS),
+    ],
+)
+def test_whoever_is_busy_is_called_when_it_says_but_not_all_the_time(
+    secret: Settings, monkeypatch: pytest.MonkeyPatch, after: str, least: float, most: float
+) -> None:
+    monkeypatch.setattr(secret, "callback_private", True)
+    with Stub() as stub:
+        url = f"{stub.url}/{'429-' * BUSY_FOR}200?{after.replace(' ', '%20')}"
+        run = run_pipeline(callback.callback, {**ENDED, "url": url})
+    assert (run.status, run.failures, run.attempts) == ("COMPLETED", 0, BUSY_FOR + 1)
+    assert least <= run.seconds <= most
