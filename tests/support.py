@@ -40,6 +40,14 @@ def wait_for(probe: Callable[[], Found | None], *, seconds: float = 30, what: st
     return found
 
 
+def nested(levels: int) -> Any:
+    """Lists in lists, so many levels deep."""
+    found: Any = 1
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 @contextlib.contextmanager
 def transaction() -> Iterator[Connection]:
     """A transaction of a test's own, which keeps no client waiting: a slow machine gets a minute."""

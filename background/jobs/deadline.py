@@ -13,7 +13,6 @@ from typing import Any, Self
 
 from background.jobs.pipeline import TimedOut
 
-
 EARLY_SECONDS = 0.5
 """An alarm that comes earlier is somebody else's; clocks differ by less."""
 

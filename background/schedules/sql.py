@@ -101,7 +101,8 @@ def update(connection: Connection, schedule_id: int, values: dict[str, Any]) -> 
 
 
 def _written(connection: Connection, statement: Any, values: dict[str, Any]) -> Row:
-    row = connection.execute(statement, {**values, "job": jsontext.as_kept(jsontext.dumps(values["job"]))}).mappings().one()
+    job = jsontext.as_kept(jsontext.dumps(values["job"]))
+    row = connection.execute(statement, {**values, "job": job}).mappings().one()
     connection.execute(_TELL)
     return Row(**row)
 

@@ -1,7 +1,6 @@
 """Jobs in the caller's own transaction: with it or not at all, by whatever driver, whoever dies."""
 
 import asyncio
-import functools
 import random
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from background.pipelines import DemoParams, demo
 from background.settings import get_settings
 from background.storage import deadlines
 from background.upkeep import hearing
-from tests.support import ROOT, Process, transaction, wait_for
+from tests.support import ROOT, Process, nested, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 AT_ONCE = {"step_seconds": 0}
@@ -198,9 +197,8 @@ def loose(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
 
 
 def test_params_that_nobody_could_be_shown_are_refused(engine: Engine, loose: Pipeline) -> None:
-    deep: Any = functools.reduce(lambda inner, _: [inner], range(64), 1)
     with Session(engine) as session, pytest.raises(Invalid, match="params: They are nested deeper than the 64 levels"):
-        enqueue(session, loose, {"extra": deep})
+        enqueue(session, loose, {"extra": nested(64)})
 
 
 def test_numbers_of_params_stay_of_their_kind(engine: Engine, loose: Pipeline) -> None:

@@ -1,7 +1,6 @@
 """A pipeline run in a test's own process: what workers would do with it, without them."""
 
 import asyncio
-import functools
 import signal
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from background.base.errors import Invalid
 from background.jobs import NoRetry, Params, Pipeline, RetryLater, StepContext, fixed
 from background.testing.alone import run_pipeline
 from background.testing.run import Run
+from tests.support import nested
 
 
 class Order(Params):
@@ -209,7 +209,7 @@ def test_what_nobody_could_be_shown_is_no_output(levels: int, status: str) -> No
 
     @pipeline.step
     def nest(context: StepContext, params: Params) -> Any:
-        return functools.reduce(lambda inner, _: [inner], range(levels), 1)
+        return nested(levels)
 
     run = run_pipeline(pipeline)
     assert (run.status, run.attempts) == (status, 1)

@@ -174,15 +174,16 @@ def create(connection: Connection, jobs: Sequence[Mapping[str, Any]], *, actor: 
     `actor` is the name of the API key that asks, here and below.
     """
     numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
-    return [Stored(**row) for row in _CREATE(connection, {"jobs": jsontext.as_kept(jsontext.dumps(numbered)), "actor": actor})]
+    return [
+        Stored(**row)
+        for row in _CREATE(connection, {"jobs": jsontext.as_kept(jsontext.dumps(numbered)), "actor": actor})
+    ]
 
 
 def enqueue(session: Session | scoped_session[Session] | Connection, jobs: Sequence[Mapping[str, Any]]) -> list[Stored]:
     """The same in the transaction of somebody else; workers hear of it when that is committed."""
     values = {
-        "jobs": jsontext.as_kept(
-            jsontext.dumps([{**job, "position": position} for position, job in enumerate(jobs)])
-        ),
+        "jobs": jsontext.as_kept(jsontext.dumps([{**job, "position": position} for position, job in enumerate(jobs)])),
         "actor": None,
     }
     rows = session.execute(_ENQUEUE, values).mappings()
