@@ -5,8 +5,10 @@ Between the effect and its record a worker may die. Only the outside can close t
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,8 @@ from background.settings import get_settings
 
 NAME_CHARACTERS = 100
 Persist = Callable[[Callable[[Connection], Any]], Any]
+_within: ContextVar[tuple[str, ...]] = ContextVar("within_effects", default=())
+"""The names under which an async function is being awaited here: one may call itself."""
 
 
 @dataclass(slots=True)
@@ -31,16 +35,32 @@ class Effects:
     step: str
     persist: Persist
     lost: type[BaseException]
+    _turns: dict[str, threading.RLock] = field(default_factory=dict, init=False)
+    _async_turns: dict[str, asyncio.Lock] = field(default_factory=dict, init=False)
 
     def once(self, name: str, function: Callable[[], Any]) -> Any:
-        """What the function gives, or has given when it was called under this name before."""
+        """What the function gives, or has given when it was called under this name before.
+
+        Threads of the step that ask for the same name at the same time have their turns one after the other.
+        """
         codec = _codec(name, function)
-        found = self._find(name)
-        return codec.loads(self._record(name, codec, function()) if found is None else found.result)
+        with self._turns.setdefault(name, threading.RLock()):
+            found = self._find(name)
+            return codec.loads(self._record(name, codec, function()) if found is None else found.result)
 
     async def aonce(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
-        """The same for a function that is async."""
+        """The same for a function that is async, and for tasks of the step."""
         codec = _codec(name, function)
+        if name in _within.get():
+            return await self._aonce(name, codec, function)
+        async with self._async_turns.setdefault(name, asyncio.Lock()):
+            before = _within.set((*_within.get(), name))
+            try:
+                return await self._aonce(name, codec, function)
+            finally:
+                _within.reset(before)
+
+    async def _aonce(self, name: str, codec: Codec, function: Callable[[], Awaitable[Any]]) -> Any:
         found = await event_loop.write(partial(self._find, name))
         if found is not None:
             return codec.loads(found.result)

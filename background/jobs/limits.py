@@ -88,9 +88,10 @@ def lane_key(keys: Sequence[str], params: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> Any:
-    text = jsontext.dumps(value)
+    # What is the same once it is stored is the same here: 0.0 and -0.0, an object whatever the order of its members.
+    text = jsontext.as_kept(json.dumps(value, ensure_ascii=False, sort_keys=True))
     if len(text) <= KEY_CHARACTERS:
-        return value
+        return json.loads(text)
     return f"{text[:KEY_CHARACTERS]}… {hashlib.sha256(text.encode()).hexdigest()}"
 
 

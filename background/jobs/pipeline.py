@@ -243,7 +243,7 @@ class Pipeline:
         """
         if not self.unique:
             return None
-        named = {name: params[name] for name in self.unique}
+        named = json.loads(jsontext.as_kept(jsontext.dumps({name: params[name] for name in self.unique})))
         key = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return key if len(key) <= KEY_CHARACTERS else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 

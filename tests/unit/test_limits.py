@@ -133,3 +133,14 @@ def test_a_long_value_of_a_key_is_as_good_as_itself() -> None:
     assert one != other
     assert len(one) < 300
     assert lane_key([], {"customer": 1}) == ""
+
+
+def test_values_of_a_key_that_are_stored_alike_are_one() -> None:
+    for one, other in (
+        (0.0, -0.0),
+        ({"street": 1, "city": {"b": -0.0, "a": 1e22}}, {"city": {"a": 1e22, "b": 0.0}, "street": 1}),
+        ({"street": "x" * 100, "city": 1}, {"city": 1, "street": "x" * 100}),
+    ):
+        assert lane_key(["customer"], {"customer": one}) == lane_key(["customer"], {"customer": other})
+    keys = {lane_key(["customer"], {"customer": each}) for each in (0, 0.0, "0", "0.0", False, None, "", [], {})}
+    assert len(keys) == 9

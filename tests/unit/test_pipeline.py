@@ -887,6 +887,7 @@ def test_the_key_of_a_job_is_the_json_of_what_is_unique() -> None:
     assert (
         key({"customer": {"b": 1, "a": None}, "city": "서울", "x": 1}) == '{"city":"서울","customer":{"a":null,"b":1}}'
     )
+    assert key({"customer": {"a": -0.0, "b": 1e22}, "city": "-0.0"}) == '{"city":"-0.0","customer":{"a":0.0,"b":1e+22}}'
     long = key({"customer": {"a": "x" * 300}, "city": ""})
     assert long is not None
     assert (long[:7], len(long)) == ("sha256:", 71)

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -131,6 +132,44 @@ def sleeper(seconds: float, **options: Any) -> Pipeline:
         rest.__name__ = name
         pipeline.step(**options)(rest)
     return pipeline
+
+
+def test_an_effect_is_had_once_by_threads_and_tasks_that_want_it_at_the_same_time() -> None:
+    had: list[str] = []
+    pipeline = Pipeline("hurried", Params)
+
+    def effect() -> int:
+        had.append("thread")
+        time.sleep(0.05)
+        return len(had)
+
+    @pipeline.step
+    def in_threads(context: StepContext, params: Params) -> list[int]:
+        with ThreadPoolExecutor(5) as threads:
+            return [*threads.map(lambda _: context.once("effect", effect), range(5))]
+
+    @pipeline.step
+    async def in_tasks(context: StepContext, params: Params) -> list[int]:
+        async def effect() -> int:
+            had.append("task")
+            await asyncio.sleep(0.05)
+            return len(had)
+
+        return await asyncio.gather(*(context.aonce("effect", effect) for _ in range(5)))
+
+    @pipeline.step
+    async def within_itself(context: StepContext, params: Params) -> int:
+        async def outer() -> int:
+            return await context.aonce("effect", inner) + 1
+
+        async def inner() -> int:
+            return 1
+
+        return await context.aonce("effect", outer)
+
+    run = run_pipeline(pipeline)
+    assert had == ["thread", "task"]
+    assert run.outputs == {"in_threads": [1] * 5, "in_tasks": [2] * 5, "within_itself": 2}
 
 
 def test_a_step_that_takes_too_long_is_tried_again() -> None:
