@@ -321,6 +321,9 @@ class Pipeline:
             raise Refused(f"What is stored of them cannot be read again: {_first(error)}") from error
         if again != found:
             raise Refused("What is stored of them is read as something else.")
+        # A body is no deeper; what `enqueue` is given may be, what a schedule declares, and what validators make.
+        if jsontext.deeper_than(jsontext.MAX_DEPTH, found):
+            raise Refused(f"They are nested deeper than the {jsontext.MAX_DEPTH} levels that are allowed here.")
         return found
 
     def accept(self, params: dict[str, Any]) -> Params:

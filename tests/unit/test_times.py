@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +18,7 @@ from pydantic import Field
 from background.base.times import Cron, Interval, Unusable, zones
 from background.jobs import Params, Pipeline, Schedule
 from background.jobs.pipeline import DeclaredWrong
+from tests.support import nested
 
 LINES = int(os.environ.get("CRON_LINES", "300"))
 # Clocks that are set at different hours, by half an hour, and at midnight, so that a day begins at one.
@@ -228,6 +230,7 @@ class Amount(Params):
     """Parameters of one pipeline."""
 
     amount: int = Field(default=1, ge=1)
+    extra: Any = None
 
 
 @pytest.mark.parametrize(
@@ -238,6 +241,7 @@ class Amount(Params):
         ("", "five fields"),
         (Schedule("0 3 * * *", params={"amount": 0}), "params of its schedule are not taken"),
         (Schedule("0 3 * * *", params={"amuont": 1}), "params of its schedule are not taken"),
+        (Schedule("0 3 * * *", params={"extra": nested(64)}), "not taken: Refused: They are nested deeper than the 64"),
     ],
 )
 def test_a_schedule_that_is_declared_wrong(schedule: object, said: str) -> None:
