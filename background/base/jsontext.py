@@ -17,6 +17,10 @@ MAX_DEPTH = 64
 """How deep arrays and objects may be nested in what a client sends or is sent."""
 
 
+SHOWN_DEPTH = 200
+"""The same in what earlier releases have stored, to be told at all: pydantic writes little more."""
+
+
 def holds_more_than(most: int, value: Any) -> bool:
     """Whether there are more values than that in it, itself and those in lists and dictionaries counted."""
     count, level = 1, [value] if isinstance(value, dict | list) else []

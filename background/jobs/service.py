@@ -173,7 +173,22 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
         facts = states.waiting(known)
     events = [{**event, "reason": states.later_because(event["kind"], event["message"])} for event in row.events]
     sentence = facts and states.waiting_for(facts)
-    return kind.model_validate({**row._asdict(), "events": events, "waiting": facts, "waiting_for": sentence})
+    return kind.model_validate({**_shallow(row), "events": events, "waiting": facts, "waiting_for": sentence})
+
+
+def _shallow(row: reads.StoredJob) -> dict[str, Any]:
+    """What is told of a job without values that an earlier release has stored, too deep to be written."""
+    values = {"params": row.params, "result": row.result}
+    values |= {f"steps.{place}.output": step["output"] for place, step in enumerate(row.steps)}
+    deep = [name for name, value in values.items() if jsontext.deeper_than(jsontext.SHOWN_DEPTH, value)]
+    if not deep:
+        return row._asdict()
+    steps = [
+        {**step, "output": None if f"steps.{at}.output" in deep else step["output"]}
+        for at, step in enumerate(row.steps)
+    ]
+    left: dict[str, Any] = dict.fromkeys({"params", "result"}.intersection(deep))
+    return {**row._asdict(), **left, "steps": steps, "cut": [*row.cut, *deep]}
 
 
 def get_statistics(range_: Range, *, pipeline: str | None) -> Statistics:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from background.base import jsontext
 from background.base.errors import Conflict, NotFound
 from background.canvas import runs
 from background.canvas.reasons import Error
@@ -111,7 +112,7 @@ def _job(job: jobs.Stand) -> JobOutcome:
         ready=status in ENDED,
         successful=status is JobStatus.COMPLETED,
         failed=status is JobStatus.FAILED,
-        result=job.result,
+        result=None if jsontext.deeper_than(jsontext.SHOWN_DEPTH, job.result) else job.result,
         error=Error(type=name, message=text) if message else None,
         verdict=f"Job {job.id} is {status}; {job.steps_done} of {job.steps_total} steps are done.",
         job_id=job.id,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from background import outcomes
 from background.jobs import attempt, registry, runner, service
 from background.jobs.filters import JobFilter
 from background.jobs.pipeline import NoRetry, StepContext
@@ -18,7 +19,7 @@ from background.pipelines import DemoParams
 from background.settings import get_settings
 from background.streams import subjects
 from tests.integration.test_job_queries import claim, create, worker
-from tests.support import transaction
+from tests.support import nested, transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
 Run = Callable[[Callable[[StepContext], Any]], JobWithHistory]
@@ -63,6 +64,23 @@ def test_numbers_come_back_from_postgresql_as_a_step_of_the_same_attempt_was_giv
     given = ["1e+22", "1.2345678901234568e+29", "0.0", "1.0", str(10**22)]
     assert [repr(each) for each in run(give).steps[0].output] == given
     assert [repr(each) for each in seen[0]] == given
+
+
+def test_what_an_earlier_release_stored_too_deep_is_left_out_and_named(run: Run) -> None:
+    job = run(lambda _: 1)
+    with transaction() as connection:
+        for statement in (
+            "UPDATE jobs SET result = CAST(:deep AS jsonb) WHERE id = :id",
+            "UPDATE job_steps SET output = CAST(:deep AS jsonb) WHERE job_id = :id AND step_number = 2",
+        ):
+            connection.execute(text(statement), {"deep": json.dumps(nested(300)), "id": job.id})
+    found = json.loads(service.get_job(job.id).model_dump_json())
+    assert found["cut"] == ["result", "steps.1.output"]
+    assert (found["result"], [step["output"] for step in found["steps"]]) == (None, [1, None, None])
+    (listed,) = service.find_jobs(JobFilter(), limit=1)
+    assert json.loads(listed.model_dump_json())["cut"] == ["result", "steps.1.output"]
+    told = outcomes.get_outcome(job.task_id)
+    assert json.loads(told.model_dump_json())["result"] is None
 
 
 def test_an_output_up_to_the_limit_is_kept_and_a_larger_one_fails_the_step(run: Run) -> None:
