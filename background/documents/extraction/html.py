@@ -17,6 +17,7 @@ _DECLARED: Final = re.compile(
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
 # These ends are seen without a begin, too. Most have one, just before them, and in some elements nothing is an end.
 _LONE_END: Final = re.compile(r"(?is)<(textarea|xmp)\b.*?(?:</\1|\Z)|<p>[^<]*</p>|</(?:br|p)(?=[\s/>])")
+_PIECE: Final = re.compile(r"(?s).{1,500000}[^<]*")  # what is replaced in a larger one takes many times its size
 _SKIPPED_TAGS: Final = (
     "script style template title datalist noscript noembed noframes svg math iframe object canvas audio video rt rp"
 )
@@ -59,8 +60,9 @@ def read_markup(sources: Iterable[str], titles: Collection[str]) -> tuple[dict[s
     """
     page = _Page(titles)
     parser = etree.HTMLParser(target=page, encoding="utf-8", huge_tree=True)
-    for source in chain(sources, [""]):  # a parser that was given nothing cannot be closed
-        seen = _LONE_END.sub(lambda end: f"<br>{end[0]}" if end[0].startswith("</") else end[0], source)
+    parser.feed(b"")  # one that was given nothing cannot be closed
+    for piece in chain.from_iterable(map(_PIECE.finditer, sources)):
+        seen = _LONE_END.sub(lambda end: f"<br>{end[0]}" if end[0].startswith("</") else end[0], piece[0])
         parser.feed(seen.encode("utf-8", "replace"))
     parser.close()
     return page.titles, page.layout.text()

@@ -43,7 +43,7 @@ def read_markdown(data: bytes) -> Reading:
 
 def _html(text: str, at: int) -> Iterator[str]:
     """What stands from `at` on, in pieces; where one ends a block, the references of all find what they name."""
-    pieces: list[str] = []
+    pieces: list[slice] = []
     labels: set[str] = set()
     size = _PIECE
     while at < len(text):
@@ -53,11 +53,11 @@ def _html(text: str, at: int) -> Iterator[str]:
         if border and _PROBE not in found:
             size *= 2
             continue
-        pieces.append(piece)
+        pieces.append(slice(at, at + len(piece)))
         labels.update(map(str.casefold, found))
         at, size = at + len(piece), _PIECE
     notes = set(_NOTE_TEXT.findall(text)) if len(pieces) > 1 else set()
-    for piece in pieces:
+    for piece in map(text.__getitem__, pieces):
         yield pyromark.html(
             "".join(f"[{note}]:\n\n" for note in notes.intersection(_NOTE.findall(piece))) + piece,
             options=_OPTIONS,
