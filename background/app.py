@@ -48,10 +48,10 @@ def create_app(*, jobs: bool = True, canvas: bool = True, documents: bool = True
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         keys.read_again_on_hangup()
         feed = streams.open_feed(app)
-        # All of this stays for good. Each full collection would go through it, a tenth of what a request takes.
-        gc.collect()
-        gc.freeze()
         async with connections.watched():
+            # All of this stays for good, and each full collection would go through it.
+            gc.collect()
+            gc.freeze()
             yield
         feed.close()
 

@@ -154,6 +154,7 @@ async def watched() -> AsyncIterator[None]:
 
 
 def _configurations() -> Iterable[Any]:
+    gc.unfreeze()  # what is frozen is not among all objects
     # No isinstance: it would wake lazy proxies.
     return [each.config for each in gc.get_objects() if issubclass(type(each), uvicorn.Server)]
 
