@@ -251,15 +251,22 @@ def _engine() -> Engine:
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """Hold the lock in a transaction of another connection: those of the migration come and go."""
-    with engine.begin() as connection:
-        told = False
-        while not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}):
+    """Hold the lock in a transaction of another connection: those of the migration come and go.
+
+    Each try is a transaction of its own. An index that is made concurrently waits for the end of those that are just
+    looking at something; one that waits for the migration would never end.
+    """
+    told = False
+    with engine.connect() as connection:
+        while True:
+            with connection.begin():
+                if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}):
+                    yield
+                    return
             if not told:
                 logger.info("Another migration is under way; waiting for its end.")
                 told = True
             time.sleep(0.2)
-        yield
 
 
 @contextmanager

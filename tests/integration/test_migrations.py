@@ -225,6 +225,27 @@ def test_many_at_once(empty: Engine) -> None:
     assert "jobs" in tables(empty)
 
 
+def test_one_that_waits_for_another_holds_up_none_of_its_indexes(empty: Engine) -> None:
+    """An index that is made concurrently waits for transactions that have begun before."""
+    argv = [sys.executable, "-m", "background", "migrate"]
+    states = text("SELECT state FROM pg_stat_activity WHERE application_name = :name AND datname = current_database()")
+    names = {"name": migrations.APPLICATION}
+    one_history(empty, "0005", "canvas_0005")
+    looking = empty.execution_options(isolation_level="AUTOCOMMIT")
+    with empty.connect() as other, looking.connect() as connection:
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.LOCK_KEY})
+        with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert next(line for line in process.stderr if "Another migration" in line)
+            wait_for(
+                lambda: list(connection.execute(states, names).scalars()) == ["idle"], what="a wait in no transaction"
+            )
+            other.rollback()
+            process.stderr.read()
+            assert process.wait(60) == 0
+    assert "run_aliases" in tables(empty)
+
+
 def test_one_that_waits_or_is_cut_off_says_so(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind a lock that somebody holds, and who that is; the next one goes on where it was."""
     one_history(empty, "0005", "canvas_0005")
