@@ -8,15 +8,13 @@ from typing import Any
 
 # PostgreSQL's jsonb has no NUL character; json.dumps writes it as an escape whose backslash is not itself escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-# Without one of these JSON text holds no NUL, no half of a surrogate pair, and no number that is read as infinite.
 # Numbers that jsonb has no form of, beside the texts in which the same may stand.
 _NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+|-0\.0(?!\d)')
+# Without one of these JSON text holds no NUL, no half of a surrogate pair, and no number that is read as infinite.
 _DOUBTFUL = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]|NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested in what a client sends or is sent."""
-
-
 SHOWN_DEPTH = 200
 """The same in what earlier releases have stored, to be told at all: pydantic writes little more."""
 
