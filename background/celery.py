@@ -123,7 +123,6 @@ CONFIGURATION: dict[str, Any] = {
     "result_backend_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},
     "task_default_queue": QUEUE,
     "task_default_priority": 0,
-    "task_track_started": True,
     # Flower shows what workers report.
     "worker_send_task_events": True,
     "result_expires": RESULTS_KEPT_SECONDS,
