@@ -86,6 +86,7 @@ class Channel(_Channel):  # type: ignore[misc]
     """A channel that hands on only what can be worked with."""
 
     QoS = QoS
+    _kept: redis.Redis | None = None
 
     def mended(self, call: Callable[..., Any], *args: Any, queues: tuple[str, ...] = (), **kwargs: Any) -> Any:
         """`call`, once more where a key had another type than kombu gives it; what was there is gone then.
@@ -137,6 +138,14 @@ class Channel(_Channel):  # type: ignore[misc]
 
     def _size(self, queue: str) -> Any:
         return self.mended(super()._size, queue, queues=(queue,))
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """kombu makes one for each command that is not its own loop's; making it takes longer than most commands."""
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        if self._kept is None or self._kept.connection_pool is not self.pool:
+            self._kept = super()._create_client()
+        return self._kept
 
     def _get_client(self) -> type[redis.Redis]:
         super()._get_client()  # it looks at the version

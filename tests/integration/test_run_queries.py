@@ -383,6 +383,7 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
             "run_tasks_changed",
             "run_tasks_closed",
             "run_tasks_lost",
+            "run_to_judge",
             "runs_left_behind",
             "runs_next",
         }

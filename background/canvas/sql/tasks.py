@@ -196,12 +196,15 @@ UPDATE run_tasks SET state = 'PENDING', starts = greatest(starts - 1, 0), worker
 WHERE worker_id = :worker_id AND state = 'STARTED'
 """)
 
-_TO_JUDGE = text(f"""
+_TO_JUDGE = Prepared(
+    "run_to_judge",
+    f"""
 SELECT id FROM runs
-WHERE id = ANY (:runs) AND status IN {UNFINISHED} AND (settled > succeeded OR NOT EXISTS (
+WHERE id = ANY (CAST(:runs AS bigint[])) AND status IN {UNFINISHED} AND (settled > succeeded OR NOT EXISTS (
     SELECT FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED'))
 ORDER BY id
-""")
+""",
+)
 
 
 class Started(NamedTuple):
@@ -312,4 +315,4 @@ def closed(
 
 def to_judge(connection: Connection, runs: Collection[int]) -> Sequence[int]:
     """The runs among these in which something may be over: it is quiet, or something did not succeed."""
-    return connection.execute(_TO_JUDGE, {"runs": list(runs)}).scalars().all()
+    return [row["id"] for row in _TO_JUDGE(connection, {"runs": list(runs)})]
