@@ -90,10 +90,15 @@ def local(settings: Mapping[str, str]) -> str:
     return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in settings.items())
 
 
+def driver_of(connection: Connection) -> Any:
+    """psycopg2's connection below this one."""
+    return connection.connection.driver_connection
+
+
 def has_word(connection: Connection) -> bool:
     """Whether the server has said something that nobody has asked for: that it ends."""
     poll = select.poll()
-    poll.register(connection.connection.driver_connection.fileno(), select.POLLIN)  # type: ignore[union-attr]
+    poll.register(driver_of(connection).fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 from background.base.errors import Unavailable
-from background.storage.connections import CONNECTIONS, drop, has_word, local, make_engine, translated
+from background.storage.connections import CONNECTIONS, driver_of, drop, has_word, local, make_engine, translated
 from background.storage.deadlines import ANSWER_SECONDS, late, left, time_limit, waited
 
 _RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
@@ -68,11 +68,16 @@ class Lane:
 
     @contextlib.contextmanager
     def transaction(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
-        """One transaction, for what must not be done late: a server that was frozen carries out what it was sent."""
+        """One transaction, for what must not be done late: a server that was frozen carries out what it was sent.
+
+        It begins in one message with its first statement.
+        """
         with self(seconds=seconds) as connection:
-            connection.exec_driver_sql("BEGIN")
+            connection.info["begin"] = "BEGIN; "
             yield connection
-            connection.exec_driver_sql("COMMIT")
+            if connection.info.pop("begin", None) is None:
+                with driver_of(connection).cursor() as cursor:
+                    cursor.execute("COMMIT")
 
     def _get_engine(self) -> Engine:
         with self._making:
@@ -83,7 +88,8 @@ class Lane:
 
                 @event.listens_for(engine, "before_cursor_execute", retval=True)
                 def prefix(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> Any:
-                    return (before if connection.info["pooled"] else "") + statement, parameters
+                    begin = connection.info.pop("begin", "")
+                    return begin + (before if connection.info["pooled"] else "") + statement, parameters
 
                 @event.listens_for(engine, "connect")
                 def remember(_: Any, record: Any) -> None:

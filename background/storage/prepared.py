@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from background.storage.connections import driver_of
+
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 
@@ -32,17 +34,17 @@ class Prepared:
 
         It goes past SQLAlchemy, whose share would be the larger one, but within its transaction.
         """
-        driver: Any = connection.connection.driver_connection
-        info = connection.info
+        driver, info = driver_of(connection), connection.info
+        begin = info.pop("begin", "")
         with driver.cursor() as cursor:
             if info["pooled"]:
-                cursor.execute((info["before"] if driver.autocommit else "") + self._plain, values)
+                cursor.execute(begin + (info["before"] if driver.autocommit else "") + self._plain, values)
             else:
                 known = info.setdefault("prepared", set())
                 if self.name not in known:
                     cursor.execute(self._prepare)
                     known.add(self.name)
-                cursor.execute(self._execute, values)
+                cursor.execute(begin + self._execute, values)
             if cursor.description is None:
                 return []
             names = [column.name for column in cursor.description]

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import psycopg2
 
 from background.storage import database
+from background.storage.connections import driver_of
 from background.streams import sql
 
 CONNECT_SECONDS = 4.0
@@ -23,7 +23,7 @@ async def listening(wake: Callable[[], None]) -> AsyncIterator[asyncio.Event | N
     if connection is None:
         yield None
         return
-    driver: Any = connection.connection.driver_connection
+    driver = driver_of(connection)
     loop, descriptor, lost = asyncio.get_running_loop(), driver.fileno(), asyncio.Event()
 
     def heard() -> None:

@@ -8,14 +8,13 @@ which passes nothing on.
 import select
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from background.base.queue_names import QUEUE
 from background.jobs import dispatch
 from background.jobs.sql import control
 from background.schedules import sql as schedules
 from background.storage import database, deadlines
-from background.storage.connections import drop, translated
+from background.storage.connections import driver_of, drop, translated
 from background.upkeep.scheduling import changes
 
 LOOK_SECONDS = 1.0
@@ -31,7 +30,7 @@ def hear(wait: Callable[[float], bool]) -> None:
         while not wait(LOOK_SECONDS):
             pass
         return
-    driver: Any = connection.connection.driver_connection
+    driver = driver_of(connection)
     changes.are_heard = True
     # There may have been one before.
     changes.tell()
