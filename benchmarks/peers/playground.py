@@ -1,13 +1,16 @@
 """This project: its own pipeline `demo`, whose steps take no time."""
 
-import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import psycopg2
+from anyio.from_thread import start_blocking_portal
 
 from background.jobs import creation
 from background.jobs.schemas import JobRequest
 from benchmarks.peers import servers
+
+_opened = ExitStack()
 
 
 def prepare() -> None:
@@ -19,11 +22,12 @@ def prepare() -> None:
 def submitter() -> Callable[[int], None]:
     """As `POST /jobs` does, or `POST /jobs/batch`."""
     job = JobRequest(params={"step_seconds": 0})
-    loop = asyncio.new_event_loop()
+    # A loop that goes on, as the API's does, and keeps its threads.
+    portal = _opened.enter_context(start_blocking_portal())
 
     def submit(number: int) -> None:
         if number == 1:
-            loop.run_until_complete(creation.create_job(job))
+            portal.call(creation.create_job, job)
         else:
             for done in range(0, number, 1000):
                 creation.create_jobs([job] * min(1000, number - done))
