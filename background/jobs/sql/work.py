@@ -177,7 +177,7 @@ _LANE = f"CASE WHEN {LET_IN} THEN jsonb_build_array(queue, pipeline, limit_key) 
 _PICKED = "id, queue, pipeline, step_names, turned_away, admitted_at, claimed_at"
 _OLDEST = f"""
     SELECT {_PICKED} FROM (
-        SELECT * FROM jobs WHERE priority = level AND {{which}}
+        SELECT {_PICKED} FROM jobs WHERE priority = level AND {{which}}
         ORDER BY run_at, id LIMIT cardinality(CAST(:tokens AS text[])) FOR UPDATE SKIP LOCKED) AS of_level
 """
 SENT = """status = 'PENDING' AND turned_away IS NOT NULL AND sent_to = :release AND run_at <= now()
