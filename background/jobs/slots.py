@@ -233,6 +233,6 @@ def _refusal(error: Refused) -> dict[str, Any]:
     """What is remembered of it, as `transitions.refuse` and `turned_away.turn_away` take it."""
     message = shortened(str(error), MESSAGE_CHARACTERS)
     logger.info("It waits for a worker that takes its params. %s", message)
-    live = persist(partial(workers.crews, patience=get_settings().lease_seconds))
-    refusing = next((crew.id for crew in live if crew.release == registry.release()), None)
-    return {"error": message, "crews": [crew.id for crew in live], "refusing": refusing}
+    crews = persist(partial(workers.snapshot, patience=get_settings().lease_seconds)).crews
+    refusing = next((crew.id for crew in crews if crew.release == registry.release()), None)
+    return {"error": message, "crews": [crew.id for crew in crews], "refusing": refusing}

@@ -22,7 +22,7 @@ def wake(to_do: recovery.ToDo, *, since: float) -> None:
 def send_on() -> None:
     """Find for each job that was turned away a live release that can run it, and wake that. Raises `Unavailable`."""
     with database.transaction() as connection:
-        crews = workers.crews(connection, patience=get_settings().lease_seconds)
+        crews = workers.snapshot(connection, patience=get_settings().lease_seconds).crews
         recalled = turned_away.recall(connection, {crew.release for crew in crews})
         for crew in crews:
             abilities = json.dumps(crew.abilities)

@@ -47,27 +47,26 @@ FORGET_OLD = f"DELETE FROM workers WHERE seen_at < now() - interval '{KEPT_SECON
 
 _FORGET = text("DELETE FROM workers WHERE id = :id")
 
-_LIVE = "SELECT count(*) FROM workers WHERE seen_at > now() - :patience * interval '1 second'"
-
-_SERVED = Prepared(
-    "workers_served",
+# One look, so that what it tells of them agrees.
+_SNAPSHOT = Prepared(
+    "workers_snapshot",
     f"""
-SELECT queue, count(*) AS workers,
-    (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1] AS length,
-    ({_LIVE}) AS live
-FROM workers CROSS JOIN LATERAL unnest({_QUEUES}) AS queue
-WHERE seen_at > now() - :patience * interval '1 second' GROUP BY queue
-""",
+WITH live AS (
+    SELECT id, release, abilities, {_QUEUES} AS queues, queue_length, started_at, seen_at FROM workers
+    WHERE seen_at > now() - :patience * interval '1 second'
+), served AS (
+    SELECT queue, count(*) AS workers,
+        (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1] AS length
+    FROM live CROSS JOIN LATERAL unnest(queues) AS queue GROUP BY queue
+), crew AS (
+    SELECT md5(string_agg(id::text, ',' ORDER BY id)) AS id, release, abilities, jsonb_agg(to_jsonb(queues)) AS queues,
+        max(started_at) AS started_at
+    FROM live WHERE release IS NOT NULL GROUP BY release, abilities
 )
-
-_CREWS = Prepared(
-    "workers_crews",
-    f"""
-SELECT md5(string_agg(workers.id::text, ',' ORDER BY workers.id)) AS id, release, abilities,
-    jsonb_agg(to_jsonb({_QUEUES})) AS queues
-FROM workers
-WHERE release IS NOT NULL AND seen_at > now() - :patience * interval '1 second'
-GROUP BY release, abilities ORDER BY max(started_at) DESC
+SELECT (SELECT count(*) FROM live) AS live,
+    (SELECT coalesce(jsonb_object_agg(queue, jsonb_build_array(workers, length)), '{{}}') FROM served) AS queues,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(id, release, abilities, queues) ORDER BY started_at DESC), '[]')
+        FROM crew) AS crews
 """,
 )
 
@@ -97,19 +96,15 @@ def forget(connection: Connection, worker_id: str) -> None:
 
 
 def snapshot(connection: Connection, *, patience: float) -> Snapshot:
-    """What the workers seen in the last `patience` seconds know."""
-    rows = _SERVED(connection, {"patience": patience})
+    """What the workers seen in the last `patience` seconds know; the newest crew first."""
+    (row,) = _SNAPSHOT(connection, {"patience": patience})
     return Snapshot(
-        live=rows[0]["live"] if rows else 0,
-        queues={row["queue"]: Served(row["workers"], row["length"]) for row in rows},
-        crews=crews(connection, patience=patience) if rows else [],
+        live=row["live"],
+        queues={queue: Served(workers, length) for queue, (workers, length) in row["queues"].items()},
+        crews=[
+            Crew(id_, release, abilities, frozenset(chain(*queues))) for id_, release, abilities, queues in row["crews"]
+        ],
     )
-
-
-def crews(connection: Connection, *, patience: float) -> list[Crew]:
-    """The crews of the workers seen in the last `patience` seconds, the newest first."""
-    rows = _CREWS(connection, {"patience": patience})
-    return [Crew(row["id"], row["release"], row["abilities"], frozenset(chain(*row["queues"]))) for row in rows]
 
 
 def find(connection: Connection, *, patience: float) -> list[Seen]:
