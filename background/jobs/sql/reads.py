@@ -11,6 +11,7 @@ from background.jobs.filters import JobFilter
 from background.jobs.sql.finding import RARE, of, page
 from background.jobs.sql.parts import FIRST_STEP
 from background.jobs.states import WAKE_SECONDS, JobStatus
+from background.storage.prepared import Prepared
 
 EVENTS_AT_ONCE = 1000
 """How many events, the newest ones, a look at one job gives."""
@@ -62,7 +63,9 @@ _BRIEF_STEPS = f"""
 """
 
 # One statement, so one snapshot: a job and its steps always agree.
-_GET = text(f"""
+_GET = Prepared(
+    "job_get",
+    f"""
 SELECT {_WHOLE},
     (SELECT coalesce(jsonb_agg(
             to_jsonb(e) - 'job_id' || jsonb_build_object('step_name', coalesce(step_name, step_names[step]))
@@ -73,9 +76,13 @@ SELECT {_WHOLE},
      FROM (SELECT id, pipeline, status, error FROM jobs AS calls WHERE calls.parent_id = jobs.id
            ORDER BY id DESC LIMIT 20) AS c) AS hooks
 FROM jobs WHERE id = :job_id
-""")
+""",
+)
 
-_GET_MANY = text(f"SELECT {_BRIEF}, event_count FROM jobs {_BRIEF_STEPS} WHERE jobs.id = ANY(:job_ids)")
+_GET_MANY = Prepared(
+    "jobs_get",
+    f"SELECT {_BRIEF}, event_count FROM jobs {_BRIEF_STEPS} WHERE jobs.id = ANY(CAST(:job_ids AS bigint[]))",
+)
 
 _GET_BY_TASK_ID = text("""
 SELECT id, task_id, status, attempt, result, error, event_count, cardinality(step_names) AS steps_total,
@@ -222,8 +229,7 @@ def get(connection: Connection, job_id: int, *, events_before: int | None = None
     """One job with its steps and the newest `EVENTS_AT_ONCE` of its events, or of those below a number; or `None`."""
     before = 2**31 - 1 if events_before is None else events_before
     values = {"job_id": job_id, "before": before, "events": EVENTS_AT_ONCE}
-    row = connection.execute(_GET, values).mappings().one_or_none()
-    return None if row is None else StoredJob(**row)
+    return next((StoredJob(**row) for row in _GET(connection, values)), None)
 
 
 def get_by_task_id(connection: Connection, task_id: str) -> Stand | None:
@@ -237,8 +243,7 @@ def get_many(connection: Connection, job_ids: Sequence[int], *, most: int) -> li
 
     Params, results and outputs of more than `most` bytes are NULL, and their paths are in `cut`.
     """
-    rows = connection.execute(_GET_MANY, {"job_ids": list(job_ids), "most": most}).mappings()
-    return [StoredJob(**row) for row in rows]
+    return [StoredJob(**row) for row in _GET_MANY(connection, {"job_ids": list(job_ids), "most": most})]
 
 
 def find(connection: Connection, wanted: JobFilter, *, limit: int) -> list[StoredJob]:
