@@ -1,11 +1,14 @@
 """PDF to readable text."""
 
+import contextlib
 import re
+import unicodedata
+from collections import Counter
 from itertools import zip_longest
 from typing import Final
 
-from pypdfium2 import PdfDocument, PdfiumError
-from pypdfium2.raw import FPDF_ERR_PASSWORD
+from pypdfium2 import PdfDocument, PdfiumError, PdfPage, PdfTextPage
+from pypdfium2 import raw as pdfium
 
 from background.base.errors import Invalid
 from background.documents.extraction import Reading
@@ -18,21 +21,28 @@ _SENTENCE_END: Final = re.compile(r"[.!?:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\
 _HYPHENATED: Final = re.compile("[\x02\ufffe]\\s*")  # what PDFium writes for a hyphen that only ends a line
 # What it writes for glyphs of which the file does not say what they mean.
 _UNKNOWN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
+_SAMPLE: Final = 500  # characters of a page
+_BETWEEN_WORDS: Final = re.compile(r"^\W+|\W+$|[-\u2010-\u2026'\".,:;!?/&()_\u3001-\u301f\u30fb]+")
+_EAST_ASIAN: Final = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
 
 
 def read_pdf(data: bytes) -> Reading:
-    """The title is that of the metadata, else the first line. A page that cannot be read is left out.
+    """The title is that of the metadata, else the first line. What stands in the fields of a form, and in notes on
+    the pages, is part of them. A page that cannot be read is left out.
 
-    Raises `Invalid` for a file that does not open without a password, `PdfiumError` for a broken one.
+    Raises `Invalid` for a file that does not open without a password, or of which no page can be read, `PdfiumError`
+    for a broken one.
     """
     try:
         document = PdfDocument(data)
     except PdfiumError as error:
-        if error.err_code == FPDF_ERR_PASSWORD:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise Invalid("The PDF is encrypted.", where=FILE) from None
         raise
     if len(document) > MAX_PAGES:
         raise Invalid(f"The PDF has more than {MAX_PAGES:,} pages.", where=FILE)
+    with contextlib.suppress(PdfiumError):  # a form that is broken leaves the pages as they are
+        document.init_forms()
     texts: list[str] = []
     unread: list[int] = []
     size = 0
@@ -46,19 +56,62 @@ def read_pdf(data: bytes) -> Reading:
         if size > MAX_CHARACTERS:
             break
     text = "\n\n".join(texts)
+    if unread and not text.strip():
+        reason = "they are broken, or do not say which characters their glyphs stand for"
+        raise Invalid(f"The pages of the PDF cannot be read: {reason}.", where=FILE)
     title = document.get_metadata_value("Title").strip()
     return Reading(title or text.strip().partition("\n")[0], text, len(document), tuple(unread))
 
 
 def _page(document: PdfDocument, number: int) -> str | None:
-    """The text of a page; None where it is broken, or a tenth of it are glyphs that stand for nothing known."""
+    """The text of a page with its fields and notes; None where it is broken, or says nothing that could be words."""
     try:
         page = document[number]
-        text = _HYPHENATED.sub("", page.get_textpage().get_text_range())
-        page.close()
+        text = _text(page)
+        if pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == pdfium.FLATTEN_SUCCESS and text is not None:
+            with_fields = _text(document[number])
+            # There are pages whose own fonts PDFium mixes up in this.
+            return with_fields if with_fields and Counter("".join(text.split())) <= Counter(with_fields) else text
     except PdfiumError:
         return None
-    return None if len(_UNKNOWN.findall(text)) * 10 > len(text) else text
+    return text
+
+
+def _text(page: PdfPage) -> str | None:
+    found = page.get_textpage()
+    text = found.get_text_range()
+    return _HYPHENATED.sub("", text) if _is_known(found) or _is_language(text) else None
+
+
+def _is_known(page: PdfTextPage) -> bool:
+    """Whether the file says which characters three quarters of its glyphs are; the rest may be right by chance."""
+    length = page.count_chars()
+    sample = range(0, length, length // _SAMPLE + 1)
+    unknown = (
+        pdfium.FPDFText_HasUnicodeMapError(page, at) == 1 or _UNKNOWN.match(chr(pdfium.FPDFText_GetUnicode(page, at)))
+        for at in sample
+    )
+    return sum(map(bool, unknown)) * 4 <= len(sample)
+
+
+def _is_language(text: str) -> bool:
+    """Whether half of what stands between spaces may be words and numbers, in whatever language."""
+    pieces = [piece for piece in text.split() if re.search(r"\w", piece) or _UNKNOWN.search(piece)]
+    return sum(map(_may_be_words, pieces)) * 2 >= len(pieces)
+
+
+def _may_be_words(piece: str) -> bool:
+    words = filter(None, _BETWEEN_WORDS.split(unicodedata.normalize("NFKC", piece)))
+    return not _UNKNOWN.search(piece) and all(word.isdigit() or _may_be_word(word) for word in words)
+
+
+def _may_be_word(word: str) -> bool:
+    """Whether it is in one script, and in small letters, capitals, or begins with one."""
+    letters = "".join(each for each in word if unicodedata.category(each)[0] != "M")
+    scripts = {unicodedata.name(each, "").partition(" ")[0] for each in letters}
+    has_case = letters.lower() != letters.upper()
+    is_cased_well = not has_case or letters.islower() or letters.isupper() or letters.istitle()
+    return letters.isalpha() and is_cased_well and (len(scripts) == 1 or scripts <= _EAST_ASIAN)
 
 
 def _paragraphs(page: str) -> str:

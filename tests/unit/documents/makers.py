@@ -42,8 +42,14 @@ def pdf(text: str = "Hello queue.", *, pages: int = 1) -> bytes:
 
 def titled_pdf(title: str) -> bytes:
     """A PDF with a title in its metadata."""
-    info = b"6 0 obj\n<</Title<%s>>>\nendobj\n" % ("\ufeff" + title).encode("utf-16-be").hex().encode()
-    return pdf().replace(b"xref\n0 6", info + b"xref\n0 6").replace(b"trailer<</Size 6", b"trailer<</Size 7/Info 6 0 R")
+    info = b"<</Title<%s>>>" % ("\ufeff" + title).encode("utf-16-be").hex().encode()
+    return grown_pdf(pdf(), info).replace(b"trailer<<", b"trailer<</Info 6 0 R")
+
+
+def grown_pdf(made: bytes, *bodies: bytes) -> bytes:
+    """The PDF with more objects, from number 6 on."""
+    more = b"".join(b"%d 0 obj\n%s\nendobj\n" % (number, body) for number, body in enumerate(bodies, start=6))
+    return made.replace(b"xref\n0 6", more + b"xref\n0 6").replace(b"/Size 6", b"/Size %d" % (6 + len(bodies)))
 
 
 def encrypted_pdf() -> bytes:
@@ -84,8 +90,8 @@ def repacked_word(edit: Callable[[str, bytes], bytes], more: Mapping[str, bytes]
 
 
 def mapped_pdf(text: bytes, encoding: str) -> bytes:
-    """A PDF that says `text` in a font with one of the predefined maps of East Asia."""
-    order = {"KSC": b"Korea1", "90m": b"Japan1", "GBK": b"GB1", "ETe": b"CNS1"}[encoding[:3]]
+    """A PDF that says `text` in a font with one of the predefined maps of East Asia, or in `Identity-H`."""
+    order = {"KSC": b"Korea1", "90m": b"Japan1", "GBK": b"GB1", "ETe": b"CNS1", "Ide": b"Identity"}[encoding[:3]]
     font = b"""<</Type/Font/Subtype/Type0/BaseFont/F/Encoding/%s/DescendantFonts[<</Type/Font/Subtype/CIDFontType0
         /BaseFont/F/CIDSystemInfo<</Registry(Adobe)/Ordering(%s)/Supplement 0>>/FontDescriptor<</Type/FontDescriptor
         /FontName/F/Flags 4/FontBBox[0 0 1000 1000]/ItalicAngle 0/Ascent 900/Descent 0/CapHeight 900/StemV 80>>>>]>>"""
