@@ -1,13 +1,12 @@
 """DOCX to readable text."""
 
 import io
+import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import docx
-from docx.oxml.ns import qn
 from lxml import etree
 
 from background.base.errors import Invalid
@@ -19,21 +18,22 @@ MAX_INFLATED: Final = 200 * 1000 * 1000  # bytes, pictures included
 MAX_XML: Final = 60 * 1000 * 1000  # bytes of XML; a tree takes several times as much memory
 MAX_PARTS: Final = 10_000
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # what an encrypted DOCX or an old DOC begins with
-_PLACEHOLDER_TITLE: Final = "Word Document"  # python-docx invents it for a file without properties
+# Word's "strict" documents have namespaces of their own for the same elements.
 _STRICT: Final = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 _TRANSITIONAL: Final = rb"http://schemas.openxmlformats.org/\1/2006/"
+_WORD: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 
-_P, _TC, _SYM, _FRAME = qn("w:p"), qn("w:tc"), qn("w:sym"), qn("w:framePr")
-_TEXTS: Final = (qn("w:t"), f"{_MATH}t")
-_SKIPPED: Final = frozenset(map(qn, ("w:del", "w:moveFrom", "w:rt", "w:sectPr", "w:tabs")))
-_BORDERS: Final = {_P: BLOCK, qn("w:tbl"): BLOCK, qn("w:tr"): LINE, _TC: CELL}
-_BREAKS: Final = (qn("w:br"), qn("w:cr"))
+_P, _TC, _SYM, _FRAME = (_WORD + name for name in ("p", "tc", "sym", "framePr"))
+_TEXTS: Final = (f"{_WORD}t", f"{_MATH}t")
+_SKIPPED: Final = frozenset(_WORD + name for name in ("del", "moveFrom", "rt", "sectPr", "tabs"))
+_BORDERS: Final = {_P: BLOCK, f"{_WORD}tbl": BLOCK, f"{_WORD}tr": LINE, _TC: CELL}
+_BREAKS: Final = (f"{_WORD}br", f"{_WORD}cr")
 _SIGNS: Final = {
-    qn("w:tab"): "\t",
-    qn("w:ptab"): "\t",
-    qn("w:noBreakHyphen"): "-",
+    f"{_WORD}tab": "\t",
+    f"{_WORD}ptab": "\t",
+    f"{_WORD}noBreakHyphen": "-",
     f"{_MATH}den": "/",
     f"{_MATH}sup": "^",
     f"{_MATH}sub": "_",
@@ -52,53 +52,61 @@ def read_docx(data: bytes) -> Reading:
     """Paragraphs, tables and text boxes in order, then footnotes and endnotes; what was deleted or moved away is not
     read, nor what only says how something is pronounced.
 
-    The title is that of the properties, else the first heading. Entities are never expanded, and a document type
-    declaration, which OOXML does not allow, is refused.
+    The title is that of the properties, else the first heading. Only parts with words are read, so that neither
+    pictures nor what kind of document it is (a template, one with macros) matter. Entities are never expanded, and a
+    document type declaration, which OOXML does not allow, is refused.
     """
     if data.startswith(_OLE):
         raise Invalid("The file is encrypted or an old DOC, not a DOCX document.", where=FILE)
-    document = docx.Document(io.BytesIO(_transitional(data)))
-    bodies = [document.element, *_notes(document)]
-    if any(body.getroottree().docinfo.doctype for body in bodies):
-        raise Invalid("The DOCX document declares a document type.", where=FILE)
-    title = document.core_properties.title.strip()
-    layout = Layout()
-    for body in bodies:
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        package = _Package(file)
+        (main,) = package.related("", "officeDocument")
+        body = package.parse(main)
+        properties = map(package.parse, package.related("", "core-properties"))
+        titles = (found.findtext("{http://purl.org/dc/elements/1.1/}title", "").strip() for found in properties)
+        styles = map(package.parse, package.related(main, "styles"))
+        title = next(filter(None, titles), None) or _first_heading(body, styles)
+        layout = Layout()
         _lay_out(body, layout)
-    return Reading(title if title not in ("", _PLACEHOLDER_TITLE) else _first_heading(document), layout.text())
+        for kind in ("footnotes", "endnotes"):
+            for notes in map(package.parse, package.related(main, kind)):
+                # Without the lines that separate them from the text.
+                for separator in notes.xpath("*[@*[local-name()='type' and contains(., 'eparator')]]"):
+                    notes.remove(separator)
+                _lay_out(notes, layout)
+    return Reading(title, layout.text())
 
 
-def _transitional(data: bytes) -> bytes:
-    """A package that is not too large, in the namespaces that everybody writes but Word's "strict" documents."""
-    with zipfile.ZipFile(io.BytesIO(data)) as source:
-        parts = source.infolist()
+class _Package:
+    """The parts of a DOCX, by names without a slash at their begin, and in any case."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        """Raises `Invalid` where it is encrypted or too large; what lies about its size meets the process's limits."""
+        parts = file.infolist()
         xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
         if any(part.flag_bits & 1 for part in parts):
             raise Invalid("The DOCX document is encrypted.", where=FILE)
-        # What lies about its size meets the limits of the process.
         sizes = sum(part.file_size for part in parts), sum(part.file_size for part in xml), len(parts)
         if any(size > most for size, most in zip(sizes, (MAX_INFLATED, MAX_XML, MAX_PARTS), strict=True)):
             raise Invalid("The DOCX document is too large when inflated.", where=FILE)
-        if not _STRICT.search(source.read("_rels/.rels")):
-            return data
-        target = io.BytesIO()
-        with zipfile.ZipFile(target, "w") as copy:
-            for part in parts:
-                content = source.read(part)
-                copy.writestr(part.filename, _STRICT.sub(_TRANSITIONAL, content) if part in xml else content)
-        return target.getvalue()
+        self._file = file
+        self._parts = {part.filename.replace("\\", "/").lstrip("/").casefold(): part for part in parts}
 
+    def parse(self, part: str) -> Any:
+        """The root of a part that has to be there."""
+        content = _STRICT.sub(_TRANSITIONAL, self._file.read(self._parts[part.casefold()]))
+        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, remove_blank_text=True))
+        if root.getroottree().docinfo.doctype:
+            raise Invalid("The DOCX document declares a document type.", where=FILE)
+        return root
 
-def _notes(document: Any) -> Iterator[Any]:
-    """Footnotes, then endnotes, without the lines that separate them from the text."""
-    parser = etree.XMLParser(resolve_entities=False)
-    for kind in ("/footnotes", "/endnotes"):
-        for relation in document.part.rels.values():
-            if relation.reltype.endswith(kind) and not relation.is_external:
-                notes = etree.fromstring(relation.target_part.blob, parser)
-                for separator in notes.xpath("*[@*[local-name()='type' and contains(., 'eparator')]]"):
-                    notes.remove(separator)
-                yield notes
+    def related(self, part: str, kind: str) -> Iterator[str]:
+        """What `part` (the package itself, where it is empty) says is its `kind`."""
+        folder, name = posixpath.split(part)
+        relations = f"{folder}/_rels/{name}.rels".lstrip("/")
+        for relation in self.parse(relations) if relations.casefold() in self._parts else ():
+            if relation.get("Type", "").endswith(f"/{kind}") and relation.get("TargetMode") != "External":
+                yield posixpath.normpath(posixpath.join("/", folder, relation.get("Target"))).lstrip("/")
 
 
 def _lay_out(element: Any, layout: Layout) -> None:
@@ -111,7 +119,7 @@ def _lay_out(element: Any, layout: Layout) -> None:
         if starts and (tag in _SKIPPED or (tag == _FALLBACK and _has_text(node.itersiblings(preceding=True)))):
             walk.skip_subtree()
         elif tag == _FRAME:
-            is_drop_cap = node.get(qn("w:dropCap"), "none") != "none"
+            is_drop_cap = node.get(f"{_WORD}dropCap", "none") != "none"
         elif tag == _P and is_drop_cap:
             is_drop_cap = not starts
         elif tag in _BORDERS:
@@ -132,17 +140,22 @@ def _has_text(elements: Iterable[Any]) -> bool:
 
 
 def _symbol(node: Any) -> str:
-    code = int(node.get(qn("w:char"), "0"), 16) & 0xFF
-    known = node.get(qn("w:font")) == "Symbol" and 0x20 <= code < 0x20 + len(_SYMBOLS)
+    code = int(node.get(f"{_WORD}char", "0"), 16) & 0xFF
+    known = node.get(f"{_WORD}font") == "Symbol" and 0x20 <= code < 0x20 + len(_SYMBOLS)
     return _SYMBOLS[code - 0x20] if known else "\ufffd"
 
 
-def _first_heading(document: Any) -> str | None:
+def _first_heading(body: Any, styles: Iterable[Any]) -> str | None:
     """The first paragraph in a style named Title or Heading; styles have ids of any language."""
-    names = {style.styleId: (style.name_val or "").lower() for style in document.styles.element.style_lst}
-    for paragraph in document.element.body.iter(_P):
-        style = paragraph.pPr.style if paragraph.pPr is not None else None
-        if names.get(style, "").startswith(("title", "heading")):
+    headings = {
+        style.get(f"{_WORD}styleId")
+        for each in styles
+        for style in each.iter(f"{_WORD}style")
+        if style.xpath("string(*[local-name()='name']/@*)").lower().startswith(("title", "heading"))
+    }
+    for paragraph in body.iter(_P):
+        style = paragraph.find(f"{_WORD}pPr/{_WORD}pStyle")
+        if style is not None and style.get(f"{_WORD}val") in headings:
             layout = Layout()
             _lay_out(paragraph, layout)
             if text := layout.text().strip():

@@ -17,7 +17,10 @@ _OPTIONS: Final = (
     | pyromark.Options.ENABLE_TASKLISTS
 )
 # pulldown-cmark would take what stands between any two rules for it.
-_FRONT_MATTER: Final = re.compile(r"---[ \t]*\r?\n(?=[\w\"'-]+:).*?\n(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)", re.DOTALL)
+_FRONT_MATTER: Final = re.compile(
+    r"(?:---[ \t]*\r?\n(?=[\w\"'-]+:).*?\n(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(?=[^+=]*=).*?\n\+\+\+)[ \t\r]*(?:\n|\Z)",
+    re.DOTALL,
+)
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NOTE_NUMBER: Final = re.compile(r'<sup class="footnote-(?:reference|definition-label)">.*?</sup>')
 _IMAGE: Final = re.compile(r'<img src="[^"]*" alt="([^"]*)"(?: title="[^"]*")? />')

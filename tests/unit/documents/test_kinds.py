@@ -121,6 +121,44 @@ def test_docx_with_notes(read: Read, kind: str, strict: bool) -> None:
     assert read(document, DOCX).text.endswith("cell 2\tcell 3\n\nThe note.")
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
+        "application/vnd.ms-word.document.macroEnabled.main+xml",
+        "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    ],
+)
+def test_templates_and_documents_with_macros_are_documents(read: Read, kind: str) -> None:
+    main = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    template = makers.repacked_word(lambda _, content: content.replace(main, kind.encode()))
+    assert read(template, DOCX) == read(makers.word("Hello"), DOCX)
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        (
+            "word/_rels/document.xml.rels",
+            b"</Rel",
+            b'<Relationship Id="x" Target="media/x.png" Type="http://x/image"/></Rel',
+        ),
+        ("_rels/.rels", b'Target="word/document.xml"', b'Target="/word/document.xml"'),
+        ("_rels/.rels", b'Target="word/document.xml"', b'Target="Word/Document.XML"'),
+        ("_rels/.rels", b'Target="docProps/core.xml"', b'TargetMode="External" Target="http://x.y"'),
+    ],
+    ids=["a lost picture", "an absolute name", "a name in another case", "properties elsewhere"],
+)
+def test_what_has_no_words_in_it_keeps_no_docx_from_being_read(read: Read, part: str, old: bytes, new: bytes) -> None:
+    other = makers.repacked_word(lambda name, content: content.replace(old, new) if name == part else content)
+    assert read(other, DOCX).text == read(makers.word("Hello"), DOCX).text
+
+
+def test_a_docx_whose_words_are_lost_is_refused(read: Read) -> None:
+    with pytest.raises(Invalid):
+        read(makers.repacked_word(lambda _, content: content.replace(b"word/document.xml", b"word/lost.xml")), DOCX)
+
+
 MARKDOWN_KINDS = {
     "Claim.[^1]\n\n[^1]: The *note*.\n": "Claim.\n\nThe note.",
     "One[^a] two[^b].\n\n[^b]: B.\n[^a]: A.\n": "One two.\n\nB.\n\nA.",
@@ -130,6 +168,9 @@ MARKDOWN_KINDS = {
     "[later][r] [^n]\n\n[r]: http://x\n\n[^n]: note": "later\n\nnote",
     "---\ntitle: x\ntags: [a]\n---\nText": "Text",
     "Text\n\n---\n\nmore": "Text\n\nmore",
+    '+++\ntitle = "x"\n\n[extra]\ny = [1]\n+++\nText': "Text",
+    "+++ \r\n# x\r\ny.z=1\r\n+++\r\n\r\nText": "Text",
+    "+++\nOne\n+++\nTwo": "+++ One +++ Two",
     "---\n# One\n---\ntwo: 2\n---\n## Three": "One\n\ntwo: 2\n\nThree",
     "- a\n\n      code\n- b": "a\n\ncode\n\nb",
     "a_b_c 2*3*4 <x@y.z> `<b>`": "a_b_c 234 x@y.z <b>",
@@ -345,6 +386,69 @@ def test_spaces_of_tex_are_kerning(read: Read, kerning: int) -> None:
 )
 def test_pdf_in_maps_of_east_asia(read: Read, encoding: str, codec: str, text: str) -> None:
     assert read(makers.mapped_pdf(text.encode(codec), encoding), PDF).text == text
+
+
+def glyphs(text: str, shift: int) -> bytes:
+    """The numbers that `text` has in a font which counts its glyphs from `shift` on."""
+    return b"".join(max(ord(each) - shift, 3).to_bytes(2, "big") for each in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shift"),
+    [
+        ("The queue keeps the work, and gives it to whoever asks.", 29),
+        ("Очередь хранит работу, пока её не возьмут.", 0x300),
+        ("작업자는 작업을 빌리고 돌려준다.", 0xA800),
+        ("仕事を待つ。そして終わる。", 0x4D00),
+    ],
+)
+def test_glyphs_without_a_meaning_are_no_text(read: Read, text: str, shift: int) -> None:
+    with pytest.raises(Invalid, match="which characters their glyphs stand for"):
+        read(makers.mapped_pdf(glyphs(text, shift), "Identity-H"), PDF)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Words, and numbers (3.14); (what else?) stand in a well-known order.",
+        "Очередь хранит работу",
+        "यह काम कतार में है",
+        "งานรออยู่ในคิว",
+        "작업을 3번 다시 시도한다。「キュー」は仕事を待つ",
+        "المهام تنتظر فِي الطابور",
+    ],
+)
+def test_glyphs_that_happen_to_have_the_numbers_of_their_characters_are_text(read: Read, text: str) -> None:
+    words = read(makers.mapped_pdf(glyphs(text, 0), "Identity-H"), PDF).text
+    assert sorted(words) == sorted(text)
+
+
+def test_a_page_of_such_glyphs_is_left_out_and_said(read: Read) -> None:
+    unknown = makers.mapped_pdf(glyphs("Of this page nothing is known.", 29), "Identity-H")
+    second = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 7 0 R/Resources<</Font<</F1 8 0 R>>>>>>"
+    content = b"<</Length 43>>stream\nBT /F1 12 Tf 40 700 Td (This one says it.) Tj ET\nendstream"
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    both = makers.grown_pdf(unknown.replace(b"/Count 1/Kids[", b"/Count 2/Kids[6 0 R "), second, content, font)
+    result = read(both, PDF)
+    assert (result.text, result.facts.unread_pages) == ("This one says it.", [2])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("/Subtype/FreeText", "Hello queue. A note"),
+        ("/Subtype/Stamp", "Hello queue. A note"),
+        ("/Subtype/Widget/FT/Tx/T(name)/V(A note)", "Hello queue. A note"),
+        ("/Subtype/FreeText/F 2", "Hello queue."),  # hidden
+    ],
+)
+def test_what_stands_in_a_form_and_in_notes_is_text(read: Read, kind: str, text: str) -> None:
+    note = f"<</Type/Annot{kind}/F 4/Rect[40 600 240 620]/AP<</N 7 0 R>>/DA(/F1 12 Tf)>>".replace("/F 2/F 4", "/F 2")
+    look = b"BT /F1 12 Tf 2 5 Td (A note) Tj ET"
+    form = b"<</Subtype/Form/BBox[0 0 200 20]/Resources<</Font<</F1 5 0 R>>>>/Length %d>>stream\n%s\nendstream"
+    made = makers.pdf().replace(b"/Type/Catalog", b"/Type/Catalog/AcroForm<</Fields[6 0 R]>>")
+    made = made.replace(b"/Contents", b"/Annots[6 0 R]/Contents")
+    assert read(makers.grown_pdf(made, note.encode(), form % (len(look), look)), PDF).text.split() == text.split()
 
 
 def test_a_broken_page_is_left_out_and_said(read: Read) -> None:
