@@ -21,7 +21,7 @@ _SENTENCE_END: Final = re.compile(r"[.!?:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\
 _HYPHENATED: Final = re.compile("[\x02\ufffe]\\s*")  # what PDFium writes for a hyphen that only ends a line
 # What it writes for glyphs of which the file does not say what they mean.
 _UNKNOWN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
-_SAMPLE: Final = 500  # characters of a page
+_SAMPLE: Final = 200  # characters of a page
 _BETWEEN_WORDS: Final = re.compile(r"^\W+|\W+$|[-\u2010-\u2026'\".,:;!?/&()_\u3001-\u301f\u30fb]+")
 _EAST_ASIAN: Final = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
 
