@@ -19,6 +19,8 @@ MAX_PAGES: Final = 5_000
 
 _SENTENCE_END: Final = re.compile(r"[.!?:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\u300d\u300f]*$")
 _HYPHENATED: Final = re.compile("[\x02\ufffe]\\s*")  # what PDFium writes for a hyphen that only ends a line
+# Between a word in Hebrew or Arabic and one in Latin letters it often writes no space.
+_TURN: Final = re.compile("(?<=[\u05d0-\u07ff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u05d0-\u07ff])")
 # What it writes for glyphs of which the file does not say what they mean.
 _UNKNOWN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
 _SAMPLE: Final = 200  # characters of a page
@@ -79,7 +81,7 @@ def _page(document: PdfDocument, number: int) -> str | None:
 
 def _text(page: PdfPage) -> str | None:
     found = page.get_textpage()
-    text = found.get_text_range()
+    text = _TURN.sub(" ", found.get_text_range())
     return _HYPHENATED.sub("", text) if _is_known(found) or _is_language(text) else None
 
 

@@ -426,6 +426,11 @@ def test_glyphs_that_happen_to_have_the_numbers_of_their_characters_are_text(rea
     assert sorted(words) == sorted(text)
 
 
+@pytest.mark.parametrize(("glued", "text"), [("ةغلPythonنم", "من Python لغة"), ("הפשPythonןמ", "מן Python שפה")])
+def test_words_of_both_directions_are_two_words(read: Read, glued: str, text: str) -> None:
+    assert read(makers.mapped_pdf(glyphs(glued, 0), "Identity-H"), PDF).text == text
+
+
 def test_a_page_of_such_glyphs_is_left_out_and_said(read: Read) -> None:
     unknown = makers.mapped_pdf(glyphs("Of this page nothing is known.", 29), "Identity-H")
     second = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 7 0 R/Resources<</Font<</F1 8 0 R>>>>>>"
