@@ -21,12 +21,15 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Of what the Standard decodes as one encoding, Python has larger ones: with the euro, and with \u2460 and \u3231.
+_LARGER: Final = {"gbk": "gb18030", "euc-jp": "euc_jis_2004"}
 _TELLING: Final = re.compile(rb"\x1b[$(]|\x0e|\0")  # sequences that shift, characters of two or four bytes
 # What texts are in. With all that chardet knows, rare ones win too often.
 _KNOWN: Final = (
     "ascii utf-8 utf-16-le utf-16-be utf-32-le utf-32-be "
     "cp949 johab iso2022_kr cp932 euc_jis_2004 iso2022_jp_2 gb18030 big5hkscs "
-    "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp874 cp850 cp852 cp855 cp866 cp1125 "
+    "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 "
+    "cp737 cp775 cp850 cp852 cp855 cp857 cp862 cp866 cp1125 "
     "iso8859-1 iso8859-2 iso8859-5 iso8859-6 iso8859-7 iso8859-15 koi8-r koi8-u mac-roman mac-cyrillic"
 )
 _SAMPLE: Final = 64 * 1024  # bytes; enough to tell encodings apart
@@ -37,7 +40,8 @@ _MARGIN: Final = 0.003  # by which the best guess is ahead of the next that woul
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
 # Letters of two alphabets in one word: what accents look like in a wrong encoding.
 _MIXED: Final = re.compile("(?<=[A-Za-z])(?:[\u0370-\u0e7f]|[\u3040-\ud7ff](?=[A-Za-z]))|[\u0370-\u0e7f](?=[A-Za-z])")
-_CONTROLS: Final = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+# But for the sign with which files of CP/M and DOS end.
+_CONTROLS: Final = re.compile(r"(?!\x1a+\Z)[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 def read_plain(data: bytes) -> Reading:
@@ -67,7 +71,8 @@ def _candidates(data: bytes, declared: str | None) -> Iterator[Reading]:
     label = webencodings.lookup(declared or "")
     if label and label.name not in ("replacement", "x-user-defined"):  # of which nothing can be read
         # A page whose declaration could be read is not in UTF-16, whatever it says.
-        yield from _tolerant(data, "utf-8" if label.name.startswith("utf-16") else label.codec_info.name)
+        codec = "utf-8" if label.name.startswith("utf-16") else _LARGER.get(label.name, label.codec_info.name)
+        yield from _tolerant(data, codec)
     if telling := _TELLING.search(data):
         found, confidence, _ = _guesses(_sample(data, telling.start()))[0]
         if confidence > _CERTAIN:

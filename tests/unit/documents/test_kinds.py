@@ -9,7 +9,7 @@ from background.base.errors import Invalid
 from background.documents.extraction import ExtractedText, markdown
 from background.documents.extraction.encoding import decode
 from background.documents.extraction.extract import extract
-from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, media_type_of
+from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN, media_type_of
 from tests.unit.documents import makers
 
 Read = Callable[[bytes, str], ExtractedText]
@@ -245,6 +245,8 @@ def test_the_title_of_a_picture_is_not_that_of_the_page(read: Read) -> None:
         ("iso-8859-8-i", "iso8859-8", "שלום עולם"),
         ("ksc5601", "cp949", "똠방각하"),
         ("x-sjis", "cp932", "①キュー"),
+        ("x-euc-jp", "euc_jis_2004", "①キュー㈱"),
+        ("gb2312", "gb18030", "三€"),
         ("koi", "koi8-r", "очередь"),
         ("macintosh", "mac-roman", "café"),
         ("ibm866", "cp866", "очередь"),
@@ -283,6 +285,13 @@ GUESSED = {
     "russian, DOS before": ("cp855", "Очередь хранит работу до тех пор, пока её не возьмёт рабочий процесс."),
     "bulgarian, DOS before": ("cp855", "Опашката пази работата, докато някой работник я вземе."),
     "greek, ISO": ("iso8859_7", "Άλλη μια εργασία περιμένει. Όταν τελειώσει, ο εργάτης παίρνει την επόμενη."),
+    "greek, DOS": ("cp737", "Η ουρά κρατά τις εργασίες μέχρι να τις πάρει ένας εργάτης."),
+    "turkish, DOS": ("cp857", "Kuyruk, bir işçi onu alana kadar işi saklar; görevler sırayla çalışır, değil mi?"),
+    "hebrew, DOS": ("cp862", "התור שומר את העבודה עד שעובד לוקח אותה."),
+    "lithuanian, DOS": (
+        "cp775",
+        "Eilė saugo darbą, kol jį paima darbininkas. Tada darbas būna atliktas, ir visi džiaugiasi.",
+    ),
     "ukrainian": ("koi8_u", "Черга зберігає роботу, доки її не забере працівник. Якщо він впаде, робота повертається."),
     "big5": ("big5", "佇列保存等待執行的任務。失敗的任務會被重試，直到達到最大次數。"),
     "wide": ("utf_16_le", "작업자는 작업을 빌리고 돌려준다.\n"),
@@ -364,6 +373,11 @@ def test_a_line_in_another_encoding_is_never_sure(codec: str, text: str) -> None
 @pytest.mark.parametrize("text", ["café", "naïve", "Ýmir", "déjà vu créée", "AÇÃO"])
 def test_little_text_is_doubtful(read: Read, text: str) -> None:
     assert not decode(text.encode("cp1252")).encoding_sure
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\r\n\x1a\x1a"])
+def test_the_end_of_a_dos_file_is_no_part_of_it(read: Read, end: bytes) -> None:
+    assert read(b"COPY A: B:" + end, PLAIN).text == "COPY A: B:"
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n" * 9, b"a\0b" * 30, b"\0\1\2\3" * 9])
