@@ -58,9 +58,7 @@ _WITH_PARTICLE: Final = re.compile(f"(.+?)(?:{'|'.join(_PARTICLES.split())})")
 _PREDICATE: Final = re.compile(
     "(?:다|[어아해세려네지까예에]요|[하되]는|[하되]고|[하되]면|하며|하여|해서|되어|않은|있고|없고|지만|는데|면서)$"
 )
-_KOREAN: Final = (
-    "것 수 등 및 더 때 또 두 한 할 안 못 중 뒤 후 다른 같은 있는 없는 하는 된 될 대한 위한 통해 다시 모든 각"
-)
+_KOREAN: Final = "수 더 두 한 할 안 못 중 뒤 후 같은 있는 없는 하는 된 될 대한 위한 통해 다시 모든"
 
 
 def analyze(text: str, *, title: str | None, sure: bool = True) -> Analysis:
