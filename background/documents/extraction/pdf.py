@@ -82,18 +82,15 @@ def _page(document: PdfDocument, number: int) -> str | None:
 def _text(page: PdfPage) -> str | None:
     found = page.get_textpage()
     text = _TURN.sub(" ", found.get_text_range())
-    return _HYPHENATED.sub("", text) if _is_known(found) or _is_language(text) else None
+    return _HYPHENATED.sub("", text) if _is_known(found, text) or _is_language(text) else None
 
 
-def _is_known(page: PdfTextPage) -> bool:
+def _is_known(page: PdfTextPage, text: str) -> bool:
     """Whether the file says which characters three quarters of its glyphs are; the rest may be right by chance."""
     length = page.count_chars()
     sample = range(0, length, length // _SAMPLE + 1)
-    unknown = (
-        pdfium.FPDFText_HasUnicodeMapError(page, at) == 1 or _UNKNOWN.match(chr(pdfium.FPDFText_GetUnicode(page, at)))
-        for at in sample
-    )
-    return sum(map(bool, unknown)) * 4 <= len(sample)
+    unmapped = sum(pdfium.FPDFText_HasUnicodeMapError(page, at) == 1 for at in sample)
+    return unmapped * 4 <= len(sample) and len(_UNKNOWN.findall(text)) * 4 <= len(text)
 
 
 def _is_language(text: str) -> bool:
