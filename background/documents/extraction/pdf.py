@@ -72,7 +72,7 @@ def _page(document: PdfDocument, number: int) -> str | None:
         text = _text(page)
         if pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == pdfium.FLATTEN_SUCCESS and text is not None:
             with_fields = _text(document[number])
-            # There are pages whose own fonts PDFium mixes up in this.
+            # A page that inherits its fonts loses them in this.
             return with_fields if with_fields and Counter("".join(text.split())) <= Counter(with_fields) else text
     except PdfiumError:
         return None

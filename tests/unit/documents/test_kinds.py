@@ -473,6 +473,15 @@ def test_what_stands_in_a_form_and_in_notes_is_text(read: Read, kind: str, text:
     assert read(makers.grown_pdf(made, note.encode(), form % (len(look), look)), PDF).text.split() == text.split()
 
 
+def test_a_note_on_a_page_that_inherits_its_fonts_takes_no_word_from_it(read: Read) -> None:
+    fonts = b"/Resources<</Font<</F1 5 0 R>>>>"
+    made = makers.mapped_pdf("작업을 기다린다".encode("euc_kr"), "KSC-EUC-H").replace(fonts, b"/Annots[6 0 R]")
+    note = b"<</Type/Annot/Subtype/FreeText/F 4/Rect[40 600 240 620]/AP<</N 7 0 R>>>>"
+    look = b"<</Subtype/Form/BBox[0 0 200 20]/Length 14>>stream\n0 0 9 9 re f  \nendstream"
+    inherited = made.replace(b"/Type/Pages", b"/Type/Pages" + fonts)
+    assert read(makers.grown_pdf(inherited, note, look), PDF).text == "작업을 기다린다"
+
+
 def test_a_broken_page_is_left_out_and_said(read: Read) -> None:
     broken = makers.pdf(pages=3).replace(b"/Kids[3 0 R 3 0 R", b"/Kids[3 0 R 9 0 R")
     result = read(broken, PDF)
