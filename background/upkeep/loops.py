@@ -1,4 +1,4 @@
-"""What every worker does beside its tasks, so that no job is lost: three loops, each in a thread.
+"""What every worker does beside its tasks, so that no job is lost: loops, each in a thread.
 
 No beat and no extra process: each worker runs these in threads of its main process, which also go on while
 a step holds the main thread (solo pool). PostgreSQL's clock is the only one that counts.
