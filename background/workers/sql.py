@@ -59,8 +59,8 @@ WITH live AS (
         (array_agg(queue_length ORDER BY seen_at DESC) FILTER (WHERE queue_length IS NOT NULL))[1] AS length
     FROM live CROSS JOIN LATERAL unnest(queues) AS queue GROUP BY queue
 ), crew AS (
-    SELECT md5(string_agg(id::text, ',' ORDER BY id)) AS id, release, abilities, jsonb_agg(to_jsonb(queues)) AS queues,
-        max(started_at) AS started_at
+    SELECT md5(string_agg(live.id::text, ',' ORDER BY live.id)) AS id, release, abilities,
+        jsonb_agg(to_jsonb(queues)) AS queues, max(started_at) AS started_at
     FROM live WHERE release IS NOT NULL GROUP BY release, abilities
 )
 SELECT (SELECT count(*) FROM live) AS live,
