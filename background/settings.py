@@ -21,6 +21,8 @@ from background.base.signatures import key_of
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 LEAST_SECRET_BYTES = 16
+MOST_TIME_LIMIT = 3650 * 86_400
+"""PostgreSQL has an end of time, behind which a step may not end."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk may have room again later: no reason not to start."""
 
@@ -132,7 +134,7 @@ class Settings(BaseSettings):
     step_seconds: float = Field(5, ge=0, le=3600)
     lease_seconds: float = Field(15, ge=1, le=3600)
     max_attempts: int = Field(3, ge=1, le=100)
-    job_time_limit: PositiveInt = 3600
+    job_time_limit: int = Field(3600, ge=1, le=MOST_TIME_LIMIT)
 
     callback_secret: SecretStr | None = None
     callback_private: bool = False

@@ -28,7 +28,7 @@ class Address:
 
     def __init__(self, url: str, api_key: str | None = None, *, patience: float = PATIENCE_SECONDS) -> None:
         self.url, parts = exchange.checked_url(url)
-        self.patience = patience
+        self.patience: float = exchange.checked_seconds("patience", patience)
         self._secure = parts.scheme == "https"
         self._here = exchange.is_here(parts)
         self._headers = {"User-Agent": f"celery-playground/{version()}"}

@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack
 
 from pydantic import BaseModel
 
-from background.client import operations
+from background.client import exchange, operations
 from background.client.api import Api
 from background.client.errors import Unavailable, Unreachable, WaitTimeout
 from background.client.exchange import PATIENCE_SECONDS, Request
@@ -90,9 +90,10 @@ class Client:
     def wait(self, job_id: int, *, timeout: float | None = None) -> JobWithHistory:
         """The job once it has ended, however: see its `status`.
 
-        Raises `WaitTimeout` when it has not after `timeout` seconds, which does nothing to the job.
+        Raises `WaitTimeout` when it has not after `timeout` seconds, which does nothing to the job; and `Unusable`, a
+        `ValueError`, at once for a `timeout` that are no seconds. Without one it waits as long as it takes.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        until = None if timeout is None else time.monotonic() + exchange.checked_seconds("timeout", timeout)
         try:
             job = self._get(operations.get(job_id), until=until)
             while job.status not in ENDED:

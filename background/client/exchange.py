@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,9 +112,27 @@ def is_here(parts: SplitResult) -> bool:
         return False
 
 
+def checked_seconds(what: str, seconds: Any) -> Any:
+    """The same seconds. Raises `Unusable` for what are none, since a comparison with NaN would never end a wait."""
+    # Who asks may have no type checker.
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (is_number and 0 <= seconds <= sys.float_info.max):
+        raise Unusable(f"{what} takes seconds, 0 or more; {seconds!r:.100} are none.")
+    return seconds
+
+
+def page(limit: Any, *, most: int) -> int:
+    """How much to ask for at once where so much is wanted at most. Raises `Unusable` for a limit that is none."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise Unusable(f"limit takes a whole number, 0 or more; {limit!r:.100} is none.")
+    return most if limit is None else min(limit, most)
+
+
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """The same headers. Raises `Unusable` for a value that a header cannot have."""
     for name, value in headers.items():
+        if not isinstance(value, str):
+            raise Unusable(f"{name} takes text; {value!r:.100} is none.")
         if not (value.isascii() and value.isprintable()):
             raise Unusable(f"{name} may have printable ASCII characters only.")
     return headers

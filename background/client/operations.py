@@ -96,7 +96,7 @@ def find(filters: JobFilters, *, limit: int | None) -> Request:
         name: [_as_text(each) for each in value] if name.startswith(PARAM) else value
         for name, value in _named(filters).items()
     }
-    return exchange.get("/jobs", {**named, "limit": PAGE if limit is None else min(limit, PAGE)})
+    return exchange.get("/jobs", {**named, "limit": exchange.page(limit, most=PAGE)})
 
 
 def act(action: Action | str, filters: JobFilters, *, limit: int) -> Request:
@@ -105,9 +105,15 @@ def act(action: Action | str, filters: JobFilters, *, limit: int) -> Request:
 
 
 def _as_text(value: Any) -> str:
-    """The value of a parameter as the API's query has it: what JSON says of it, and a text as it is."""
+    """The value of a parameter as the API's query has it: what JSON says of it, and a text as it is.
+
+    Raises `Unusable` for NaN, which no job has, but a job may have the text.
+    """
     plain = value if value is None or isinstance(value, str | int | float) else form(value)
-    return plain if isinstance(plain, str) else json.dumps(plain)
+    try:
+        return plain if isinstance(plain, str) else json.dumps(plain, allow_nan=False)
+    except ValueError as error:
+        raise Unusable(f"param: {plain!r:.100} is not JSON: {error}.") from None
 
 
 def _named(filters: JobFilters) -> dict[str, Any]:

@@ -63,8 +63,7 @@ def _change(schedule_id: int, changes: ScheduleChanges) -> Request:
 
 
 def _find(pipeline: str | None, *, limit: int | None) -> Request:
-    page = PAGE if limit is None else min(limit, PAGE)
-    return exchange.get("/schedules", {"pipeline": pipeline, "limit": page})
+    return exchange.get("/schedules", {"pipeline": pipeline, "limit": exchange.page(limit, most=PAGE)})
 
 
 def _next_page(answer: "httpx2.Response") -> Request | None:

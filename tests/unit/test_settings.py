@@ -175,6 +175,8 @@ def test_a_secret_that_cannot_be_read_is_one_line(
         ("STEP_SECONDS", "-1"),
         ("MAX_ATTEMPTS", "0"),
         ("LEASE_SECONDS", "0"),
+        ("JOB_TIME_LIMIT", "0"),
+        ("JOB_TIME_LIMIT", str(10**13)),
         ("MAX_UPLOAD_BYTES", "20 MiB"),
         ("LOG_FORMAT", "xml"),
         ("DATABASE_URL", "mysql://secret@x/y"),

@@ -1,5 +1,6 @@
 """What needs no server: both clients are one, and know what the API knows; and what is asked for again."""
 
+import asyncio
 import inspect
 import json
 import logging
@@ -280,3 +281,31 @@ def test_params_are_sent_as_python_has_them(params: Order | dict[str, Any]) -> N
     assert [json.loads(sent)["params"], json.loads(again)["params"]] == [stored, stored]
     assert json.loads(many)["jobs"][0]["params"] == stored
     assert read(Order, stored) == Order(price=Decimal("1.50"), at=NOON)
+
+
+@pytest.mark.parametrize("given", [float("nan"), float("inf"), -1, -0.001, True, "5", 10**400, None])
+def test_what_are_no_seconds_is_refused_at_once(given: Any) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(ValueError, match=r"^patience takes seconds, 0 or more; .* are none\.$"):
+            kind("http://127.0.0.1:9", patience=given)
+    if given is None:
+        return  # as long as it takes
+    with pytest.raises(ValueError, match="timeout takes seconds, 0 or more"):
+        Client("http://127.0.0.1:9", patience=0).wait(1, timeout=given)
+    with pytest.raises(Unusable, match="timeout takes seconds, 0 or more"):
+        asyncio.run(AsyncClient("http://127.0.0.1:9", patience=0).wait(1, timeout=given))
+
+
+@pytest.mark.parametrize("given", [float("nan"), float("inf"), -1, True, "5", 2.0])
+def test_a_limit_is_a_whole_number(given: Any) -> None:
+    client = Client("http://127.0.0.1:9", patience=0)
+    for find in (client.find, client.schedules.find):
+        with pytest.raises(Unusable, match="limit takes a whole number, 0 or more"):
+            list(find(limit=given))
+
+
+def test_no_job_is_looked_for_by_what_is_no_json() -> None:
+    with pytest.raises(Unusable, match="param: nan is not JSON"):
+        operations.find({"param": {"x": float("nan")}}, limit=None)
+    with pytest.raises(Unusable, match="Last-Event-ID takes text; 5 is none"):
+        next(Client("http://127.0.0.1:9", patience=0).events(after=5))  # type: ignore[arg-type]
