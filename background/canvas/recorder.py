@@ -25,7 +25,7 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from background.base import exact
+from background.base import exact, forks
 from background.base.errors import Unavailable
 from background.base.queue_names import QUEUE
 from background.canvas import results
@@ -127,7 +127,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             record(lambda connection: tasks.not_started(connection, trace.known_id))
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
         check_arguments(self.name, args, kwargs)
-        return self.run(*args, **kwargs)
+        with forks.kept_in():
+            return self.run(*args, **kwargs)
 
     @property
     def _is_kept(self) -> bool:

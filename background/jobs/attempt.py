@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from background.base import jsontext, log_context
+from background.base import forks, jsontext, log_context
 from background.base.errors import Unavailable
 from background.jobs import event_loop, states, step_logs
 from background.jobs.deadline import Deadline, timed_out
@@ -31,7 +31,7 @@ from background.jobs.pipeline import (
     StepContext,
     TimedOut,
 )
-from background.jobs.policy import Policy
+from background.jobs.policy import Policy, is_pause
 from background.jobs.sql import transitions
 from background.jobs.sql.work import Claimed, End, Ended
 from background.jobs.states import JobStatus
@@ -113,6 +113,8 @@ class Attempt:
     """What an async step has reported, and nobody has written yet."""
     stop: "asyncio.Future[BaseException] | None" = None
     """Why an async step is to stop, once it is."""
+    running: int | None = None
+    """The step whose function is being called."""
     is_lost: bool = False
     """Whether its job was handed back while it could not be told."""
 
@@ -182,12 +184,18 @@ class Attempt:
             attempt=self.number,
             failures=self.step_failures,
             outputs=Outputs(self.outputs, self.pipeline.codec),
-            report=self.note if is_async else self.report,
-            watch=self.look if is_async else self.watch,
+            report=partial(self._while_running, self.step, self.note if is_async else self.report),
+            watch=partial(self._while_running, self.step, self.look if is_async else self.watch),
             is_async=is_async,
             effects=self._effects(),
             write_line=partial(step_logs.log, self.lines, self.step),
         )
+
+    def _while_running(self, step: int, function: Callable[..., None], *args: Any) -> None:
+        """Call it for a step that runs. A thread or a task that has outlived its step would report for the next one."""
+        if self.running != step:
+            raise NotOurs
+        function(*args)
 
     def _effects(self) -> Effects:
         return Effects(self.job_id, self.number, self.step_name, persist, NotOurs)
@@ -241,11 +249,14 @@ class Attempt:
         """Call the step's function; gives its output as JSON text. One that is async is waited for."""
         if self.is_async:
             return event_loop.wait_for(self, self.run_async_step())
-        with (
-            Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline,
-            step_logs.kept(self.lines, self.step),
-        ):
-            return self._stored(self._call())
+        try:
+            with (
+                Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline,
+                step_logs.kept(self.lines, self.step),
+            ):
+                return self._stored(self._call())
+        finally:
+            self.running = None
 
     async def run_async_step(self) -> str:
         """Call the step's function, which is async; gives its output as JSON text."""
@@ -266,6 +277,7 @@ class Attempt:
                     raise self.stop.result() if self.stop.done() else timed_out(f"Step {self.step}", self.step_seconds)
             finally:
                 task.cancel()
+                self.running = None
         if task.cancelled():
             raise RuntimeError("The step was cancelled by itself.")
         output, error = task.result()
@@ -284,7 +296,9 @@ class Attempt:
 
     def _call(self) -> Any:
         """Call the function. What it changes in its parameters must not reach the next, which may run elsewhere."""
-        return self.pipeline.steps[self.step_name](self.context(), self.params.model_copy(deep=True))
+        self.running = self.step
+        with forks.kept_in():
+            return self.pipeline.steps[self.step_name](self.context(), self.params.model_copy(deep=True))
 
     def _stored(self, output: Any) -> str:
         """The text of what the step has returned, which the later steps are given of it."""
@@ -318,10 +332,12 @@ class Attempt:
 
     def settle(self, error: BaseException, stopped: Callable[[], bool]) -> None:
         """Write what becomes of it when its step has raised this; `stopped`: maybe since its worker is to end."""
+        # A step may raise these by itself, and then has failed: what they say is only known in PostgreSQL.
+        asked = self._cancel_asked() if isinstance(error, Cancelled | NotOurs) else False
         match error:
-            case NotOurs():
+            case _ if asked is None:
                 logger.info("Job %s attempt %s is no longer ours.", self.job_id, self.number)
-            case Cancelled():
+            case _ if asked:
                 self._stop(states.cancelled())
             case RetryLater() as later:
                 self.wait(later)
@@ -333,7 +349,9 @@ class Attempt:
     def wait(self, later: RetryLater) -> None:
         """Write that the step is to be run again later, if it may ask so once more."""
         most = self.policy.max_waits
-        if self._counts().waits < most:
+        if not is_pause(getattr(later, "seconds", None)):  # a class of its own may not have called ours
+            self.fail(NoRetry(f"It has raised {type(later).__name__}, a RetryLater, without its seconds."))
+        elif self._counts().waits < most:
             reason = shortened(text_of(later), MESSAGE_CHARACTERS)
             logger.info("Job %s step %s is to be run again in %g s: %s", self.job_id, self.step, later.seconds, reason)
             self._stop(states.waits(reason, seconds=later.seconds))
@@ -342,7 +360,7 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
-        lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+        lines = _traceback(error).splitlines()[-TRACEBACK_LINES:]
         message = shortened(": ".join(filter(None, (type(error).__name__, text_of(error)))), MESSAGE_CHARACTERS)
         logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
         own = 0 if self.policy.max_attempts is None else self._counts().failures
@@ -360,6 +378,10 @@ class Attempt:
         logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
         self._stop(states.handed_back(states.STOPPED))
 
+    def _cancel_asked(self) -> bool | None:
+        """Whether the job is to be cancelled; `None` when it is not ours any more."""
+        return persist(partial(transitions.cancel_asked, job_id=self.job_id, attempt=self.number))
+
     def _counts(self) -> transitions.Counts:
         return persist(partial(transitions.counts, job_id=self.job_id, step=self.step))
 
@@ -367,10 +389,18 @@ class Attempt:
         persist(partial(transitions.stop, job_id=self.job_id, attempt=self.number, outcome=outcome))
 
 
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001  (errors are anybody's objects)
+        return "".join(traceback.format_tb(error.__traceback__))
+
+
 async def _shielded(step: Awaitable[Any]) -> tuple[Any, BaseException | None]:
     """What a step returns, or raises: `sys.exit()` must not end the loop."""
     try:
-        return await step, None
+        with forks.kept_in():
+            return await step, None
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure)

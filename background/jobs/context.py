@@ -9,6 +9,12 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def require_seconds(seconds: float) -> None:
+    """Raise `ValueError` unless one can wait so long; without end, too, since a step has a time-out."""
+    if not seconds >= 0:  # NaN is neither
+        raise ValueError(f"context.sleep takes seconds, 0 or more; it was given {seconds!r}.")
+
+
 def step_key(job_id: int, number: int) -> str:
     """The stable key of a step as text, e.g. `job-7-step-2`."""
     return f"job-{job_id}-step-{number}"
@@ -82,10 +88,12 @@ class StepContext:
     def sleep(self, seconds: float) -> None:
         """Wait, reporting progress from 0 to 1 and leaving early when the job is cancelled.
 
-        Raises `RuntimeError` in a step that is `async`, since all others of its loop would wait as well.
+        Raises `ValueError` for less than no time and for NaN, and `RuntimeError` in a step that is `async`, since all
+        others of its loop would wait as well.
         """
         if self.is_async:
             raise RuntimeError("context.sleep would hold up every async step of this process: await asyncio.sleep.")
+        require_seconds(seconds)
         begun = time.monotonic()
         while (passed := time.monotonic() - begun) < seconds:
             self.progress(passed / seconds)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from background.base import forks
 from background.jobs import event_loop
 from background.jobs.outputs import Codec, NotStorable
 from background.jobs.policy import NoRetry
@@ -46,7 +47,11 @@ class Effects:
         codec = _codec(name, function)
         with self._turns.setdefault(name, threading.RLock()):
             found = self._find(name)
-            return codec.loads(self._record(name, codec, function()) if found is None else found.result)
+            if found is not None:
+                return codec.loads(found.result)
+            with forks.kept_in():
+                result = function()
+            return codec.loads(self._record(name, codec, result))
 
     async def aonce(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
         """The same for a function that is async, and for tasks of the step."""
@@ -64,7 +69,8 @@ class Effects:
         found = await event_loop.write(partial(self._find, name))
         if found is not None:
             return codec.loads(found.result)
-        result = await function()
+        with forks.kept_in():
+            result = await function()
         recording = asyncio.ensure_future(event_loop.write(partial(self._record, name, codec, result)))
         try:
             stored = await asyncio.shield(recording)

@@ -23,6 +23,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+from background.base import forks
 from background.base.errors import Unavailable
 from background.jobs.pipeline import Cancelled, NotOurs
 from background.jobs.sql import transitions
@@ -66,11 +67,25 @@ def _task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio
     return task
 
 
+class _Threads(ThreadPoolExecutor):
+    """The threads of `asyncio.to_thread`."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> "Future[Any]":
+        """Have a thread call the function; a child that is forked in it would wait for more."""
+        return super().submit(_call, function, *args, **named)
+
+
+def _call(function: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
+    with forks.kept_in():
+        return function(*args, **named)
+
+
 class _Loop:
     """One loop, which runs in its thread until it has been left and nothing is in it any more."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(_Threads(thread_name_prefix="async-steps-thread"))
         self.loop.set_task_factory(_task)
         self.members: set[Attempt] = set()
         self.watched: set[Attempt] = set()
@@ -85,11 +100,16 @@ class _Loop:
     def _run(self) -> None:
         while not self._left:
             try:
-                self.loop.run_forever()
+                with forks.kept_in():
+                    self.loop.run_forever()
             except BaseException:
                 # A task that a step has started may call `sys.exit()`, which leaves the loop; other steps wait in it.
                 logger.exception("The loop of async steps was left, and goes on.")
         self.loop.close()
+
+    def forked(self) -> None:
+        """Let it not go on in a child that a step has forked: its steps, and those of others, are in this process."""
+        self.loop.stop()
 
     def tell(self, callback: Callable[..., object], *args: Any) -> None:
         """Have it called in the loop, if that has not ended."""
@@ -194,6 +214,8 @@ _home = _Home()
 
 def _begin_anew() -> None:
     global _home  # noqa: PLW0603  (the threads of the old one are not in this process)
+    for each in _home.loops:
+        each.forked()
     _home = _Home()
 
 

@@ -13,6 +13,11 @@ def _is_number(value: Any, least: float, most: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
+def is_pause(seconds: Any) -> bool:
+    """Whether a step may ask to be left alone for so many seconds."""
+    return _is_number(seconds, 0, MOST_SECONDS)
+
+
 class NoRetry(Exception):
     """A step raises this when trying again cannot help: the job fails at once."""
 
@@ -25,11 +30,15 @@ class RetryLater(Exception):
     """
 
     def __init__(self, seconds: float, reason: object = "") -> None:
-        if not _is_number(seconds, 0, MOST_SECONDS):
+        if not is_pause(seconds):
             raise ValueError(f"RetryLater takes from 0 to {MOST_SECONDS:,.0f} seconds; it was given {seconds!r}.")
         self.seconds = float(seconds)
         self.reason = str(reason)
         super().__init__(self.reason or f"in {seconds:g} s")
+
+    def __reduce__(self) -> Any:
+        """As it was made: one from another process is made anew from its `args`, which are its text alone."""
+        return type(self), (self.seconds, self.reason), self.__dict__
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from background.base.errors import Invalid
 from background.jobs import checks, event_loop, states, step_logs
 from background.jobs.attempt import Attempt
-from background.jobs.context import StepContext
+from background.jobs.context import StepContext, require_seconds
 from background.jobs.deadline import timed_out
 from background.jobs.effects import Effects
 from background.jobs.pipeline import Cancelled, NotOurs, Params, Pipeline
@@ -185,6 +185,7 @@ class _Context(StepContext):
         """Let so many seconds have passed; stops in them where the step would be."""
         if self.is_async:
             super().sleep(seconds)
+        require_seconds(seconds)
         self.pass_time(seconds)
         self.progress(1.0)
 
@@ -279,6 +280,9 @@ class _Attempt(Attempt):
 
     def _effects(self) -> Effects:
         return _Remembered(JOB_ID, self.number, self.step_name, partial(_no_server), NotOurs, self.job.run)
+
+    def _cancel_asked(self) -> bool:
+        return self.job.is_cancelled()
 
     def _counts(self) -> Counts:
         run = self.job.run

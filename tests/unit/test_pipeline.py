@@ -4,6 +4,7 @@ import gc
 import inspect
 import json
 import math
+import pickle
 import subprocess
 import sys
 import time
@@ -242,6 +243,13 @@ def test_a_pause_that_makes_no_sense_is_refused(declared: Any) -> None:
 def test_later_is_a_time_that_comes(seconds: Any) -> None:
     with pytest.raises(ValueError, match="RetryLater takes from 0 to 604,800 seconds"):
         RetryLater(seconds)
+
+
+def test_later_comes_from_another_process_as_it_was_made() -> None:
+    later = RetryLater(5, "429")
+    later.add_note("of the service")
+    again = pickle.loads(pickle.dumps(later))  # noqa: S301  (our own)
+    assert (again.seconds, again.reason, str(again), again.__notes__) == (5, "429", "429", ["of the service"])
 
 
 def test_an_object_with_a_name_is_a_step() -> None:

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from background.base.errors import Invalid
 from background.jobs import NoRetry, Params, Pipeline, RetryLater, StepContext, fixed
+from background.jobs.pipeline import Cancelled, NotOurs
 from background.testing.alone import run_pipeline
 from background.testing.run import Run
 from tests.support import nested
@@ -297,3 +298,34 @@ def test_params_may_be_what_python_has(run_pipeline: Callable[..., Run]) -> None
     assert [run_pipeline(paid, each).result for each in (given, Paid(**given))] == ["1.50 12", "1.50 12"]
     with pytest.raises(Invalid, match="It is not JSON: object has no form in it"):
         run_pipeline(paid, {"price": object()})
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_nobody_sleeps_for_what_is_no_time(seconds: float) -> None:
+    run = run_pipeline(sleeper(seconds), max_attempts=1)
+    assert (run.status, run.seconds) == ("FAILED", 0)
+    assert run.error == f"ValueError: context.sleep takes seconds, 0 or more; it was given {seconds!r}."
+
+
+@pytest.mark.parametrize("raised", [Cancelled, NotOurs])
+def test_what_only_the_engine_should_raise_is_a_failure(raised: type[BaseException]) -> None:
+    pipeline = Pipeline("raises", Params)
+
+    @pipeline.step
+    def plain(context: StepContext, params: Params) -> None:
+        raise raised
+
+    run = run_pipeline(pipeline, max_attempts=1)
+    assert (run.status, run.error) == ("FAILED", raised.__name__)
+
+
+def test_an_error_whose_traceback_cannot_be_told_is_a_failure() -> None:
+    pipeline = Pipeline("raises", Params)
+
+    @pipeline.step
+    def plain(context: StepContext, params: Params) -> None:
+        error = SyntaxError("odd", ("file", 1, 1, "text"))
+        error.text = 5  # type: ignore[assignment]
+        raise error
+
+    assert run_pipeline(pipeline, max_attempts=1).status == "FAILED"
