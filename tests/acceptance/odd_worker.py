@@ -1,6 +1,9 @@
 """`python -m tests.acceptance.odd_worker …` is `celery …` whose `echo` does what tasks rarely do, if it is told so."""
 
+import os
+import signal
 import sys
+import time
 from typing import Any
 
 from celery.__main__ import main
@@ -42,12 +45,27 @@ def retry_elsewhere() -> None:
     raise celery_app.tasks[TaskName.ECHO].retry(exc=RuntimeError("not here"), countdown=0, queue="elsewhere")
 
 
+def fork() -> int | None:
+    """Let a child return as the task would, and give its exit code."""
+    child = os.fork()
+    if not child:
+        return None
+    for _ in range(400):
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    return -1
+
+
 ODD = {
     "ignore": lambda: raise_(Ignore("not today")),
     "reject": lambda: raise_(Reject("never", requeue=False)),
     "exit": lambda: sys.exit(3),
     "interrupt": lambda: raise_(KeyboardInterrupt()),
     "set": lambda: {1, 2},
+    "fork": fork,
     "send": send,
     "replace": replace,
     "send elsewhere": send_elsewhere,

@@ -49,6 +49,12 @@ def test_how_a_task_may_end(client: httpx.Client, worker: Process, how: str, err
     assert run(client, task("add", 1, 2))["result"] == 3
 
 
+def test_a_child_that_a_task_forks_ends_with_it(client: httpx.Client, worker: Process) -> None:
+    ended = run(client, {"chain": [task("echo", "fork"), ECHO]})
+    assert (ended["status"], ended["result"]) == ("SUCCESS", 0)
+    assert states(ended) == [("echo", "SUCCESS"), ("echo", "SUCCESS")]
+
+
 def test_what_a_task_sends_stands_in_the_record(client: httpx.Client, worker: Process) -> None:
     ended = run(client, {"chain": [task("echo", "send"), ECHO]})
     assert (ended["status"], len(ended["graph"]["nodes"])) == ("SUCCESS", 4)
