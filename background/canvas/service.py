@@ -133,8 +133,8 @@ def cancel(task_id: UUID, *, terminate: bool) -> None:
     with database.transaction() as connection:
         number = runs.cancel(connection, str(run.task_id))
         if number is None:
-            message = f"The run is {run.status}; it cannot be cancelled any more."
-            raise Conflict(message, code="run_ended", status=run.status)
+            status = run_in(connection, task_id).status  # it may just have ended
+            raise Conflict(f"The run is {status}; it cannot be cancelled any more.", code="run_ended", status=status)
         judge.judge(connection, number)
     if terminate:
         running = [str(node.id) for node in run.nodes if node.state not in FINAL]

@@ -7,11 +7,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from background.base.errors import Conflict, NotFound
 from background.base.log_context import actor
-from background.jobs import admission, creation, service, states
+from background.jobs import admission, creation, states
 from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
-from background.jobs.schemas import RetryRequest
 from background.jobs.sql import control, finding, limits
 from background.jobs.states import JobStatus
 from background.storage import database, lanes
@@ -26,7 +24,10 @@ SHOWN = 20
 
 
 def act(request: ActionRequest) -> ActionOutcome:
-    """Do this to the newest jobs that match, those that can take it. Raises `Unavailable`; what was done stays done."""
+    """Do this to the newest jobs that match, those that can take it. Raises `Unavailable`; what was done stays done.
+
+    One that does not match any more when its turn comes is counted as refused.
+    """
     with database.transaction() as connection:
         found = finding.ids(connection, request.filter, limit=request.limit + 1)
     until = time.monotonic() + SECONDS
@@ -34,7 +35,7 @@ def act(request: ActionRequest) -> ActionOutcome:
     wanted = found[: request.limit]
     while worked < len(wanted) and (not worked or time.monotonic() < until):
         part = wanted[worked : worked + BATCH]
-        done += _act(request.action, part)
+        done += _act(request, part)
         worked += len(part)
     before = found[worked - 1] if worked < len(found) else None
     return ActionOutcome(matched=worked, done=done, refused=worked - done, before=before)
@@ -49,7 +50,7 @@ def matching(wanted: JobFilter) -> Matching:
     return Matching(number=min(number, MOST_AT_ONCE), more=number > MOST_AT_ONCE, errors=told)
 
 
-def _act(action: Action, job_ids: Sequence[int]) -> int:
+def _act(request: ActionRequest, job_ids: Sequence[int]) -> int:
     """Do it to these, as many as can take it; gives how many.
 
     Nobody waits for the rows of two jobs: those that somebody holds just now, a worker perhaps, have their turn after
@@ -59,21 +60,32 @@ def _act(action: Action, job_ids: Sequence[int]) -> int:
     try:
         with lanes.working.transaction() as connection:
             free = control.lock(connection, job_ids, free=True)
-            done = _TOGETHER[action](connection, free) if free else []
+            done = _done(connection, request, free)
     except IntegrityError:  # a unique key was taken at this moment
         free, done = [], []
-    if action is Action.RETRY:
+    if request.action is Action.RETRY:
         creation.wake_for(done, since=since)
     held = set(job_ids) - {job.id for job in free}
-    return len(done) + sum(_alone(action, job_id) for job_id in sorted(held))
+    return len(done) + sum(_alone(request, job_id) for job_id in sorted(held))
 
 
-def _alone(action: Action, job_id: int) -> bool:
+def _alone(request: ActionRequest, job_id: int) -> int:
+    since = time.monotonic()
     try:
-        _BY_ITSELF[action](job_id)
-    except (NotFound, Conflict):
-        return False
-    return True
+        with database.transaction() as connection:
+            done = _done(connection, request, control.lock(connection, [job_id]))
+    except IntegrityError:
+        return 0
+    if request.action is Action.RETRY:
+        creation.wake_for(done, since=since)
+    return len(done)
+
+
+def _done(connection: Connection, request: ActionRequest, jobs: Sequence[control.Locked]) -> list[Any]:
+    """What came of doing it to these, which are locked: only now it is certain that they match."""
+    wanted = finding.still(connection, request.filter, [job.id for job in jobs]) if jobs else set()
+    matching = [job for job in jobs if job.id in wanted]
+    return _TOGETHER[request.action](connection, matching) if matching else []
 
 
 def _cancel(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]:
@@ -103,9 +115,4 @@ _TOGETHER: dict[Action, Callable[[Connection, Sequence[control.Locked]], list[An
     Action.CANCEL: _cancel,
     Action.RETRY: _retry,
     Action.DELETE: _remove,
-}
-_BY_ITSELF: dict[Action, Callable[[int], None]] = {
-    Action.CANCEL: service.cancel_job,
-    Action.RETRY: lambda job_id: service.retry_job(job_id, RetryRequest()),
-    Action.DELETE: service.delete_job,
 }

@@ -30,7 +30,7 @@ from background.jobs.schemas import (
 )
 from background.jobs.sql import control, limits, logs, reads
 from background.jobs.sql import history as ended
-from background.jobs.states import JobStatus
+from background.jobs.states import ENDED, JobStatus
 from background.settings import get_settings
 from background.storage import database, lanes
 from background.workers import sql as workers
@@ -42,8 +42,11 @@ ToldJob = TypeVar("ToldJob", bound=Job)
 def cancel_job(job_id: int) -> None:
     """End a waiting job; ask a running one to end. Raises `NotFound`, or `Conflict` when it has ended."""
     with database.transaction() as connection:
-        if not control.cancel(connection, [job_id], actor=actor()):
-            raise _why_not(control.lock(connection, [job_id]), job_id, "it cannot be cancelled any more", "job_ended")
+        while not control.cancel(connection, [job_id], actor=actor()):
+            found = control.lock(connection, [job_id])
+            # Retried just then, it can be cancelled: nobody changes it any more.
+            if not (found and found[0].status not in ENDED):
+                raise _why_not(found, job_id, "it cannot be cancelled any more", "job_ended")
 
 
 def retry_job(job_id: int, request: RetryRequest) -> None:
@@ -94,10 +97,10 @@ def delete_job(job_id: int) -> None:
     """Remove an ended job with its steps and history. Raises `NotFound` or `Conflict`."""
     with database.transaction() as connection:
         limits.keep_begun(connection, [job_id], admission.declared())
-        if not control.remove(connection, [job_id]):
-            raise _why_not(
-                control.lock(connection, [job_id]), job_id, "only an ended job can be deleted", "job_not_ended"
-            )
+        while not control.remove(connection, [job_id]):
+            found = control.lock(connection, [job_id])
+            if not (found and found[0].status in ENDED):
+                raise _why_not(found, job_id, "only an ended job can be deleted", "job_not_ended")
 
 
 def get_job(job_id: int, *, events_before: int | None = None) -> JobWithHistory:

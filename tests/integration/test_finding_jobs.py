@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,14 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from background.base import jsontext
+from background.base.errors import Conflict, NotFound
 from background.broker import queues
 from background.jobs import actions, creation, service
 from background.jobs.actions import act, matching
 from background.jobs.filters import ActionRequest, JobFilter
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import finding
-from tests.support import transaction
+from tests.support import transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 
@@ -146,6 +148,7 @@ def test_what_is_found_is_what_is_meant(
             with transaction() as connection:
                 assert finding.ids(connection, wanted, limit=limit) == expected[:limit], asked
                 assert finding.count(connection, wanted, most=limit) == min(limit, len(expected)), asked
+                assert finding.still(connection, wanted, [job["id"] for job in jobs]) == {*expected}, asked
             assert [job.id for job in service.find_jobs(wanted, limit=limit)] == expected[:limit], asked
         if len(expected) > 3:
             rest = JobFilter.model_validate({**asked, "before": expected[2]})
@@ -252,3 +255,44 @@ def test_one_that_somebody_holds_has_its_turn_after_the_others() -> None:
         connection.execute(text("UPDATE jobs SET priority = 5 WHERE id = :id"), {"id": ids[2]})
     asking.join(30)
     assert answer == [{"matched": 5, "done": 5, "refused": 0, "before": None}]
+
+
+def changed_meanwhile(job_id: int, status: str, ask: Callable[[], Any]) -> Any:
+    """What somebody is answered who asks while the job gets this status, and waits for it."""
+    with ThreadPoolExecutor(1) as asking, transaction() as connection:
+        lease = "now() + interval '1 hour'" if status == "IN_PROGRESS" else "NULL"
+        changing = text(f"UPDATE jobs SET status = :status, lease_until = {lease} WHERE id = :id")  # noqa: S608
+        connection.execute(changing, {"status": status, "id": job_id})
+        answer = asking.submit(ask)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        wait_for(lambda: connection.scalar(waiting) or answer.done(), what="somebody who waits")
+        connection.commit()
+        return answer.result(30)
+
+
+@pytest.mark.parametrize("action", ["cancel", "delete", "retry"])
+def test_what_does_not_match_any_more_is_let_be(action: str) -> None:
+    before, after = ("PENDING", "IN_PROGRESS") if action == "cancel" else ("CANCELLED", "FAILED")
+    ids = stored(3, f"changing {action}")
+    if before == "CANCELLED":
+        done("cancel", f"changing {action}")
+    answer = changed_meanwhile(ids[1], after, lambda: done(action, f"changing {action}", also={"status": before}))
+    assert answer == {"matched": 3, "done": 2, "refused": 1, "before": None}
+    with transaction() as connection:
+        find = text("SELECT status, cancel_requested FROM jobs WHERE id = :id")
+        assert tuple(connection.execute(find, {"id": ids[1]}).one()) == (after, False)
+
+
+def test_what_is_cancelled_just_after_a_retry() -> None:
+    (job_id,) = stored(1, "retried")
+    service.cancel_job(job_id)
+    changed_meanwhile(job_id, "PENDING", lambda: service.cancel_job(job_id))
+    with pytest.raises(Conflict, match="is CANCELLED; it cannot be cancelled any more"):
+        service.cancel_job(job_id)
+
+
+def test_what_is_deleted_just_after_its_end() -> None:
+    (job_id,) = stored(1, "ended")
+    changed_meanwhile(job_id, "CANCELLED", lambda: service.delete_job(job_id))
+    with pytest.raises(NotFound):
+        service.get_job(job_id, events_before=None)

@@ -231,6 +231,18 @@ def ids(connection: Connection, wanted: JobFilter, *, limit: int) -> list[int]:
     )
 
 
+def still(connection: Connection, wanted: JobFilter, job_ids: Sequence[int]) -> set[int]:
+    """Which of these jobs are wanted, as they are now."""
+    values: dict[str, Any] = {"job_ids": list(job_ids)}
+    chosen = ["id = ANY(:job_ids)", *_listed(wanted, values), *_searched(wanted, values)]
+    if wanted.pipeline is not None:
+        chosen.append("pipeline = :pipeline")
+    if wanted.status:
+        chosen.append("status = ANY(:statuses)")
+        values["statuses"] = [status.value for status in wanted.status]
+    return set(connection.execute(text(f"SELECT id FROM jobs {_where(*chosen)}"), values).scalars())
+
+
 def count(connection: Connection, wanted: JobFilter, *, most: int) -> int:
     """How many are wanted, up to `most`."""
     found = page(connection, wanted, limit=most)
