@@ -235,10 +235,15 @@ def _plain(event: "ServerEvent") -> dict[str, Any]:
     return {"id": event.id, "event": event.kind, "data": json.loads(event.data)}
 
 
+def _no_constant(name: str) -> Any:
+    # Python reads them, but JSON has neither NaN nor Infinity.
+    raise ValueError(f"it has no {name}")
+
+
 def json_object(text: str) -> dict[str, Any]:
     """What `--params` has said. Raises `CommandFailed`."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_no_constant)
     except ValueError as error:
         raise invalid(f"--params is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -251,6 +256,6 @@ def _pair(text: str) -> tuple[str, Any]:
     if not (name and equals):
         raise invalid(f"--param must be NAME=VALUE, and is: {text}")
     try:
-        return name, json.loads(value)
+        return name, json.loads(value, parse_constant=_no_constant)
     except ValueError:
         return name, value

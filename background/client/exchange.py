@@ -19,6 +19,8 @@ SILENCE_SECONDS = 45.0
 PATIENCE_SECONDS = 60.0
 """How long the API may be away before it is given up, unless told otherwise."""
 LONGEST_PAUSE_SECONDS = 5.0
+NAMED_DEPTH = 8
+"""So far down a body what is no number is named."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,20 @@ def post(path: str, body: object = None, *, headers: Mapping[str, str] | None = 
     try:
         content = json.dumps(body, allow_nan=False, default=_form).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unusable(f"It is not JSON: {error}.") from None
+        odd = _no_number(body)
+        reason = f"{odd} is no number that JSON has" if odd else str(error)
+        raise Unusable(f"It is not JSON: {reason}.") from None
     found["Content-Type"] = "application/json"
     return Request("POST", path, content, found, repeatable="Idempotency-Key" in found)
+
+
+def _no_number(value: Any, where: tuple[str, ...] = ()) -> str | None:
+    """Which part of a body is NaN or infinite, by its path, if one is; not far down, since it may have no end."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{'.'.join(where) or 'the body'}: {value}"
+    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    found = (_no_number(each, (*where, str(name))) for name, each in members if len(where) < NAMED_DEPTH)
+    return next(filter(None, found), None)
 
 
 def _form(value: Any) -> Any:

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _TAG = re.compile("<[a-z]+>")
 """The name of a member of a union."""
+_NO_OBJECT = ("model_attributes_type", "model_type", "dict_type")
 MEDIA_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[PlaygroundError], HTTPStatus] = {
@@ -136,10 +137,22 @@ def _place(loc: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
     return tuple(found)
 
 
-async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+def _said(each: Mapping[str, Any], request: Request, body: Any) -> str:
+    """What is wrong with a field. pydantic's words for a body that is no object are about Python."""
+    if tuple(each["loc"]) != ("body",) or isinstance(body, dict):
+        return str(each["msg"])
+    if isinstance(body, bytes) and body:
+        given = request.headers.get("Content-Type") or "missing"
+        return f"It is not read as JSON unless Content-Type is application/json; it is {given[:100]}"
+    return "It must be a JSON object" if each["type"] in _NO_OBJECT else str(each["msg"])
+
+
+async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
     """The answer to a request whose fields cannot be used."""
     found = [
-        FieldError(_place(each["loc"], error.body), each["msg"], each["type"], plain(each.get("ctx")))
+        FieldError(
+            _place(each["loc"], error.body), _said(each, request, error.body), each["type"], plain(each.get("ctx"))
+        )
         for each in error.errors()
     ]
     fields = ", ".join(".".join(map(str, each.loc)) for each in found[:5])

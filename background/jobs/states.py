@@ -193,7 +193,7 @@ NO_RETRY = {
     "not_ended": "It is {status}; only a job that has ended can be retried.",
     "name_step": "All its steps are COMPLETED; name the first to run again in from_step.",
     "step_too_far": "Step {step} cannot be first: only {done} steps are COMPLETED.",
-    "steps": "It has {total} steps.",
+    "steps": "Its last step is {total}.",
     "key_taken": "Another job of its pipeline with its unique key has not ended.",
     "pipeline_gone": "There is no pipeline {pipeline!r} any more.",
 }

@@ -158,8 +158,19 @@ def test_an_action_that_cannot_be(client: httpx.Client, body: dict[str, Any]) ->
     assert assert_problem(client.post("/jobs/actions", json=body), 422)["errors"]
 
 
-def test_a_body_that_is_not_called_json(client: httpx.Client) -> None:
-    assert_problem(client.post("/jobs", content=b"{}", headers={"content-type": "text/plain"}), 422)
+@pytest.mark.parametrize("path", ["/jobs", "/schedules", "/canvas", "/jobs/actions"])
+def test_a_body_that_is_not_called_json(client: httpx.Client, path: str) -> None:
+    """As `curl -d` sends it."""
+    for headers, given in (({"content-type": "text/plain"}, "text/plain"), ({}, "missing")):
+        (error,) = assert_problem(client.post(path, content=b"{}", headers=headers), 422)["errors"]
+        assert error["msg"] == f"It is not read as JSON unless Content-Type is application/json; it is {given}"
+
+
+def test_a_body_that_is_no_object(client: httpx.Client) -> None:
+    bodies: tuple[Any, ...] = ([], 5, "text", [{}])
+    for body in bodies:
+        (error,) = assert_problem(client.post("/jobs", json=body), 422)["errors"]
+        assert (error["loc"], error["msg"]) == (["body"], "It must be a JSON object")
 
 
 @pytest.mark.parametrize(
