@@ -158,7 +158,7 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
         known = states.Waiting(
             seconds_until_due=row.seconds_until_due,
             run_at=row.run_at,
-            error=row.error if row.failures else None,
+            error=row.error,
             waits_for=row.waits_for,
             published=row.published,
             queue=row.queue,

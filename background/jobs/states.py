@@ -202,8 +202,10 @@ NO_RETRY = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is known of a PENDING job. `error` is what its last failure said, if it failed before, and `waits_for` why
-    its step has asked to be run later, if it did last.
+    """What is known of a PENDING job.
+
+    `error` is what its last failure said, if it failed since it was created or retried, and `waits_for` why its step
+    has asked to be run later, if it did last.
 
     `live_workers`, how many are `serving` its `queue`, and `queue_length` come from the workers' own reports; without a
     `queue_length` none of those reaches the broker. `lacking` are the facts of what none of them has, see there, and

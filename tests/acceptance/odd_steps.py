@@ -165,6 +165,15 @@ def after(context: StepContext, params: FailParams) -> None:
         raise Unsteady("once")
 
 
+patient = Pipeline("patient", FailParams)
+
+
+@patient.step(backoff=fixed(600), max_attempts=3)
+def ask(context: StepContext, params: FailParams) -> None:
+    """A step with a limit of its own, and a long pause."""
+    raise Unsteady("busy")
+
+
 class LogParams(Params):
     """How many lines a step logs, and what happens after it."""
 

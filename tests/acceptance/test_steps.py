@@ -197,6 +197,16 @@ def test_what_waits_for_a_step_that_asked_says_so(api: httpx.Client, worker: str
     assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "CANCELLED"
 
 
+def test_what_pauses_after_an_error_of_a_step_with_its_own_limit_says_so(api: httpx.Client, worker: str) -> None:
+    job_id = submit(api, pipeline="patient")
+    job = waiting(api, job_id, "pausing")
+    assert job["waiting"]["error"] == job["error"] == "Unsteady: busy"
+    assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "CANCELLED"
+    api.post(f"/jobs/{job_id}/retry")
+    assert waiting(api, job_id, "pausing")["attempt"] == 2
+    assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "CANCELLED"
+
+
 def logged(client: httpx.Client, job_id: int, **query: Any) -> list[dict[str, Any]]:
     """What its steps have logged."""
     lines: list[dict[str, Any]] = client.get(f"/jobs/{job_id}/logs", params=query).json()
