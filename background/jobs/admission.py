@@ -1,8 +1,11 @@
 """Lets in jobs that wait for limits: whenever one that was let in has ended, some were made, and once a second."""
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 
 from sqlalchemy import Connection
@@ -14,6 +17,7 @@ from background.jobs.sql import limits
 from background.storage import lanes
 
 logger = logging.getLogger(__name__)
+_turn = threading.Lock()
 _rests_until = float("-inf")  # before that this process does not look at all lanes again for the end of a job
 
 AT_ONCE = 1_000
@@ -25,6 +29,14 @@ WALK_SECONDS, WALK_SHARE = 0.1, 20
 lane alone. Others wait for whoever looks, and each process of a worker does."""
 PASS_SECONDS = 0.5
 """For so long one goes on while there is more."""
+
+
+def _begin_anew() -> None:
+    global _turn  # noqa: PLW0603  (whoever has it is not in this process)
+    _turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 @cache
@@ -44,8 +56,8 @@ def admit(*, left: Lane | None = None, own: int = 0) -> None:
     while more and time.monotonic() < until:
         since = time.monotonic()
         try:
-            with lanes.working.transaction() as connection:
-                admitted, more = _admit(connection, left) if limits.try_lock(connection) else ({}, False)
+            with _in_turn() as ours:
+                admitted, more = _locked(left) if ours else ({}, False)
         except Unavailable as error:
             logger.warning("Jobs that wait for limits were not let in yet: %s", error)
             return
@@ -55,6 +67,26 @@ def admit(*, left: Lane | None = None, own: int = 0) -> None:
         for queue, number in admitted.items():
             dispatch.wake(number - min(own, number), queue=queue, since=since)
             own -= min(own, number)
+
+
+@contextmanager
+def _in_turn() -> Iterator[bool]:
+    """One thread of a process at a time asks for the lock; gives whether its turn has come.
+
+    Whoever waits in PostgreSQL asks again and again, and holds a connection.
+    """
+    turn = _turn
+    ours = turn.acquire(timeout=limits.WAIT_SECONDS)
+    try:
+        yield ours
+    finally:
+        if ours:
+            turn.release()
+
+
+def _locked(left: Lane | None) -> tuple[Mapping[str, int], bool]:
+    with lanes.working.transaction() as connection:
+        return _admit(connection, left) if limits.try_lock(connection) else ({}, False)
 
 
 def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int], bool]:

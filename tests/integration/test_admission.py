@@ -1,6 +1,7 @@
 """What limits and pauses hold back, in the statements themselves: nothing begins that was not let in."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -357,3 +358,19 @@ def test_what_a_limit_of_a_queue_holds_is_free_when_that_goes(connection: Connec
     admission.admit()
     assert [claim(connection, by=worker()).id for _ in range(3)] == jobs[1:]
     assert state(connection, jobs[3])["status"] == JobStatus.IN_PROGRESS
+
+
+def test_one_thread_of_a_process_waits_for_the_lock(connection: Connection) -> None:
+    """While another process has it; the others wait for their turn, without a connection."""
+    asking = text("""
+        SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'celery-playground-worker' AND state <> 'idle' AND xact_start IS NOT NULL
+    """)
+    most = 0
+    with transaction() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": limits.LOCK_KEY})
+        with ThreadPoolExecutor(8) as threads:
+            asked = [threads.submit(admission.admit) for _ in range(24)]
+            while not all(each.done() for each in asked):
+                most = max(most, connection.execute(asking).scalar_one())
+    assert most == 1
