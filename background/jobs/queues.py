@@ -139,7 +139,8 @@ def change_queue(name: Name, change: Annotated[QueueChange, Body()]) -> Queue:
     return found
 
 
-@router.patch("/pipelines/{name}", responses=responses(404))
+# Its name may have slashes.
+@router.patch("/pipelines/{name:path}", responses=responses(404))
 def change_pipeline(name: Name, change: Annotated[PipelineChange, Body()]) -> PipelineState:
     """Pause or resume a pipeline at once: its waiting jobs wait, and what runs goes on."""
     if name not in registry.pipelines():

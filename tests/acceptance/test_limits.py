@@ -154,6 +154,13 @@ def test_a_pipeline_is_paused_and_resumed(client: httpx.Client) -> None:
     assert {ended(client, each)["attempt"] for each in jobs} == {1}
 
 
+def test_a_pipeline_whose_name_has_a_slash_is_paused(client: httpx.Client) -> None:
+    for paused in (True, False):
+        answer = client.patch("/pipelines/shop%2Fnested", json={"paused": paused})
+        assert answer.json() == {"name": "shop/nested", "paused": paused}
+    assert client.patch("/pipelines/shop%2Fnothing", json={"paused": True}).status_code == 404
+
+
 def test_a_queue_that_nobody_serves_may_be_set_and_says_so(client: httpx.Client) -> None:
     answer = client.patch("/queues/nobody", json={"concurrency": 3})
     assert (answer.status_code, answer.json()["workers"]) == (200, 0)
