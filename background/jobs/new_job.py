@@ -86,4 +86,4 @@ def digest(job: dict[str, Any]) -> str:
         for name, value in sorted(job.items())
         if name not in planned and (value or name not in NOT_IN_OLD_DIGESTS)
     }
-    return hashlib.sha256(jsontext.dumps(request).encode()).hexdigest()
+    return hashlib.sha256(jsontext.as_kept(jsontext.dumps(request)).encode()).hexdigest()

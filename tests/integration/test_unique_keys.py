@@ -111,6 +111,13 @@ def test_an_idempotency_key_decides_first(key: str) -> None:
     assert (again.id, new, isinstance(again, Stored)) == (second.id, False, False)
 
 
+def test_zeros_that_are_stored_alike_are_one_request(key: str) -> None:
+    asked = [JobRequest(params={"step_seconds": zero}, delay_seconds=zero) for zero in (0, 0.0, -0.0)]
+    answers = [asyncio.run(creation.create_job(each, key=key)) for each in asked]
+    assert [new for _, new in answers] == [True, False, False]
+    assert len({each.id for each, _ in answers}) == 1
+
+
 def test_a_batch_makes_one_for_a_key(key: str) -> None:
     there, _ = made(asked(key))
     jobs = creation.create_jobs([asked(f"{key}-new"), asked(key), asked(None), asked(f"{key}-new")])
