@@ -10,7 +10,7 @@ from background.canvas.schemas import Run, RunEvent
 from background.canvas.sql import reads
 from background.canvas.states import RunStatus, RunType
 from background.settings import get_settings
-from background.storage import database, lanes
+from background.storage import database
 from background.workers import sql as workers
 from background.workers.identity import Snapshot
 
@@ -20,7 +20,7 @@ MOST_EVENTS = 10_000
 
 def run_of(task_id: UUID) -> Run:
     """The run to which this id leads. Raises `NotFound`."""
-    with lanes.working() as connection:
+    with database.transaction() as connection:
         return run_in(connection, task_id)
 
 

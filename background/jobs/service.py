@@ -32,7 +32,7 @@ from background.jobs.sql import control, limits, logs, reads
 from background.jobs.sql import history as ended
 from background.jobs.states import ENDED, JobStatus
 from background.settings import get_settings
-from background.storage import database, lanes
+from background.storage import database
 from background.workers import sql as workers
 from background.workers.identity import Snapshot
 
@@ -105,7 +105,7 @@ def delete_job(job_id: int) -> None:
 
 def get_job(job_id: int, *, events_before: int | None = None) -> JobWithHistory:
     """One job with its steps and its newest events, or the newest below that number. Raises `NotFound`."""
-    with lanes.working() as connection:
+    with database.transaction() as connection:
         row = reads.get(connection, job_id, events_before=events_before)
         seen, standing = _known(connection, [row] if row else [])
     if row is None:
@@ -129,7 +129,7 @@ def get_jobs(job_ids: Sequence[int], *, most: int) -> list[tuple[Job, int]]:
     """
     if not job_ids:
         return []
-    with lanes.working() as connection:
+    with database.transaction() as connection:
         rows = reads.get_many(connection, job_ids, most=most)
         seen, standing = _known(connection, rows)
     return [(_told(Job, row, seen, standing), row.event_count) for row in rows]
