@@ -43,7 +43,7 @@ class Built:
 
         found = plan(lambda: signature_of(spec, next_ids(), handing_on))
         written = written_by_id(spec, iter(used))
-        return cls(used, found, *expression(found, written), written)
+        return cls(used, found, *expression(found, spec, written), written)
 
     def require_arguments(self) -> None:
         """Raise `Invalid`, which names every fault, unless each task can be called with what it has and is handed.

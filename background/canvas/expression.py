@@ -1,47 +1,95 @@
 """The Python expression of what Celery builds."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from celery.canvas import _chain
 
 from background.canvas.plan import Plan
 from background.canvas.reader import MAPS, PlannedTask
-from background.canvas.signatures import Written, options_of
-from background.canvas.spec import TaskSpec
-from background.canvas.trees import Tree, first_ids, ids
+from background.canvas.signatures import Written, new_ids, options_of, signature_of
+from background.canvas.spec import (
+    CanvasSpec,
+    ChainSpec,
+    ChordSpec,
+    ChunksSpec,
+    GroupSpec,
+    MapSpec,
+    Path,
+    StarmapSpec,
+    TaskSpec,
+    items_of,
+    placed_parts,
+)
+from background.canvas.trees import Tree
 
 Spans = Mapping[str, tuple[int, int]]
 """Where each task stands in an expression, with its options and callbacks: from one character to before another."""
+Place = tuple[Path, CanvasSpec]
+Part = TypeVar("Part")
 
 
-def expression(plan: Plan, written: Mapping[str, Written]) -> tuple[str, Spans]:
-    """How a user of Celery would write it, and where each task stands; `written` is what `written_by_id` gives."""
-    writer = _Writer(plan, written)
+def expression(plan: Plan, spec: CanvasSpec, written: Mapping[str, Written]) -> tuple[str, Spans]:
+    """How a user of Celery would write it, and where each task stands; `written` is what `written_by_id` gives.
+
+    What Celery builds is written down, unless Celery would build something else of that: where error callbacks hang on
+    a chain that has become a body, or a part is published several times under the same ids. Then it is what the canvas
+    itself says.
+    """
+    if plan.chain_errbacks or plan.calls:
+        said = _AsWritten(written)
+        said.part(((), spec))
+        return "".join(said.pieces), {node.id: said.spans[node.origin] for node in plan.nodes.values()}
+    writer = _AsBuilt(plan, written)
     writer.part(plan.written)
     return "".join(writer.pieces), writer.spans
 
 
 class _Writer:
-    def __init__(self, plan: Plan, written: Mapping[str, Written]) -> None:
+    """Writes pieces of an expression, and notes where tasks stand in it."""
+
+    def __init__(self) -> None:
         self.pieces: list[str] = []
         self.spans: dict[str, tuple[int, int]] = {}
-        self._nodes = plan.nodes
-        self._chain_errbacks = plan.chain_errbacks
-        self._written = written
         self._at = 0
-        self._of_chains: dict[str, list[Tree]] = {}
 
     def _write(self, text: str) -> None:
         self.pieces.append(text)
         self._at += len(text)
 
+    def _each(self, begin: str, write: Callable[[Part], None], parts: Iterable[Part], end: str) -> None:
+        for number, each in enumerate(parts):
+            self._write(", " if number else begin)
+            write(each)
+        self._write(end)
+
+    def _set(self, spec: TaskSpec | None, write: Callable[[Part], None], links: Sequence[Part]) -> None:
+        """The options of a task, and what it calls when it has succeeded."""
+        options = ", ".join(f"{name}={_value(value)}" for name, value in (options_of(spec) if spec else {}).items())
+        if options or links:
+            self._write(f".set({options}")
+            if links:
+                one = len(links) == 1
+                self._each((", " if options else "") + ("link=" if one else "link=["), write, links, "" if one else "]")
+            self._write(")")
+
+
+class _AsBuilt(_Writer):
+    """Writes the tree of a plan."""
+
+    def __init__(self, plan: Plan, written: Mapping[str, Written]) -> None:
+        super().__init__()
+        self._nodes = plan.nodes
+        self._written = written
+
     def part(self, tree: Tree) -> None:
         """A tree with all that is in it."""
         if "chain" in tree:
-            self._chain(tree)
+            self._chain(tree["chain"])
         elif "group" in tree:
-            self._list("group(", tree["group"], ")")
+            self._each("group(", self.part, tree["group"], ")")
         elif "chord" in tree:
-            self._list("chord([", tree["chord"]["header"], "], ")
+            self._each("chord([", self.part, tree["chord"]["header"], "], ")
             self.part(tree["chord"]["body"])
             self._write(")")
         else:
@@ -49,70 +97,114 @@ class _Writer:
             self._task(tree)
             self.spans[tree["task"]] = begin, self._at
 
-    def _chain(self, tree: Tree) -> None:
-        """A chain; its own error callbacks stand behind it, once, and not at each step."""
-        known = self._chain_errbacks.get(first_ids(tree)[0], ())
-        origins = [each for each in known if each not in self._of_chains]
-        self._of_chains |= {origin: [] for origin in origins}
-        steps = tree["chain"]
+    def _chain(self, steps: Sequence[Tree]) -> None:
         if len(steps) == 1 and len(steps[0].get("group", ())) == 1:
             # A chain takes a group of one for that one, and a group takes its only argument for itself if it is one.
-            self._list("chain(group([group(", steps[0]["group"], ")]))")
-        elif len(steps) > 1 and self._stays_apart(steps[0], has_errbacks=bool(known)):
-            self._list("chain(group(", steps[0]["chord"]["header"], "), ")
-            self._list("", [steps[0]["chord"]["body"], {"chain": steps[1:]}], ")")
+            self._each("chain(group([group(", self.part, steps[0]["group"], ")]))")
         else:
-            self._list("chain(", steps, ")")
-        for origin in origins:
-            first, *others = self._of_chains.pop(origin)
-            self._list(".on_error(", [first], ")")
-            for other in others:
-                self.spans |= {copy: self.spans[id_] for id_, copy in zip(ids(first), ids(other), strict=True)}
-
-    def _stays_apart(self, first: Tree, *, has_errbacks: bool) -> bool:
-        """Whether what follows the first step of a chain must be kept from its body; the chain may have errbacks.
-
-        Celery puts what follows a chord, step by step, into its body. Errbacks of a body that is a chain are lost then,
-        and those of the chain around become its own. A group, then the body, then a chain of all that follows: that is
-        a chord, and this behind it. Of a group of one nothing would be left.
-        """
-        chord = first.get("chord")
-        if chord is None or len(chord["header"]) == 1:
-            return False
-        return has_errbacks or first_ids(chord["body"])[0] in self._chain_errbacks
-
-    def _list(self, begin: str, parts: Sequence[Tree], end: str) -> None:
-        for number, each in enumerate(parts):
-            self._write(", " if number else begin)
-            self.part(each)
-        self._write(end)
+            self._each("chain(", self.part, steps, ")")
 
     def _task(self, tree: Tree) -> None:
         node = self._nodes[tree["task"]]
         _, spec = self._written.get(node.origin, ((), None))
         task = spec if isinstance(spec, TaskSpec) else None
-        self._write(_call(node, immutable=(task is not None and task.immutable) or (not node.sent and not node.given)))
-        options = ", ".join(f"{name}={_value(value)}" for name, value in (options_of(task) if task else {}).items())
-        links = tree.get("link", ())
-        if options or links:
-            self._write(f".set({options}")
-            if links:
-                one = len(links) == 1
-                self._list((", " if options else "") + ("link=" if one else "link=["), links, "" if one else "]")
-            self._write(")")
+        immutable = (task is not None and task.immutable) or (not node.sent and not node.given)
+        self._write(_planned(node, immutable=immutable))
+        self._set(task, self.part, tree.get("link", ()))
         for each in tree.get("link_error", ()):
-            if (of_chain := self._of_chains.get(self._nodes[each["task"]].origin)) is not None:
-                of_chain.append(each)
-            else:
-                self._list(".on_error(", [each], ")")
+            self._each(".on_error(", self.part, [each], ")")
 
 
-def _call(node: PlannedTask, *, immutable: bool) -> str:
+class _AsWritten(_Writer):
+    """Writes a canvas; spans are by the ids of `written`.
+
+    What a chain, chord or group calls when it has succeeded stands where that comes to: `link` gives the callback back,
+    and not what it hangs on.
+    """
+
+    def __init__(self, written: Mapping[str, Written]) -> None:
+        super().__init__()
+        self._ids: dict[Path, list[str]] = {}
+        for id_, (path, _) in written.items():
+            self._ids.setdefault(path, []).append(id_)
+
+    def part(self, place: Place, links: Sequence[Place] = ()) -> None:
+        """A part of the canvas, which calls these `links`, too."""
+        path, spec = place
+        below: dict[str, list[Place]] = {}
+        for (kind, *rest), each in placed_parts(spec):
+            below.setdefault(str(rest[0] if kind == "chord" else kind), []).append(((*path, kind, *rest), each))
+        links = [*below.get("link", ()), *links]
+        errbacks = below.get("link_error", ())
+        match spec:
+            case TaskSpec():
+                self._task(self._ids[path][0], spec, links, errbacks)
+                return
+            case ChainSpec() if links and _is_a_chain(spec):
+                self._parts("chain(", below["chain"], ")")
+                self._set(None, self.part, links)
+            case ChainSpec():
+                self._parts("chain(", below["chain"], ")", last=links)
+            case GroupSpec():
+                given_nothing = [(at, each.model_copy(update={"immutable": True})) for at, each in links]
+                # A group takes its only argument for itself if it is one.
+                brackets = ("group([", "])") if len(spec.group) == 1 else ("group(", ")")
+                self._parts(brackets[0], below["group"], brackets[1], first=given_nothing)
+            case ChordSpec():
+                self._parts("chord([", below["header"], "], ")
+                self._parts("", below["body"], ")", last=links)
+            case _:
+                self._mapped(self._ids[path], spec)
+        self._errbacks(errbacks)
+
+    def _parts(
+        self, begin: str, parts: Sequence[Place], end: str, *, first: Sequence[Place] = (), last: Sequence[Place] = ()
+    ) -> None:
+        calls = [[*(first if at == 0 else ()), *(last if at == len(parts) - 1 else ())] for at in range(len(parts))]
+        self._each(begin, lambda each: self.part(*each), zip(parts, calls, strict=True), end)
+
+    def _errbacks(self, errbacks: Sequence[Place]) -> None:
+        for each in errbacks:
+            self._each(".on_error(", self.part, [each], ")")
+
+    def _task(self, id_: str, spec: TaskSpec, links: Sequence[Place], errbacks: Sequence[Place]) -> None:
+        begin = self._at
+        self._write(_call(spec.task, spec.args, spec.kwargs, immutable=spec.immutable))
+        self._set(spec, self.part, links)
+        self._errbacks(errbacks)
+        self.spans[id_] = begin, self._at
+
+    def _mapped(self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec) -> None:
+        name, items = items_of(spec).task, items_of(spec).it
+        if isinstance(spec, ChunksSpec):
+            number = spec.chunks.n
+            parts = [f"{name}.starmap({items[at : at + number]!r})" for at in range(0, len(items), number)]
+            self._each("group(", self._text, zip(ids, parts, strict=True), ")")
+        else:
+            self._text((ids[0], f"{name}.{'map' if isinstance(spec, MapSpec) else 'starmap'}({items!r})"))
+
+    def _text(self, text: tuple[str, str]) -> None:
+        """A task that is written so."""
+        self.spans[text[0]] = self._at, self._at + len(text[1])
+        self._write(text[1])
+
+
+def _is_a_chain(spec: ChainSpec) -> bool:
+    """Whether it stays one: Celery makes a chord of a chain that begins with a group or chord."""
+    without = spec.model_copy(update={"link": [], "link_error": []})
+    return isinstance(signature_of(without, new_ids()), _chain)
+
+
+def _planned(node: PlannedTask, *, immutable: bool) -> str:
     if node.task in MAPS:
         task, items = node.args
         return f"{task}.{MAPS[node.task]}({items!r})"
-    given = [*map(repr, node.args), *(f"{name}={value!r}" for name, value in node.kwargs.items())]
-    return f"{node.task.rpartition('.')[2]}.{'si' if immutable else 's'}({', '.join(given)})"
+    return _call(node.task.rpartition(".")[2], node.args, node.kwargs, immutable=immutable)
+
+
+def _call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, immutable: bool) -> str:
+    given = [*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())]
+    return f"{name}.{'si' if immutable else 's'}({', '.join(given)})"
 
 
 def _value(value: Any) -> str:

@@ -167,6 +167,17 @@ ODD_TO_WRITE: list[Json] = [
             {"chord": {"header": [ECHO], "body": ECHO}},
         ]
     },
+    # The last group comes after each member of the second under the same ids; written once more it is another one.
+    {"chain": [{"group": [ONE, TWO]}, {"group": [ECHO, ECHO]}, {"chain": [{"group": [ECHO, CALLED]}]}]},
+    # What a chain calls when it fails is asked of the first body alone, and not of the second.
+    {
+        "chain": [
+            {"group": [ONE, TWO]},
+            {"chord": {"header": [ECHO, ECHO], "body": {"chain": [{**CALLED, "ignore_result": True}]}}},
+            {"chain": [{"chain": [ECHO]}, {"chord": {"header": [ECHO, ECHO], "body": ECHO}}]},
+        ],
+        "link_error": CALLED,
+    },
 ]
 """Of each of these another one can be written that looks alike."""
 

@@ -229,8 +229,8 @@ GIVEN = task("echo", 1, immutable=True)
                 ]
             },
             (
-                "chord([echo.s(1), echo.s(2)], "
-                "chain(echo.s(), chord([echo.s()], chain(echo.s(), echo.s()))).on_error(finalize.s()))"
+                "chain(group(echo.s(1), echo.s(2)), "
+                "chain(echo.s(), chord([echo.s()], chain(echo.s())), echo.s()).on_error(finalize.s()))"
             ),
         ),
     ],

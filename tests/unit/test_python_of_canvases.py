@@ -92,7 +92,7 @@ PAIR = {"group": [ONE, TWO]}
             {"chain": [PAIR, {"chain": [{"chord": {"header": [ECHO], "body": ECHO}}], "link_error": CALLED}, PAIR]},
             (
                 "chain(group(echo.s(1), echo.s(2)), chain(chord([echo.s()], echo.s())).on_error(finalize.s()), "
-                "chain(group(echo.s(1), echo.s(2))))"
+                "group(echo.s(1), echo.s(2)))"
             ),
         ),
         # or take over those of the chain around.
@@ -102,13 +102,25 @@ PAIR = {"group": [ONE, TWO]}
                 "link_error": CALLED,
             },
             (
-                "chord([echo.s(1)], chain(group(echo.s(), echo.s()), echo.s(), chain(group(echo.s(1), echo.s(2))))"
+                "chain(chord([echo.s(1)], group(echo.s(), echo.s())), chain(echo.s(), group(echo.s(1), echo.s(2))))"
+                ".on_error(finalize.s())"
+            ),
+        ),
+        # What a chain calls when it has succeeded is set, or stands where Celery puts it if it makes a chord of that.
+        (
+            {"chord": {"header": [ONE], "body": {"chain": [ECHO, ECHO], "link": CALLED, "link_error": CALLED}}},
+            "chord([echo.s(1)], chain(echo.s(), echo.s()).set(link=finalize.s()).on_error(finalize.s()))",
+        ),
+        (
+            {"chain": [PAIR, {"chain": [ECHO, ECHO], "link_error": CALLED}], "link": CALLED},
+            (
+                "chain(group(echo.s(1), echo.s(2)), chain(echo.s(), echo.s()).set(link=finalize.s())"
                 ".on_error(finalize.s()))"
             ),
         ),
     ],
 )
-def test_what_follows_a_chord_stays_apart_from_its_body(canvas: Json, code: str) -> None:
+def test_where_it_would_not_be_the_same_the_canvas_is_written_as_it_was_posted(canvas: Json, code: str) -> None:
     shown, expected, found = both(canvas)
     assert shown == code
     assert found == expected
