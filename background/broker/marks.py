@@ -1,6 +1,7 @@
-"""What the broker itself remembers of canvases: whether it is still the same one, and what was published."""
+"""What the broker itself remembers of canvases: whether it is the same one, what was published, how tasks ended."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis
@@ -10,6 +11,8 @@ from background.broker.server import get_client, unavailable
 EPOCH_KEY = "playground.epoch"
 PUBLISHED_KEY = "playground.published"
 PUBLISHED_SECONDS = 7 * 24 * 3600
+ENDS_KEY = "playground.ends"
+ENDS_SECONDS = 24 * 3600
 
 
 def epoch(*, new: str) -> str:
@@ -42,3 +45,35 @@ def published(names: Sequence[str]) -> set[str]:
     except (redis.RedisError, OSError) as error:
         raise unavailable(error) from error
     return {name for name, value in zip(names, found, strict=True) if value is not None}
+
+
+def keep_end(name: str, kind: str, text: str | None) -> None:
+    """Keep how a task has ended, with its result or error as JSON text, while that cannot be recorded.
+
+    Raises `Unavailable`.
+    """
+    try:
+        with get_client().pipeline(transaction=False) as pipeline:
+            pipeline.hset(ENDS_KEY, name, json.dumps([kind, text]))
+            pipeline.expire(ENDS_KEY, ENDS_SECONDS)
+            pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error
+
+
+def kept_ends(names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """The ends that are kept of these tasks. Raises `Unavailable`."""
+    try:
+        found: Any = get_client().hmget(ENDS_KEY, list(names)) if names else ()
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error
+    ends = {name: json.loads(value) for name, value in zip(names, found, strict=True) if value is not None}
+    return {name: (kind, text) for name, (kind, text) in ends.items()}
+
+
+def forget_ends(names: Iterable[str]) -> None:
+    """These ends are recorded. Raises `Unavailable`."""
+    try:
+        get_client().hdel(ENDS_KEY, *names)
+    except (redis.RedisError, OSError) as error:
+        raise unavailable(error) from error

@@ -1,6 +1,9 @@
 """What waits in the queues, and how much."""
 
+import time
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -11,24 +14,32 @@ from background.celery import PRIORITIES, PRIORITY_SEPARATOR
 
 UNACKED_KEY = "unacked"
 """Where kombu keeps what a worker has taken and not acknowledged."""
-MOST_READ = 200
+PAGE = 200
+"""So many messages are read by one command, 0.5 ms of Redis."""
+PAGES = 5
+"""So many pages are read in a pass."""
+MOST_KNOWN = 50_000
 """With more messages than this it is not said whose they are."""
-# The body is in base64, so no other id stands under that name. All at once: what is handed out again goes from one key
-# to another.
-_HELD = """
-local number = redis.call('HLEN', KEYS[1])
-for place = 2, #KEYS do number = number + redis.call('LLEN', KEYS[place]) end
-if number > tonumber(ARGV[1]) then return false end
-local ids = {}
-local function note(messages)
-    for _, message in ipairs(messages) do
-        local _, place = string.find(message, '"id": "', 1, true)
-        if place then table.insert(ids, string.match(message, '^[^"]+', place + 1)) end
-    end
+AGAIN_SECONDS = 1.0
+"""So long after one inventory has ended the next one begins."""
+# The body is in base64, so no other id stands under that name.
+_IDS = """
+local messages
+local next = '0'
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then
+    local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+    next, messages = page[1], page[2]
+else
+    local from = tonumber(ARGV[1])
+    messages = redis.call('LRANGE', KEYS[1], from, from + ARGV[2] - 1)
+    if #messages == tonumber(ARGV[2]) then next = tostring(from + #messages) end
 end
-note(redis.call('HVALS', KEYS[1]))
-for place = 2, #KEYS do note(redis.call('LRANGE', KEYS[place], 0, -1)) end
-return ids
+local ids = {}
+for _, message in ipairs(messages) do
+    local _, place = string.find(message, '"id": "', 1, true)
+    if place then table.insert(ids, string.match(message, '^[^"]+', place + 1)) end
+end
+return {next, ids}
 """
 
 
@@ -49,18 +60,75 @@ def queue_length(*queues: str) -> int:
         raise unavailable(error) from error
 
 
-def held(*queues: str) -> set[str] | None:
-    """The ids of the tasks whose messages wait in these queues or the usual one, or are with a worker.
+@dataclass
+class _Inventory:
+    """The ids of the tasks whose messages lie in some queues or are with a worker, as far as they have been read.
 
-    `None` where they are too many to look at. A message that a worker is just taking is in neither place for a moment.
-    Raises `Unavailable`.
+    What is with a worker is read first and last, and a queue from where messages come to where they go: so one that
+    moves on meanwhile is still ahead. Only one that is taken and given back in the meantime may be missed.
     """
-    keys = [UNACKED_KEY, *_lists({QUEUE, *queues})]
-    try:
-        found: Any = get_client().eval(_HELD, len(keys), *keys, MOST_READ)
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
-    return None if found is None else {each.decode(errors="replace") for each in found}
+
+    queues: frozenset[str]
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    ids: set[str] = field(default_factory=set)
+    keys: list[str] = field(init=False)
+    place: str = "0"
+
+    def __post_init__(self) -> None:
+        self.keys = [UNACKED_KEY, *_lists(self.queues), UNACKED_KEY]
+
+    def go_on(self) -> None:
+        """Read some pages more. Raises `Unavailable`."""
+        room = PAGES * PAGE
+        try:
+            while self.keys and room > 0:
+                page: Any = get_client().eval(_IDS, 1, self.keys[0], self.place, PAGE)
+                self.place, ids = page[0].decode(), page[1]
+                self.ids.update(each.decode(errors="replace") for each in ids)
+                room -= len(ids)
+                if self.place == "0":
+                    del self.keys[0]
+        except (redis.RedisError, OSError) as error:
+            raise unavailable(error) from error
+        if not self.keys:
+            self.ended = time.monotonic()
+
+
+class Inventory:
+    """What messages there are, found in pages: a queue may be long, and never drain.
+
+    Nobody is held up by that, and what is not said of a task today is said later.
+    """
+
+    def __init__(self) -> None:
+        self._ended: deque[_Inventory] = deque(maxlen=2)
+        self._now: _Inventory | None = None
+
+    def go_on(self, *queues: str) -> None:
+        """Read on, in these queues beside the usual one from the next beginning on. Raises `Unavailable`."""
+        if self._now is None:
+            if self._ended and time.monotonic() - (self._ended[-1].ended or 0) < AGAIN_SECONDS:
+                return
+            self._now = _Inventory(frozenset({QUEUE, *queues}))
+        self._now.go_on()
+        if len(self._now.ids) > MOST_KNOWN:
+            self._ended.clear()
+            self._now = None
+        elif self._now.ended is not None:
+            self._ended.append(self._now)
+            self._now = None
+
+    def lacks(self, ids: Iterable[str], *queues: str, since: float) -> bool:
+        """Whether it was gone through twice since that time (`time.monotonic`), and none of these tasks was found.
+
+        Once is not enough: a message that a worker is just taking is nowhere for a moment.
+        """
+        wanted = set(ids)
+        return len(self._ended) == self._ended.maxlen and all(
+            each.began >= since and each.queues.issuperset(queues) and each.ids.isdisjoint(wanted)
+            for each in self._ended
+        )
 
 
 def empty(*queues: str) -> None:

@@ -1,7 +1,8 @@
 """Changes of tasks that nothing waits for are written together: a statement for each would hold up every task.
 
 What PostgreSQL does not take is tried again. A success that a process has not written yet when it dies stands in
-Celery's result backend, from where `sweeping` and a second delivery of the message take it.
+Celery's result backend, from where `sweeping` and a second delivery of the message take it. An end of which Celery
+keeps nothing stands in the broker, where PostgreSQL does not take it (`recording.secure`).
 """
 
 import logging
@@ -92,19 +93,20 @@ class Batch:
         if not can_wait:
             self._ended.set()
 
-    def write(self) -> None:
-        """Write what waits, but for what is closed, since something waits for it: when this returns, if it can be.
+    def write(self) -> bool:
+        """Write what waits, but for what is closed, since something waits for it; gives whether it could be.
 
         While something is tried again it is left to that: tasks would wait for it one after the other.
         """
         if self._is_behind:
-            return
+            return False
         with self._writing:
             with self._lock:
                 taken = [each for each in self._waiting if each.kind != "closed"]
                 self._waiting = [each for each in self._waiting if each.kind == "closed"]
             if taken:
                 self._try(taken)
+            return not self._is_behind
 
     def flush(self) -> None:
         """Write what waits; when it returns, what was added before is written, if it can be."""

@@ -31,7 +31,7 @@ from background.base.queue_names import QUEUE
 from background.canvas import results
 from background.canvas.asking import ask, record
 from background.canvas.placing import place
-from background.canvas.recording import changes, describe, settle, started, told
+from background.canvas.recording import changes, describe, secure, settle, started, told
 from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
@@ -120,9 +120,10 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         deliveries = 0 if known is None else known.deliveries
         if deliveries > 1:
             with contextlib.suppress(Unavailable):
-                kept = results.outcome(str(self.request.id))
-                if kept["status"] == TaskState.SUCCESS:
-                    return kept["result"]
+                kept = results.ends([str(self.request.id), trace.known_id])
+                for end in kept.values():
+                    if end.state == TaskState.SUCCESS:
+                        return exact.loads(end.text or "null")
         if deliveries > MAX_DELIVERIES:
             record(lambda connection: tasks.not_started(connection, trace.known_id))
             raise WorkerLost(f"Begun {MAX_DELIVERIES} times; each time its worker or process died.")
@@ -176,13 +177,13 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         else:
             trace.note("success", result=text, is_open=True, can_wait=True)
             if not self._is_kept:
-                changes.write()
+                secure(trace.known_id, TaskState.SUCCESS, text)
         return result
 
     def _failed(self, trace: Trace, error: BaseException) -> None:
         self._about_to_end(trace)
         trace.note("failure", result=describe(error), is_open=True, can_wait=True)
-        changes.write()
+        secure(trace.known_id, TaskState.FAILURE, describe(error))
 
     @staticmethod
     def _about_to_end(trace: Trace) -> None:

@@ -4,6 +4,7 @@ What becomes of tasks is written together (`batch`); where something follows, be
 PostgreSQL does not take is tried again.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 
 from background.base import jsontext
 from background.base.errors import Unavailable
+from background.broker import marks
 from background.canvas import judge
 from background.canvas.asking import ask, record
 from background.canvas.batch import Batch, Change
@@ -35,7 +37,17 @@ def settle(task_id: str, state: TaskState, *, error: str | None = None, place: P
     """The task has ended without success, and nothing more will come of it."""
     changes.add(task_id, state.lower(), result=error, place=place, can_wait=True)
     changes.add(task_id, "closed", place=place)  # also where its end is known
-    changes.write()
+    secure(task_id, state, error)
+
+
+def secure(task_id: str, state: TaskState, text: str | None) -> None:
+    """Write what waits; an end of which Celery keeps nothing is kept by the broker where PostgreSQL does not take it.
+
+    Whoever is to write it later may be killed before, and nobody else knows of it. `text`: its result or error.
+    """
+    if not changes.write():
+        with contextlib.suppress(Unavailable):
+            marks.keep_end(task_id, state.lower(), text)
 
 
 def started(*, task_id: str, worker: str, retries: int = 0, at: float | None = None) -> tasks.Started | None:

@@ -1,14 +1,17 @@
 """What Celery's result backend keeps of canvas tasks, besides what is recorded in PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery.backends.redis import RedisBackend
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from background.base import exact
 from background.base.errors import Unavailable
+from background.broker import marks
+from background.canvas.recording import describe
 from background.canvas.states import TaskState
 from background.celery import celery_app
 
@@ -20,8 +23,18 @@ def outcome(task_id: str) -> dict[str, Any]:
         return dict(celery_app.backend._get_task_meta_for(task_id))  # type: ignore[attr-defined]
 
 
-def ends(task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What it knows of those of these tasks that have ended, by id. Raises `Unavailable`."""
+class End(NamedTuple):
+    """SUCCESS or another state in which a task has ended, and its result or error as JSON text."""
+
+    state: TaskState
+    text: str | None
+
+
+def ends(task_ids: Sequence[str]) -> dict[str, End]:
+    """How those of these tasks have ended of which it knows that, by id. Raises `Unavailable`.
+
+    So do ends of which it keeps nothing, and which could not be recorded yet (`recording.secure`).
+    """
     backend: Any = celery_app.backend
     with _translated():
         if isinstance(backend, RedisBackend):
@@ -29,8 +42,17 @@ def ends(task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
             known = [backend.decode_result(each) if each is not None else {} for each in found]
         else:
             known = [backend._get_task_meta_for(each) for each in task_ids]
-    ended = (TaskState.SUCCESS, TaskState.FAILURE)
-    return {id_: each for id_, each in zip(task_ids, known, strict=True) if each.get("status") in ended}
+    kept = {id_: End(TaskState(kind.upper()), text) for id_, (kind, text) in marks.kept_ends(task_ids).items()}
+    return kept | {id_: end for id_, each in zip(task_ids, known, strict=True) if (end := _end(each)) is not None}
+
+
+def _end(known: Mapping[str, Any]) -> End | None:
+    match known.get("status"):
+        case TaskState.SUCCESS:
+            return End(TaskState.SUCCESS, exact.dumps(known["result"]))
+        case TaskState.FAILURE:
+            return End(TaskState.FAILURE, describe(known["result"]))
+    return None
 
 
 def joins_itself() -> bool:

@@ -17,6 +17,7 @@ from background.celery import queue_of, serve
 from background.jobs import crew, registry
 from background.task_names import END_TASKS
 from background.upkeep import hearing, history, scheduling
+from background.upkeep.letting_go import Letting
 from background.upkeep.loops import Upkeep
 from background.upkeep.planned_stop import PlannedStop
 from background.upkeep.retention import Retention
@@ -30,6 +31,7 @@ CHORES = {
     "hearing": hearing.hear,
     "history": history.add_up,
     "schedules": scheduling.watch,
+    "letting go": Letting(WORKER_ID).watch,
 }
 _upkeep = Upkeep(worker_id=WORKER_ID, chores=CHORES)
 planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_upkeep.leave)

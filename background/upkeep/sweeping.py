@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from background.base import exact, log_context
+from background.base import log_context
 from background.broker import marks, queues
 from background.canvas import judge, results
 from background.canvas.asking import RECORD_SECONDS
-from background.canvas.recording import describe
 from background.canvas.sql import recovery, tasks
 from background.canvas.states import LOST, TaskState
 from background.celery import VISIBILITY_SECONDS
@@ -32,8 +30,6 @@ logger = logging.getLogger(__name__)
 SILENCE_SECONDS = 1.5 * VISIBILITY_SECONDS
 """After this long Celery has forgotten what it owed: a message that was held has been handed out again by then."""
 UNPUBLISHED_SECONDS = 10.0
-AGAIN_SECONDS = 1.0
-"""So long after the first look that found no message of a run a second one counts."""
 PASS_SECONDS = 1.0
 """What is not done by then is left to the next pass."""
 
@@ -74,11 +70,11 @@ def _looks(connection: Connection, epoch: str) -> Iterator[Callable[[], None]]:
         )
     published = marks.published([row.task_id for row in rows if row.is_untouched])
     ended = results.ends([id_ for row in rows if not row.is_odd for id_ in row.waiting])
-    silent = [row for row in rows if row.is_silent and not row.is_odd]
-    held = queues.held(*{each for row in silent for each in row.queues}) if silent else None
+    if silent := [row for row in rows if row.still_seconds > SILENCE_SECONDS]:
+        _messages.go_on(*{each for row in silent for each in row.queues})
     for row in rows:
         is_unpublished = row.is_untouched and row.task_id not in published
-        is_gone = row.is_silent and held is not None and held.isdisjoint(row.waiting)
+        is_gone = row.waiting and _is_gone(row, row.waiting)
         if row.is_odd or is_unpublished or is_gone or not ended.keys().isdisjoint(row.waiting):
             yield partial(_look_into, row.id, epoch=epoch)
 
@@ -101,7 +97,7 @@ def _look_into(number: int, *, epoch: str) -> None:
         if row is None:
             return
         # Where all has ended a process may have died before it could say so.
-        is_gone = _is_gone(number, row)
+        is_gone = _is_gone(row, row.ids)
         if row.is_elsewhere or is_gone or (row.is_settled and row.still_seconds > get_settings().lease_seconds):
             recovery.close_ended(connection, number)
         awaited = set(judge.judge(connection, number).awaited)
@@ -114,26 +110,17 @@ def _look_into(number: int, *, epoch: str) -> None:
     _end(number, ended, reasons, {task.id: task.state for task in expected})
 
 
-_missed: dict[int, float] = {}
-"""Runs of which nothing was found in the broker, and since when (`time.monotonic`)."""
+_messages = queues.Inventory()
 
 
-def _is_gone(number: int, run: recovery.Looked) -> bool:
-    """Whether nothing has happened in the run for long, and the broker holds no message of it. May raise `Unavailable`.
+def _is_gone(run: recovery.Looked | recovery.StillRun, ids: Sequence[str]) -> bool:
+    """Whether nothing has happened in the run for long, and the broker holds no message with one of these ids.
 
-    Asked twice, since a message which a worker is just taking is nowhere for a moment. What had succeeded before a
-    retry has a message, too, with which it hands its result on.
+    What had succeeded before a retry has a message, too, with which it hands its result on.
     """
-    now = time.monotonic()
-    for each in [each for each, since in _missed.items() if now - since > SILENCE_SECONDS]:
-        del _missed[each]
     if run.still_seconds <= SILENCE_SECONDS:
         return False
-    held = queues.held(*run.queues)
-    if held is None or not held.isdisjoint(run.ids):
-        _missed.pop(number, None)
-        return False
-    return now - _missed.setdefault(number, now) >= AGAIN_SECONDS
+    return _messages.lacks(ids, *run.queues, since=time.monotonic() - run.still_seconds)
 
 
 def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool) -> tuple[str, str] | None:
@@ -155,15 +142,15 @@ def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool)
 
 def _end(
     number: int,
-    ended: Mapping[str, Mapping[str, Any]],
+    ended: Mapping[str, results.End],
     lost: Mapping[str, tuple[str, str]],
     states: Mapping[str, str],
 ) -> None:
-    """Record what Celery's results say of these tasks, and that those are lost, with how and why.
+    """Record how these tasks have ended, as Celery's results say, and that those are lost, with how and why.
 
     But not of one that is not in the state any more in which it was seen: it has come after all.
     """
-    ends = {id_: (each["status"].lower(), _told(each)) for id_, each in ended.items()}
+    ends = {id_: (end.state.lower(), end.text) for id_, end in ended.items()}
     if not (ends or lost):
         return
     with database.transaction() as connection:
@@ -186,8 +173,5 @@ def _end(
         )
         if moved:
             judge.judge(connection, number)
-
-
-def _told(kept: Mapping[str, Any]) -> str:
-    """The result or the error that Celery keeps, as JSON text."""
-    return exact.dumps(kept["result"]) if kept["status"] == TaskState.SUCCESS else describe(kept["result"])
+    if ended:
+        marks.forget_ends(ended)

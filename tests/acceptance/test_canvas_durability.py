@@ -165,6 +165,29 @@ def test_what_celery_keeps_no_result_of_is_recorded_when_it_can_be(
     assert [each["kind"] for each in history].count("started") == 3
 
 
+@pytest.mark.parametrize("called", [{"task": "sleep", "args": [2]}, {"task": "fail", "args": ["no"], "countdown": 2}])
+def test_so_it_is_where_its_process_is_killed_before(
+    client: httpx.Client, postgres: EmbeddedPostgres, tmp_path: Path, called: dict[str, Any]
+) -> None:
+    """Its worker lives, and nobody else knows how the task has ended: it would be at work for ever."""
+    canvas = {**called, "ignore_result": True}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, env={"LEASE_SECONDS": "3"}) as worker:
+        run = client.post("/canvas", json=canvas).json()["task_id"]
+        worker.wait_for_line(f"{run}] received")
+        wait_for(lambda: "countdown" in called or sleeping(client, run), what="the start")
+        postgres.stop()
+        try:
+            wait_for(lambda: f"{run}] succeeded" in worker.output or f"{run}] raised" in worker.output, what="the end")
+            os.kill(child_of(worker), signal.SIGKILL)
+        finally:
+            postgres.start()
+            postgres.wait_ready()
+        outcome = finished(client, run)
+    (node,) = outcome["graph"]["nodes"]
+    assert (node["state"], outcome["status"]) == (outcome["status"], "FAILURE" if "fail" in node["task"] else "SUCCESS")
+    assert called["args"] == [node["error"]["message"] if node["error"] else node["result"]]
+
+
 def test_a_start_that_could_not_be_recorded_is_recorded_with_the_end(client: httpx.Client, tmp_path: Path) -> None:
     """An error callback, whose row somebody else holds when it begins."""
     canvas = {"task": "fail", "args": ["no"], "countdown": 0.5, "link_error": {"task": "fail"}}

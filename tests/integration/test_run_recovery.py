@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from celery.worker import state as celery_state
 from sqlalchemy import text
 
 from background.broker import marks, queues, server
@@ -15,7 +16,7 @@ from background.canvas.spec import group as group_of
 from background.canvas.sql import reads, recovery, tasks
 from background.celery import celery_app
 from background.task_names import TaskName
-from background.upkeep import sweeping
+from background.upkeep import letting_go, sweeping
 from tests.support import end, record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -110,12 +111,14 @@ def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> N
     waits = ("PENDING", [("SUCCESS", "1", None), ("PENDING", None, None)])
     for seconds in (60, 600):
         past(run, seconds=seconds)
+        read_queue()
         looked_into(run)
         assert look(run) == waits
     celery_app.control.purge()
+    read_queue()
     looked_into(run)
     assert look(run) == waits
-    long_after()
+    read_queue()
     looked_into(run)
     assert look(run) == ("FAILURE", [("SUCCESS", "1", None), ("FAILURE", None, "Lost")])
 
@@ -241,18 +244,21 @@ def test_what_nobody_published_is_lost() -> None:
 def called(alone: None) -> Iterator[list[str]]:
     """The ids of a run and of its task, published long ago; of its message there is none in the broker."""
     server.get_client().delete("celery", "elsewhere", queues.UNACKED_KEY)
+    sweeping._messages = queues.Inventory()
     (ids,) = waiting(1)
     past(ids[0], seconds=600)
     yield ids
     server.get_client().delete("celery", "elsewhere", queues.UNACKED_KEY)
 
 
-def looked_twice(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
-    """The run after two looks that are far enough apart."""
-    rested()
-    swept(run)
+def looked_twice(run: str, *, passes: int = 1) -> tuple[str, list[tuple[str, Any, Any]]]:
+    """The run after two looks of so many passes each that are far enough apart, and one that takes notice."""
     long_after()
-    rested()
+    for _ in range(2):
+        for _ in range(passes):
+            rested()
+            swept(run)
+        long_after()
     return swept(run)
 
 
@@ -296,20 +302,42 @@ def test_a_called_task_in_a_queue_that_nobody_serves_is_not_lost(called: list[st
     assert looked_twice(called[0]) == PENDING
 
 
+def test_a_long_queue_is_looked_through_in_pages(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "PAGE", 2)
+    monkeypatch.setattr(queues, "PAGES", 2)
+    for _ in range(13):
+        message(str(uuid4()))
+    assert looked_twice(called[0], passes=3) == PENDING
+    assert looked_twice(called[0], passes=8) == GONE
+
+
+def test_of_a_long_queue_the_oldest_message_is_found(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "PAGE", 2)
+    monkeypatch.setattr(queues, "PAGES", 2)
+    message(called[1])
+    for _ in range(12):
+        message(str(uuid4()))
+    rested()
+    swept(called[0])
+    for _ in range(3):  # which come while it is looked at
+        message(str(uuid4()))
+    assert looked_twice(called[0], passes=8) == PENDING
+
+
 def test_while_too_many_messages_wait_none_is_missed(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     message(str(uuid4()))
     message(str(uuid4()))
-    monkeypatch.setattr(queues, "MOST_READ", 1)
+    monkeypatch.setattr(queues, "MOST_KNOWN", 1)
     assert looked_twice(called[0]) == PENDING
-    monkeypatch.setattr(queues, "MOST_READ", 2)
+    monkeypatch.setattr(queues, "MOST_KNOWN", 2)
     assert looked_twice(called[0]) == GONE
 
 
 def test_a_task_that_begins_while_it_is_looked_for_is_not_lost(
     called: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert swept(called[0]) == PENDING
-    long_after()
+    read_queue()
+    read_queue()
     ends = results.ends
 
     def begin_meanwhile(ids: list[str]) -> Any:
@@ -320,6 +348,58 @@ def test_a_task_that_begins_while_it_is_looked_for_is_not_lost(
     monkeypatch.setattr(results, "ends", begin_meanwhile)
     looked_into(called[0])
     assert look(called[0]) == ("STARTED", [("STARTED", None, None)])
+
+
+class Taken:
+    """What a worker's main process knows of a message that it has taken."""
+
+    def __init__(self, task_id: str, parent_id: str | None = None) -> None:
+        self.id, self.parent_id = task_id, parent_id
+
+
+@pytest.fixture
+def idle(called: list[str]) -> Iterator[tuple[list[str], letting_go.Letting]]:
+    """The ids of a run and of its task, which a worker has begun; and what lets go of those that it does not run."""
+    worker_id = str(uuid4())
+    with transaction() as connection:
+        tasks.started_first(connection, task_id=called[1], worker="w@h", worker_id=worker_id)
+    yield called, letting_go.Letting(worker_id)
+    celery_state.active_requests.clear()
+
+
+def test_what_a_living_worker_does_not_run_any_more_is_let_go(idle: tuple[list[str], letting_go.Letting]) -> None:
+    (run, _), letting = idle
+    letting.look()
+    assert look(run)[1][0][0] == "STARTED"  # its end may be on the way
+    letting.look()
+    assert look(run)[1][0][0] == "PENDING"
+    past(run, seconds=600)
+    assert looked_twice(run) == ("FAILURE", [("FAILURE", None, "Lost")])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_it_runs_is_not_let_go(idle: tuple[list[str], letting_go.Letting], *, shared: bool) -> None:
+    (run, task_id), letting = idle
+    message_id = str(uuid4()) if shared else task_id
+    if shared:  # several calls of a task have one id, under which the record has none of them
+        statement = "INSERT INTO run_aliases SELECT CAST(:id AS uuid), run_id, id FROM run_tasks WHERE id = :task"
+        with transaction() as connection:
+            connection.execute(text(statement), {"id": message_id, "task": task_id})
+    taken: Any = Taken(message_id)
+    celery_state.active_requests.add(taken)
+    for _ in range(3):
+        letting.look()
+    assert look(run)[1][0][0] == "STARTED"
+
+
+def test_an_end_that_could_be_recorded_nowhere_but_in_the_broker_is_found(
+    idle: tuple[list[str], letting_go.Letting],
+) -> None:
+    (run, task_id), _ = idle
+    marks.keep_end(task_id, "success", '{"a": 1e22}')
+    past(run, seconds=60)
+    assert swept(run) == ("SUCCESS", [("SUCCESS", '{"a": 1e22}', None)])
+    assert marks.kept_ends([task_id]) == {}
 
 
 def test_what_waits_longer_than_it_is_known_to_be_published_is_not_lost(called: list[str]) -> None:
@@ -339,8 +419,15 @@ def test_one_worker_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def long_after() -> None:
-    """The next look is one that counts as the second."""
-    sweeping._missed.update({run: since - sweeping.AGAIN_SECONDS for run, since in sweeping._missed.items()})
+    """The next look counts as another one."""
+    for each in sweeping._messages._ended:
+        each.ended = 0.0
+
+
+def read_queue() -> None:
+    """What messages there are is read once more."""
+    long_after()
+    sweeping._messages.go_on()
 
 
 def looked_into(run: str) -> None:

@@ -69,7 +69,7 @@ SELECT run.id, task_id::text, waiting, queues,
         OR is_unclosed AND updated_at < now() - CAST(:silence AS float8) * interval '1 second' AS is_odd,
     status = 'PENDING' AND NOT has_started AND updated_at < now() - CAST(:unpublished AS float8) * interval '1 second'
         AND updated_at > now() - CAST(:known AS float8) * interval '1 second' AS is_untouched,
-    updated_at < now() - CAST(:silence AS float8) * interval '1 second' AS is_silent
+    extract(epoch FROM now() - updated_at)::float8 AS still_seconds
 FROM run, LATERAL (
     SELECT coalesce(array_agg(t.id::text) FILTER (WHERE called AND state IN {UNFINISHED}), '{{}}') AS waiting,
         coalesce(array_agg(DISTINCT queue) FILTER (WHERE queue IS NOT NULL), '{{}}') AS queues,
@@ -121,7 +121,7 @@ class StillRun(NamedTuple):
     """A run in which nothing was recorded for a while; `waiting` has its tasks that were called.
 
     Their messages went into the usual queue, and into these. `is_untouched`: none has begun. `is_odd`: there may be
-    more to say of it than that some of them have ended. `is_silent`: it was a long while.
+    more to say of it than that some of them have ended.
     """
 
     id: int
@@ -130,7 +130,7 @@ class StillRun(NamedTuple):
     queues: list[str]
     is_odd: bool
     is_untouched: bool
-    is_silent: bool
+    still_seconds: float
 
 
 class Looked(NamedTuple):

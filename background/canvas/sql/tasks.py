@@ -196,6 +196,21 @@ UPDATE run_tasks SET state = 'PENDING', starts = greatest(starts - 1, 0), worker
 WHERE worker_id = :worker_id AND state = 'STARTED'
 """)
 
+# A task that is called several times has the id of its message as an alias.
+_IDLE = Prepared(
+    "run_tasks_idle",
+    """
+SELECT id::text FROM run_tasks
+WHERE state = 'STARTED' AND worker_id = :worker_id AND id <> ALL (CAST(CAST(:running AS text[]) AS uuid[]))
+  AND NOT EXISTS (SELECT FROM run_aliases WHERE run_aliases.run_id = run_tasks.run_id
+                  AND run_aliases.id = ANY (CAST(CAST(:running AS text[]) AS uuid[])))
+""",
+)
+_LET_GO = text("""
+UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
+WHERE id = ANY (CAST(:ids AS uuid[])) AND worker_id = :worker_id AND state = 'STARTED'
+""")
+
 _TO_JUDGE = Prepared(
     "run_to_judge",
     f"""
@@ -271,6 +286,16 @@ def replaced(connection: Connection, task_id: str, *, called: bool, queue: str |
 def hand_back(connection: Connection, worker_id: str) -> None:
     """What this worker ran waits for another."""
     connection.execute(_HAND_BACK, {"worker_id": worker_id})
+
+
+def idle(connection: Connection, worker_id: str, *, running: Collection[str]) -> set[str]:
+    """The tasks which that worker has begun, and which are none of those that it is `running`."""
+    return {row["id"] for row in _IDLE(connection, {"worker_id": worker_id, "running": list(running)})}
+
+
+def let_go(connection: Connection, worker_id: str, ids: Collection[str]) -> None:
+    """That worker runs these tasks no more; how they ended is unknown, and they may come again."""
+    connection.execute(_LET_GO, {"worker_id": worker_id, "ids": list(ids)})
 
 
 def retried(connection: Connection, *, task_id: str, retries: int, error: str, queue: str | None = None) -> None:

@@ -1,0 +1,51 @@
+"""Lets go of canvas tasks that this worker has begun and does not run any more, though nobody could record their end.
+
+The process that ran them was killed before it could, or PostgreSQL did not take it. From then on they are as tasks
+whose message waits: `sweeping` finds how they ended, or that nothing of them is left.
+"""
+
+from collections.abc import Callable
+
+from celery.worker import state as celery_state
+
+from background.canvas.asking import RECORD_SECONDS
+from background.canvas.sql import tasks
+from background.canvas.traces import is_uuid
+from background.canvas.trees import call_id
+from background.storage import database, lanes
+
+LOOK_SECONDS = 5.0
+
+
+class Letting:
+    """What was begun and is not run, as the last look found it: only what the next one finds, too, is let go.
+
+    Its end may just be on the way. One that comes later is recorded all the same.
+    """
+
+    def __init__(self, worker_id: str) -> None:
+        self._worker_id = worker_id
+        self._idle: set[str] = set()
+
+    def watch(self, wait: Callable[[float], bool]) -> None:
+        """Look again and again, until `wait` says to stop. Raises `Unavailable`."""
+        while not wait(LOOK_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Look once more. Raises `Unavailable`."""
+        before, self._idle = self._idle, set()
+        running = _running()
+        with lanes.recording(seconds=RECORD_SECONDS) as connection:
+            if not database.has_canvas(connection):
+                return
+            self._idle = tasks.idle(connection, self._worker_id, running=running)
+            if gone := before & self._idle:
+                tasks.let_go(connection, self._worker_id, gone)
+
+
+def _running() -> set[str]:
+    """The ids under which the record may have what this worker has taken and not ended."""
+    requests = [*celery_state.reserved_requests, *celery_state.active_requests]
+    taken = [each for each in requests if is_uuid(str(each.id))]
+    return {str(each.id) for each in taken} | {call_id(str(each.id), str(each.parent_id)) for each in taken}
