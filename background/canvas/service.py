@@ -136,9 +136,10 @@ def cancel(task_id: UUID, *, terminate: bool) -> None:
             status = run_in(connection, task_id).status  # it may just have ended
             raise Conflict(f"The run is {status}; it cannot be cancelled any more.", code="run_ended", status=status)
         judge.judge(connection, number)
+        shared = runs.shared_ids(connection, number) if terminate else ()
     if terminate:
         running = [str(node.id) for node in run.nodes if node.state not in FINAL]
-        publishing.broadcast(END_TASKS, {"task_ids": running})
+        publishing.broadcast(END_TASKS, {"task_ids": [*running, *shared]})
 
 
 def retry(task_id: UUID) -> None:

@@ -241,6 +241,27 @@ def test_of_calls_that_share_an_id_each_is_recorded_once(client: httpx.Client, t
     assert set(found) <= {("SUCCESS", 1), ("FAILURE", 0)}  # the second is lost where Celery does not call it
 
 
+def test_of_calls_that_share_an_id_all_are_killed(client: httpx.Client, tmp_path: Path) -> None:
+    echo = {"task": "echo"}
+    pair = [{"task": "echo", "args": [1]}, {"task": "echo", "args": [2]}]
+    first = {"chord": {"header": pair, "body": {"group": [echo, echo]}}}
+    sleep = {"task": "sleep", "args": [30], "immutable": True}
+    with running_worker(tmp_path / "first.log"):
+        run = client.post("/canvas", json={"chain": [first, {"chord": {"header": [sleep], "body": echo}}]}).json()
+        path = f"/result/{run['task_id']}"
+
+        def sleeps() -> list[dict[str, Any]]:
+            nodes = client.get(path).json()["graph"]["nodes"]
+            return [node for node in nodes if node["task"].endswith("sleep") and node["state"] != "PENDING"]
+
+        wait_for(lambda: [node["state"] for node in sleeps()] == ["STARTED"] * 2, what="both sleeps")
+        assert client.post(f"{path}/cancel?terminate=true").status_code == 202
+        outcome = finished(client, run["task_id"])
+    assert outcome["status"] == "REVOKED"
+    assert [(node["state"], node["error"]["type"]) for node in sleeps()] == [("REVOKED", "Killed")] * 2
+    assert outcome["verdict"].startswith("sleep(30) was killed while it ran.")
+
+
 def test_a_worker_that_was_taken_for_lost_and_ends_its_task_has_not_lost_it(
     client: httpx.Client, tmp_path: Path
 ) -> None:

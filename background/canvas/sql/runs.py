@@ -76,6 +76,11 @@ WITH run AS (
 {EVENT} SELECT id, event_count, 'cancelled', NULL FROM cancelled RETURNING run_id
 """)
 
+_SHARED = text("""
+SELECT run_aliases.id::text FROM run_aliases JOIN runs ON runs.id = run_id
+WHERE run_id = :run_id AND run_aliases.id = ANY (runs.ids)
+""")
+
 _LOCK = text("""
 SELECT id, task_id, status, tree, cancelled, canvas, ids,
     EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED') AS busy
@@ -174,6 +179,11 @@ def cancel(connection: Connection, task_id: str) -> int | None:
     """Revoke what has not begun of the run with this id; gives its number if it was still under way."""
     found: int | None = connection.execute(_CANCEL, {"task_id": task_id}).scalar_one_or_none()
     return found
+
+
+def shared_ids(connection: Connection, number: int) -> Sequence[str]:
+    """The ids under which several calls of a task are published now, beside those of groups and chains."""
+    return connection.execute(_SHARED, {"run_id": number}).scalars().all()
 
 
 class LockedRun(NamedTuple):
