@@ -132,7 +132,8 @@ def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool)
     still, silence = run.still_seconds, SILENCE_SECONDS
     is_known = UNPUBLISHED_SECONDS < still < marks.PUBLISHED_SECONDS
     if run.is_untouched and is_known and not marks.published([run.task_id]):
-        return "unpublished", "it was recorded, and whoever was to publish it died before"
+        message = "the broker knows nothing of its message: it never came, or the broker died before it had stored it"
+        return "unpublished", message
     if not task.called and still > (get_settings().lease_seconds if results.joins_itself() else silence):
         return "silence", "Celery never called it, though all before it had succeeded"
     if is_gone:

@@ -23,7 +23,8 @@ export default {
   "reason.lost": "{culprit} was lost.",
   "reason.lost.worker": "{culprit} was lost: the worker {worker} died while it ran this.",
   "reason.lost.broker": "{culprit} was lost: the broker has its message no more.",
-  "reason.lost.unpublished": "{culprit} was lost: its message never reached the broker.",
+  "reason.lost.unpublished":
+    "{culprit} was lost: the broker knows nothing of its message; it never came, or the broker died before it had stored it.",
   "reason.lost.silence": "{culprit} was lost: nothing has been heard of it.",
   "reason.cancelled": "Cancelled: {running} may still finish.",
   "reason.revoked": "Revoked.",
