@@ -91,11 +91,21 @@ def _lose_with_worker(number: int, rows: Sequence[recovery.LostTask]) -> None:
 
 
 def _look_into(number: int, *, epoch: str) -> None:
-    """A run in which nothing moves: has something ended, or is it gone?"""
+    """A run in which nothing moves: has something ended, or is it gone?
+
+    Of what was called after that the ends may stand there, too.
+    """
+    known = set[str]()
+    while not known.issuperset(found := _fill_in(number, epoch=epoch)):
+        known |= found
+
+
+def _fill_in(number: int, *, epoch: str) -> set[str]:
+    """Record what has ended of the tasks that should come, or else that they are lost; gives those that have ended."""
     with database.transaction() as connection:
         row = recovery.run(connection, number, epoch=epoch)
         if row is None:
-            return
+            return set()
         # Where all has ended a process may have died before it could say so.
         is_gone = _is_gone(row, row.ids)
         if row.is_elsewhere or is_gone or (row.is_settled and row.still_seconds > get_settings().lease_seconds):
@@ -108,6 +118,7 @@ def _look_into(number: int, *, epoch: str) -> None:
     if not ended and not any(task.state == TaskState.STARTED for task in expected):
         reasons = {task.id: reason for task in expected if (reason := _why_lost(row, task, is_gone=is_gone))}
     _end(number, ended, reasons, {task.id: task.state for task in expected})
+    return set(ended)
 
 
 _messages = queues.Inventory()
@@ -135,7 +146,7 @@ def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool)
         message = "the broker knows nothing of its message: it never came, or the broker died before it had stored it"
         return "unpublished", message
     if not task.called and still > (get_settings().lease_seconds if results.joins_itself() else silence):
-        return "silence", "Celery never called it, though all before it had succeeded"
+        return "silence", "nothing was heard of it, though all before it had succeeded: it was not called, or not recorded"
     if is_gone:
         return "broker", "its message is neither in the queue nor with a worker any more"
     return None

@@ -99,6 +99,18 @@ def test_what_celery_never_calls_is_lost_in_the_end(valkey: object) -> None:
     assert look(run) == ("FAILURE", [("SUCCESS", "1", None), ("FAILURE", None, "Lost")])
 
 
+def test_all_that_has_ended_is_found_at_once(valkey: object) -> None:
+    steps = [task(TaskName.ECHO, 1), *[task(TaskName.ECHO)] * 3]
+    run, *ids = record_only(chain(*steps), epoch=marks.epoch(new=str(uuid4())))
+    with transaction() as connection:
+        end(connection, ids[0], "SUCCESS")
+    for each in ids[1:]:
+        celery_app.backend.store_result(each, 1, "SUCCESS")
+    past(run, seconds=10)
+    looked_into(run)
+    assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 4)
+
+
 def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> None:
     run, first, second = record_only(
         chain(task(TaskName.ECHO, 1), task(TaskName.FAIL)), epoch=marks.epoch(new=str(uuid4()))
