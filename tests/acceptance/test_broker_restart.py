@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 import redis
-from celery.result import AsyncResult
 from sqlalchemy import text
 
 from background.celery import celery_app
@@ -27,11 +25,6 @@ from tests.acceptance.test_jobs import ended, submit
 from tests.support import running_worker, transaction, wait_for
 
 
-def has_started(task: AsyncResult[object]) -> bool:
-    """Whether a worker is at it."""
-    return str(task.state) == "STARTED"
-
-
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_outlives_restarts_of_redis(
     client: httpx.Client, valkey: EmbeddedValkey, tmp_path: Path, pool: str
@@ -39,7 +32,7 @@ def test_a_worker_outlives_restarts_of_redis(
     with running_worker(tmp_path / "one.log", f"--pool={pool}", "--concurrency=2") as worker:
         for _ in range(3):
             task = celery_app.send_task(TaskName.SLEEP, [2.5])
-            wait_for(partial(has_started, task), what="the start of the task")
+            worker.wait_for_line(f"{task.id}] received")
             valkey.kill()
             valkey.start()
             valkey.wait_ready()
