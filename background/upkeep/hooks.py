@@ -9,14 +9,13 @@ from typing import Any
 
 from billiard import current_process
 from celery.signals import celeryd_after_setup, task_prerun, worker_ready, worker_shutdown
-from celery.worker import state as celery_state
 from celery.worker.control import control_command
 
 from background.base.errors import Unavailable
 from background.celery import queue_of, serve
 from background.jobs import crew, registry
 from background.task_names import END_TASKS
-from background.upkeep import hearing, history, scheduling
+from background.upkeep import hearing, history, requests, scheduling
 from background.upkeep.letting_go import Letting
 from background.upkeep.loops import Upkeep
 from background.upkeep.planned_stop import PlannedStop
@@ -87,6 +86,6 @@ def end_tasks(state: Any, task_ids: list[str]) -> None:
     """Kill what runs of these canvas tasks. Unlike Celery's own `revoke`, it lets them be retried under their ids."""
     pool = state.consumer.pool
     if pool_name(pool) == "prefork":  # a thread cannot be killed
-        for request in list(celery_state.active_requests):
+        for request in requests.active():
             if request.id in task_ids:
                 request.terminate(pool, signal="SIGTERM")

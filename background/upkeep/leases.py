@@ -6,7 +6,6 @@ import signal
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from celery.worker import state as celery_state
 from celery.worker.request import Request
 
 from background.base import log_context
@@ -15,13 +14,14 @@ from background.jobs.sql import recovery, transitions
 from background.settings import get_settings
 from background.storage import database, deadlines
 from background.task_names import JOB_TASKS
+from background.upkeep import requests
 
 logger = logging.getLogger(__name__)
 
 
 def wake_ups() -> dict[str, Request]:
     """The messages that have woken slots which run jobs now, by id, as this worker's main process knows."""
-    return {str(each.id): each for each in list(celery_state.active_requests) if each.name in JOB_TASKS}
+    return {str(each.id): each for each in requests.active() if each.name in JOB_TASKS}
 
 
 def keep(*, worker_id: str, undisturbed: bool) -> None:

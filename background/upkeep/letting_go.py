@@ -6,13 +6,12 @@ whose message waits: `sweeping` finds how they ended, or that nothing of them is
 
 from collections.abc import Callable
 
-from celery.worker import state as celery_state
-
 from background.canvas.asking import RECORD_SECONDS
 from background.canvas.sql import tasks
 from background.canvas.traces import is_uuid
 from background.canvas.trees import call_id
 from background.storage import database, lanes
+from background.upkeep import requests
 
 LOOK_SECONDS = 5.0
 
@@ -46,6 +45,5 @@ class Letting:
 
 def _running() -> set[str]:
     """The ids under which the record may have what this worker has taken and not ended."""
-    requests = [*celery_state.reserved_requests, *celery_state.active_requests]
-    taken = [each for each in requests if is_uuid(str(each.id))]
+    taken = [each for each in requests.taken() if is_uuid(str(each.id))]
     return {str(each.id) for each in taken} | {call_id(str(each.id), str(each.parent_id)) for each in taken}

@@ -33,6 +33,7 @@ from background.jobs import crew, dispatch, event_loop, states, step_logs
 from background.jobs.sql import transitions
 from background.jobs.states import STOPPED
 from background.storage import database, lanes
+from background.upkeep import requests
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ class PlannedStop:
         with suppress(Unavailable), database.transaction(seconds=1) as connection:
             if database.has_canvas(connection):
                 tasks.hand_back(connection, self.worker_id)
-        for request in {*celery_state.reserved_requests, *celery_state.active_requests}:
+        for request in set(requests.taken()):
             try:
                 # Not request.reject: that leaves it to the main loop, which has ended.
                 if not request.acknowledged and not request.message.acknowledged:
@@ -177,8 +178,8 @@ class PlannedStop:
 
     @staticmethod
     def _some_run(*, until: float) -> bool:
-        return bool(celery_state.active_requests or crew.wake_ups()) and time.monotonic() < until
+        return bool(requests.active() or crew.wake_ups()) and time.monotonic() < until
 
     @staticmethod
     def _others_run() -> bool:
-        return any(not request.task.ignore_result for request in list(celery_state.active_requests))
+        return any(not request.task.ignore_result for request in requests.active())

@@ -146,7 +146,8 @@ def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool)
         message = "the broker knows nothing of its message: it never came, or the broker died before it had stored it"
         return "unpublished", message
     if not task.called and still > (get_settings().lease_seconds if results.joins_itself() else silence):
-        return "silence", "nothing was heard of it, though all before it had succeeded: it was not called, or not recorded"
+        message = "nothing was heard of it, though all before it had succeeded: it was not called, or not recorded"
+        return "silence", message
     if is_gone:
         return "broker", "its message is neither in the queue nor with a worker any more"
     return None
