@@ -86,7 +86,10 @@ SAID: Mapping[WarningCode, tuple[str, str]] = {
         f"{ISSUES}/8259",
     ),
     WarningCode.GROUP_ENDS_MEMBER: (
-        "A header member that ends in a group gives the body a list within its list.",
+        (
+            "A header member that ends in a group gives the body a list within its list. Celery counts the members "
+            "anew when it sends that group: it may call the body before the others have ended, or, rarely, not at all."
+        ),
         DOCS,
     ),
     WarningCode.HEADER_FAILURE: (

@@ -90,7 +90,8 @@ export default {
   "warning.nested-group": "A group inside a group is unrolled: its results stand in one flat list.",
   "warning.nested-group-reversed":
     "In a header a nested group is unrolled backwards: its results come in the reverse order.",
-  "warning.group-ends-member": "A header member that ends in a group gives a list within the body's list.",
+  "warning.group-ends-member":
+    "A header member that ends in a group gives a list within the body's list. Celery counts the members anew when it sends that group: it may call the body before the others have ended, or, rarely, not at all.",
   "warning.header-failure":
     "When one of the header's tasks fails, its siblings still run, and what follows the header never does.",
   "warning.ignored-header":

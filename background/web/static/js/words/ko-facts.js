@@ -86,7 +86,8 @@ export default {
   "warning.header-of-one": "헤더에 태스크가 하나여도 chord입니다. 본문은 결과 하나가 든 목록을 받습니다.",
   "warning.nested-group": "그룹 안의 그룹은 풀립니다. 결과가 한 목록에 나란히 들어갑니다.",
   "warning.nested-group-reversed": "헤더 안에 중첩된 그룹은 거꾸로 풀립니다. 결과의 순서가 뒤집힙니다.",
-  "warning.group-ends-member": "그룹으로 끝나는 헤더 태스크는 본문이 받는 목록 안에 목록을 하나 더 만듭니다.",
+  "warning.group-ends-member":
+    "그룹으로 끝나는 헤더 태스크는 본문이 받는 목록 안에 목록을 하나 더 만듭니다. Celery는 그 그룹을 보낼 때 헤더의 태스크 수를 다시 세기 때문에, 다른 태스크가 끝나기 전에 본문을 호출하거나 드물게는 아예 호출하지 않을 수 있습니다.",
   "warning.header-failure": "헤더의 태스크 하나가 실패해도 나머지는 그대로 실행되고, 헤더 다음은 실행되지 않습니다.",
   "warning.ignored-header":
     "chord에는 헤더의 결과가 필요합니다. 무시한 결과가 본문에 전달되는 것은 Redis 결과 백엔드뿐이며, 다른 백엔드에서는 본문이 실행되지 않습니다.",
