@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 
 from background.base import forks, jsontext, log_context
 from background.base.errors import Unavailable
-from background.jobs import event_loop, states, step_logs
+from background.jobs import causes, event_loop, states, step_logs
+from background.jobs.causes import CauseCode
 from background.jobs.deadline import Deadline, timed_out
 from background.jobs.declared import text_of
 from background.jobs.effects import Effects
@@ -306,12 +307,12 @@ class Attempt:
         try:
             text = jsontext.dumps(output) if codec is None else codec.dumps(output)
         except NotStorable as error:
-            raise NoRetry(f"What the step returned cannot be stored. {error}") from None
+            raise NoRetry(causes.said(CauseCode.OUTPUT_NOT_STORABLE, error=error)) from None
         size, limit = len(text.encode()), get_settings().max_output_bytes
         if size > limit:
-            raise NoRetry(f"The step returned {size} bytes as JSON; MAX_OUTPUT_BYTES allows {limit}.")
+            raise NoRetry(causes.said(CauseCode.OUTPUT_TOO_LARGE, size=size, limit=limit))
         if jsontext.text_deeper_than(jsontext.MAX_DEPTH, text):
-            raise NoRetry(f"The step returned what is nested deeper than {jsontext.MAX_DEPTH}.")
+            raise NoRetry(causes.said(CauseCode.OUTPUT_TOO_DEEP, limit=jsontext.MAX_DEPTH))
         self.outputs[self.step_name] = None if self.step == len(self.step_names) else json.loads(text)
         return text
 
@@ -356,7 +357,7 @@ class Attempt:
             logger.info("Job %s step %s is to be run again in %g s: %s", self.job_id, self.step, later.seconds, reason)
             self._stop(states.waits(reason, seconds=later.seconds))
         else:
-            self.fail(NoRetry(f"It has raised RetryLater {most:,} times, as often as it may; last: {text_of(later)}"))
+            self.fail(NoRetry(causes.said(CauseCode.WAITED_TOO_OFTEN, times=most, error=text_of(later))))
 
     def fail(self, error: BaseException) -> None:
         """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
@@ -376,7 +377,7 @@ class Attempt:
     def hand_back(self, error: BaseException) -> None:
         """Give the job back without a failure: whatever stops this worker may have stopped what the step relied on."""
         logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
-        self._stop(states.handed_back(states.STOPPED))
+        self._stop(states.stopped())
 
     def _cancel_asked(self) -> bool | None:
         """Whether the job is to be cancelled; `None` when it is not ours any more."""

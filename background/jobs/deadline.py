@@ -11,6 +11,7 @@ import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from background.jobs import causes
 from background.jobs.pipeline import TimedOut
 
 EARLY_SECONDS = 0.5
@@ -19,7 +20,7 @@ EARLY_SECONDS = 0.5
 
 def timed_out(what: str, seconds: float) -> TimedOut:
     """What is raised where `what` may take so many seconds."""
-    return TimedOut(f"{what} took longer than the {seconds:g} s it may take.")
+    return TimedOut(causes.TOOK_TOO_LONG.format(what=what, seconds=seconds))
 
 
 class Deadline:

@@ -18,6 +18,9 @@ from background.jobs.pipeline import Pipeline
 from background.jobs.policy import DEFAULT, Policy
 from background.settings import get_settings
 
+BUILT_IN = "background.pipelines"
+"""The module of those pipelines that come with the application, which stands above this one."""
+
 
 @cache
 def modules() -> Mapping[str, list[Pipeline]]:
@@ -42,6 +45,11 @@ def pipelines() -> Mapping[str, Pipeline]:
         each.require_complete()
         _require_time(each)
     return found
+
+
+def is_built_in(pipeline: Pipeline) -> bool:
+    """Whether it is one of those that come with the application, whichever module `PIPELINES` finds it in."""
+    return getattr(sys.modules.get(BUILT_IN), pipeline.name, None) is pipeline
 
 
 @cache

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from background.base.strict import Strict
+from background.jobs.causes import CauseCode
 from background.jobs.history import Bucket, Range
 from background.jobs.states import KEY_CHARACTERS, EventKind, JobStatus, StepStatus, WaitingCode
 
@@ -132,6 +133,31 @@ class JobCreated(BaseModel):
         return found
 
 
+class Cause(BaseModel):
+    """Why a job failed or was stopped, where the application itself says so: `code` says which of the facts there are.
+
+    `step` and the `seconds` that it may take, the `size` in bytes of what it returned, the `limit` that this goes over,
+    how many `times`, and another's `error`. What blocks an event loop is the `step` of a `job`.
+    """
+
+    code: Annotated[CauseCode, OrNewer]
+    step: int | None = None
+    seconds: float | None = None
+    size: int | None = None
+    limit: int | None = None
+    times: int | None = None
+    error: str | None = None
+    job: int | None = None
+
+
+def told(facts: BaseModel | None) -> dict[str, Any] | None:
+    """The facts that there are, without the others."""
+    return None if facts is None else facts.model_dump(mode="json", exclude_unset=True)
+
+
+CauseFacts = Annotated[Cause | None, PlainSerializer(told)]
+
+
 class Step(BaseModel):
     """One step of a job that has begun; `progress` runs from 0 to 1."""
 
@@ -152,7 +178,7 @@ class Event(BaseModel):
     """One entry of a job's history. `step` is the number that the step had then, `step_name` what it is called.
 
     `actor` is the name of the API key that asked for it, if one did. `reason` is why a step has asked to be run later,
-    as it said it itself.
+    as it said it itself, and `cause` the `message` as facts, where its words are the application's own.
     """
 
     number: int
@@ -164,6 +190,7 @@ class Event(BaseModel):
     worker: str | None
     message: str | None
     reason: str | None = None
+    cause: CauseFacts = None
     error: str | None
     actor: str | None
 
@@ -184,6 +211,7 @@ class WaitingFacts(BaseModel):
 
     A limit is of a `queue` or a `pipeline`; of a pipeline's it may be that of the jobs whose parameter `key` has this
     `value`. `of` says the same in words. `holders` are some of the jobs that have its places.
+    `queued` are the messages in the broker's queue: they wake workers, and are fewer than the jobs that wait.
     """
 
     code: Annotated[WaitingCode, OrNewer]
@@ -204,14 +232,10 @@ class WaitingFacts(BaseModel):
     holders: list[int] | None = None
 
 
-def told(facts: WaitingFacts | None) -> dict[str, Any] | None:
-    """The facts that there are, without the others."""
-    return None if facts is None else facts.model_dump(mode="json", exclude_unset=True)
-
-
 class Job(BaseModel):
     """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run.
 
+    `cause` is `error` as facts, where its words are not those of a step's own exception.
     `running_seconds` is how long the present or last attempt has taken, `step_names` its plan,
     `request_id` the `X-Request-ID` of the request that made it. In lists and streams large values are left out (`null`)
     and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
@@ -234,6 +258,7 @@ class Job(BaseModel):
     worker: str | None
     result: Any
     error: str | None
+    cause: CauseFacts = None
     waiting_for: str | None
     waiting: Annotated[WaitingFacts | None, PlainSerializer(told)]
     queue: str
@@ -350,12 +375,14 @@ class WorkerSteps(BaseModel):
 class PipelineInfo(BaseModel):
     """One entry of `GET /pipelines`: its steps in order, the JSON Schema of its params, and its `limits`.
 
+    `built_in`: it is one of those that come with the application.
     New jobs wait in its `queue`. `workers` are the live ones; there is `drift` where one of them has other steps, or
     takes other params.
     """
 
     name: str
     description: str
+    built_in: bool = False
     queue: str
     paused: bool
     limits: list[dict[str, Any]]

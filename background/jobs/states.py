@@ -15,6 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from background.jobs import causes
+from background.jobs.causes import CauseCode
+
 
 class JobStatus(StrEnum):
     """The status of a job."""
@@ -55,9 +58,6 @@ class EventKind(StrEnum):
 WAKE_SECONDS = 3.0
 """Seconds in which the message that wakes a worker for a new job reaches its queue, or never: after that the broker
 refuses it. A message that is missing then will not come, and recovery sends another."""
-
-STOPPED = "the worker was stopped"
-"""Why a job is handed back in a planned stop."""
 
 KEY_CHARACTERS = 255
 """How long the unique key of a job may be."""
@@ -116,9 +116,8 @@ def timed_out(step: int, *, seconds: float, blocks: str | None = None, **held: A
 
     `blocks`: at this place it blocks the event loop of its process.
     """
-    message = f"TimedOut: Step {step} took longer than the {seconds:g} s it may take."
-    message = message if blocks is None else f"{message} It is async, and blocks its event loop."
-    return failed(message, error=blocks, retryable=True, **held)
+    code = CauseCode.TIMED_OUT if blocks is None else CauseCode.TIMED_OUT_BLOCKING
+    return failed(causes.kept(code, step=step, seconds=seconds), error=blocks, retryable=True, **held)
 
 
 def lost(*, failures: int, max_attempts: int, silent: float, own: bool = False) -> Outcome:
@@ -126,7 +125,7 @@ def lost(*, failures: int, max_attempts: int, silent: float, own: bool = False) 
     return Outcome(
         JobStatus.PENDING if failures + 1 < max_attempts else JobStatus.FAILED,
         EventKind.LOST,
-        "The worker was lost: its lease ran out",
+        causes.kept(CauseCode.LOST),
         is_failure=True,
         own=own,
         silent=silent,
@@ -148,13 +147,21 @@ def later_because(kind: str, message: str | None) -> str | None:
 
 def cancelled() -> Outcome:
     """A step has noticed that its job is to be cancelled."""
-    return Outcome(JobStatus.CANCELLED, EventKind.CANCELLED, "Cancelled during the step")
+    return Outcome(JobStatus.CANCELLED, EventKind.CANCELLED, causes.kept(CauseCode.CANCELLED_IN_STEP))
 
 
 def held_up(by: tuple[int, int] | None) -> Outcome:
     """A step could not go on, since the step of that job blocks the event loop of both: that is held against nobody."""
-    what = "another step" if by is None else "step {1} of job {0}".format(*by)
-    return handed_back(f"{what} blocks the event loop of its worker")
+    if by is None:
+        message = causes.kept(CauseCode.BLOCKED_BY_ANOTHER)
+    else:
+        message = causes.kept(CauseCode.BLOCKED, job=by[0], step=by[1])
+    return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, message)
+
+
+def stopped() -> Outcome:
+    """The job is given back in a planned stop of its worker, which is held against nobody."""
+    return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, causes.kept(CauseCode.WORKER_STOPPED))
 
 
 def handed_back(why: str) -> Outcome:
@@ -258,7 +265,7 @@ WAITING_SENTENCES = {
     WaitingCode.BROKER_DOWN: "The broker is down: no worker can reach it.",
     WaitingCode.BEING_PUBLISHED: "Its message is about to be handed to the broker.",
     WaitingCode.ON_ITS_WAY: "Its message is on its way to a worker.",
-    WaitingCode.NO_FREE_WORKER: "It waits for a free worker: {queued} in the queue, {workers} alive.",
+    WaitingCode.NO_FREE_WORKER: "It waits for a free worker: {workers} alive.",
     WaitingCode.QUEUE_PAUSED: "The queue {queue} is paused.",
     WaitingCode.PIPELINE_PAUSED: "The pipeline {pipeline} is paused.",
     WaitingCode.CONCURRENCY_LIMIT: "Its turn has not come: {limit} at once of the {of}, now jobs {holders}.",

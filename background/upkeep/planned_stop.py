@@ -31,7 +31,6 @@ from background.canvas.batch import GATHER_SECONDS
 from background.canvas.sql import tasks
 from background.jobs import crew, dispatch, event_loop, states, step_logs
 from background.jobs.sql import transitions
-from background.jobs.states import STOPPED
 from background.storage import database, lanes
 from background.upkeep import requests
 
@@ -150,7 +149,7 @@ class PlannedStop:
         while time.monotonic() < until:
             try:
                 with lanes.working(seconds=1) as connection:
-                    outcome = states.handed_back(STOPPED)
+                    outcome = states.stopped()
                     handed_back = transitions.hand_back(connection, worker_id=self.worker_id, outcome=outcome)
             except Unavailable as error:
                 logger.warning("Jobs could not be handed back yet: %s", error)

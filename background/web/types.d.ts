@@ -29,6 +29,7 @@ interface JobEvent {
   message: string | null;
   /** Why a step has asked to be run later. */
   reason?: string | null;
+  cause?: Facts | null;
   error: string | null;
   actor: string | null;
 }
@@ -51,6 +52,8 @@ interface Job {
   worker: string | null;
   result: any;
   error: string | null;
+  /** `error` as facts, where the words are the application's own. */
+  cause?: Facts | null;
   waiting_for: string | null;
   waiting: Facts | null;
   tags: string[];
@@ -81,6 +84,7 @@ interface Try {
   role: Role;
   kind: string | null;
   message: string | null;
+  cause?: Facts | null;
   error: string | null;
 }
 

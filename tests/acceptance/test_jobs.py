@@ -105,6 +105,7 @@ def test_the_pipelines_are_described(client: httpx.Client) -> None:
     assert found["demo"]["steps"] == ["prepare", "process", "publish"]
     assert set(found["demo"]["params"]["properties"]) == {"step_seconds", "fail_at_step", "fail_times"}
     assert found["document"]["params"]["required"] == ["document"]
+    assert {name for name, each in found.items() if each["built_in"]} == {"demo", "document"}
 
 
 def test_tags_stay_with_the_job(client: httpx.Client) -> None:

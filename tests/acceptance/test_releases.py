@@ -257,6 +257,7 @@ def test_the_releases_of_workers_are_shown(fleet: Fleet) -> None:
     workers = [each for each in client.get("/workers").json() if each["status"] == "alive"]
     assert len({each["release"] for each in workers}) == 2
     assert {"retired" in each["pipelines"] for each in workers} == {True, False}
+    assert not any(each["built_in"] for each in pipelines.values())
 
 
 def release_with(client: httpx.Client, pipeline: str) -> str:

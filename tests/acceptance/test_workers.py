@@ -75,7 +75,7 @@ def test_why_a_job_waits(client: httpx.Client, valkey: EmbeddedValkey, tmp_path:
         blocker = submit(client, params={"step_seconds": 30})
         wait_for(lambda: in_step(client, blocker, 1), what="step 1 of the blocker")
         queued = [submit(client, params={"step_seconds": 0}) for _ in range(5)]
-        waits_for(client, queued[-1], "in the queue, 1 alive.")
+        waits_for(client, queued[-1], "It waits for a free worker: 1 alive.")
         valkey.stop()
         try:
             waits_for(client, queued[-1], "The broker is down")

@@ -2,13 +2,15 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy import text
 
-from background.jobs.sql import logs
+from background.jobs import states
+from background.jobs.sql import logs, transitions
 from background.jobs.sql.logs import Chunk
 from tests.acceptance.test_durability import kinds
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, submit, until
@@ -37,6 +39,29 @@ def drawn(page: Page) -> list[tuple[str, str, str]]:
     lines = page.locator(".gantt-line[data-attempt]")
     found = lines.evaluate_all("all => all.map(each => [each.dataset.step, each.dataset.attempt, each.dataset.role])")
     return [(step, attempt, role) for step, attempt, role in found]
+
+
+def test_what_the_application_says_of_a_failure_is_said_in_the_readers_language(
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    moving = begin()
+    outcome = states.timed_out(1, seconds=30, failures=2, max_attempts=3, pause=0)
+    with transaction() as connection:
+        transitions.stop(connection, job_id=moving.job_id, attempt=moving.attempt, outcome=outcome)
+    said = "1단계가 제한 시간 30초를 넘겼습니다"
+    page = new_context(locale="ko-KR").new_page()
+    open_list(page)
+    reason = row(page, moving.job_id).locator(".reason")
+    expect(reason).to_contain_text(said)
+    expect(reason).not_to_have_attribute("lang", "en")
+    article = open_job(page, moving.job_id)
+    expect(article.locator("[data-sentence]")).to_contain_text(said)
+    inspected = article.locator(".clamped-text").filter(has_text=said)
+    expect(inspected).not_to_have_attribute("lang", "en")
+    page.goto(f"/ui/#/jobs/{moving.job_id}?tab=events")
+    expect(page.locator('[data-event="failed"]')).to_contain_text(said)
+    page.goto("/ui/#/pipelines/demo")
+    expect(page.locator("[data-failure]")).to_contain_text(said)
 
 
 def test_a_job_is_followed_to_its_end(page: Page, client: httpx.Client) -> None:

@@ -8,6 +8,8 @@ from background.canvas.checks import TOO_LARGE
 from background.canvas.reasons import Code
 from background.canvas.spec import TaskSpec
 from background.canvas.warnings import SAID, WarningCode
+from background.jobs.causes import SENTENCES as CAUSES
+from background.jobs.causes import CauseCode
 from background.jobs.states import WAITING_SENTENCES, WaitingCode
 from background.pipelines import demo, document
 from tests.support import ROOT
@@ -39,6 +41,7 @@ def test_the_page_has_words_for_every_code(language: str) -> None:
     known = keys(language)
     wanted = {f"reason.{code}" for code in Code}
     wanted |= {f"waiting.{code}" for code in WaitingCode}
+    wanted |= {f"cause.{code}" for code in CauseCode}
     wanted |= {f"warning.{code}" for code in WarningCode}
     wanted |= {f"advice.{code}" for code in Code}
     wanted |= {f"warning.advice.{code}" for code in WarningCode}
@@ -74,3 +77,4 @@ def test_codes_are_found_in_the_sources() -> None:
 def test_every_code_has_its_english_here() -> None:
     assert set(SAID) == set(WarningCode)
     assert set(WAITING_SENTENCES) == set(WaitingCode)
+    assert set(CAUSES) == set(CauseCode)

@@ -52,6 +52,7 @@ def test_a_loss_goes_on_at_once_below_the_limit(failures: int, limit: int) -> No
 def test_what_is_nobodys_fault_is_no_failure() -> None:
     assert (states.handed_back("why").status, states.cancelled().status) == (JobStatus.PENDING, JobStatus.CANCELLED)
     assert not states.handed_back("why").is_failure
+    assert (states.stopped().status, states.stopped().is_failure) == (JobStatus.PENDING, False)
     assert not states.cancelled().is_failure
     later = states.waits("429", seconds=30)
     assert (later.status, later.delay, later.is_failure) == (JobStatus.PENDING, 30, False)
@@ -69,8 +70,8 @@ def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus
 @pytest.mark.parametrize(
     ("known", "sentence"),
     [
-        ({"queue_length": 41, "serving": 2}, "It waits for a free worker: 41 in the queue, 2 alive."),
-        ({"queue_length": 41, "published": False}, "It waits for a free worker: 41 in the queue, 1 alive."),
+        ({"queue_length": 41, "serving": 2}, "It waits for a free worker: 2 alive."),
+        ({"queue_length": 41, "published": False}, "It waits for a free worker: 1 alive."),
         ({"queue_length": None, "serving": 0}, "No live worker serves the queue reports."),
         ({"queue_length": 0}, "Its message is on its way to a worker."),
         ({"published": False}, "Its message is about to be handed to the broker."),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { factsIn, OTHERS, RUNS } from "./facts.mjs";
+import { CAUSES, factsIn, OTHERS, RUNS } from "./facts.mjs";
 
 const facts = await factsIn("en");
 
@@ -18,6 +18,11 @@ test("what the page does not know is the API's own, and is marked so", () => {
     RUNS.map(([run]) => facts.runSentence(run).known),
     RUNS.map(([, text]) => !text.startsWith("The API")),
   );
+});
+
+test("why a job failed, where the application says so itself", () => {
+  for (const [cause, ...said] of CAUSES) assert.deepEqual(facts.causeSentence(cause, "As it came.").text, said[0]);
+  assert.deepEqual(facts.causeSentence(null, "E: x"), { text: "E: x", known: false });
 });
 
 test("an error as a line of its own keeps its full stop", () => {
@@ -67,8 +72,11 @@ test("a waiting job's time goes on without the API", () => {
   assert.match(said(20_400, due), /^It is not due yet: it may begin in 20s, at .*\d:\d\d:\d\d.*\.$/);
   assert.equal(said(-10, due), "It is due; a worker takes it in a moment.");
   assert.equal(said(3_000, { attempt: 1, error: "E: x" }), "It pauses for another 3.0s after an error: E: x");
+  const late = { attempt: 1, error: "TimedOut: …", cause: { code: "timed_out", step: 2, seconds: 30 } };
+  const pause = "It pauses for another 3.0s after an error: Step 2 took longer than the 30 s it may take";
+  assert.equal(said(3_000, late), pause);
   const waiting = { code: "no_free_worker", queued: 3, workers: 2 };
-  assert.equal(said(-10, { waiting }), "It waits for a free worker: 3 messages are in the queue, 2 alive.");
+  assert.equal(said(-10, { waiting }), "It waits for a free worker: 2 alive.");
   assert.equal(said(-10, { waiting: { code: "new" }, waiting_for: "As it came." }), "As it came.");
   assert.equal(said(-10, { waiting: null, waiting_for: null }), "");
 });

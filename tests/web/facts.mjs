@@ -121,6 +121,27 @@ export const RUNS = [
   [run(null), "The API's own sentence.", "The API's own sentence."],
 ];
 
+/** [facts, English, Korean], for `causeSentence`. */
+export const CAUSES = [
+  [
+    { code: "timed_out", step: 2, seconds: 1.5 },
+    "Step 2 took longer than the 1.5 s it may take.",
+    "2단계가 제한 시간 1.5초를 넘겼습니다.",
+  ],
+  [{ code: "lost" }, "The worker was lost: its lease ran out.", "워커의 연결이 끊겨 리스가 만료되었습니다."],
+  [
+    { code: "output_too_large", size: 2_097_152, limit: 1_048_576 },
+    "The step returned 2,097,152 bytes as JSON; MAX_OUTPUT_BYTES allows 1,048,576.",
+    "단계의 반환값이 JSON으로 2,097,152바이트입니다. MAX_OUTPUT_BYTES의 한도는 1,048,576바이트입니다.",
+  ],
+  [
+    { code: "blocked", job: 12345, step: 1 },
+    "Step 1 of job 12345 blocks the event loop of its worker.",
+    "12345번 작업의 1단계가 워커의 이벤트 루프를 막고 있습니다.",
+  ],
+  [{ code: "a_new_one" }, "As it came.", "As it came."],
+];
+
 const UNKNOWN = { values: {}, message: "As it came.", msg: "As it came." };
 
 /** The same for `warning`, `fault` and `refusal`, by the name of the function. */
@@ -187,13 +208,13 @@ export const OTHERS = [
   ["refusal", { status: 0 }, "The API does not answer.", "API가 응답하지 않습니다."],
   [
     "described",
-    { name: "demo", description: "Three steps that only take their time, and fail when asked to." },
+    { name: "demo", description: "As the API describes it.", built_in: true },
     "Three steps that only take their time, and fail when asked to.",
     "시간만 보내는 세 단계이며, 원하면 실패하게 할 수 있습니다.",
   ],
   // One's own may have the name of one that comes with the application, or of something else that the page says.
-  ["described", { name: "demo", description: "My own." }, "My own.", "My own."],
-  ["described", { name: "nobody", description: "Asks nobody." }, "Asks nobody.", "Asks nobody."],
+  ["described", { name: "demo", description: "My own.", built_in: false }, "My own.", "My own."],
+  ["described", { name: "nobody", description: "Asks nobody.", built_in: true }, "Asks nobody.", "Asks nobody."],
   [
     "waitingSentence",
     limited({ queue: "mail", of: "queue mail", holders: [7, 9] }),

@@ -82,6 +82,7 @@ test("failures are of one kind whatever number, id or name they tell", () => {
   const failed = (id, error, step) => ({
     id,
     error,
+    cause: null,
     steps: [
       { name: "one", status: "COMPLETED" },
       { name: step, status: "FAILED" },
@@ -94,11 +95,13 @@ test("failures are of one kind whatever number, id or name they tell", () => {
     failed(1, "Boom: 1", "three"),
   ];
   assert.deepEqual(grouped(jobs), [
-    { step: "two", message: "Boom: 9", number: 2, newest: 4 },
-    { step: "two", message: "Other", number: 1, newest: 3 },
-    { step: "three", message: "Boom: 1", number: 1, newest: 1 },
+    { step: "two", message: "Boom: 9", cause: null, number: 2, newest: 4 },
+    { step: "two", message: "Other", cause: null, number: 1, newest: 3 },
+    { step: "three", message: "Boom: 1", cause: null, number: 1, newest: 1 },
   ]);
-  assert.deepEqual(grouped([{ id: 1, error: null, steps: [] }]), [{ step: null, message: "", number: 1, newest: 1 }]);
+  assert.deepEqual(grouped([{ id: 1, error: null, cause: null, steps: [] }]), [
+    { step: null, message: "", cause: null, number: 1, newest: 1 },
+  ]);
 });
 
 test("two attempts are compared step by step, also where one of them never came to a step", () => {

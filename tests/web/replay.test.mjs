@@ -327,6 +327,28 @@ test("a job, moment by moment", () => {
   );
 });
 
+test("what a job has failed of is told as the API tells it, and a wait that was asked for is one", () => {
+  const failing = job([
+    [0, "created"],
+    [10, "started", 1, 1, "a@h"],
+    [20, "retry_later", 1, 1, "a@h"],
+    [30, "started", 1, 2, "a@h"],
+    [40, "lost", 1, 2, "a@h"],
+    [50, "started", 1, 3, "a@h"],
+    [60, "handed_back", 1, 3, "a@h"],
+    [70, "started", 1, 4, "a@h"],
+  ]);
+  Object.assign(failing.events[4], { message: "The worker was lost", cause: { code: "lost" }, error: "Traceback …" });
+  const record = jobRecord(failing);
+  const told = (index) => {
+    const { status, error, cause } = record.at(index);
+    return [status, error, cause?.code];
+  };
+  assert.deepEqual(told(2), ["PENDING", null, undefined]);
+  assert.deepEqual(told(4), ["PENDING", "The worker was lost", "lost"]);
+  assert.deepEqual(told(6), ["PENDING", "The worker was lost", "lost"]);
+});
+
 test("a step whose next one another worker has is handed on", () => {
   const record = jobRecord(
     job([

@@ -1,7 +1,7 @@
 // What the API tells as facts, in the page's words: why a run is where it is, why a job waits, what may surprise, what was
 // refused. All give `{ text, known }`; where the code is none of those here, the text is the API's own English.
 import { now } from "./api.js";
-import { bytes, duration, has, LANGUAGES, sentence, t, when } from "./i18n.js";
+import { bytes, duration, has, sentence, t, when } from "./i18n.js";
 
 /** What is said after the sentence of a run's code, where the facts have it, in this order. */
 const MORE = [
@@ -74,18 +74,26 @@ export function runSentence({ status, reason, verdict, progress }, { apart = fal
 }
 
 /**
+ * Why a job failed or was stopped: in the page's words where the application itself said so, else as a step has said it.
+ * @param {Facts | null | undefined} cause
+ * @param {string} whole
+ * @returns {Sentence}
+ */
+export const causeSentence = (cause, whole) => (cause ? worded("cause", cause, whole) : { text: whole, known: false });
+
+/**
  * Why a pending job is not running; its time goes on while the page is looked at.
  * @param {Job} job
  * @returns {Sentence}
  */
-export function waitingSentence({ attempt, error, run_at, waiting, waiting_for }) {
+export function waitingSentence({ attempt, error, cause, run_at, waiting, waiting_for }) {
   const left = Date.parse(run_at) - now();
   if (left > 0) {
     const later = waiting?.code === "retry_later" ? waiting.code : null;
     const code = later ?? (error && attempt ? "pausing" : "not_due");
     return worded("waiting", {
       code,
-      error,
+      error: error && causeSentence(cause, error).text,
       reason: waiting?.reason,
       time: duration(Math.max(1000, left)),
       due_at: run_at,
@@ -106,13 +114,13 @@ export const fault = ({ type, values, msg }) => worded("fault", { ...values, cod
 
 /**
  * What a pipeline does: of those that come with the application in the page's words, of all others in their own.
- * @param {{ name: string, description: string } | undefined} pipeline
+ * @param {{ name: string, description: string, built_in: boolean } | undefined} pipeline
  * @returns {Sentence}
  */
 export function described(pipeline) {
-  const { name, description } = pipeline ?? { name: "", description: "" };
+  const { name, description, built_in: ours } = pipeline ?? { name: "", description: "", built_in: false };
   const key = `pipeline.is.${name}`;
-  return LANGUAGES.en[key] === description ? sentence(key) : { text: description, known: false };
+  return ours && has(key) ? sentence(key) : { text: description, known: false };
 }
 
 /**

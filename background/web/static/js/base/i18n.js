@@ -31,6 +31,8 @@ const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
 export const upright = (/** @type {string} */ text) =>
   text.replace(TURNING, (each) => `\\u${each.charCodeAt(0).toString(16)}`);
 
+const NUMBERS = new Set(["id", "job"]); // of jobs, which are names and no amounts
+
 function filled(key, values = {}, how) {
   let message = words[key] ?? key;
   // One thing may have words of its own also where the language has no other form for it.
@@ -38,7 +40,7 @@ function filled(key, values = {}, how) {
     message = (values.n === 1 && message.one) || (message[plural.select(values.n)] ?? message.other);
   return message.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
-    return how(typeof value === "number" && name !== "id" ? number(value) : upright(String(value ?? whole)));
+    return how(typeof value === "number" && !NUMBERS.has(name) ? number(value) : upright(String(value ?? whole)));
   });
 }
 

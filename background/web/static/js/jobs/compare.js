@@ -1,6 +1,7 @@
 // Two attempts of a job side by side. Hooks for tests: `select[name=left|right]`, rows `[data-step]`.
 import { now } from "../base/api.js";
 import { h, renew, set } from "../base/dom.js";
+import { causeSentence } from "../base/facts.js";
 import { duration, t } from "../base/i18n.js";
 import { workerLink } from "../base/links.js";
 import { badge, clamped, scroller } from "../page/parts.js";
@@ -59,7 +60,7 @@ function side(one, ran) {
     { class: "compare-side" },
     h("div", { class: "row" }, state.element, h("b", {}, ran === null ? "" : duration(ran))),
     worker,
-    failed && one.message ? clamped(one.message, shade(one.kind)).element : null,
+    failed && one.message ? clamped(causeSentence(one.cause, one.message), { role: shade(one.kind) }).element : null,
   );
 }
 

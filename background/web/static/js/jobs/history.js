@@ -1,6 +1,6 @@
 // What has happened to a job, event by event.
 import { h, set } from "../base/dom.js";
-import { inBrief, line } from "../base/facts.js";
+import { causeSentence, inBrief, line } from "../base/facts.js";
 import { moment, number, t, when } from "../base/i18n.js";
 import { workerLink } from "../base/links.js";
 import { clamped, code, complain } from "../page/parts.js";
@@ -35,17 +35,18 @@ export const eventTable = (job) =>
   );
 
 function eventRow(event) {
-  const said = messageOf(event);
+  const words = messageOf(event);
+  const said = words && causeSentence(event.cause, words);
   const message = event.error
     ? h(
         "details",
         {},
-        h("summary", { lang: "en" }, line(said ?? event.kind)),
+        h("summary", { lang: said?.known ? null : "en" }, line(said?.text ?? event.kind)),
         code(event.error, { label: t("traceback"), lang: "en" }),
       )
-    : said && inBrief(said).detail
-      ? clamped(said, shade(event.kind)).element
-      : h("span", { lang: said ? "en" : null }, said ?? "");
+    : said && inBrief(said.text).detail
+      ? clamped(said, { role: shade(event.kind) }).element
+      : h("span", { lang: said && !said.known ? "en" : null }, said?.text ?? "");
   const cells = [
     number(event.number),
     h("time", { datetime: event.at, title: moment(Date.parse(event.at)) }, when(Date.parse(event.at))),

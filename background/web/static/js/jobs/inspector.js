@@ -1,5 +1,6 @@
 // What is told of the chosen try of a step, beside the picture.
 import { h, icon } from "../base/dom.js";
+import { causeSentence } from "../base/facts.js";
 import { duration, number, percent, t, when } from "../base/i18n.js";
 import { workerLink } from "../base/links.js";
 import { badge, clamped, code, json } from "../page/parts.js";
@@ -40,7 +41,7 @@ export function inspect(job, steps, chosen, { restart, time }) {
     ),
     progress,
     chosen.message && ["fail", "retry", "stop"].includes(chosen.role)
-      ? clamped(chosen.message, shade(chosen.kind)).element
+      ? clamped(causeSentence(chosen.cause, chosen.message), { role: shade(chosen.kind) }).element
       : null,
     ...section(chosen.error, t("traceback"), (value) => code(value, { label: t("traceback"), lang: "en" })),
     ...section(row?.status === "COMPLETED" ? row.output : undefined, t("output"), (value) =>

@@ -1,6 +1,6 @@
 // What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
 import { get, now } from "../base/api.js";
-import { inBrief, waitingSentence } from "../base/facts.js";
+import { causeSentence, inBrief, waitingSentence } from "../base/facts.js";
 import { ago, duration, has, number, percent, sentence, t } from "../base/i18n.js";
 import { lostWorker, stranded } from "../base/pulse.js";
 import { roleOf } from "../page/roles.js";
@@ -91,7 +91,7 @@ export function why(job) {
     const word = lostWorker(job) ? "why.lost" : step?.progress ? "why.running.part" : "why.running";
     return sentence(word, values);
   }
-  if (job.status === "FAILED") return job.error === null ? sentence("why.failed") : { text: job.error, known: false };
+  if (job.status === "FAILED") return job.error === null ? sentence("why.failed") : causeSentence(job.cause, job.error);
   if (job.status === "CANCELLED")
     return sentence("why.cancelled", { done: doneCount(job), total: segments(job).length });
   const total = segments(job).length;
@@ -133,7 +133,7 @@ export function fullSentence(job) {
     return { role: shade, ...said, detail: "" };
   }
   if (job.status === "FAILED" && step?.status === "FAILED") {
-    const { said, detail } = inBrief(job.error ?? step.message);
+    const { said, detail } = inBrief(causeSentence(job.cause, job.error ?? step.message).text);
     const values = {
       number: step.step_number,
       name: step.name,
@@ -142,7 +142,7 @@ export function fullSentence(job) {
     };
     return { role: shade, ...sentence("full.failed", values), detail };
   }
-  const { detail } = inBrief(job.status === "PENDING" ? (job.error ?? "") : "");
+  const { detail } = inBrief(job.status === "PENDING" && job.error ? causeSentence(job.cause, job.error).text : "");
   return { role: shade, ...why(job), detail };
 }
 

@@ -27,7 +27,7 @@ const OWN_WORDS = ["lost", "handed_back", "retry_later"];
 
 /**
  * `[{ number, name, tries }]` in the order of the steps. A try is `{ step, attempt, worker, wait, from, to, role, kind,
- * message, error }`: `wait` is since when it waited (null for a step that followed at once), `to` is null while it runs,
+ * message, cause, error }`: `wait` is since when it waited (null for a step that followed at once), `to` is null while it runs,
  * `role` how it ended. A wait that goes on is a try whose `from` is null.
  * @param {Job} job
  * @param {string[]} names of the steps
@@ -40,7 +40,7 @@ export function tries(job, names) {
   return history.steps;
 }
 
-const NOT_BEGUN = { worker: null, from: null, to: null, kind: null, message: null, error: null };
+const NOT_BEGUN = { worker: null, from: null, to: null, kind: null, message: null, cause: null, error: null };
 
 /** The tries up to some event: one of them may be open, or a wait. */
 class History {
@@ -107,8 +107,8 @@ class History {
 
   end(event, role) {
     if (!this.open) return;
-    const { kind, error } = event;
-    Object.assign(this.open, { to: Date.parse(event.at), role, kind, message: messageOf(event), error });
+    const { kind, cause, error } = event;
+    Object.assign(this.open, { to: Date.parse(event.at), role, kind, message: messageOf(event), cause, error });
     this.open = null;
   }
 

@@ -148,12 +148,13 @@ export const outside = (address, text) =>
 
 /**
  * What others have said, as it is, an error where its role is no other: three lines are shown until a reader wants all.
- * `update(text)` writes it.
- * @param {string} [text]
- * @param {Role | null} [role]
+ * `update(text)` writes it. A sentence may be in the page's own words.
+ * @param {string | Sentence} [told]
+ * @param {{ role?: Role | null }} [options]
  */
-export function clamped(text, role = "fail") {
-  const said = h("div", { class: "clamped-text", lang: "en" });
+export function clamped(told = "", { role = "fail" } = {}) {
+  const { text, known } = typeof told === "string" ? { text: told, known: false } : told;
+  const said = h("div", { class: "clamped-text", lang: known ? null : "en" });
   const all = h("button", { type: "button", class: "as-link clamped-all", "data-action": "show-all", hidden: true });
   const element = h("div", { class: role ? `clamped role-${role}` : "clamped" }, said, all);
   const show = (open) => {
@@ -174,7 +175,7 @@ export function clamped(text, role = "fail") {
   };
   all.addEventListener("click", () => show(!element.classList.contains("open")));
   new ResizeObserver(measure).observe(said);
-  update(text ?? "");
+  update(text);
   return { element, update };
 }
 

@@ -9,7 +9,7 @@ export const kindOf = (message) =>
     .replace(/\d+(?:[.,:]\d+)*/g, "…");
 
 /**
- * `[{ step, message, number, newest }]`, the most frequent first: `message` and `newest` are of the newest such job.
+ * `[{ step, message, cause, number, newest }]`, the most frequent first: all but the number are of the newest such job.
  * @param {Job[]} jobs newest first
  */
 export function grouped(jobs) {
@@ -18,7 +18,7 @@ export function grouped(jobs) {
     const step = job.steps.findLast((each) => each.status === "FAILED")?.name ?? null;
     const message = (job.error ?? "").split("\n", 1)[0];
     const key = JSON.stringify([step, kindOf(message)]);
-    const group = groups.get(key) ?? { step, message, number: 0, newest: job.id };
+    const group = groups.get(key) ?? { step, message, cause: job.cause, number: 0, newest: job.id };
     group.number += 1;
     groups.set(key, group);
   }

@@ -2,7 +2,7 @@
 // `[data-pipeline]`, `[data-param]`, `[data-failure]`, `[data-action=new|pause|resume]`.
 import { get, request } from "../base/api.js";
 import { h, icon, renew, say, set } from "../base/dom.js";
-import { described, line } from "../base/facts.js";
+import { causeSentence, described, line } from "../base/facts.js";
 import { number, t, upright } from "../base/i18n.js";
 import { workerHref } from "../base/links.js";
 import { Charts } from "../charts/panel.js";
@@ -179,17 +179,22 @@ function paramTable(schema) {
 function failureTable(failed, pipeline) {
   if (!failed.length) return h("p", { class: "muted" }, t("failures.none"));
   const heads = ["failures.number", "facts.step", "facts.message", "failures.newest"].map((key) => t(key));
-  const rows = grouped(failed).map((each) =>
-    row(
+  const rows = grouped(failed).map((each) => {
+    const said = causeSentence(each.cause, each.message);
+    return row(
       [
         number(each.number),
         each.step ?? "–",
-        h("td", { lang: "en", class: "failure-said", title: each.message }, upright(line(each.message)) || "–"),
+        h(
+          "td",
+          { lang: said.known ? null : "en", class: "failure-said", title: said.text },
+          upright(line(said.text)) || "–",
+        ),
         h("a", { href: href(`jobs/${each.newest}`) }, `#${each.newest}`),
       ],
       { "data-failure": each.number },
-    ),
-  );
+    );
+  });
   const all = h("a", { href: href("jobs", { pipeline, status: "FAILED" }) }, t("failures.all"));
   const note = h(
     "p",

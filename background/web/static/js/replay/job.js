@@ -7,11 +7,14 @@ const STOPS = {
   step_failed: "PENDING",
   lost: "PENDING",
   handed_back: "PENDING",
+  retry_later: "PENDING",
   failed: "FAILED",
   cancelled: "CANCELLED",
 };
+/** Those of them that are an error of the job. */
+const FAILURES = new Set(["step_failed", "lost", "failed"]);
 const ASKED = new Set(["created", "retried", "cancel_requested"]);
-const BEGIN = { status: "PENDING", attempt: 0, worker: null, error: null, steps: [] };
+const BEGIN = { status: "PENDING", attempt: 0, worker: null, error: null, cause: null, steps: [] };
 
 /** @param {Job} job with all of its events */
 export function jobRecord(job) {
@@ -44,7 +47,7 @@ function jobAt(job, known, index) {
 /** What is known of a job after one more event. */
 function after(before, job, index) {
   const event = job.events[index];
-  const { kind, attempt, worker, message, error } = event;
+  const { kind, attempt, worker, message, cause } = event;
   const number = place(job, event);
   if (kind === "created") return BEGIN;
   if (kind === "started")
@@ -59,10 +62,17 @@ function after(before, job, index) {
   }
   if (kind in STOPS) {
     const steps = ended(before.steps, job, number, event, "FAILED");
-    return { ...before, status: STOPS[kind], error: kind === "handed_back" ? before.error : (error ?? message), steps };
+    const failure = FAILURES.has(kind) ? { error: message, cause } : {};
+    return { ...before, ...failure, status: STOPS[kind], steps };
   }
   if (kind === "retried")
-    return { ...before, status: "PENDING", error: null, steps: before.steps.filter((row) => row.step_number < number) };
+    return {
+      ...before,
+      status: "PENDING",
+      error: null,
+      cause: null,
+      steps: before.steps.filter((row) => row.step_number < number),
+    };
   return before;
 }
 

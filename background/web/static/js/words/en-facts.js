@@ -78,10 +78,20 @@ export default {
   "limit.with": "{whose} with {key} {value}",
   "limit.holders": "jobs {ids}",
   "limit.holders.some": "jobs {ids} and others",
-  "waiting.no_free_worker": {
-    one: "It waits for a free worker: {queued} message is in the queue, {workers} alive.",
-    other: "It waits for a free worker: {queued} messages are in the queue, {workers} alive.",
-  },
+  "waiting.no_free_worker": "It waits for a free worker: {workers} alive.",
+
+  "cause.timed_out": "Step {step} took longer than the {seconds} s it may take.",
+  "cause.timed_out_blocking":
+    "Step {step} took longer than the {seconds} s it may take. It is async, and blocks its event loop.",
+  "cause.lost": "The worker was lost: its lease ran out.",
+  "cause.output_too_large": "The step returned {size} bytes as JSON; MAX_OUTPUT_BYTES allows {limit}.",
+  "cause.output_too_deep": "The step returned what is nested deeper than {limit}.",
+  "cause.output_not_storable": "What the step returned cannot be stored: {error}",
+  "cause.waited_too_often": "It has raised RetryLater {times} times, as often as it may; last: {error}",
+  "cause.cancelled_in_step": "Cancelled during the step.",
+  "cause.worker_stopped": "The worker was stopped.",
+  "cause.blocked": "Step {step} of job {job} blocks the event loop of its worker.",
+  "cause.blocked_by_another": "Another step blocks the event loop of its worker.",
 
   "warning.group-becomes-chord": "A group followed by a task becomes a chord, with that task as its body.",
   "warning.group-of-one":

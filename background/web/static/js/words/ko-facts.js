@@ -76,9 +76,21 @@ export default {
   "limit.with": "{whose}({key}: {value})",
   "limit.holders": "{ids}",
   "limit.holders.some": "{ids} 등",
-  "waiting.no_free_worker": {
-    other: "쉬고 있는 워커가 없어 대기 중입니다. 큐에 메시지 {queued}개, 살아 있는 워커 {workers}개.",
-  },
+  "waiting.no_free_worker": "쉬고 있는 워커가 없어 대기 중입니다(살아 있는 워커 {workers}개).",
+
+  "cause.timed_out": "{step}단계가 제한 시간 {seconds}초를 넘겼습니다.",
+  "cause.timed_out_blocking":
+    "{step}단계가 제한 시간 {seconds}초를 넘겼습니다. 비동기(async) 단계인데 이벤트 루프를 막고 있습니다.",
+  "cause.lost": "워커의 연결이 끊겨 리스가 만료되었습니다.",
+  "cause.output_too_large":
+    "단계의 반환값이 JSON으로 {size}바이트입니다. MAX_OUTPUT_BYTES의 한도는 {limit}바이트입니다.",
+  "cause.output_too_deep": "단계의 반환값이 {limit}겹보다 깊이 중첩되어 있습니다.",
+  "cause.output_not_storable": "단계의 반환값을 저장할 수 없습니다: {error}",
+  "cause.waited_too_often": "RetryLater를 허용된 횟수({times}번)만큼 모두 발생시켰습니다. 마지막 이유: {error}",
+  "cause.cancelled_in_step": "단계를 실행하는 도중에 취소되었습니다.",
+  "cause.worker_stopped": "워커가 중지되었습니다.",
+  "cause.blocked": "{job}번 작업의 {step}단계가 워커의 이벤트 루프를 막고 있습니다.",
+  "cause.blocked_by_another": "다른 단계가 워커의 이벤트 루프를 막고 있습니다.",
 
   "warning.group-becomes-chord": "그룹 뒤에 태스크가 오면 그 태스크를 본문으로 하는 chord가 됩니다.",
   "warning.group-of-one":
