@@ -1,5 +1,6 @@
 """What the page does when the stream is cut, and that many tabs do not stand in each other's way."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,6 +135,23 @@ def test_without_postgresql_the_last_state_stays(
     expect(banner).to_have_count(0, timeout=30_000)
     client.post(f"/jobs/{job}/cancel").raise_for_status()
     expect(row(page, job)).to_have_attribute("data-status", "CANCELLED", timeout=45_000)
+
+
+def test_an_api_that_takes_requests_and_answers_none_is_not_live(page: Page, client: httpx.Client) -> None:
+    page.clock.install()
+    page.goto("/ui/#/runs")
+    expect_live(page)
+    page.route(re.compile(r"/(runs|workers|jobs/stats)(\?|$)"), lambda _: None)
+    said = page.get_by_text("The API at")
+
+    def is_said_later() -> bool:
+        page.clock.fast_forward(25_000)
+        return said.is_visible()
+
+    wait_for(is_said_later, what="that nothing is answered")
+    page.unroute_all()
+    wait_for(lambda: not is_said_later(), what="an answer")
+    expect_live(page)
 
 
 @pytest.mark.parametrize("key", ["p", "click"])

@@ -102,6 +102,27 @@ def test_a_term_in_a_sentence_keeps_the_focus_while_time_passes(
     expect(term).to_be_focused()
 
 
+def test_a_word_is_not_broken_where_a_term_in_it_is_explained(
+    new_context: Callable[..., BrowserContext], client: httpx.Client, worker: Process
+) -> None:
+    page = new_context(locale="ko-KR", viewport={"width": 320, "height": 700}).new_page()
+    open_run(page, start(client, {"chord": {"header": [task("fail", "no")], "body": task("echo")}}))
+    expect_ended(page, "FAILURE")
+    words = page.locator("[data-verdict] .glued")
+    expect(words.filter(has_text="chord의")).to_have_text("chord의")
+    # Its text stands beside its button at every width, so also where that ends the line.
+    apart = """all => all.map((each) => {
+      const range = document.createRange();
+      range.selectNodeContents(each);
+      const rects = [...range.getClientRects()].filter(({ width }) => width);
+      const tops = rects.map(({ top }) => top);
+      return Math.max(...tops) - Math.min(...tops);
+    })"""
+    for width in range(320, 480, 8):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert max(words.evaluate_all(apart)) < 12, width
+
+
 def test_words_of_an_error_are_not_explained(page: Page, client: httpx.Client, worker: Process) -> None:
     said = "the worker of this queue has lost its task, retry the chord"
     open_run(page, start(client, task("fail", said)))

@@ -33,6 +33,8 @@ export function headers(more = {}) {
   return key ? { ...more, "X-API-Key": key } : more;
 }
 
+const ANSWER_MS = 20_000; // The API answers within 5 s, also without PostgreSQL: after so long nobody is there.
+
 /**
  * One request; `body` is sent as JSON, but a FormData as it is; `as` says how the answer is read: json, text or blob.
  * Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError.
@@ -45,7 +47,7 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   const isForm = body instanceof FormData;
   let response;
   try {
-    response = await fetch(new URL(path, BASE), {
+    response = await answered(new URL(path, BASE), {
       method,
       signal,
       cache: "no-store",
@@ -74,6 +76,25 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   }
   report(null);
   return { data, next: nextOf(response.headers.get("Link")) };
+}
+
+/**
+ * `fetch`; what is only read is waited for so long, whose end is no AbortError. What is done may last.
+ * @param {URL} address
+ * @param {RequestInit} options
+ */
+async function answered(address, { signal, ...options }) {
+  const waiting = new AbortController();
+  const leave = () => waiting.abort(signal.reason);
+  const late = () => waiting.abort(new DOMException("", "TimeoutError"));
+  const timer = options.method === "GET" ? setTimeout(late, ANSWER_MS) : 0;
+  if (signal?.aborted) leave();
+  signal?.addEventListener("abort", leave, { once: true });
+  try {
+    return await fetch(address, { ...options, signal: waiting.signal });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Have a new key, or raise `ApiError` 401; once a person has declined, only the banner asks again. */

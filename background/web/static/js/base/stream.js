@@ -3,6 +3,7 @@ import { BASE, currentKey, headers, health, needKey, readClock } from "./api.js"
 import { poke } from "./pulse.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
+const RARELY_MS = 30_000; // So often is read at least what takes long, or is not answered.
 const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all.
 
 /** Whether the stream of this tab is `live`, `wait` (connecting), `cut` (since `asOf`), `paused`, or `off`. */
@@ -199,7 +200,7 @@ export function poll(read, ms) {
       if (!over) tell("cut");
     }
     clearTimeout(timer);
-    if (!over) timer = setTimeout(now, Math.max(ms, 8 * (performance.now() - begun)));
+    if (!over) timer = setTimeout(now, Math.max(ms, Math.min(8 * (performance.now() - begun), RARELY_MS)));
   }
 
   function stop() {

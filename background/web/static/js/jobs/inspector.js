@@ -30,7 +30,7 @@ export function inspect(job, steps, chosen, { restart, time }) {
   ].filter(Boolean);
   const progress =
     row?.status === "IN_PROGRESS" && row.progress
-      ? h("p", {}, percent(row.progress), row.message ? ` · ${row.message}` : "")
+      ? h("p", {}, percent(row.progress), row.message ? h("span", { lang: "en" }, ` · ${row.message}`) : "")
       : null;
   return [
     h("div", { class: "row" }, h("h2", {}, t("step", { number: chosen.step, name })), state.element),

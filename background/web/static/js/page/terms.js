@@ -61,20 +61,32 @@ export function explain(element, { text, own = text, known }) {
   const pieces = known ? split(text, own) : [text];
   const old = [...element.childNodes];
   const same =
-    old.length === pieces.length && pieces.every((each, i) => i % 2 === 0 || old[i].textContent === each.word);
-  if (same) for (let i = 0; i < pieces.length; i += 2) say(old[i], pieces[i]);
-  else
-    element.replaceChildren(
-      ...pieces.map((each, i) => (i % 2 ? term(each.name, each.word) : document.createTextNode(each))),
-    );
+    old.length === pieces.length &&
+    pieces.every((each, i) => i % 2 === 0 || old[i].childNodes[1]?.textContent === each.word);
+  if (same)
+    for (const [i, each] of pieces.entries()) {
+      say(i % 2 ? old[i].firstChild : old[i], i % 2 ? each.head : each);
+      if (i % 2) say(old[i].lastChild, each.tail);
+    }
+  else element.replaceChildren(...pieces.map((each, i) => (i % 2 ? glued(each) : document.createTextNode(each))));
 }
 
+// What is longer is no part of the word, but perhaps what others have said, and has to be broken.
+const HEAD = /(?<!\S)\S{1,6}$/u;
+const TAIL = /^\S{1,6}(?!\S)/u;
 const patterns = TERMS.filter((name) => has(`term.${name}.in`)).map((name) => ({
   name,
   pattern: new RegExp(t(`term.${name}.in`), "iu"),
 }));
 
-/** Text and terms in turn, text first and last: `["The ", { name: "body", word: "body" }, " never ran."]`. */
+// A button may be followed by a new line, also where it is the middle of a word: `chord의`.
+const glued = ({ name, word, head, tail }) =>
+  h("span", { class: "glued" }, document.createTextNode(head), term(name, word), document.createTextNode(tail));
+
+/**
+ * Text and terms in turn, text first and last: `["The ", { name: "body", word: "body", head: "", tail: "" }, " never ran."]`.
+ * `head` and `tail` are the rest of the word that it is in.
+ */
 function split(text, own) {
   const found = patterns
     .map(({ name, pattern }) => ({ name, match: pattern.exec(own) }))
@@ -84,8 +96,11 @@ function split(text, own) {
   let at = 0;
   for (const { name, match } of found) {
     if (match.index < at) continue; // Within the term before it.
-    pieces.push(text.slice(at, match.index), { name, word: match[0] });
-    at = match.index + match[0].length;
+    const [head] = HEAD.exec(text.slice(at, match.index)) ?? [""];
+    const end = match.index + match[0].length;
+    const [tail] = TAIL.exec(text.slice(end)) ?? [""];
+    pieces.push(text.slice(at, match.index - head.length), { name, word: match[0], head, tail });
+    at = end + tail.length;
   }
   return [...pieces, text.slice(at)];
 }
