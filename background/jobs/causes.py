@@ -56,11 +56,11 @@ _RAISED = {
 """Those that are raised: their type stands before the sentence, as it does with any exception."""
 
 _KINDS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "seconds": (r"[\d.e+-]+", float),
-    "times": (r"[\d,]+", lambda text: int(text.replace(",", ""))),
-    **dict.fromkeys(("step", "job", "size", "limit"), (r"\d+", int)),
+    "seconds": (r"\d{1,18}(?:\.\d{1,18})?(?:e[+-]\d\d)?", float),
+    "times": (r"\d[\d,]{0,18}", lambda text: int(text.replace(",", ""))),
+    **dict.fromkeys(("step", "job", "size", "limit"), (r"\d{1,18}", int)),
 }
-"""How a number is read again; what is none of these is text."""
+"""How a number is read again, if a step's own exception does not only sound like it; what is none of these is text."""
 
 
 def said(code: CauseCode, **values: Any) -> str:

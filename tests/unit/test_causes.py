@@ -66,6 +66,9 @@ def test_what_is_raised_in_a_step_is_known_as_it_is_kept() -> None:
         "RuntimeError: The worker was lost: its lease ran out",
         "The worker was lost: its lease ran out, it says",
         "NoRetry: The step returned more than it may.",
+        "TimedOut: Step 2 took longer than the 1e+999 s it may take.",
+        "TimedOut: Step 2 took longer than the .e s it may take.",
+        f"NoRetry: The step returned what is nested deeper than {'9' * 5_000}.",
         "NoRetry",
     ],
 )
