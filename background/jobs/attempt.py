@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from background.base.errors import Unavailable
 from background.jobs import causes, event_loop, states, step_logs
 from background.jobs.causes import CauseCode
 from background.jobs.deadline import Deadline, timed_out
-from background.jobs.declared import text_of
 from background.jobs.effects import Effects
 from background.jobs.limits import Lane
 from background.jobs.outputs import NotStorable, Outputs
@@ -28,11 +26,9 @@ from background.jobs.pipeline import (
     NotOurs,
     Params,
     Pipeline,
-    RetryLater,
     StepContext,
-    TimedOut,
 )
-from background.jobs.policy import Policy, is_pause
+from background.jobs.policy import Policy
 from background.jobs.sql import transitions
 from background.jobs.sql.work import Claimed, End, Ended
 from background.jobs.states import JobStatus
@@ -46,9 +42,7 @@ TELL_SECONDS = 5.0
 """At most so often is a step's progress an event of its job, too; the first time at once."""
 LEAVE_SECONDS = 1.0
 """How long an async step that is stopped has to end by itself; then nobody waits for it any more."""
-TRACEBACK_LINES = 30
 MESSAGE_CHARACTERS = 4_000
-TRACEBACK_CHARACTERS = 16_000
 Answer = TypeVar("Answer")
 
 
@@ -331,70 +325,17 @@ class Attempt:
         self.reported_at, self.told_at = time.monotonic(), None
         return True
 
-    def settle(self, error: BaseException, stopped: Callable[[], bool]) -> None:
-        """Write what becomes of it when its step has raised this; `stopped`: maybe since its worker is to end."""
-        # A step may raise these by itself, and then has failed: what they say is only known in PostgreSQL.
-        asked = self._cancel_asked() if isinstance(error, Cancelled | NotOurs) else False
-        match error:
-            case _ if asked is None:
-                logger.info("Job %s attempt %s is no longer ours.", self.job_id, self.number)
-            case _ if asked:
-                self._stop(states.cancelled())
-            case RetryLater() as later:
-                self.wait(later)
-            case _ if not isinstance(error, NoRetry | TimedOut) and stopped():
-                self.hand_back(error)
-            case _:
-                self.fail(error)
-
-    def wait(self, later: RetryLater) -> None:
-        """Write that the step is to be run again later, if it may ask so once more."""
-        most = self.policy.max_waits
-        if not is_pause(getattr(later, "seconds", None)):  # a class of its own may not have called ours
-            self.fail(NoRetry(f"It has raised {type(later).__name__}, a RetryLater, without its seconds."))
-        elif self._counts().waits < most:
-            reason = shortened(text_of(later), MESSAGE_CHARACTERS)
-            logger.info("Job %s step %s is to be run again in %g s: %s", self.job_id, self.step, later.seconds, reason)
-            self._stop(states.waits(reason, seconds=later.seconds))
-        else:
-            self.fail(NoRetry(causes.said(CauseCode.WAITED_TOO_OFTEN, times=most, error=text_of(later))))
-
-    def fail(self, error: BaseException) -> None:
-        """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
-        lines = _traceback(error).splitlines()[-TRACEBACK_LINES:]
-        message = shortened(": ".join(filter(None, (type(error).__name__, text_of(error)))), MESSAGE_CHARACTERS)
-        logger.warning("Job %s step %s failed: %s", self.job_id, self.step, message)
-        own = 0 if self.policy.max_attempts is None else self._counts().failures
-        self._stop(
-            states.failed(
-                message,
-                error=shortened("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
-                retryable=self.policy.tries_again(error),
-                **self.policy.failure(own, failures=self.failures, max_attempts=self.max_attempts),
-            )
-        )
-
-    def hand_back(self, error: BaseException) -> None:
-        """Give the job back without a failure: whatever stops this worker may have stopped what the step relied on."""
-        logger.warning("Job %s step %s failed while its worker was stopped: %r", self.job_id, self.step, error)
-        self._stop(states.stopped())
-
-    def _cancel_asked(self) -> bool | None:
+    def cancel_asked(self) -> bool | None:
         """Whether the job is to be cancelled; `None` when it is not ours any more."""
         return persist(partial(transitions.cancel_asked, job_id=self.job_id, attempt=self.number))
 
-    def _counts(self) -> transitions.Counts:
+    def counts(self) -> transitions.Counts:
+        """How often its step has failed and waited."""
         return persist(partial(transitions.counts, job_id=self.job_id, step=self.step))
 
-    def _stop(self, outcome: states.Outcome) -> None:
+    def end_as(self, outcome: states.Outcome) -> None:
+        """Write that it has ended in the middle of its step."""
         persist(partial(transitions.stop, job_id=self.job_id, attempt=self.number, outcome=outcome))
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001  (errors are anybody's objects)
-        return "".join(traceback.format_tb(error.__traceback__))
 
 
 async def _shielded(step: Awaitable[Any]) -> tuple[Any, BaseException | None]:

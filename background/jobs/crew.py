@@ -11,6 +11,7 @@ from functools import partial
 from background.base import log_context
 from background.jobs import admission, event_loop
 from background.jobs.attempt import Attempt
+from background.jobs.settling import settle
 from background.jobs.sql.work import End, Ended
 from background.jobs.states import JobStatus
 
@@ -67,7 +68,7 @@ class Crew:
 
     async def _settle(self, attempt: Attempt, error: BaseException) -> None:
         try:
-            await event_loop.write(partial(attempt.settle, error, self._stopped))
+            await event_loop.write(partial(settle, attempt, error, self._stopped))
         except Exception:
             logger.exception("What has become of job %s could not be written.", attempt.job_id)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from background.base import log_context
 from background.jobs.attempt import Attempt
+from background.jobs.settling import settle
 from background.jobs.slots import Slot
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,6 @@ def _run(attempt: Attempt, slot: Slot) -> Attempt | None:
                 return slot.after_all(attempt)
             goes_on, following = slot.end(attempt, attempt.run_step())
     except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure, `sys.exit()` too)
-        attempt.settle(error, slot.stopped)
+        settle(attempt, error, slot.stopped)
         return slot.after_all(attempt)
     return following

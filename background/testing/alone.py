@@ -28,6 +28,7 @@ from background.jobs.deadline import timed_out
 from background.jobs.effects import Effects
 from background.jobs.pipeline import Cancelled, NotOurs, Params, Pipeline
 from background.jobs.schemas import JobRequest
+from background.jobs.settling import settle
 from background.jobs.sql.effects import Effect
 from background.jobs.sql.transitions import Counts
 from background.jobs.states import EventKind, JobStatus
@@ -113,7 +114,7 @@ class _Job:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001  (whatever a step raises is its failure)
-                step.settle(error, lambda: False)
+                settle(step, error, lambda: False)
                 return
             if self.lose[name]:
                 self.lose[name] -= 1
@@ -281,14 +282,17 @@ class _Attempt(Attempt):
     def _effects(self) -> Effects:
         return _Remembered(JOB_ID, self.number, self.step_name, partial(_no_server), NotOurs, self.job.run)
 
-    def _cancel_asked(self) -> bool:
+    def cancel_asked(self) -> bool:
+        """As far as this job's time goes."""
         return self.job.is_cancelled()
 
-    def _counts(self) -> Counts:
+    def counts(self) -> Counts:
+        """As the run remembers them."""
         run = self.job.run
         return Counts(run.step_failures[self.step_name], run.waits[self.step_name])
 
-    def _stop(self, outcome: states.Outcome) -> None:
+    def end_as(self, outcome: states.Outcome) -> None:
+        """The run remembers it."""
         self.job.stop(self, outcome)
 
 
