@@ -142,8 +142,10 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     with running_api(tmp_path / "api.log", env=env) as api, running_worker(tmp_path / "worker.log", env=env) as worker:
         running = submit(api, params={"step_seconds": 2})
         wait_for(lambda: api.get(f"/jobs/{running}").json()["steps"], what="the first step")
-        # Due when nothing is left, so that the worker has much to write then.
+        # Due when nothing is left, so that the worker has more to write then than there is room for in what is there.
         jobs = {"jobs": [{"params": {"step_seconds": 0}, "delay_seconds": 3}] * 50}
+        for _ in range(8):
+            accepted += [job["job_id"] for job in api.post("/jobs/batch", json=jobs).json()]
         with full(small_disk):
             for _ in range(100):
                 response = api.post("/jobs/batch", json=jobs, timeout=5)
