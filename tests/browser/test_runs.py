@@ -78,6 +78,34 @@ def test_retry_what_failed_completes_it(page: Page, client: httpx.Client, worker
     expect(page.locator(".node")).to_have_count(3)
 
 
+def test_a_retried_run_is_followed_though_its_new_id_is_read_before_the_answer_comes(
+    page: Page, client: httpx.Client, worker: Process
+) -> None:
+    late, held = f"{uuid4()}.txt", list[Route]()
+    old = start(client, {"chain": [task("extract", late), task("sleep", 2, immutable=True)]})
+    wait_for(lambda: client.get(f"/result/{old}").json()["ready"], what="its end")
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/events", hold)
+    page.route("**/events", lambda route: route.continue_(), times=1)
+    open_run(page, old)
+    expect_ended(page, "FAILURE")
+    client.post("/documents", files={"file": (late, b"It has come.")})
+    page.route("**/retry", hold)
+    page.locator('[data-action="retry"]').click()
+    while len(held) < 2:  # the stream that ended is asked for once more
+        page.wait_for_timeout(50)
+    stream, retry = sorted(held, key=lambda route: route.request.url.endswith("/retry"))
+    answer = retry.fetch()
+    page.unroute("**/events")
+    stream.fulfill(status=204)  # as of a run that has ended: then a last snapshot is read
+    expect(page.locator("article.run")).not_to_have_attribute("data-run", old)
+    retry.fulfill(response=answer)
+    expect_ended(page, "SUCCESS")
+
+
 def test_a_retried_run_is_followed_under_its_new_id(page: Page, client: httpx.Client, worker: Process) -> None:
     old = start(client, {"chain": [task("fail", "again"), task("echo")]})
     open_run(page, old)

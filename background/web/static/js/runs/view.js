@@ -233,7 +233,9 @@ class RunView extends FollowedView {
     const { thing: run } = this;
     if (!run || !may[action](run)) return false;
     const after = await act(action, run);
-    if (!this.parts || run.task_id !== this.id || after === undefined) return;
+    if (!this.parts || after === undefined) return;
+    // A snapshot that was read meanwhile may have given it its new id already.
+    if (run.task_id !== this.id && after?.task_id !== this.id) return;
     if (after && action === "delete") return go(href("runs"));
     this.refused = !after; // The reason is being read; the state that comes now says the same.
     if (after) this._show(after);
