@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row
 from tests.support import Process, wait_for
@@ -139,6 +139,28 @@ def test_back_closes_a_question_and_nothing_is_done(page: Page, client: httpx.Cl
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect_route(page, "#/jobs")
     assert client.get(f"/jobs/{job}").status_code == 404
+
+
+def test_nothing_is_read_of_a_job_while_it_is_being_deleted(page: Page, client: httpx.Client, worker: Process) -> None:
+    job = failed_job(client)
+    deleted: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "DELETE":
+            deleted.append((route, route.fetch()))
+        else:
+            route.fallback()
+
+    page.clock.install()
+    page.route(f"**/jobs/{job}", hold)
+    page.goto(f"/ui/#/jobs/{job}")
+    page.get_by_role("button", name="Delete…").click()
+    page.locator('[data-action="confirm"]').click()
+    wait_for(lambda: page.title() and deleted, what="the deletion")
+    page.clock.run_for(11_000)  # ms, in which an ended job is looked at twice
+    ((route, response),) = deleted
+    route.fulfill(response=response)
+    expect_route(page, "#/jobs")
 
 
 def test_on_a_phone_back_closes_the_form(new_context: Callable[..., BrowserContext], worker: Process) -> None:

@@ -78,6 +78,12 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   return { data, next: nextOf(response.headers.get("Link")) };
 }
 
+/** The addresses that are being read, and those that are being deleted: what is read of these could only be missing. */
+const reads = new Map();
+const removals = new Set();
+const isOf = (address, thing) =>
+  address === thing || address.startsWith(`${thing}/`) || address.startsWith(`${thing}?`);
+
 /**
  * `fetch`; what is only read is waited for so long, whose end is no AbortError. What is done may last.
  * @param {URL} address
@@ -85,6 +91,10 @@ export async function request(method, path, { body, more, signal, as = "json" } 
  */
 async function answered(address, { signal, ...options }) {
   const waiting = new AbortController();
+  if (options.method === "GET") {
+    reads.set(waiting, address.href);
+    if ([...removals].some((thing) => isOf(address.href, thing))) waiting.abort();
+  }
   const leave = () => waiting.abort(signal.reason);
   const late = () => waiting.abort(new DOMException("", "TimeoutError"));
   const timer = options.method === "GET" ? setTimeout(late, ANSWER_MS) : 0;
@@ -94,6 +104,7 @@ async function answered(address, { signal, ...options }) {
     return await fetch(address, { ...options, signal: waiting.signal });
   } finally {
     clearTimeout(timer);
+    reads.delete(waiting);
   }
 }
 
@@ -117,7 +128,18 @@ export const get = async (path, options) => (await request("GET", path, options)
  * @param {Parameters<typeof request>[2]} [options]
  */
 export const post = async (path, body, more, options) => (await request("POST", path, { body, more, ...options })).data;
-export const remove = (path) => request("DELETE", path);
+
+/** Delete it; until that is answered, reads of it or below it end with an AbortError. */
+export async function remove(path) {
+  const thing = new URL(path, BASE).href;
+  removals.add(thing);
+  for (const [waiting, address] of reads) if (isOf(address, thing)) waiting.abort();
+  try {
+    return await request("DELETE", path);
+  } finally {
+    removals.delete(thing);
+  }
+}
 
 /** Remember whether the API answers: null for yes, else `network`, `key`, or the `ApiError` that says what it lacks. */
 export function report(down) {

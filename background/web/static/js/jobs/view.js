@@ -280,8 +280,9 @@ class JobView extends FollowedView {
     if (action === "restart") return this._restart();
     await act(action, job, (_, after) => {
       if (this.id !== job.id) return;
-      if (after === null) go(href("jobs"));
-      else this._again(after);
+      if (after !== null) return this._again(after);
+      this.leave();
+      go(href("jobs"));
     });
   }
 

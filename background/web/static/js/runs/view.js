@@ -236,7 +236,10 @@ class RunView extends FollowedView {
     if (!this.parts || after === undefined) return;
     // A snapshot that was read meanwhile may have given it its new id already.
     if (run.task_id !== this.id && after?.task_id !== this.id) return;
-    if (after && action === "delete") return go(href("runs"));
+    if (after && action === "delete") {
+      this.leave();
+      return go(href("runs"));
+    }
     this.refused = !after; // The reason is being read; the state that comes now says the same.
     if (after) this._show(after);
     this.follow();
