@@ -325,6 +325,28 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
     assert 100 <= state(connection, job)["running_seconds"] < 700
 
 
+def test_the_cause_of_a_job_is_that_of_its_error_also_where_a_release_before_wrote_it(
+    connection: Connection, job: int
+) -> None:
+    claim(connection, job)
+    outcome = states.lost(failures=0, max_attempts=9, silent=0)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    seen = state(connection, job)
+    (listed,) = reads.get_many(connection, [job], most=1024)
+    assert seen["cause"] == listed.cause == seen["events"][-1]["cause"] == {"code": "lost"}
+    connection.execute(text("UPDATE jobs SET error = 'ValueError: 7' WHERE id = :id"), {"id": job})
+    assert state(connection, job)["cause"] is None
+
+
+def test_a_step_that_raises_our_words_by_itself_has_no_cause(connection: Connection, job: int) -> None:
+    claim(connection, job)
+    words = states.lost(failures=0, max_attempts=9, silent=0).message
+    outcome = states.failed(words, error=None, failures=0, max_attempts=9, retryable=True, pause=0)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    seen = state(connection, job)
+    assert (seen["error"], seen["cause"], seen["events"][-1]["cause"]) == (words, None, None)
+
+
 def test_pages_are_newest_first(connection: Connection) -> None:
     ids = [create(connection, pipeline="paged") for _ in range(5)]
     page = reads.find(connection, JobFilter(status=[JobStatus.PENDING], pipeline="paged"), limit=3)

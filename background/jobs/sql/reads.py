@@ -27,9 +27,14 @@ def _over(column: str) -> str:
     """
 
 
+# What its event says, from which its error is.
+_CAUSE = """
+    CASE WHEN jobs.error IS NOT NULL THEN (SELECT cause FROM job_events
+        WHERE job_id = jobs.id AND message = jobs.error ORDER BY number DESC LIMIT 1) END AS cause
+"""
 _JOB_COLUMNS = f"""
     jobs.id, task_id, status, created_at, updated_at, pipeline, priority, attempt, max_attempts, run_at,
-    started_at, finished_at, worker, error, waits_for,
+    started_at, finished_at, worker, error, {_CAUSE}, waits_for,
     run_at <= updated_at AND updated_at > now() - interval '{WAKE_SECONDS} s' AS published,
     extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away, step_names,
     queue, limit_key, held, tags, unique_key, schedule_id, parent_id, request_id,
@@ -170,6 +175,7 @@ class StoredJob(NamedTuple):
     finished_at: datetime | None
     worker: str | None
     error: str | None
+    cause: dict[str, Any] | None
     waits_for: str | None
     published: bool
     seconds_until_due: float
