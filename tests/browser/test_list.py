@@ -109,6 +109,18 @@ def test_back_restores_the_scroll_though_the_page_before_has_just_moved(page: Pa
     wait_for(lambda: page.evaluate("scrollY") == 1500, what="the scroll as it was")
 
 
+def test_a_number_of_seven_digits_is_whole_at_every_width(page: Page) -> None:
+    with transaction() as connection:
+        connection.execute(text("SELECT setval(pg_get_serial_sequence('jobs', 'id'), 7654320)"))
+    fill(1)
+    page.goto("/ui/#/jobs")
+    for width in (1440, 1024, 720, 640, 480, 380, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        cell = row(page, 7654321).locator(".c-id")
+        expect(cell).to_be_visible()
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), width
+
+
 def test_of_ten_thousand_jobs_few_are_drawn(page: Page, client: httpx.Client) -> None:
     fill(10_000)
     open_list(page)
