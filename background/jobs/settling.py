@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from background.jobs import causes, states
 from background.jobs.attempt import MESSAGE_CHARACTERS, Attempt, shortened
-from background.jobs.causes import CauseCode
+from background.jobs.causes import Cause, CauseCode
 from background.jobs.declared import text_of
 from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, RetryLater, TimedOut
 from background.jobs.policy import is_pause
@@ -46,7 +46,8 @@ def _wait(attempt: Attempt, later: RetryLater) -> None:
         )
         attempt.end_as(states.waits(reason, seconds=later.seconds))
     else:
-        _fail(attempt, NoRetry(causes.said(CauseCode.WAITED_TOO_OFTEN, times=most, error=text_of(later))))
+        last = shortened(text_of(later), MESSAGE_CHARACTERS)
+        _fail(attempt, NoRetry(Cause(CauseCode.WAITED_TOO_OFTEN, times=most, error=last)))
 
 
 def _fail(attempt: Attempt, error: BaseException) -> None:
@@ -59,6 +60,7 @@ def _fail(attempt: Attempt, error: BaseException) -> None:
         states.failed(
             message,
             error=shortened("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
+            cause=causes.raised(error),
             retryable=attempt.policy.tries_again(error),
             **attempt.policy.failure(own, failures=attempt.failures, max_attempts=attempt.max_attempts),
         )

@@ -239,7 +239,7 @@ def test_an_alarm_of_a_step_s_own_is_not_its_time_out() -> None:
     assert run.attempts == 2
     assert run.result == pytest.approx(60, abs=5)
     assert [event.message for event in run.events if event.kind == "step_failed"] == [
-        "RuntimeError: Step 1 was interrupted by an alarm (SIGALRM) that is not that of its time-out."
+        "RuntimeError: It was interrupted by an alarm (SIGALRM) that is not that of its time-out."
     ]
 
 
