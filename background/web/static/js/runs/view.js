@@ -68,7 +68,10 @@ class RunView extends FollowedView {
     const { refused } = this;
     this.thing = run;
     this.refused = false;
-    if (run.ready) cancelling.delete(run.task_id);
+    if (run.ready) {
+      cancelling.delete(run.task_id);
+      this.stop?.(); // Nothing more will come until somebody retries it.
+    }
     this.asked ||= requestAnimationFrame(() => {
       this.asked = 0;
       if (this.thing) this.draw();
