@@ -83,9 +83,22 @@ test("a waiting job's time goes on without the API", () => {
 
 test("who has an error callback is not told to give it one", async () => {
   const { advice } = await import("../../background/web/static/js/base/advice.js");
-  const { text } = advice({ code: "chain_stopped", called: { count: 0, tasks: [] } });
+  const ended = { ready: true };
+  const { text } = advice({ code: "chain_stopped", called: { count: 0, tasks: [] } }, ended);
   assert.match(text, /^Fix what the error is about.* give the chain an error callback\.$/);
-  assert.doesNotMatch(advice({ code: "chain_stopped", called: { count: 1, tasks: [] } }).text, /callback/);
+  assert.doesNotMatch(advice({ code: "chain_stopped", called: { count: 1, tasks: [] } }, ended).text, /callback/);
+});
+
+test("nobody is told to retry a run that goes on", async () => {
+  const { advice } = await import("../../background/web/static/js/base/advice.js");
+  const codes = ["failed", "chain_stopped", "callback_skipped", "lost", "revoked", "killed"];
+  for (const code of codes) {
+    const [now, then] = [false, true].map((ready) => advice({ code }, { ready }).text);
+    assert.match(then, /retry/i);
+    assert.equal(now, `Wait until the run has ended, or cancel it: before that it cannot be retried. ${then}`);
+  }
+  for (const code of ["running", "retrying", "cancelled", "ignored"])
+    assert.equal(advice({ code }, { ready: false }).text, advice({ code }, { ready: true }).text);
 });
 
 test("of a time that was set nothing is left out", async () => {

@@ -33,15 +33,21 @@ const READ = {
   results_expired: `${GUIDE}/configuration.html#result-expires`,
 };
 
+/** The reasons at which a retry is what helps: of a run that goes on it would be refused. */
+const RETRIED = new Set(["failed", "chain_stopped", "callback_skipped", "lost", "revoked", "killed"]);
+
 /**
  * What to do about a reason: `{ text, url }`, or null for a code that is none of those here.
  * @param {Facts | null} reason
+ * @param {{ ready: boolean }} run
  */
-export function advice(reason) {
+export function advice(reason, { ready }) {
   const plain = `advice.${reason?.code}`;
   // Who has an error callback already is not told to give it one.
   const key = reason?.called?.count && has(`${plain}.called`) ? `${plain}.called` : plain;
-  return reason && has(key) ? { text: t(key), url: READ[reason.code] ?? null } : null;
+  if (!reason || !has(key)) return null;
+  const first = !ready && RETRIED.has(reason.code) ? [t("advice.first")] : [];
+  return { text: [...first, t(key)].join(" "), url: READ[reason.code] ?? null };
 }
 
 /** What to do about a warning, or about why a job waits; null where there is nothing to say. */

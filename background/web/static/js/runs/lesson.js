@@ -16,14 +16,14 @@ export function lesson(run) {
     advised,
   ]);
   set(element, "data-lesson", example);
-  let told = null;
+  let told = null; // the text, undefined where there is none
   return { element, update };
 
-  function update({ reason }) {
-    const found = advice(reason);
+  function update({ reason, ready }) {
+    const found = advice(reason, { ready });
     const code = found ? reason.code : "";
-    if (code === told) return;
-    told = code;
+    if (found?.text === told) return;
+    told = found?.text;
     advised.hidden = !found;
     element.hidden = !found && !example;
     set(advised, "data-advice", code || null);

@@ -1,6 +1,7 @@
 // English words of what to do; part of `en.js`. Keys are the same as in `ko-advice.js`.
 export default {
   "advice.title": "What to do",
+  "advice.first": "Wait until the run has ended, or cancel it: before that it cannot be retried.",
   "advice.more": "Celery's documentation",
   "lesson.example": "Example: {name}",
   "lesson.expected": "What one expects",

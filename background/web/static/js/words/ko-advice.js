@@ -1,6 +1,7 @@
 // 무엇을 하면 되는지; part of `ko.js`. Keys are the same as in `en-advice.js`.
 export default {
   "advice.title": "이렇게 하세요",
+  "advice.first": "실행이 끝나기를 기다리거나 취소하세요. 그 전에는 재시도할 수 없습니다.",
   "advice.more": "Celery 문서",
   "lesson.example": "예제: {name}",
   "lesson.expected": "흔한 기대",
