@@ -94,6 +94,7 @@ class Reason(BaseModel):
     ran: Tasks | None = None
     never: Tasks | None = None
     running: Tasks | None = None
+    waiting: Tasks | None = None
     called: Tasks | None = None
     stopped: Tasks | None = None
     killed: Tasks | None = None

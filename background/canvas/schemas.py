@@ -70,6 +70,7 @@ class Node(BaseModel):  # type: ignore[no-redef]  # a field named kwargs, which 
     starts: int
     due_at: datetime | None
     queue: str | None = Field(None, exclude=True)
+    called: bool = Field(False, exclude=True)
 
 
 class Graph(BaseModel):

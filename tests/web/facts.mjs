@@ -68,6 +68,11 @@ export const RUNS = [
     "fail(1) 실패: RuntimeError: a. b. 이 밖에 태스크 2개가 더 실패했습니다. 모두 3번 시도했습니다.",
   ],
   [
+    run({ code: "failed", culprit: "1", error, waiting: one }, { status: "STARTED" }),
+    "fail(1) failed: RuntimeError: a. b. Not begun yet: finalize.",
+    "fail(1) 실패: RuntimeError: a. b. 아직 시작하지 않은 태스크: finalize.",
+  ],
+  [
     run({ code: "failed", culprit: "1", error, has_result: true }),
     "fail(1) failed: RuntimeError: a. b. Its result is there all the same: nothing of it waits for that.",
     "fail(1) 실패: RuntimeError: a. b. 결과는 그대로 있습니다. 이 실패를 기다리지 않는 결과입니다.",
