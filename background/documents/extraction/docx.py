@@ -127,15 +127,18 @@ def _lay_out(element: Any, layout: Layout) -> None:
             cells += (starts - (not starts)) * (tag == _TC)
             layout.border(SPACE if cells and tag == _P else _BORDERS[tag])
         elif starts and tag in (*_TEXTS, _SYM):
-            words = _symbol(node) if tag == _SYM else node.text or ""
-            for at in range(0, len(words), _PIECE):
-                layout.write(words[at : at + _PIECE])
+            _write(_symbol(node) if tag == _SYM else node.text or "", layout)
         elif starts and tag in _BREAKS:
             layout.line_break()
         elif starts and tag in _SIGNS:
             layout.write(_SIGNS[tag], as_it_is=True)
         elif tag == f"{_MATH}d":
             layout.write(")")
+
+
+def _write(words: str, layout: Layout) -> None:
+    for at in range(0, len(words), _PIECE):
+        layout.write(words[at : at + _PIECE])
 
 
 def _has_text(elements: Iterable[Any]) -> bool:

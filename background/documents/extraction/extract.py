@@ -10,7 +10,7 @@ from background.base.errors import Invalid, UnsupportedType
 from background.documents import naming
 from background.documents.extraction import ExtractedText, Facts, Reading
 
-MAX_CHARACTERS: Final = 20 * 1024 * 1024  # no plain text within the default upload limit has more
+MAX_CHARACTERS: Final = 21 * 1024 * 1024  # no plain text within the default upload limit has more
 MAX_TITLE: Final = 300
 _MARKS: Final = [chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code))[0] == "M"]
 _RARE: Final = len([mark for mark in _MARKS if mark > "\uffff"])

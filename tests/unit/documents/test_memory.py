@@ -53,8 +53,8 @@ print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by /proc")
 @pytest.mark.parametrize("name", PARTS)
 def test_memory(tmp_path: Path, name: str) -> None:
-    """Megabytes for four of a document, with the 45 of Python and the libraries."""
+    """Megabytes for four of a document, with the 60 of Python and the libraries."""
     path = tmp_path / name
     path.write_text(PARTS[name] * (SIZE // len(PARTS[name].encode())))
     done = subprocess.run([sys.executable, "-c", CODE, path], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert int(done.stdout) / 1024 < (100 if name.endswith(".html") else 150)
+    assert int(done.stdout) / 1024 < (120 if name.endswith(".html") else 190)
