@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 from background.base import forks, jsontext, log_context
 from background.base.errors import Unavailable
-from background.jobs import causes, event_loop, states, step_logs
-from background.jobs.causes import CauseCode
-from background.jobs.deadline import Deadline, timed_out
+from background.jobs import event_loop, states, step_logs
+from background.jobs.causes import Cause, CauseCode
+from background.jobs.deadline import Deadline
 from background.jobs.effects import Effects
 from background.jobs.limits import Lane
 from background.jobs.outputs import NotStorable, Outputs
@@ -27,6 +27,7 @@ from background.jobs.pipeline import (
     Params,
     Pipeline,
     StepContext,
+    TimedOut,
 )
 from background.jobs.policy import Policy
 from background.jobs.sql import transitions
@@ -246,7 +247,7 @@ class Attempt:
             return event_loop.wait_for(self, self.run_async_step())
         try:
             with (
-                Deadline(self.step_seconds, what=f"Step {self.step}") as self.deadline,
+                Deadline(self.step_seconds, late=self.is_late) as self.deadline,
                 step_logs.kept(self.lines, self.step),
             ):
                 return self._stored(self._call())
@@ -269,7 +270,7 @@ class Attempt:
                     # It may take no notice: then it goes on by itself, as a thread would.
                     task.cancel()
                     await asyncio.wait({task}, timeout=LEAVE_SECONDS)
-                    raise self.stop.result() if self.stop.done() else timed_out(f"Step {self.step}", self.step_seconds)
+                    raise self.stop.result() if self.stop.done() else TimedOut(self.is_late)
             finally:
                 task.cancel()
                 self.running = None
@@ -282,6 +283,11 @@ class Attempt:
 
     def _watched(self) -> AbstractContextManager[None]:
         return event_loop.watched(self)
+
+    @property
+    def is_late(self) -> Cause:
+        """What is said where its step takes longer than it may."""
+        return Cause(CauseCode.TIMED_OUT, step=self.step, seconds=self.step_seconds)
 
     def is_blocking(self, where: str) -> None:
         """Say that the async step blocks its event loop at this place: in its own log, and in the worker's."""
@@ -301,12 +307,13 @@ class Attempt:
         try:
             text = jsontext.dumps(output) if codec is None else codec.dumps(output)
         except NotStorable as error:
-            raise NoRetry(causes.said(CauseCode.OUTPUT_NOT_STORABLE, error=error)) from None
+            why = shortened(str(error), MESSAGE_CHARACTERS)
+            raise NoRetry(Cause(CauseCode.OUTPUT_NOT_STORABLE, error=why)) from None
         size, limit = len(text.encode()), get_settings().max_output_bytes
         if size > limit:
-            raise NoRetry(causes.said(CauseCode.OUTPUT_TOO_LARGE, size=size, limit=limit))
+            raise NoRetry(Cause(CauseCode.OUTPUT_TOO_LARGE, size=size, limit=limit))
         if jsontext.text_deeper_than(jsontext.MAX_DEPTH, text):
-            raise NoRetry(causes.said(CauseCode.OUTPUT_TOO_DEEP, limit=jsontext.MAX_DEPTH))
+            raise NoRetry(Cause(CauseCode.OUTPUT_TOO_DEEP, limit=jsontext.MAX_DEPTH))
         self.outputs[self.step_name] = None if self.step == len(self.step_names) else json.loads(text)
         return text
 

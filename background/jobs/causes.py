@@ -1,14 +1,11 @@
-"""What the application itself says of a job that failed or was stopped: each sentence, and the same as facts.
+"""What the application itself says of an attempt that failed or was stopped: a sentence that has the same as facts.
 
-A job keeps one text, which is mostly that of a step's own exception. The sentences here are ours; where the text is one
-of them, `read` gives what it says, for whoever words it in another language.
+A job keeps one text, which is mostly that of a step's own exception. Where the words are ours, its event has the facts
+beside them, for whoever words them in another language.
 """
 
-import re
-from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
-from typing import Any
+from typing import Any, Self
 
 
 class CauseCode(StrEnum):
@@ -25,10 +22,11 @@ class CauseCode(StrEnum):
     WORKER_STOPPED = "worker_stopped"
     BLOCKED = "blocked"
     BLOCKED_BY_ANOTHER = "blocked_by_another"
+    PARAMS_REFUSED = "params_refused"
+    RETRY_LATER = "retry_later"
 
 
-TOOK_TOO_LONG = "{what} took longer than the {seconds:g} s it may take."
-_TIMED_OUT = TOOK_TOO_LONG.replace("{what}", "Step {step}")
+_TIMED_OUT = "Step {step} took longer than the {seconds:g} s it may take."
 
 SENTENCES = {
     CauseCode.TIMED_OUT: _TIMED_OUT,
@@ -42,59 +40,28 @@ SENTENCES = {
     CauseCode.WORKER_STOPPED: "Handed back: the worker was stopped",
     CauseCode.BLOCKED: "Handed back: step {step} of job {job} blocks the event loop of its worker",
     CauseCode.BLOCKED_BY_ANOTHER: "Handed back: another step blocks the event loop of its worker",
+    CauseCode.PARAMS_REFUSED: "Its params were refused. {error}",
+    CauseCode.RETRY_LATER: "To be run again later: {reason}",
 }
 """Each in English; the page has its own."""
 
-_RAISED = {
-    CauseCode.TIMED_OUT: "TimedOut",
-    CauseCode.TIMED_OUT_BLOCKING: "TimedOut",
-    CauseCode.OUTPUT_TOO_LARGE: "NoRetry",
-    CauseCode.OUTPUT_TOO_DEEP: "NoRetry",
-    CauseCode.OUTPUT_NOT_STORABLE: "NoRetry",
-    CauseCode.WAITED_TOO_OFTEN: "NoRetry",
-}
-"""Those that are raised: their type stands before the sentence, as it does with any exception."""
 
-_KINDS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "seconds": (r"\d{1,18}(?:\.\d{1,18})?(?:e[+-]\d\d)?", float),
-    "times": (r"\d[\d,]{0,18}", lambda text: int(text.replace(",", ""))),
-    **dict.fromkeys(("step", "job", "size", "limit"), (r"\d{1,18}", int)),
-}
-"""How a number is read again, if a step's own exception does not only sound like it; what is none of these is text."""
+class Cause(str):
+    """The sentence of a code with these values, numbers and texts, and as `facts` both: `code`, and each value.
+
+    An exception that is raised with it says this sentence, and hands the facts on.
+    """
+
+    facts: dict[str, Any]
+
+    def __new__(cls, code: CauseCode, **values: Any) -> Self:
+        """Word it."""
+        cause = super().__new__(cls, SENTENCES[code].format(**values))
+        cause.facts = {"code": code, **values}
+        return cause
 
 
-def said(code: CauseCode, **values: Any) -> str:
-    """The sentence, as the exception that is raised for it has it."""
-    return SENTENCES[code].format(**values)
-
-
-def kept(code: CauseCode, **values: Any) -> str:
-    """The sentence, as a job keeps it."""
-    sentence = said(code, **values)
-    return f"{_RAISED[code]}: {sentence}" if code in _RAISED else sentence
-
-
-def read(text: str | None) -> dict[str, Any] | None:
-    """The facts of a text that a job keeps: `code`, and what belongs to it; `None` where the words are not ours."""
-    if not text:
-        return None
-    for code, pattern in _patterns():
-        if found := pattern.fullmatch(text):
-            values = {name: _KINDS.get(name, ("", str))[1](value) for name, value in found.groupdict().items()}
-            return {"code": code, **values}
-    return None
-
-
-@cache
-def _patterns() -> list[tuple[CauseCode, re.Pattern[str]]]:
-    return [(code, _pattern(code)) for code in CauseCode]
-
-
-def _pattern(code: CauseCode) -> re.Pattern[str]:
-    prefix = f"{_RAISED[code]}: " if code in _RAISED else ""
-    parts = re.split(r"\{(\w+)[^}]*\}", prefix + SENTENCES[code])
-    written = [
-        f"(?P<{part}>{_KINDS.get(part, ('.+', str))[0]})" if place % 2 else re.escape(part)
-        for place, part in enumerate(parts)
-    ]
-    return re.compile("".join(written), re.DOTALL)
+def raised(error: BaseException) -> dict[str, Any] | None:
+    """The facts of what was raised; `None` where its words are somebody's own."""
+    said = error.args[0] if error.args else None
+    return said.facts if isinstance(said, Cause) else None

@@ -11,23 +11,20 @@ import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from background.jobs import causes
 from background.jobs.pipeline import TimedOut
 
 EARLY_SECONDS = 0.5
 """An alarm that comes earlier is somebody else's; clocks differ by less."""
 
 
-def timed_out(what: str, seconds: float) -> TimedOut:
-    """What is raised where `what` may take so many seconds."""
-    return TimedOut(causes.TOOK_TOO_LONG.format(what=what, seconds=seconds))
-
-
 class Deadline:
-    """A block in which `TimedOut` is raised after `seconds`. Uses `SIGALRM` in a main thread, and gives it back."""
+    """A block in which `TimedOut` is raised after `seconds`, and says that it is `late`.
 
-    def __init__(self, seconds: float, *, what: str) -> None:
-        self._what = what
+    Uses `SIGALRM` in a main thread, and gives it back.
+    """
+
+    def __init__(self, seconds: float, *, late: str) -> None:
+        self._late = late
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._before: Any = None
@@ -55,7 +52,7 @@ class Deadline:
     def check(self) -> None:
         """Raise `TimedOut` when the time is over."""
         if time.monotonic() >= self._until:
-            raise timed_out(self._what, self._seconds)
+            raise TimedOut(self._late)
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -63,5 +60,5 @@ class Deadline:
         if left > EARLY_SECONDS:
             # It has taken the place of ours.
             signal.setitimer(signal.ITIMER_REAL, left)
-            raise RuntimeError(f"{self._what} was interrupted by an alarm (SIGALRM) that is not that of its time-out.")
-        raise timed_out(self._what, self._seconds)
+            raise RuntimeError("It was interrupted by an alarm (SIGALRM) that is not that of its time-out.")
+        raise TimedOut(self._late)

@@ -315,6 +315,8 @@ job_events = Table(
     Column("worker", Text),
     Column("message", Text),
     Column("error", Text),
+    # The facts of the message, where its words are the application's own, see `causes`.
+    Column("cause", JSONB),
     # Of what a client asked for: the name of its API key.
     Column("actor", Text),
     # The transaction that wrote it: the order in which rows become visible.

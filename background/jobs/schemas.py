@@ -134,10 +134,10 @@ class JobCreated(BaseModel):
 
 
 class Cause(BaseModel):
-    """Why a job failed or was stopped, where the application itself says so: `code` says which of the facts there are.
+    """Why an attempt failed or was stopped, where the application itself says so: `code` says which facts there are.
 
     `step` and the `seconds` that it may take, the `size` in bytes of what it returned, the `limit` that this goes over,
-    how many `times`, and another's `error`. What blocks an event loop is the `step` of a `job`.
+    how many `times`, and another's `error` or `reason`. What blocks an event loop is the `step` of a `job`.
     """
 
     code: Annotated[CauseCode, OrNewer]
@@ -147,6 +147,7 @@ class Cause(BaseModel):
     limit: int | None = None
     times: int | None = None
     error: str | None = None
+    reason: str | None = None
     job: int | None = None
 
 

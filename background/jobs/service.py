@@ -13,7 +13,7 @@ from background.base import jsontext
 from background.base.errors import Conflict, NotFound, Unavailable
 from background.base.log_context import actor
 from background.broker import queues
-from background.jobs import admission, causes, checks, creation, history, registry, states, step_logs
+from background.jobs import admission, checks, creation, history, registry, states, step_logs
 from background.jobs.filters import JobFilter
 from background.jobs.history import Range
 from background.jobs.limits import PIPELINE, Lane, Standing, lane_key
@@ -174,16 +174,9 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
             ),
         )
         facts = states.waiting(known)
-    events = [
-        {
-            **event,
-            "reason": states.later_because(event["kind"], event["message"]),
-            "cause": causes.read(event["message"]),
-        }
-        for event in row.events
-    ]
+    events = [{**event, "reason": (event["cause"] or {}).get("reason")} for event in row.events]
     sentence = facts and states.waiting_for(facts)
-    more = {"events": events, "cause": causes.read(row.error), "waiting": facts, "waiting_for": sentence}
+    more = {"events": events, "waiting": facts, "waiting_for": sentence}
     return kind.model_validate({**_shallow(row), **more})
 
 

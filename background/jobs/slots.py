@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS = 0.1
 """Seconds after which whoever claims lets other messages of its queue have their turn."""
 ACCEPT_SECONDS = 10.0
+LOOKED_TOO_LONG = f"Looking at the params took longer than the {ACCEPT_SECONDS:g} s it may take."
 """How long validators and `upgrade` may take."""
 
 
@@ -225,7 +226,7 @@ class Slot:
 def _accepted(job: Claimed | Offered) -> tuple[Pipeline, Params]:
     """The pipeline of a job, and its `params` as that takes them. Raises `Refused`."""
     pipeline = registry.runnable()[job.pipeline]
-    with Deadline(ACCEPT_SECONDS, what="Looking at the params"):
+    with Deadline(ACCEPT_SECONDS, late=LOOKED_TOO_LONG):
         return pipeline, pipeline.accept(job.params)
 
 

@@ -15,8 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from background.jobs import causes
-from background.jobs.causes import CauseCode
+from background.jobs.causes import Cause, CauseCode
 
 
 class JobStatus(StrEnum):
@@ -71,13 +70,15 @@ class Outcome:
 
     A job that becomes PENDING is due again after `delay` seconds. `is_failure` counts, against the job unless the step
     has a limit of its `own`; in its last `silent` seconds the attempt did not run. `error` is what a step's traceback
-    said, `waits_for` why it has asked to be run later. (A step that ended well is `sql.work.End`.)
+    said, `waits_for` why it has asked to be run later. `cause` has the facts of the `message` where its words
+    are ours. (A step that ended well is `sql.work.End`.)
     """
 
     status: JobStatus
     kind: EventKind
     message: str
     error: str | None = None
+    cause: Mapping[str, Any] | None = None
     is_failure: bool = False
     own: bool = False
     waits_for: str | None = None
@@ -89,6 +90,7 @@ def failed(
     message: str,
     *,
     error: str | None,
+    cause: Mapping[str, Any] | None = None,
     failures: int,
     max_attempts: int,
     retryable: bool,
@@ -105,6 +107,7 @@ def failed(
         EventKind.STEP_FAILED,
         message,
         error=error,
+        cause=cause,
         is_failure=True,
         own=own,
         delay=pause if more else 0,
@@ -117,56 +120,51 @@ def timed_out(step: int, *, seconds: float, blocks: str | None = None, **held: A
     `blocks`: at this place it blocks the event loop of its process.
     """
     code = CauseCode.TIMED_OUT if blocks is None else CauseCode.TIMED_OUT_BLOCKING
-    return failed(causes.kept(code, step=step, seconds=seconds), error=blocks, retryable=True, **held)
+    cause = Cause(code, step=step, seconds=seconds)
+    return failed(f"TimedOut: {cause}", error=blocks, cause=cause.facts, retryable=True, **held)
 
 
 def lost(*, failures: int, max_attempts: int, silent: float, own: bool = False) -> Outcome:
     """A worker has let its lease run out, after so many `failures`. The job goes on elsewhere at once."""
-    return Outcome(
+    return _told(
         JobStatus.PENDING if failures + 1 < max_attempts else JobStatus.FAILED,
         EventKind.LOST,
-        causes.kept(CauseCode.LOST),
+        Cause(CauseCode.LOST),
         is_failure=True,
         own=own,
         silent=silent,
     )
 
 
-LATER = "To be run again later: "
-
-
 def waits(reason: str, *, seconds: float) -> Outcome:
     """A step has asked to be run again later: nothing has failed."""
-    return Outcome(JobStatus.PENDING, EventKind.RETRY_LATER, f"{LATER}{reason}", waits_for=reason, delay=seconds)
-
-
-def later_because(kind: str, message: str | None) -> str | None:
-    """Why a step has asked to be run again later, by the event that says so: its reason without our words."""
-    return message.removeprefix(LATER) if message and kind == EventKind.RETRY_LATER else None
+    cause = Cause(CauseCode.RETRY_LATER, reason=reason)
+    return _told(JobStatus.PENDING, EventKind.RETRY_LATER, cause, waits_for=reason, delay=seconds)
 
 
 def cancelled() -> Outcome:
     """A step has noticed that its job is to be cancelled."""
-    return Outcome(JobStatus.CANCELLED, EventKind.CANCELLED, causes.kept(CauseCode.CANCELLED_IN_STEP))
+    return _told(JobStatus.CANCELLED, EventKind.CANCELLED, Cause(CauseCode.CANCELLED_IN_STEP))
 
 
 def held_up(by: tuple[int, int] | None) -> Outcome:
     """A step could not go on, since the step of that job blocks the event loop of both: that is held against nobody."""
-    if by is None:
-        message = causes.kept(CauseCode.BLOCKED_BY_ANOTHER)
-    else:
-        message = causes.kept(CauseCode.BLOCKED, job=by[0], step=by[1])
-    return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, message)
+    cause = Cause(CauseCode.BLOCKED_BY_ANOTHER) if by is None else Cause(CauseCode.BLOCKED, job=by[0], step=by[1])
+    return _told(JobStatus.PENDING, EventKind.HANDED_BACK, cause)
 
 
 def stopped() -> Outcome:
     """The job is given back in a planned stop of its worker, which is held against nobody."""
-    return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, causes.kept(CauseCode.WORKER_STOPPED))
+    return _told(JobStatus.PENDING, EventKind.HANDED_BACK, Cause(CauseCode.WORKER_STOPPED))
 
 
 def handed_back(why: str) -> Outcome:
     """The job is given back, which is held against nobody. It goes on elsewhere at once."""
     return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, f"Handed back: {why}")
+
+
+def _told(status: JobStatus, kind: EventKind, cause: Cause, **more: Any) -> Outcome:
+    return Outcome(status, kind, str(cause), cause=cause.facts, **more)
 
 
 def why_no_retry(

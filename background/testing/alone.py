@@ -24,9 +24,8 @@ from background.base.errors import Invalid
 from background.jobs import checks, event_loop, states, step_logs
 from background.jobs.attempt import Attempt
 from background.jobs.context import StepContext, require_seconds
-from background.jobs.deadline import timed_out
 from background.jobs.effects import Effects
-from background.jobs.pipeline import Cancelled, NotOurs, Params, Pipeline
+from background.jobs.pipeline import Cancelled, NotOurs, Params, Pipeline, TimedOut
 from background.jobs.schemas import JobRequest
 from background.jobs.settling import settle
 from background.jobs.sql.effects import Effect
@@ -239,7 +238,7 @@ class _Attempt(Attempt):
         cancelled = ends if job.cancel_after is None else max(job.cancel_after, run.seconds)
         run.seconds = min(ends, overdue, cancelled)
         if run.seconds == overdue < ends:
-            raise timed_out(f"Step {self.step}", self.step_seconds)
+            raise TimedOut(self.is_late)
         self.watch()
 
     def report(self, fraction: float, message: str | None) -> None:

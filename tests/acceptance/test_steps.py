@@ -182,6 +182,7 @@ def test_a_step_that_asks_to_be_run_later_has_not_failed(api: httpx.Client, work
     job = ended(api, submit(api, pipeline="picky", params={"times": 9, "how": "later"}))
     assert (job["status"], job["attempt"]) == ("FAILED", 3)
     assert job["error"] == "NoRetry: It has raised RetryLater 2 times, as often as it may; last: 429"
+    assert job["cause"] == {"code": "waited_too_often", "times": 2, "error": "429"}
     job = ended(api, submit(api, pipeline="picky", params={"times": 9, "how": "before"}))
     assert (job["status"], job["error"][:24]) == ("FAILED", "ValueError: RetryLater t")
 
@@ -194,6 +195,7 @@ def test_what_waits_for_a_step_that_asked_says_so(api: httpx.Client, worker: str
     assert (job["error"], job["steps"][0]["message"]) == (None, "To be run again later: 429: Retry-After 600")
     assert [each["reason"] for each in job["events"]][-1] == "429: Retry-After 600"
     assert {each["reason"] for each in job["events"][:-1]} == {None}
+    assert job["events"][-1]["cause"] == {"code": "retry_later", "reason": "429: Retry-After 600"}
     assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "CANCELLED"
 
 

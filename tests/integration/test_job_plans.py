@@ -105,6 +105,7 @@ def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() 
             "kind": "step_failed",
             "message": "",
             "error": None,
+            "cause": None,
             "failed": 1,
             "counted": 1,
             "waits_for": None,

@@ -11,11 +11,13 @@ import pytest
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
+from background.canvas.reasons import Error
 from background.jobs import states
 from background.jobs.filters import JobFilter
 from background.jobs.sql import control, limits, reads, recovery, transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
+from background.outcomes import get_outcome
 from background.storage import connections
 from tests.support import transaction
 
@@ -323,6 +325,36 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
     outcome = states.lost(failures=lost.failures, max_attempts=lost.max_attempts, silent=lost.silent)
     transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
     assert 100 <= state(connection, job)["running_seconds"] < 700
+
+
+def test_the_cause_of_a_job_is_that_of_its_error_also_where_a_release_before_wrote_it(
+    connection: Connection, job: int
+) -> None:
+    claim(connection, job)
+    outcome = states.lost(failures=0, max_attempts=9, silent=0)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    seen = state(connection, job)
+    (listed,) = reads.get_many(connection, [job], most=1024)
+    assert seen["cause"] == listed.cause == seen["events"][-1]["cause"] == {"code": "lost"}
+    connection.execute(text("UPDATE jobs SET error = 'ValueError: 7' WHERE id = :id"), {"id": job})
+    assert state(connection, job)["cause"] is None
+
+
+def test_what_is_asked_by_its_task_id_is_lost_where_no_step_has_raised(connection: Connection, job: int) -> None:
+    claim(connection, job)
+    outcome = states.lost(failures=2, max_attempts=3, silent=0)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    told = get_outcome(state(connection, job)["task_id"])
+    assert (told.status, told.error) == ("FAILURE", Error(type="Lost", message=outcome.message))
+
+
+def test_a_step_that_raises_our_words_by_itself_has_no_cause(connection: Connection, job: int) -> None:
+    claim(connection, job)
+    words = states.lost(failures=0, max_attempts=9, silent=0).message
+    outcome = states.failed(words, error=None, failures=0, max_attempts=9, retryable=True, pause=0)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    seen = state(connection, job)
+    assert (seen["error"], seen["cause"], seen["events"][-1]["cause"]) == (words, None, None)
 
 
 def test_pages_are_newest_first(connection: Connection) -> None:

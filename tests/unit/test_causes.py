@@ -1,32 +1,24 @@
-"""What the application itself says of a failure, and the same as facts again."""
+"""What the application itself says of a failure, and the same as facts."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
 from background.jobs import causes, states
-from background.jobs.attempt import shortened
-from background.jobs.causes import CauseCode
-from background.jobs.deadline import timed_out
-
-WHOLE = some.integers(0, 10**9)
-VALUES: dict[str, some.SearchStrategy[Any]] = {
-    "seconds": some.floats(0.001, 86_400).map(lambda seconds: float(f"{seconds:g}")),
-    "error": some.text(min_size=1),
-    **dict.fromkeys(("step", "job", "size", "limit", "times"), WHOLE),
-}
+from background.jobs.causes import SENTENCES, Cause, CauseCode
+from background.jobs.pipeline import NoRetry
 
 
 @pytest.mark.parametrize("code", CauseCode)
-@given(data=some.data())
-def test_what_is_said_is_read_again(code: CauseCode, data: some.DataObject) -> None:
-    values = {name: data.draw(each) for name, each in VALUES.items() if f"{{{name}" in causes.SENTENCES[code]}
-    assert causes.read(causes.kept(code, **values)) == {"code": code, **values}
+def test_what_is_raised_with_a_cause_says_its_sentence_and_has_its_facts(code: CauseCode) -> None:
+    names = ("step", "job", "size", "limit", "times", "seconds", "error", "reason")
+    values = {name: 7 for name in names if f"{{{name}" in SENTENCES[code]}
+    error = NoRetry(Cause(code, **values))
+    assert causes.raised(error) == {"code": code, **values}
+    assert str(error) == SENTENCES[code].format(**values)
 
 
-def test_what_states_decides_is_known() -> None:
+def test_what_states_decides_has_its_facts() -> None:
     held: dict[str, Any] = {"failures": 0, "max_attempts": 3}
     outcomes = [
         states.timed_out(2, seconds=30, pause=1, **held),
@@ -36,9 +28,9 @@ def test_what_states_decides_is_known() -> None:
         states.stopped(),
         states.held_up((7, 2)),
         states.held_up(None),
+        states.waits("429", seconds=1),
     ]
-    found = [causes.read(each.message) for each in outcomes]
-    assert found == [
+    assert [each.cause for each in outcomes] == [
         {"code": "timed_out", "step": 2, "seconds": 30},
         {"code": "timed_out_blocking", "step": 2, "seconds": 30},
         {"code": "lost"},
@@ -46,31 +38,11 @@ def test_what_states_decides_is_known() -> None:
         {"code": "worker_stopped"},
         {"code": "blocked", "job": 7, "step": 2},
         {"code": "blocked_by_another"},
+        {"code": "retry_later", "reason": "429"},
     ]
+    assert {type(each.message) for each in outcomes} == {str}
 
 
-def test_what_is_raised_in_a_step_is_known_as_it_is_kept() -> None:
-    error = timed_out("Step 2", 1.5)
-    assert causes.read(f"{type(error).__name__}: {error}") == {"code": "timed_out", "step": 2, "seconds": 1.5}
-    cut = shortened(causes.kept(CauseCode.OUTPUT_NOT_STORABLE, error="x" * 9_000), 4_000)
-    assert (causes.read(cut) or {})["code"] == CauseCode.OUTPUT_NOT_STORABLE
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "ValueError: Step 2 took longer than the 30 s it may take.",
-        "Step 2 took longer than the 30 s it may take.",
-        "RuntimeError: The worker was lost: its lease ran out",
-        "The worker was lost: its lease ran out, it says",
-        "NoRetry: The step returned more than it may.",
-        "TimedOut: Step 2 took longer than the 1e+999 s it may take.",
-        "TimedOut: Step 2 took longer than the .e s it may take.",
-        f"NoRetry: The step returned what is nested deeper than {'9' * 5_000}.",
-        "NoRetry",
-    ],
-)
-def test_what_a_step_has_raised_itself_is_its_own(text: str | None) -> None:
-    assert causes.read(text) is None
+@pytest.mark.parametrize("error", [NoRetry(), NoRetry("The worker was lost: its lease ran out"), KeyError(1)])
+def test_what_a_step_has_raised_itself_is_its_own_however_it_sounds(error: BaseException) -> None:
+    assert causes.raised(error) is None

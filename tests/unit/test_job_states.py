@@ -39,7 +39,8 @@ def test_a_step_that_has_timed_out_has_failed(failures: int, limit: int, pause: 
     counts: dict[str, Any] = {"failures": failures - 1, "max_attempts": limit, "pause": pause}
     outcome = states.timed_out(2, seconds=1.5, **counts)
     message = "TimedOut: Step 2 took longer than the 1.5 s it may take."
-    assert outcome == states.failed(message, error=None, retryable=True, **counts)
+    cause = {"code": "timed_out", "step": 2, "seconds": 1.5}
+    assert outcome == states.failed(message, error=None, cause=cause, retryable=True, **counts)
 
 
 @given(COUNTS, COUNTS)

@@ -27,9 +27,14 @@ def _over(column: str) -> str:
     """
 
 
+# What its event says, from which its error is.
+_CAUSE = """
+    CASE WHEN jobs.error IS NOT NULL THEN (SELECT cause FROM job_events
+        WHERE job_id = jobs.id AND message = jobs.error ORDER BY number DESC LIMIT 1) END AS cause
+"""
 _JOB_COLUMNS = f"""
     jobs.id, task_id, status, created_at, updated_at, pipeline, priority, attempt, max_attempts, run_at,
-    started_at, finished_at, worker, error, waits_for,
+    started_at, finished_at, worker, error, {_CAUSE}, waits_for,
     run_at <= updated_at AND updated_at > now() - interval '{WAKE_SECONDS} s' AS published,
     extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away, step_names,
     queue, limit_key, held, tags, unique_key, schedule_id, parent_id, request_id,
@@ -84,8 +89,8 @@ _GET_MANY = Prepared(
     f"SELECT {_BRIEF}, event_count FROM jobs {_BRIEF_STEPS} WHERE jobs.id = ANY(CAST(:job_ids AS bigint[]))",
 )
 
-_GET_BY_TASK_ID = text("""
-SELECT id, task_id, status, attempt, result, error, event_count, cardinality(step_names) AS steps_total,
+_GET_BY_TASK_ID = text(f"""
+SELECT id, task_id, status, attempt, result, error, {_CAUSE}, event_count, cardinality(step_names) AS steps_total,
     (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
 FROM jobs WHERE task_id = :task_id
 """)
@@ -170,6 +175,7 @@ class StoredJob(NamedTuple):
     finished_at: datetime | None
     worker: str | None
     error: str | None
+    cause: dict[str, Any] | None
     waits_for: str | None
     published: bool
     seconds_until_due: float
@@ -203,6 +209,7 @@ class Stand(NamedTuple):
     attempt: int
     result: Any
     error: str | None
+    cause: dict[str, Any] | None
     event_count: int
     steps_total: int
     steps_done: int

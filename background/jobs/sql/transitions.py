@@ -11,17 +11,19 @@ the statement waited for its lock is then judged again by its newest version (Po
 "Read Committed Isolation Level").
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from background.base import jsontext
+from background.jobs.causes import Cause, CauseCode
 from background.jobs.sql.parts import LET_IN, TURNED_AWAY
 from background.jobs.states import Outcome
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT, typed
 
-_EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error)"
+_EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, message, error, cause)"
 
 HELD = "lease_until IS NOT NULL"
 """Whether a worker has the job: it is IN_PROGRESS. Worded so that no index of such jobs can be used: to find one of
@@ -56,7 +58,7 @@ WITH own AS (
     {_EVENT}
     SELECT id, event_count,
            CASE status WHEN 'FAILED' THEN 'failed' WHEN 'CANCELLED' THEN 'cancelled' ELSE CAST(:kind AS text) END,
-           current_step, attempt, worker, CAST(:message AS text), CAST(:error AS text)
+           current_step, attempt, worker, CAST(:message AS text), CAST(:error AS text), CAST(:cause AS jsonb)
     FROM own
 )
 SELECT status FROM own
@@ -85,7 +87,7 @@ WITH own AS (
 ), event AS (
     {_EVENT}
     SELECT id, event_count, CASE status WHEN 'CANCELLED' THEN 'cancelled' ELSE 'handed_back' END,
-           current_step, attempt, worker, 'Its params were refused. ' || CAST(:error AS text), NULL
+           current_step, attempt, worker, CAST(:message AS text), NULL, CAST(:cause AS jsonb)
     FROM own
 )
 SELECT status FROM own
@@ -113,7 +115,7 @@ WITH own AS (
 ), event AS (
     {_EVENT}
     SELECT id, event_count, CASE status WHEN 'CANCELLED' THEN 'cancelled' ELSE CAST(:kind AS text) END,
-           current_step, attempt, worker, CAST(:message AS text), NULL
+           current_step, attempt, worker, CAST(:message AS text), NULL, CAST(:cause AS jsonb)
     FROM own
 )
 SELECT queue, count(*) AS number FROM own GROUP BY queue
@@ -138,7 +140,7 @@ WITH own AS (
                 AND job_events.step = own.current_step AND job_events.kind = 'progress'
 ), event AS (
     {_EVENT}
-    SELECT id, event_count, 'progress', current_step, attempt, worker, CAST(:message AS text), NULL
+    SELECT id, event_count, 'progress', current_step, attempt, worker, CAST(:message AS text), NULL, NULL
     FROM own WHERE CAST(:tell AS int) = 1
 )
 SELECT cancel_requested FROM own
@@ -194,6 +196,7 @@ def stop(connection: Connection, *, job_id: int, attempt: int, outcome: Outcome)
         "kind": outcome.kind,
         "message": outcome.message,
         "error": outcome.error,
+        "cause": _json(outcome.cause),
         "failed": int(outcome.is_failure),
         "counted": int(outcome.is_failure and not outcome.own),
         "waits_for": outcome.waits_for,
@@ -211,14 +214,16 @@ def refuse(
 
     `error` says why. Which of the live `crews` (see `workers.identity.Crew`) have refused it is remembered.
     """
+    cause = Cause(CauseCode.PARAMS_REFUSED, error=error)
     values = {"job_id": job_id, "attempt": attempt, "error": error, "crews": list(crews), "refusing": refusing}
+    values |= {"message": str(cause), "cause": _json(cause.facts)}
     status: str | None = _only(_REFUSE(connection, values))
     return status
 
 
 def hand_back(connection: Connection, *, worker_id: str, outcome: Outcome) -> dict[str, int]:
     """End all attempts of this start of a worker, with this outcome (`handed_back`); gives how many of each queue."""
-    values = {"worker_id": worker_id, "kind": outcome.kind, "message": outcome.message}
+    values = {"worker_id": worker_id, "kind": outcome.kind, "message": outcome.message, "cause": _json(outcome.cause)}
     return {row["queue"]: row["number"] for row in _HAND_BACK(connection, values)}
 
 
@@ -244,6 +249,10 @@ def held(connection: Connection, attempts: Sequence[tuple[int, int]]) -> dict[in
     """Of these jobs, each with an attempt that must hold it: those that are still held, and whether to be cancelled."""
     values = {"job_ids": [job_id for job_id, _ in attempts], "attempts": [number for _, number in attempts]}
     return {row["id"]: row["cancel_requested"] for row in _ALL_HELD(connection, values)}
+
+
+def _json(cause: Mapping[str, Any] | None) -> str | None:
+    return None if cause is None else jsontext.dumps(cause)
 
 
 def _only(rows: Sequence[dict[str, Any]]) -> Any:

@@ -77,7 +77,7 @@ INVARIANTS = {
         SELECT job_id, format('%s failures for %s waits', job_steps.failures, waits) FROM job_steps
         JOIN jobs ON jobs.id = job_id
         WHERE pipeline = 'odd' AND job_steps.failures > (
-            SELECT count(*) FROM job_events WHERE job_events.job_id = jobs.id AND kind = 'lost')""",
+            SELECT count(*) FROM job_events WHERE job_events.job_id = jobs.id AND cause ->> 'code' = 'lost')""",
     "nothing is CANCELLED unasked": """
         SELECT id, 'nobody asked' FROM jobs JOIN accepted ON job_id = id
         WHERE status = 'CANCELLED' AND NOT cancel_asked""",

@@ -92,6 +92,8 @@ export default {
   "cause.worker_stopped": "The worker was stopped.",
   "cause.blocked": "Step {step} of job {job} blocks the event loop of its worker.",
   "cause.blocked_by_another": "Another step blocks the event loop of its worker.",
+  "cause.params_refused": "Its params were refused. {error}",
+  "cause.retry_later": "To be run again later: {reason}",
 
   "warning.group-becomes-chord": "A group followed by a task becomes a chord, with that task as its body.",
   "warning.group-of-one":

@@ -91,6 +91,8 @@ export default {
   "cause.worker_stopped": "워커가 중지되었습니다.",
   "cause.blocked": "{job}번 작업의 {step}단계가 워커의 이벤트 루프를 막고 있습니다.",
   "cause.blocked_by_another": "다른 단계가 워커의 이벤트 루프를 막고 있습니다.",
+  "cause.params_refused": "매개변수가 거부되었습니다. {error}",
+  "cause.retry_later": "나중에 다시 실행해 달라고 요청했습니다: {reason}",
 
   "warning.group-becomes-chord": "그룹 뒤에 태스크가 오면 그 태스크를 본문으로 하는 chord가 됩니다.",
   "warning.group-of-one":
