@@ -5,12 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice, pairwise
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final
 
 import stopwordsiso
 
-from background.documents.extraction.extract import MARKS
+from background.documents.extraction.extract import MARK
 from background.documents.figures import MAX_KEYWORDS, Analysis, Keyword
 from background.documents.language import UNDETERMINED, detect_language
 
@@ -29,25 +29,25 @@ _HANGUL: Final = "\uac00-\ud7a3\u1100-\u11ff\u3131-\u318e"
 _KANA: Final = "\u3041-\u309f\u30a1-\u30ff\u31f0-\u31ff\uff66-\uff9d"
 _HAN: Final = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _LETTER: Final = f"[^\\W_{_HAN}{_KANA}]"
-_INSIDE: Final = f"(?:{_LETTER}|[{MARKS}\u200c\u200d])"
+_INSIDE: Final = f"{_LETTER}|[\u200c\u200d]|{MARK}"
 _JOINT: Final = r"['\u2019\-\u2010\u2011]|(?<=\d)[.,](?=\d)"  # don't, well-known; 3.14, 1,000
-_WORD: Final = re.compile(f"[{_HAN}{_KANA}][{MARKS}]*|{_LETTER}{_INSIDE}*(?:(?:{_JOINT}){_INSIDE}+)*")
+# A group that is repeated is kept in memory as often, so no word has more parts than it may need.
+_PARTS: Final = f"(?:{_LETTER}++|(?:{_JOINT})(?={_INSIDE})|{_INSIDE}){{0,9999}}"
+_WORD: Final = re.compile(f"[{_HAN}{_KANA}]{MARK}*|{_LETTER}++{_PARTS}")
 _RUN: Final = re.compile(f"[{_HAN}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
 
-_BEGIN_OF_ANY: Final = re.compile(r"[^\W_]")
-_BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
 _STOPS: Final = ".!?\u2026"
 _CLOSING: Final = "\"'\u201d\u2019\u00bb)\\]"
 _LOWER: Final = "a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u044f"
 _SHORT: Final = r"(?<!\b[A-Za-z])(?<!\b[DM]r)(?<!\b[MS][st])(?<!\bMrs)"  # initials, titles and names of places
 # An ideographic stop; another one, unless it follows what is short, or a small letter follows. With a whole list of
 # abbreviations a count differs by less than a hundredth.
-_SENTENCE_END: Final = re.compile(
-    rf"[\u3002\uff01\uff1f\uff61]+|(?<![{_STOPS}]){_SHORT}[{_STOPS}]++[{_CLOSING}]*+(?=\s++(?![{_LOWER}])|\Z)"
-)
+_END: Final = rf"[\u3002\uff01\uff1f\uff61]|(?<![{_STOPS}]){_SHORT}[{_STOPS}]++[{_CLOSING}]*+(?=\s++(?![{_LOWER}])|\Z)"
+_BLANK_LINE: Final = r"\n[^\S\n]*\n"
+_LETTERS: Final = rf"[^\W\d_][^\n\u3002\uff01\uff1f\uff61{_STOPS}]*+"
+_TOKENS: Final = re.compile(rf"(?P<letters>{_LETTERS})|(?P<blank>{_BLANK_LINE})|(?P<end>{_END})|(?P<digits>\d++)")
 
 _HANGUL_END: Final = re.compile(f"[{_HANGUL}]$")
-_ALPHABETIC: Final = re.compile(r"[^\W\d_]")
 _PARTICLES: Final = """
     에서는 에서도 에서의 으로는 으로도 으로서 으로써 에게서 이라는 이라고 까지는 부터는 에서 에게 에는 에도 에만
     으로 까지 부터 처럼 이란 이나 이며 이고 로서 로써 로는 라는 보다 하고
@@ -67,15 +67,16 @@ def analyze(text: str, *, title: str | None, sure: bool = True) -> Analysis:
     Where it is not `sure` that these are its characters, nothing is said about the language.
     """
     language = detect_language(text) if sure else UNDETERMINED
-    words, counted = _counted(find_words(text.lower()))
+    words, counted = _counted(map(str.lower, find_words(text)))
+    sentences, paragraphs = count_sentences(text)
     if language in ("zh", "ja"):
         counted = _counted(_unspaced(text, pairs=language == "zh"))[1]
     return Analysis(
         title=title,
         characters=len(text),
         words=words,
-        sentences=count_sentences(text),
-        paragraphs=sum(1 for _ in _paragraphs(text)),
+        sentences=sentences,
+        paragraphs=paragraphs,
         language=language,
         keywords=_keywords(counted, language),
         reading_seconds=math.ceil(words * 60 / _READING_RATES.get(language, _READING_RATE)),
@@ -92,29 +93,27 @@ def find_words(text: str) -> Iterator[str]:
     return map(itemgetter(0), _WORD.finditer(text))
 
 
-def count_sentences(text: str) -> int:
-    """How many sentences `text` has; a paragraph without a full stop (a heading) is one.
+def count_sentences(text: str) -> tuple[int, int]:
+    """How many sentences and paragraphs `text` has; a paragraph without a full stop (a heading) is one sentence.
 
     Full stops in numbers, after initials, titles and list numbers end nothing, nor do dots before a lower-case letter.
+    A paragraph is what stands between blank lines, and has a letter or digit.
     """
-    number = 0
-    for begin, end in _paragraphs(text):
-        at = begin
-        found = 0
-        for stop in chain((each.end() for each in _SENTENCE_END.finditer(text, begin, end)), [end]):
-            found += _ALPHABETIC.search(text, at, stop) is not None
-            at = stop
-        number += max(1, found)
-    return number
-
-
-def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Where each paragraph begins and ends: what stands between blank lines, and has a letter or digit."""
-    at = 0
-    while begin := _BEGIN_OF_ANY.search(text, at):
-        blank = _BLANK_LINE.search(text, begin.end())
-        at = blank.start() if blank else len(text)
-        yield begin.start(), at
+    sentences = paragraphs = within = 0
+    letters = any_of_both = False
+    for kind in chain(map(attrgetter("lastgroup"), _TOKENS.finditer(text)), ["blank"]):
+        if kind == "letters":
+            letters = any_of_both = True
+        elif kind == "digits":
+            any_of_both = True
+        else:
+            within += letters
+            letters = False
+            if kind == "blank":
+                sentences += max(within, any_of_both)
+                paragraphs += any_of_both
+                within, any_of_both = 0, False
+    return sentences, paragraphs
 
 
 def _counted(words: Iterator[str]) -> tuple[int, Counter[str]]:
@@ -133,7 +132,7 @@ def _counted(words: Iterator[str]) -> tuple[int, Counter[str]]:
 
 def _unspaced(text: str, *, pairs: bool) -> Iterator[str]:
     """Pairs of Han characters stand for words in Chinese, unbroken runs of Han or Katakana in Japanese."""
-    for run in _RUN.findall(text):
+    for run in map(itemgetter(0), _RUN.finditer(text)):
         if not pairs:
             yield run[:_MAX_LENGTH]
         elif not "\u30a1" <= run <= "\u30ff":

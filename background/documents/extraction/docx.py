@@ -28,6 +28,7 @@ _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006
 _P, _TC, _SYM, _FRAME = (_WORD + name for name in ("p", "tc", "sym", "framePr"))
 _TEXTS: Final = (f"{_WORD}t", f"{_MATH}t")
 _SKIPPED: Final = frozenset(_WORD + name for name in ("del", "moveFrom", "rt", "sectPr", "tabs"))
+_PIECE: Final = 64 * 1024  # characters; what is collapsed at once takes ten times as much
 _BORDERS: Final = {_P: BLOCK, f"{_WORD}tbl": BLOCK, f"{_WORD}tr": LINE, _TC: CELL}
 _BREAKS: Final = (f"{_WORD}br", f"{_WORD}cr")
 _SIGNS: Final = {
@@ -126,13 +127,18 @@ def _lay_out(element: Any, layout: Layout) -> None:
             cells += (starts - (not starts)) * (tag == _TC)
             layout.border(SPACE if cells and tag == _P else _BORDERS[tag])
         elif starts and tag in (*_TEXTS, _SYM):
-            layout.write(_symbol(node) if tag == _SYM else node.text or "")
+            _write(_symbol(node) if tag == _SYM else node.text or "", layout)
         elif starts and tag in _BREAKS:
             layout.line_break()
         elif starts and tag in _SIGNS:
             layout.write(_SIGNS[tag], as_it_is=True)
         elif tag == f"{_MATH}d":
             layout.write(")")
+
+
+def _write(words: str, layout: Layout) -> None:
+    for at in range(0, len(words), _PIECE):
+        layout.write(words[at : at + _PIECE])
 
 
 def _has_text(elements: Iterable[Any]) -> bool:

@@ -10,20 +10,28 @@ from background.base.errors import Invalid, UnsupportedType
 from background.documents import naming
 from background.documents.extraction import ExtractedText, Facts, Reading
 
-MAX_CHARACTERS: Final = 20 * 1024 * 1024  # no plain text within the default upload limit has more
+MAX_CHARACTERS: Final = 21 * 1024 * 1024  # no plain text within the default upload limit has more
 MAX_TITLE: Final = 300
-MARKS: Final = "".join(chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code))[0] == "M")
+_MARKS: Final = [chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code))[0] == "M"]
+_RARE: Final = len([mark for mark in _MARKS if mark > "\uffff"])
+# Rare ones apart: `re` looks through these one by one, whatever the character.
+MARK: Final = f"(?:[{''.join(_MARKS[:-_RARE])}]|(?=[\U00010000-\U0001ffff])[{''.join(_MARKS[-_RARE:])}])"
 
 # Longer sequences of accents are never language, and normalising one takes quadratic time (UAX #15, 13:
 # Stream-Safe Text Format allows 30).
 _LONG_RUN: Final = re.compile("[\u0300-\U0001ffff]{31,}")  # a quick look, where there may be one
-_PILED_MARKS: Final = re.compile(f"([{MARKS}]{{30}})[{MARKS}]+")
+_PILED_MARKS: Final = re.compile(f"({MARK}{{30}}){MARK}+")
 _NEWLINES: Final = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 # A soft hyphen is seen at the end of a line alone, and would part a word in two.
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\ufeff\ufffe\uffff]")
+_NEVER_SHOWN: Final = r"\x00-\x08\x0e-\x1f\x7f-\x9f\xad\ufeff\ufffe\uffff"
+_UNPRINTABLE: Final = re.compile(f"[{_NEVER_SHOWN}]")
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 _LINE_ENDS: Final = re.compile(r"(?<!\s)[^\S\n]+$", re.MULTILINE)
-_BLANK_LINES: Final = re.compile(r"\n(?:[^\S\n]*\n)+")
+_BLANK_LINES: Final = re.compile(r"\n\s*\n")
+# Ends where what follows neither joins what stands before it, nor belongs to the same white space. What is replaced in
+# a whole text takes up to a hundred times its size.
+_BORDER: Final = rf"(?<=[^\s{_NEVER_SHOWN}])(?=[\n -~\u3001\u3002\u3400-\u9fff\uac00-\ud7a3])|\Z"
+_PIECE: Final = re.compile(rf"(?s)\s*+(?:.{{1,65536}}(?:{_BORDER})|.{{1,65536}})")
 
 
 def extract(path: Path, media_type: str) -> ExtractedText:
@@ -40,6 +48,7 @@ def extract(path: Path, media_type: str) -> ExtractedText:
         raise
     except Exception as error:  # parsers of damaged files raise anything: KeyError, RecursionError …
         raise Invalid(f"The file cannot be read as {naming.LABELS[media_type]}.", where=naming.FILE) from error
+    del data  # a text of which one character is wide takes four times as much, twice
     if len(reading.text) > MAX_CHARACTERS:
         raise Invalid(f"The document has more than {MAX_CHARACTERS:,} characters.", where=naming.FILE)
     text = tidy(reading.text)
@@ -69,7 +78,11 @@ def _reader(media_type: str) -> Callable[[bytes], Reading]:
 
 def tidy(text: str) -> str:
     """`text` in NFC with `\\n` line ends, no control characters and at most one blank line in a row."""
+    return "".join(_tidy(piece[0]) for piece in _PIECE.finditer(text)).strip()
+
+
+def _tidy(text: str) -> str:
     text = _SURROGATES.sub("\ufffd", _UNPRINTABLE.sub("", _NEWLINES.sub("\n", text)))
     text = _LONG_RUN.sub(lambda run: _PILED_MARKS.sub(r"\1", run[0]), text)
     text = unicodedata.normalize("NFC", text)
-    return _BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("", text)).strip()
+    return _BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("", text))

@@ -123,5 +123,8 @@ class _Page:
     def _border(self, tag: str) -> None:
         """A list within an item, and the paragraph with which an item begins, are no blocks of their own."""
         if border := _BORDERS.get(tag):
-            within = self._items and tag in ("ul", "ol")
-            self.layout.border(LINE if within else self._paragraph if tag == "p" else border)
+            if tag == "p":
+                border = self._paragraph
+            elif self._items and tag in ("ul", "ol"):
+                border = LINE
+            self.layout.border(border)

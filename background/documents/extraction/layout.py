@@ -1,13 +1,11 @@
 """How a marked-up text is laid out, whatever marks it: its white space collapsed, its borders as line ends and tabs."""
 
 import io
-import re
 from typing import Final
 
 # What may stand between two words; of several the last one here wins.
 _NONE, SPACE, CELL, LINE, BLOCK = range(5)
 _SHOWN: Final = ("", " ", "\t", "\n", "\n\n")
-_SPACES: Final = re.compile(r"[^\S ]\s*|\s{2,}")  # but for a single space, of which there are millions
 
 
 class Layout:
@@ -20,7 +18,9 @@ class Layout:
 
     def border(self, border: int) -> None:
         """What follows is a new block, a new line, or another cell."""
-        self._border = max(self._border, border)
+        if border <= self._border:
+            return
+        self._border = border
 
     def line_break(self) -> None:
         """What follows is a new line; two of them make a new block."""
@@ -29,15 +29,13 @@ class Layout:
 
     def write(self, text: str, *, as_it_is: bool = False) -> None:
         """Add `text`; its line ends and spaces stay only where it is taken `as_it_is`."""
-        if not as_it_is:
-            text = _SPACES.sub(" ", text)
-            if text.startswith(" "):
-                self.border(SPACE)
-        words = text if as_it_is else text.strip(" ")
+        words = text if as_it_is else " ".join(text.split())
+        if not as_it_is and text[:1].isspace():
+            self.border(SPACE)
         if words:
             self._out.write(_SHOWN[self._border])
             self._out.write(words)
-            self._border = SPACE if not as_it_is and text.endswith(" ") else _NONE
+            self._border = SPACE if not as_it_is and text[-1].isspace() else _NONE
             self._broken = False
 
     def text(self) -> str:

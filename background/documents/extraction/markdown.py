@@ -26,7 +26,16 @@ _NOTE_NUMBER: Final = re.compile(r'<sup class="footnote-(?:reference|definition-
 _IMAGE: Final = re.compile(r'<img src="[^"]*" alt="([^"]*)"(?: title="[^"]*")? />')
 
 _PIECE: Final = 512 * 1024  # characters; pulldown-cmark takes up to fifty times as much memory
-_NEXT_BLOCK: Final = re.compile(r"\n(?:[ \t\r]*\n(?=\S)|(?=#{1,6} |[-*+] +[^\s*+-]))")
+_BLOCK: Final = 512 * 1024  # characters; larger blocks are parted, too
+# Where a block may end; failing that, where a larger one may be parted: a line in it, white space, any place.
+_BORDERS: Final = (
+    re.compile(r"\n(?:[ \t\r]*\n(?=\S)|(?=#{1,6} |[-*+] +[^\s*+-]))()"),
+    re.compile(r"\n(?=([ \t>]*+)\S)"),
+    re.compile(r"\s+(?=\S)()"),
+    re.compile(r"()"),
+)
+# The line below the head of a table: rows that are parted from it get an empty head like it.
+_TABLE: Final = re.compile(r"(?m)^([ >]*+)\|?((?: *:?-+:? *\|)+)(?: *:?-+:?)?[ \r]*$")
 _PROBE: Final = "\x01"  # the label of a definition that is none where code, or a block of HTML, goes on
 _NOTE: Final = re.compile(r"\[(\^[^\]\s]+)\]")
 _NOTE_TEXT: Final = re.compile(r"^ {0,3}\[(\^[^\]\s]+)\]:", re.MULTILINE)
@@ -46,21 +55,28 @@ def read_markdown(data: bytes) -> Reading:
 
 def _html(text: str, at: int) -> Iterator[str]:
     """What stands from `at` on, in pieces; where one ends a block, the references of all find what they name."""
-    pieces: list[slice] = []
+    pieces: list[tuple[str, slice]] = []
     labels: set[str] = set()
-    size = _PIECE
+    size, table = _PIECE, ""
     while at < len(text):
-        border = _NEXT_BLOCK.search(text, at + size)
-        piece = text[at : border.end()] if border else f"{text[at:]}\n"
-        found = pyromark.reference_definitions(f"{piece}- [{_PROBE}]: x", options=_OPTIONS)
+        after = at + size
+        borders = (each.search(text, after, after + _BLOCK) for each in _BORDERS if after + _BLOCK < len(text))
+        border = next(filter(None, borders), None) or _BORDERS[0].search(text, after)
+        end = border.end() if border else len(text)
+        piece = table + text[at:end]
+        probe = "\n" * (not piece.endswith("\n")) + f"{border[1] if border else ''}- [{_PROBE}]: x"
+        found = pyromark.reference_definitions(piece + probe, options=_OPTIONS)
         if border and _PROBE not in found:
             size *= 2
             continue
-        pieces.append(slice(at, at + len(piece)))
+        pieces.append((table, slice(at, end)))
         labels.update(map(str.casefold, found))
-        at, size = at + len(piece), _PIECE
+        rows = _TABLE.search(piece.rpartition("\n\n")[2]) if border and border.re is _BORDERS[1] else None
+        table = "".join(f"{rows[1]}|{cell * (rows[2].count('|') + 1)}\n" for cell in (" |", "-|")) if rows else ""
+        at, size = end, _PIECE
     notes = set(_NOTE_TEXT.findall(text)) if len(pieces) > 1 else set()
-    for piece in map(text.__getitem__, pieces):
+    for table, part in pieces:
+        piece = table + text[part]
         yield pyromark.html(
             "".join(f"[{note}]:\n\n" for note in notes.intersection(_NOTE.findall(piece))) + piece,
             options=_OPTIONS,

@@ -1,6 +1,7 @@
 """Each kind of file to its text."""
 
 import contextlib
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from background.base.errors import Invalid, UnsupportedType
 from background.documents.extraction import ExtractedText, Facts
+from background.documents.extraction import extract as extraction
 from background.documents.extraction.extract import extract, tidy
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN
 from tests.unit.documents import makers
@@ -322,3 +324,22 @@ def test_an_unknown_type_is_unsupported(read: Read) -> None:
 
 def test_tidy_text_can_be_stored_and_compared() -> None:
     assert tidy("\ufeffa\0b\ud800 \n \n\n\nc\x1b[0m e\u0301") == "ab\ufffd\n\nc[0m \u00e9"
+
+
+@pytest.mark.parametrize("size", [9, 20, 65536])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a \x01b a\x01 b \n\n \r\n c\u2028\u2028\r\n" * 9,
+        "e\u0327\u0301 \x01\u0301 i\u0308\xad\u0301. " * 9,
+        "\u1112\u1161\u11ab\u1100\u1173\u11af " * 9,
+        "\u304b\u3099\u6f22\u304b\u3099\uff01" * 9,
+    ],
+    ids=["white space", "accents", "Korean of macOS", "Japanese of macOS"],
+)
+def test_a_text_that_is_tidied_in_pieces_is_what_it_is_in_one(
+    text: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tidy(text)
+    monkeypatch.setattr(extraction, "_PIECE", re.compile(extraction._PIECE.pattern.replace("65536", str(size))))
+    assert tidy(text) == whole

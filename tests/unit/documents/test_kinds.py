@@ -210,6 +210,32 @@ def test_markdown_in_pieces_is_what_it_is_in_one(
     assert read(source.encode(), MARKDOWN).text == IN_PIECES[source]
 
 
+PARTED = {
+    "a | b\n--|--\n" + "c | d\n" * 30 + "\ne": "a b" + " c d" * 30 + " e",
+    "> | a | b |\n> |:-|-|\n" + "> | c | d |\n" * 30: "a b" + " c d" * 30,
+    "- x\n\n  a | b\n  --|--\n" + "  c | d\n" * 30: "x a b" + " c d" * 30,
+    "```\n" + "a *b*\n\n" * 30 + "```\n*c*": "a *b* " * 30 + "c",
+    "> ```\n" + "> *a*\n>\n" * 30 + "> ```\n\n*b*": "*a* " * 30 + "b",
+    "- a\n\n  ```\n" + "  *b*\n\n" * 30 + "  ```\n\n*c*": "a " + "*b* " * 30 + "c",
+    "    *a*\n" * 30 + "\n*b*": "*a* " * 30 + "b",
+    "<div>\n" + "*a*\n" * 30 + "</div>\n\n*b*": "*a* " * 30 + "b",
+    "<!--" + "\na" * 30 + "\n\na-->\n\n*b*": "b",
+    "1. a\n   *b*\n" * 30: "a b " * 30,
+    "> a\nb\n" * 30: "a b " * 30,
+    "many words " * 30: "many words " * 30,
+}
+
+
+@pytest.mark.parametrize("source", PARTED, ids=range(len(PARTED)))
+@pytest.mark.parametrize("size", [20, 50, 1_000_000])
+def test_a_large_block_of_markdown_keeps_its_words(
+    read: Read, source: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markdown, "_PIECE", size)
+    monkeypatch.setattr(markdown, "_BLOCK", size)
+    assert read(source.encode(), MARKDOWN).text.split() == PARTED[source].split()
+
+
 HTML_KINDS = {
     "a<dialog>b</dialog>c": "a\n\nb\n\nc",
     "<hgroup>a</hgroup><search>b</search><menu><li>c</menu>d": "a\n\nb\n\nc\n\nd",
