@@ -29,7 +29,7 @@ PARTS = {
     "one block of code.md": "`a` ",
     "one block of brackets.md": "[a ",
     "one block of lines.md": "a\n",
-    "one block of cells.md": "a | b\n--|--\n" + "c | d\n" * (SIZE // 6),
+    "one block of cells.md": "a | b\n--|--\n" + "c | d\n" * (SIZE // 6 - 9),
     "one list.md": " - x\n",
     "one quote.md": "> a\n",
     "paragraphs.html": f"<p>{WORDS}</p>\n",
