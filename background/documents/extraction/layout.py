@@ -12,6 +12,7 @@ class Layout:
     """A text that is written from its begin to its end, with borders in the place of white space beside them."""
 
     def __init__(self) -> None:
+        self.copy: list[str] | None = None  # where what is written goes, too
         self._out = io.StringIO()
         self._border = _NONE
         self._broken = False
@@ -35,6 +36,8 @@ class Layout:
         if words:
             self._out.write(_SHOWN[self._border])
             self._out.write(words)
+            if self.copy is not None:
+                self.copy += _SHOWN[self._border], words
             self._border = SPACE if not as_it_is and text[-1].isspace() else _NONE
             self._broken = False
 

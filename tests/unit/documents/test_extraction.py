@@ -264,6 +264,33 @@ def test_a_style_of_no_type_hides_no_heading(read: Read) -> None:
     assert read(makers.repacked_word(edit), DOCX).facts.title == "Head"
 
 
+def test_the_heading_of_a_docx_is_one_that_is_read(read: Read) -> None:
+    head = "<w:p><w:pPr><w:pStyle w:val='Heading1'/></w:pPr>{}</w:p>"
+    old = head.replace("</w:pPr>", "<w:pPrChange><w:pPr><w:pStyle w:val='Title'/></w:pPr></w:pPrChange></w:pPr>")
+    run, box = "<w:r><w:t>{}</w:t></w:r>", "<w:txbxContent><w:p>{}</w:p></w:txbxContent>"
+    body = (
+        old.replace("Heading1", "x").format(run.format("No heading"))
+        + f"<w:moveFrom>{head.format(run.format('Moved away'))}</w:moveFrom>"
+        + head.format("")
+        + head.format(run.format("One") + box.format(run.format("two")) + run.format("three"))
+    )
+    result = read(makers.edited_word(lambda xml: xml.replace(b"<w:body>", b"<w:body>" + body.encode())), DOCX)
+    assert result.facts.title == "One two three"
+    assert result.text.startswith("No heading\n\nOne\n\ntwo\n\nthree\n\nHello")
+
+
+def test_a_docx_is_read_in_pieces_that_part_no_word(read: Read) -> None:
+    words = "".join(f"word{number} &amp;&#x4e00; " for number in range(20_000))
+    result = read(makers.edited_word(lambda xml: xml.replace(b"Hello", words.encode())), DOCX)
+    assert result.text.startswith("".join(f"word{number} &\u4e00 " for number in range(20_000)).strip() + "\n\n")
+
+
+def test_a_docx_of_a_thousand_elements_in_one_another_is_refused(read: Read) -> None:
+    deep = b"<w:body>" + b"<w:r>" * 1000 + b"</w:r>" * 1000
+    with pytest.raises(Invalid, match="too deeply"):
+        read(makers.edited_word(lambda xml: xml.replace(b"<w:body>", deep)), DOCX)
+
+
 def test_docx_content_controls_and_tracked_changes(read: Read) -> None:
     def edit(xml: bytes) -> bytes:
         extra = (
