@@ -67,13 +67,16 @@ class Lane:
             self._free.release()
 
     @contextlib.contextmanager
-    def transaction(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+    def transaction(
+        self, *, seconds: float = ANSWER_SECONDS, lock_seconds: float | None = None
+    ) -> Iterator[Connection]:
         """One transaction, for what must not be done late: a server that was frozen carries out what it was sent.
 
-        It begins in one message with its first statement.
+        It begins in one message with its first statement. For what others have locked a statement waits `lock_seconds`.
         """
         with self(seconds=seconds) as connection:
-            connection.info["begin"] = "BEGIN; "
+            longest = "" if lock_seconds is None else f"SET LOCAL lock_timeout = '{lock_seconds}s'; "
+            connection.info["begin"] = f"BEGIN; {longest}"
             yield connection
             if connection.info.pop("begin", None) is None:
                 with driver_of(connection).cursor() as cursor:
