@@ -10,7 +10,8 @@ from background.base.errors import Conflict, NotFound
 from background.canvas import runs
 from background.canvas.reasons import Error
 from background.canvas.schemas import Member, Progress, Run, TaskResult
-from background.canvas.states import FINAL, RunStatus, TaskState
+from background.canvas.states import FINAL, LOST, RunStatus, TaskState
+from background.jobs.causes import CauseCode
 from background.jobs.sql import reads as jobs
 from background.jobs.states import ENDED, JobStatus
 from background.storage import database
@@ -103,8 +104,6 @@ def _member(run: Run, task_id: UUID) -> Member:
 
 def _job(job: jobs.Stand) -> JobOutcome:
     status = JobStatus(job.status)
-    message = job.error if status is JobStatus.FAILED else None
-    name, _, text = (message or "").partition(": ")
     return JobOutcome(
         task_id=job.task_id,
         type="job",
@@ -113,8 +112,18 @@ def _job(job: jobs.Stand) -> JobOutcome:
         successful=status is JobStatus.COMPLETED,
         failed=status is JobStatus.FAILED,
         result=None if jsontext.deeper_than(jsontext.SHOWN_DEPTH, job.result) else job.result,
-        error=Error(type=name, message=text) if message else None,
+        error=_error(job) if status is JobStatus.FAILED else None,
         verdict=f"Job {job.id} is {status}; {job.steps_done} of {job.steps_total} steps are done.",
         job_id=job.id,
         progress=Progress(completed=job.steps_done, total=job.steps_total),
     )
+
+
+def _error(job: jobs.Stand) -> Error | None:
+    """What it failed with: an exception, as `settling` words it, or that nobody was left to raise one."""
+    if job.error is None:
+        return None
+    if job.cause is not None and job.cause["code"] == CauseCode.LOST:
+        return Error(type=LOST, message=job.error)
+    name, _, text = job.error.partition(": ")
+    return Error(type=name, message=text)

@@ -11,11 +11,13 @@ import pytest
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
+from background.canvas.reasons import Error
 from background.jobs import states
 from background.jobs.filters import JobFilter
 from background.jobs.sql import control, limits, reads, recovery, transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
+from background.outcomes import get_outcome
 from background.storage import connections
 from tests.support import transaction
 
@@ -336,6 +338,14 @@ def test_the_cause_of_a_job_is_that_of_its_error_also_where_a_release_before_wro
     assert seen["cause"] == listed.cause == seen["events"][-1]["cause"] == {"code": "lost"}
     connection.execute(text("UPDATE jobs SET error = 'ValueError: 7' WHERE id = :id"), {"id": job})
     assert state(connection, job)["cause"] is None
+
+
+def test_what_is_asked_by_its_task_id_is_lost_where_no_step_has_raised(connection: Connection, job: int) -> None:
+    claim(connection, job)
+    outcome = states.lost(failures=2, max_attempts=3, silent=0)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    told = get_outcome(state(connection, job)["task_id"])
+    assert (told.status, told.error) == ("FAILURE", Error(type="Lost", message=outcome.message))
 
 
 def test_a_step_that_raises_our_words_by_itself_has_no_cause(connection: Connection, job: int) -> None:

@@ -89,8 +89,8 @@ _GET_MANY = Prepared(
     f"SELECT {_BRIEF}, event_count FROM jobs {_BRIEF_STEPS} WHERE jobs.id = ANY(CAST(:job_ids AS bigint[]))",
 )
 
-_GET_BY_TASK_ID = text("""
-SELECT id, task_id, status, attempt, result, error, event_count, cardinality(step_names) AS steps_total,
+_GET_BY_TASK_ID = text(f"""
+SELECT id, task_id, status, attempt, result, error, {_CAUSE}, event_count, cardinality(step_names) AS steps_total,
     (SELECT count(*) FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS steps_done
 FROM jobs WHERE task_id = :task_id
 """)
@@ -209,6 +209,7 @@ class Stand(NamedTuple):
     attempt: int
     result: Any
     error: str | None
+    cause: dict[str, Any] | None
     event_count: int
     steps_total: int
     steps_done: int
