@@ -29,6 +29,7 @@ SETTINGS = {
     "timezone": "UTC",
     # A process that was frozen or cut off within a transaction would keep its rows locked: nobody could recover them.
     "idle_in_transaction_session_timeout": f"{deadlines.ANSWER_SECONDS}s",
+    "lock_timeout": f"{deadlines.LOCK_SECONDS}s",
 }
 
 
