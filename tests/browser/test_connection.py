@@ -137,6 +137,29 @@ def test_without_postgresql_the_last_state_stays(
     expect(row(page, job)).to_have_attribute("data-status", "CANCELLED", timeout=45_000)
 
 
+def test_what_needs_no_postgresql_does_not_hide_that_it_is_away(page: Page, watch: Watch) -> None:
+    watch.allow("status of 503")
+    problem = {"title": "Service Unavailable", "status": 503, "detail": "Away.", "code": "database_down", "values": {}}
+    pulse = re.compile(r"/(workers|jobs/stats)$")
+    page.route(pulse, lambda route: route.fulfill(status=503, json=problem))
+    page.goto("/ui/#/start")
+    places = page.locator("[data-flow]")
+    expect(places.filter(has_text="PostgreSQL")).to_contain_text("does not answer")
+    expect(places.filter(has_text="API")).to_have_attribute("data-role", "ok")
+    page.goto("/ui/#/documents")
+    page.route(pulse, lambda _: None)
+    banner = page.locator('[data-banner="down"]')
+    with page.expect_response("**/documents") as answer:
+        banner.get_by_role("button", name="Try again").click()
+    answer.value.finished()
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    expect(banner).to_contain_text("PostgreSQL")
+    page.unroute_all()
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="Documents")).to_be_visible()
+    expect(banner).to_have_count(0)
+
+
 def test_an_api_that_takes_requests_and_answers_none_is_not_live(page: Page, client: httpx.Client) -> None:
     page.clock.install()
     page.goto("/ui/#/runs")

@@ -84,8 +84,10 @@ def test_a_dialog_that_a_reload_has_closed_leaves_no_second_entry(page: Page) ->
 def test_what_is_done_in_a_dialog_takes_its_place(page: Page, client: httpx.Client) -> None:
     page.goto("/ui/#/documents")
     page.goto("/ui/#/jobs")
+    before = entries(page)
     opened(page).locator('[data-action="submit"]').click()
     page.wait_for_url("**/#/jobs/*")
+    assert entries(page) == before + 1
     page.go_back()
     expect_route(page, "#/jobs")
     assert not on_dialog(page)

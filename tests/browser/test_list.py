@@ -34,6 +34,22 @@ RECORD = """
   new MutationObserver(note).observe(document, {subtree: true, childList: true, attributes: true});
 }
 """
+# The page remembers 100 ms later where it was scrolled to: here as late as when the address has changed already.
+LATE_SCROLL = """
+  window.held = new Map();
+  const [set, clear] = [setTimeout, clearTimeout];
+  window.setTimeout = (run, ms, ...more) => {
+    if (ms !== 100) return set(run, ms, ...more);
+    const timer = {};
+    held.set(timer, run);
+    return timer;
+  };
+  window.clearTimeout = (timer) => held.delete(timer) || clear(timer);
+  addEventListener("hashchange", () => {
+    for (const run of held.values()) run();
+    held.clear();
+  });
+"""
 MOST_ROWS = """
 () => {
   window.most = 0;
@@ -76,6 +92,33 @@ def test_back_restores_filter_scroll_and_focus(page: Page) -> None:
     expect(row(page, job).get_by_role("link").first).to_be_focused()
     assert page.evaluate("scrollY") == before
     assert set(shown_states(page).values()) == {"FAILED"}
+
+
+def test_back_restores_the_scroll_though_the_page_before_has_just_moved(page: Page) -> None:
+    fill(1000)
+    page.add_init_script(LATE_SCROLL)
+    open_list(page, "?status=FAILED")
+    page.mouse.move(640, 500)
+    page.mouse.wheel(0, 1500)
+    wait_for(lambda: page.evaluate("scrollY") == 1500, what="the scroll")
+    row(page, shown_ids(page)[15]).get_by_role("link").first.press("Enter")
+    expect(page.locator("article.job")).to_be_visible()
+    wait_for(lambda: page.evaluate("scrollY === 0 && held.size"), what="a page that is not as long")
+    page.go_back()
+    expect_route(page, "#/jobs?status=FAILED")
+    wait_for(lambda: page.evaluate("scrollY") == 1500, what="the scroll as it was")
+
+
+def test_a_number_of_seven_digits_is_whole_at_every_width(page: Page) -> None:
+    with transaction() as connection:
+        connection.execute(text("SELECT setval(pg_get_serial_sequence('jobs', 'id'), 7654320)"))
+    fill(1)
+    page.goto("/ui/#/jobs")
+    for width in (1440, 1024, 720, 640, 480, 380, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        cell = row(page, 7654321).locator(".c-id")
+        expect(cell).to_be_visible()
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), width
 
 
 def test_of_ten_thousand_jobs_few_are_drawn(page: Page, client: httpx.Client) -> None:

@@ -65,6 +65,17 @@ def test_a_failed_header_tells_why_the_body_did_not_run(page: Page, client: http
     expect(page.locator("[data-inspector]")).to_contain_text("RuntimeError: no such file")
 
 
+def test_nothing_more_is_asked_of_a_run_that_has_ended(page: Page, client: httpx.Client, worker: Process) -> None:
+    run = start(client, BROKEN)
+    wait_for(lambda: client.get(f"/result/{run}").json()["ready"], what="the end of the run")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_run(page, run)
+    expect_ended(page, "FAILURE")
+    expect(page.locator(".live")).to_be_hidden()
+    assert len([url for url in asked if url.endswith("/events")]) == 1
+
+
 def test_retry_what_failed_completes_it(page: Page, client: httpx.Client, worker: Process) -> None:
     late = f"{uuid4()}.txt"
     header = [task("echo", "kept"), task("extract", late)]
@@ -79,8 +90,9 @@ def test_retry_what_failed_completes_it(page: Page, client: httpx.Client, worker
 
 
 def test_a_retried_run_is_followed_though_its_new_id_is_read_before_the_answer_comes(
-    page: Page, client: httpx.Client, worker: Process
+    page: Page, watch: Watch, client: httpx.Client, worker: Process
 ) -> None:
+    watch.allow("status of 503")
     late, held = f"{uuid4()}.txt", list[Route]()
     old = start(client, {"chain": [task("extract", late), task("sleep", 2, immutable=True)]})
     wait_for(lambda: client.get(f"/result/{old}").json()["ready"], what="its end")
@@ -88,19 +100,17 @@ def test_a_retried_run_is_followed_though_its_new_id_is_read_before_the_answer_c
     def hold(route: Route) -> None:
         held.append(route)
 
-    page.route("**/events", hold)
-    page.route("**/events", lambda route: route.continue_(), times=1)
+    page.route("**/events", lambda route: route.fulfill(status=503), times=1)
+    page.route(f"**/result/{old}", hold, times=1)  # which is read because there is no stream
     open_run(page, old)
-    expect_ended(page, "FAILURE")
+    expect_ended(page, "FAILURE")  # as was read with the next stream, which is over
     client.post("/documents", files={"file": (late, b"It has come.")})
     page.route("**/retry", hold)
     page.locator('[data-action="retry"]').click()
-    while len(held) < 2:  # the stream that ended is asked for once more
-        page.wait_for_timeout(50)
-    stream, retry = sorted(held, key=lambda route: route.request.url.endswith("/retry"))
+    wait_for(lambda: page.title() and len(held) == 2, what="the retry")
+    snapshot, retry = held
     answer = retry.fetch()
-    page.unroute("**/events")
-    stream.fulfill(status=204)  # as of a run that has ended: then a last snapshot is read
+    snapshot.continue_()
     expect(page.locator("article.run")).not_to_have_attribute("data-run", old)
     retry.fulfill(response=answer)
     expect_ended(page, "SUCCESS")

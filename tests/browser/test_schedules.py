@@ -4,10 +4,16 @@ from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
+from tests.browser.screens import expect_live, expect_route
 from tests.browser.watch import Watch
-from tests.support import Process
+from tests.support import Process, wait_for
+
+SLOW_BACK = """
+  const back = history.back.bind(history);
+  history.back = () => setTimeout(back, 8000);
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +94,31 @@ def test_a_job_and_its_schedule_lead_to_each_other(
     client.delete(f"/schedules/{schedule['id']}").raise_for_status()
     expect(page.get_by_text("There is no such schedule")).to_be_visible()
     expect(page).to_have_title("Schedules · Celery Playground")
+
+
+def test_nothing_is_read_of_a_schedule_that_is_deleted(page: Page, client: httpx.Client) -> None:
+    body = {"name": "often", "pipeline": "demo", "every_seconds": 1000}
+    schedule = client.post("/schedules", json=body).raise_for_status().json()["id"]
+    deleted: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "DELETE":
+            deleted.append((route, route.fetch()))
+        else:
+            route.fallback()
+
+    page.add_init_script(SLOW_BACK)  # away from the question, before which nobody goes elsewhere
+    page.clock.install()
+    page.route(f"**/schedules/{schedule}", hold)
+    page.goto(f"/ui/#/schedules/{schedule}")
+    page.locator("[data-action=delete]").click()
+    page.locator("[data-action=confirm]").click()
+    wait_for(lambda: page.title() and deleted, what="the deletion")
+    page.clock.run_for(7_000)  # ms, in which it is looked at
+    expect_live(page)
+    ((route, response),) = deleted
+    route.fulfill(response=response)
+    expect(page.locator(".toast")).to_contain_text("often")
+    page.clock.run_for(7_000)
+    expect_route(page, "#/schedules")
+    expect(page.locator("[data-empty]")).to_contain_text("No schedule yet")

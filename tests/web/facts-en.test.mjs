@@ -83,9 +83,18 @@ test("a waiting job's time goes on without the API", () => {
 
 test("who has an error callback is not told to give it one", async () => {
   const { advice } = await import("../../background/web/static/js/base/advice.js");
-  const { text } = advice({ code: "chain_stopped", called: { count: 0, tasks: [] } });
-  assert.match(text, /^Fix what the error is about.* give the chain an error callback\.$/);
-  assert.doesNotMatch(advice({ code: "chain_stopped", called: { count: 1, tasks: [] } }).text, /callback/);
+  const said = (count) => advice({ reason: { code: "chain_stopped", called: { count, tasks: [] } }, ready: true }).text;
+  assert.match(said(0), /^Fix what the error is about.* give the chain an error callback\.$/);
+  assert.doesNotMatch(said(1), /callback/);
+});
+
+test("a retry is advised once it is taken", async () => {
+  const { advice } = await import("../../background/web/static/js/base/advice.js");
+  for (const code of ["failed", "chain_stopped", "callback_skipped", "lost", "revoked", "killed"]) {
+    assert.match(advice({ reason: { code }, ready: false }).text, /^Wait for what still runs, or cancel it\./);
+    assert.match(advice({ reason: { code }, ready: true }).text, /[Rr]etry/);
+  }
+  assert.match(advice({ reason: { code: "running" }, ready: false }).text, /^Nothing: it runs\./);
 });
 
 test("of a time that was set nothing is left out", async () => {

@@ -33,15 +33,26 @@ const READ = {
   results_expired: `${GUIDE}/configuration.html#result-expires`,
 };
 
+/** What is mended by a retry, which is taken once nothing of the run can change any more. */
+const RETRIED = new Set(["failed", "chain_stopped", "callback_skipped", "lost", "revoked", "killed"]);
+
 /**
- * What to do about a reason: `{ text, url }`, or null for a code that is none of those here.
- * @param {Facts | null} reason
+ * What to do about the reason of a run: `{ text, url }`, or null for a code that is none of those here.
+ * @param {{ reason: Facts | null, ready: boolean }} run
  */
-export function advice(reason) {
-  const plain = `advice.${reason?.code}`;
+export function advice({ reason, ready }) {
+  if (!reason || !has(`advice.${reason.code}`)) return null;
+  return { text: t(keyOf(reason, ready)), url: READ[reason.code] ?? null };
+}
+
+/**
+ * @param {Facts} reason
+ * @param {boolean} ready
+ */
+function keyOf({ code, called }, ready) {
+  if (!ready && RETRIED.has(code)) return "advice.unfinished";
   // Who has an error callback already is not told to give it one.
-  const key = reason?.called?.count && has(`${plain}.called`) ? `${plain}.called` : plain;
-  return reason && has(key) ? { text: t(key), url: READ[reason.code] ?? null } : null;
+  return called?.count && has(`advice.${code}.called`) ? `advice.${code}.called` : `advice.${code}`;
 }
 
 /** What to do about a warning, or about why a job waits; null where there is nothing to say. */

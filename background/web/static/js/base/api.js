@@ -60,6 +60,7 @@ export async function request(method, path, { body, more, signal, as = "json" } 
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    unread.clear();
     report("network");
     throw new ApiError(0, { detail: "network" });
   }
@@ -71,12 +72,23 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   const data = await parsed(response, response.ok ? as : "json");
   if (!response.ok) {
     const error = new ApiError(response.status, { detail: `${response.status} ${response.statusText}`, ...data });
-    if (response.status === 503 && method === "GET") report(error);
+    if (response.status === 503 && method === "GET") {
+      unread.add(place(path));
+      report(error);
+    }
     throw error;
   }
-  report(null);
+  // What needs nothing of a part that is away is answered meanwhile, too.
+  if (!unread.size || unread.has(place(path))) {
+    unread.clear();
+    report(null);
+  }
   return { data, next: nextOf(response.headers.get("Link")) };
 }
+
+/** What the API could not read, for lack of a part: that it is back only these can tell. */
+const unread = new Set();
+const place = (/** @type {string} */ path) => path.split("?", 1)[0];
 
 /** The addresses that are being read, and those that are being deleted: what is read of these could only be missing. */
 const reads = new Map();

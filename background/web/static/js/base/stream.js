@@ -196,8 +196,8 @@ export function poll(read, ms) {
     try {
       await read();
       if (!over) tell("live");
-    } catch {
-      if (!over) tell("cut");
+    } catch (error) {
+      if (!over && error.name !== "AbortError") tell("cut");
     }
     clearTimeout(timer);
     if (!over) timer = setTimeout(now, Math.max(ms, Math.min(8 * (performance.now() - begun), RARELY_MS)));

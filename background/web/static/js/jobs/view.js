@@ -295,7 +295,9 @@ class JobView extends FollowedView {
   }
 
   _restart(from) {
-    openRestart(this.thing, this.thing.step_names, { from, sent: (after) => this._again(after) });
+    const { id } = this;
+    const sent = (after) => id === this.id && this._again(after);
+    openRestart(this.thing, this.thing.step_names, { from, sent });
   }
 
   _again(after) {

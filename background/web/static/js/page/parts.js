@@ -179,8 +179,8 @@ export function clamped(told = "", { role = "fail" } = {}) {
   return { element, update };
 }
 
-/** Say that the API refused something, and why. */
-export const complain = (error) => toast(refusal(error), { kind: "fail" });
+/** Say that the API refused something, and why; nothing of what this page itself has ended. */
+export const complain = (error) => error.name !== "AbortError" && toast(refusal(error), { kind: "fail" });
 
 /** Hand a text to the browser as a file. */
 export function download(content, name) {

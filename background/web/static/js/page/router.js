@@ -89,6 +89,7 @@ export function start(show, close) {
     show(current(), { back });
   };
   const moved = () => {
+    clearTimeout(timer); // It is another entry's scroll, of a view that is still to be left.
     if (left && !history.state?.seen && !onDialog()) {
       wanted = location.hash;
       return;

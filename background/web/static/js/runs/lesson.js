@@ -19,11 +19,12 @@ export function lesson(run) {
   let told = null;
   return { element, update };
 
-  function update({ reason }) {
-    const found = advice(reason);
+  function update({ reason, ready }) {
+    const found = advice({ reason, ready });
     const code = found ? reason.code : "";
-    if (code === told) return;
-    told = code;
+    const text = found?.text ?? "";
+    if (text === told) return;
+    told = text;
     advised.hidden = !found;
     element.hidden = !found && !example;
     set(advised, "data-advice", code || null);

@@ -142,9 +142,12 @@ class SchedulesView extends PolledView {
     const content = h("p", {}, t("schedule.ask.delete.what"));
     const title = t("schedule.ask.delete", { name });
     if (!(await confirmed({ title, content, action: t("schedule.delete"), danger: true }))) return;
+    const { turn } = this;
     await remove(`schedules/${id}`);
     toast(t("schedule.deleted", { name }), { kind: "ok" });
-    if (this.name) go("#/schedules");
+    if (!this.name || turn !== this.turn) return;
+    this.polling.stop(); // It could only be missing.
+    go("#/schedules");
   }
 
   edit(schedule) {

@@ -102,12 +102,10 @@ function picture() {
 
   function update() {
     const { stats, workers } = pulse;
-    tell(
-      "api",
-      health.down ? "✕" : "✓",
-      t(health.down ? "start.api.down" : "start.api.up"),
-      health.down ? "fail" : "ok",
-    );
+    const answers = health.down !== "network"; // One that asks for a key, or lacks a part, does.
+    tell("api", answers ? "✓" : "✕", t(answers ? "start.api.up" : "start.api.down"), answers ? "ok" : "fail");
+    const lacks = /^database_/.test(health.down?.code ?? "");
+    if (lacks) tell("database", "✕", t("start.database.down"), "fail");
     if (!stats || !workers) return;
     const depth = stats.queue_depth;
     const alive = workers.filter((worker) => worker.status === "alive");
@@ -125,7 +123,7 @@ function picture() {
       `${t("start.workers", { n: alive.length })}, ${t("system.running", { n: running })}`,
       alive.length ? "ok" : "retry",
     );
-    tell("database", counted(kept, stats.estimated.length > 0), t("start.kept", { n: kept }));
+    if (!lacks) tell("database", counted(kept, stats.estimated.length > 0), t("start.kept", { n: kept }));
     set(element, "data-busy", running > 0);
   }
 }

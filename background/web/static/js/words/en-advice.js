@@ -15,6 +15,8 @@ export default {
   "advice.retrying": "Wait: the next try comes by itself. If the error will not go away, cancel the run.",
   "advice.worker_silent":
     "Look whether that worker still lives. If it is dead, the run ends as lost in some seconds, and can be retried.",
+  "advice.unfinished":
+    "Wait for what still runs, or cancel it. Once it has ended it can be retried: only what did not succeed runs again.",
   "advice.failed": "Fix what the error is about, then retry: only what did not succeed runs again.",
   "advice.chain_stopped":
     "Fix what the error is about, then retry: the chain goes on at the step that failed. To be told of an error, give the chain an error callback.",

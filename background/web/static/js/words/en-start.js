@@ -8,6 +8,7 @@ export default {
   "start.picture": "How work gets done here, with the numbers of this moment",
   "start.api.up": "answers",
   "start.api.down": "does not answer",
+  "start.database.down": "does not answer",
   "start.queue": { one: "message waits", other: "messages wait" },
   "start.queue.unknown": "No word from the broker",
   "start.workers": { one: "alive", other: "alive" },

@@ -8,6 +8,7 @@ export default {
   "start.picture": "작업이 처리되는 과정과 현재 수치",
   "start.api.up": "응답 중",
   "start.api.down": "응답 없음",
+  "start.database.down": "응답 없음",
   "start.queue": { other: "대기 중인 메시지" },
   "start.queue.unknown": "브로커 응답 없음",
   "start.workers": { other: "살아 있음" },
