@@ -1,13 +1,15 @@
 """The base of what clients send: nothing is guessed."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Collection, Mapping, Set
+from functools import lru_cache
+from typing import Any, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     ModelWrapValidatorHandler,
+    RootModel,
     SecretBytes,
     SecretStr,
     ValidationError,
@@ -70,8 +72,40 @@ def hides(schema: dict[str, Any]) -> bool:
 
 
 def written(model: BaseModel) -> dict[str, Any]:
-    """A model as `read` takes it: JSON, by the names of its fields, without what is computed of them."""
-    return model.model_dump(mode="json", by_alias=False, round_trip=True)
+    """A model as `read` takes it: JSON, by the names of its fields, without what is computed of them.
+
+    What is in a set stands in one order, so that the same is written by every process.
+    """
+    found = model.model_dump(mode="json", by_alias=False, round_trip=True)
+    return cast("dict[str, Any]", _in_order(model, found)) if _has_sets(type(model)) else found
+
+
+@lru_cache(maxsize=1000)
+def _has_sets(model: type[BaseModel]) -> bool:
+    schema = str(model.__pydantic_core_schema__)
+    return "'type': 'set'" in schema or "'type': 'frozenset'" in schema
+
+
+def _in_order(value: Any, found: Any) -> Any:
+    """What was `found` to be the JSON of this value, with its sets in order; as it is where the two are no match."""
+    if isinstance(value, RootModel):
+        value = value.root
+    if isinstance(found, dict) and isinstance(value, Mapping):
+        same = len(found) == len(value)
+        pairs = zip(found.items(), value.values(), strict=True) if same else ()
+        return {**found, **{name: _in_order(part, each) for (name, each), part in pairs}}
+    if isinstance(found, dict):
+        return {name: _in_order(getattr(value, name, None), each) for name, each in found.items()}
+    if isinstance(found, list) and isinstance(value, Collection) and len(found) == len(value):
+        inner = [_in_order(part, each) for part, each in zip(value, found, strict=True)]
+        return sorted(inner, key=_place) if isinstance(value, Set) else inner
+    return found
+
+
+def _place(each: Any) -> tuple[bool, float, str]:
+    """By which what is in a set is put in order: numbers first."""
+    is_number = isinstance(each, int | float)
+    return not is_number, each if is_number else 0, "" if is_number else json.dumps(each, sort_keys=True)
 
 
 def as_json(said: BaseModel | Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from background.base.errors import Conflict
 from background.base.log_context import actor
 from background.base.together import Gathered
 from background.jobs import admission, dispatch, registry
-from background.jobs.new_job import as_new, as_row, digest
+from background.jobs.new_job import as_new, as_row, digest, drawn_as
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import control, unique
 from background.storage import deadlines, lanes
@@ -37,8 +37,8 @@ async def create_job(request: JobRequest, *, key: str | None = None) -> tuple[co
     if key is None and job["unique_key"] is None and len(jsontext.dumps(job["params"])) <= LARGE_BYTES:
         return await _store(_Wanted(as_new(job), actor(), since)), True
     if key is not None:
-        job |= {"idempotency_key": key, "request_digest": digest({**job, "unique_key": request.unique_key})}
-    return await deadlines.in_thread(partial(_create_alone, job))
+        job |= {"idempotency_key": key, "request_digest": digest(_asked(job, request))}
+    return await deadlines.in_thread(partial(_create_alone, job, request))
 
 
 def _is_quick(request: JobRequest) -> bool:
@@ -48,7 +48,7 @@ def _is_quick(request: JobRequest) -> bool:
     return not asks_others and not jsontext.holds_more_than(FEW_VALUES, request.params)
 
 
-def _create_alone(job: dict[str, Any]) -> tuple[control.Stored | control.Known, bool]:
+def _create_alone(job: dict[str, Any], request: JobRequest) -> tuple[control.Stored | control.Known, bool]:
     """Store a job that is large or has a key of its own, or give the one that has that."""
     key, is_unique = job.get("idempotency_key"), job["unique_key"] is not None
     while True:
@@ -63,13 +63,22 @@ def _create_alone(job: dict[str, Any]) -> tuple[control.Stored | control.Known, 
                 before = control.by_key(connection, key) if key is not None else None
         # It may have been deleted between the two statements, or have ended; then the key is free again.
         if before is not None:
-            if before.request_digest != job["request_digest"]:
+            if before.request_digest != job["request_digest"] and not _is_again(before, job, request):
                 message = "This Idempotency-Key was used before, with another request."
                 raise Conflict(message, code="idempotency_key")
             return before, False
     (stored,) = made.values()
     wake_for([stored], since=since)
     return stored, not stored.duplicate
+
+
+def _asked(job: dict[str, Any], request: JobRequest) -> dict[str, Any]:
+    return {**job, "unique_key": request.unique_key}
+
+
+def _is_again(before: control.Known, job: dict[str, Any], request: JobRequest) -> bool:
+    """Whether the same was asked for before, when what is drawn had other values."""
+    return before.request_digest == digest(_asked(drawn_as(job, request, before.params), request))
 
 
 def _store_unless_there(connection: Connection, jobs: Sequence[dict[str, Any]]) -> dict[str, control.Stored]:

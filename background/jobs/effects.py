@@ -4,6 +4,7 @@ Between the effect and its record a worker may die. Only the outside can close t
 """
 
 import asyncio
+import inspect
 import json
 import threading
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,7 @@ class Effects:
                 return codec.loads(found.result)
             with forks.kept_in():
                 result = function()
+            _require_called(name, result, "once")
             return codec.loads(self._record(name, codec, result))
 
     async def aonce(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
@@ -70,7 +72,11 @@ class Effects:
         if found is not None:
             return codec.loads(found.result)
         with forks.kept_in():
-            result = await function()
+            result = function()
+            # The effect of a plain function is there by now, and must not be had again.
+            if inspect.isawaitable(result):
+                result = await result
+        _require_called(name, result, "aonce")
         recording = asyncio.ensure_future(event_loop.write(partial(self._record, name, codec, result)))
         try:
             stored = await asyncio.shield(recording)
@@ -102,6 +108,18 @@ class Effects:
         ours = partial(effects.record, job_id=self.job_id, attempt=self.attempt, step=self.step)
         if not self.persist(partial(ours, name=name, result=text)):
             raise self.lost
+
+
+def _require_called(name: str, result: Any, how: str) -> None:
+    """Raise for what a call has only prepared: nothing has happened, and to try again would be the same."""
+    if inspect.iscoroutine(result):
+        result.close()
+        what = "a function that is async: in an async step, await context.aonce"
+    elif inspect.isgenerator(result) or inspect.isasyncgen(result):
+        what = "a generator, of which nobody would take what it yields"
+    else:
+        return
+    raise NoRetry(f"{how}({name!r}, …) was given {what}. Nothing has happened.")
 
 
 def _codec(name: Any, function: Any) -> Codec:

@@ -11,6 +11,7 @@ from background.jobs.limits import lane_key
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import JobRequest
 
+KEYS = ("idempotency_key", "request_digest")
 NOT_IN_OLD_DIGESTS = ("tags", "callback_url", "unique_key", "unique_seconds")
 
 
@@ -24,19 +25,30 @@ def as_new(job: dict[str, Any]) -> dict[str, Any]:
     return {**job, "task_id": str(uuid4()), "request_id": log_context.request_id()}
 
 
-def as_checked(job: dict[str, Any]) -> dict[str, Any]:
-    """What `control.create` stores now of what `as_row` has given before, with the plan of this release, if it has one.
-
-    It takes parameters as they are: a job whose parameters do not fit any more waits and says so.
-    """
-    pipeline = registry.pipelines().get(job["pipeline"])
-    planned = {} if pipeline is None else _planned(pipeline, job["params"], job.get("callback_url"))
-    return as_new({**job, **planned})
+def as_pattern(request: JobRequest) -> dict[str, Any]:
+    """The same of jobs that are to be made again and again: what is `drawn` has another value in each."""
+    job = as_row(request)
+    return {**job, "drawn": registry.pipelines()[request.pipeline].drawn(request.params)}
 
 
 def as_declared(pipeline: Pipeline) -> dict[str, Any]:
     """The same of what a pipeline's own schedule makes: its parameters have been checked, and the rest is the usual."""
-    return _row(pipeline, pipeline.scheduled_params(), JobRequest(pipeline=pipeline.name))
+    request = JobRequest(pipeline=pipeline.name, params=pipeline.scheduled_given())
+    return {**_row(pipeline, pipeline.scheduled_params(), request), "drawn": pipeline.drawn(request.params)}
+
+
+def as_checked(job: dict[str, Any]) -> dict[str, Any]:
+    """What `control.create` stores now of what `as_pattern` has given, with the plan of this release, if it has one.
+
+    It takes parameters as they are: a job whose parameters do not fit any more waits and says so.
+    """
+    pipeline = registry.pipelines().get(job["pipeline"])
+    if pipeline is None:
+        return as_new(job)
+    names = job.get("drawn")
+    params = pipeline.drawn_anew(job["params"], names) if names else job["params"]
+    key = pipeline.unique_key(params)
+    return as_new({**job, "params": params, "unique_key": key, **_planned(pipeline, params, job.get("callback_url"))})
 
 
 def _row(
@@ -77,9 +89,18 @@ def _planned(
     }
 
 
+def drawn_as(job: dict[str, Any], request: JobRequest, before: dict[str, Any]) -> dict[str, Any]:
+    """What `as_row` has given of the request, with those params that are `drawn` as they were `before`."""
+    pipeline = registry.pipelines()[request.pipeline]
+    names = pipeline.drawn(request.params)
+    # What is equal stays, since its members may stand in another order there.
+    kept = {name: value for name, value in before.items() if name in names and value != job["params"].get(name)}
+    return {**job, "params": pipeline.drawn_anew({**job["params"], **kept}, ())} if kept else job
+
+
 def digest(job: dict[str, Any]) -> str:
     """What an Idempotency-Key stands for: a digest of what was asked for, whatever this release makes of it."""
-    planned = ("step_names", "step_timeouts", "queue", "limit_key", "held", "hooks")
+    planned = ("step_names", "step_timeouts", "queue", "limit_key", "held", "hooks", *KEYS)
     # What is new is left out where it is not used: a release that does not know it yet must find the same digest.
     request = {
         name: value

@@ -12,9 +12,10 @@ import json
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -45,22 +46,21 @@ class Codec:
         self.is_async = is_async
         declared = _declared(function)
         self._adapter: TypeAdapter[tuple[Any]] | None = None if _is_json(declared) else _adapter(declared)
-        self._may_be_text = _may_be_text(declared)
+        self._is_mixed = _is_mixed(declared) and not _is_open(declared)
 
     def dumps(self, value: Any) -> str:
         """Its JSON text. Raises `NotStorable`."""
         try:
             if self._adapter is None:
-                return jsontext.as_kept(jsontext.dumps(value, default=_form))
+                text = jsontext.as_kept(jsontext.dumps(value, default=_form))
+                if (twice := _twice(value)) is not None:
+                    raise NotStorable(f"It has the key {twice} twice, as JSON writes it.")
+                return text
             (plain,) = self._adapter.dump_python((value,), mode="json", warnings="error")
             text = jsontext.as_kept(jsontext.dumps(plain))
             (found,) = _read(self._adapter, text)  # a later step must be able to
-            if self._may_be_text and found != value:
-                raise NotStorable(
-                    "It would come back as another type. Declare one, or a model that has a field for each."
-                )
-            if lost := _lost(value, found):
-                raise NotStorable(f"{lost}.")
+            if lost := _lost(value, found, exactly=self._is_mixed):
+                raise NotStorable(lost)
         except RecursionError:
             raise NotStorable("It is nested too deeply.") from None
         except (ValueError, TypeError, PydanticSerializationError) as error:
@@ -141,11 +141,57 @@ def _is_json(declared: Any) -> bool:
     return typing.is_typeddict(declared) and all(map(_is_json, typing.get_type_hints(declared).values()))
 
 
-def _may_be_text(declared: Any) -> bool:
-    """Whether it allows a text beside what is stored as one: nobody could tell which it was."""
+def _is_mixed(declared: Any) -> bool:
+    """Whether it allows several types of which not all are JSON's: of what is stored nobody could tell which it was."""
     origin, inner = get_origin(declared), get_args(declared)
-    mixed = origin in (Union, types.UnionType) and str in inner and not all(map(_is_json, inner))
-    return mixed or any(_may_be_text(each) for each in inner)
+    several = origin in (Union, types.UnionType) and len({*inner} - {type(None)}) > 1
+    return (several and not all(map(_is_json, inner))) or any(map(_is_mixed, inner))
+
+
+def _is_open(declared: Any) -> bool:
+    """Whether it allows anything somewhere, which comes back as JSON."""
+    if get_origin(declared) is Literal:
+        return False
+    return declared in (Any, object, *_ARRAYS, *_OBJECTS) or any(map(_is_open, get_args(declared)))
+
+
+def _why_unreadable(declared: Any) -> str | None:
+    """Why values of a type cannot be read from JSON again, though they can be written."""
+    origin, inner = get_origin(declared), get_args(declared)
+    if origin is Literal and not _is_json(declared):
+        return "of which JSON has no literals: name the enumeration, or bytes"
+    if origin in (collections.abc.Iterable, collections.abc.Generator):
+        return "which is read once alone: name a list"
+    if origin not in (None, Literal, Annotated) and isinstance(origin, type) and issubclass(origin, Mapping):
+        key = inner[0] if inner else Any
+        if any(map(_is_no_key, (key, *get_args(key)))):
+            return "of which JSON has no keys: those are texts"
+    return next(filter(None, map(_why_unreadable, inner if origin is not Literal else ())), None)
+
+
+def _is_no_key(declared: Any) -> bool:
+    """Whether a value of this type is written as a key from which nobody reads it."""
+    kind = get_origin(declared) or declared
+    if kind is None or not isinstance(kind, type):
+        return kind is None
+    return issubclass(kind, type(None) | tuple | list | frozenset | BaseModel) or dataclasses.is_dataclass(kind)
+
+
+def _twice(value: Any) -> str | None:
+    """A key that an object somewhere in it would have twice, since JSON's keys are texts: 1 and "1"."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if not all(isinstance(key, str) for key in part):
+                written = Counter(key if isinstance(key, str) else json.dumps(key) for key in part)
+                if len(written) < len(part):
+                    return repr(written.most_common(1)[0][0])
+            part = part.values()
+        elif not isinstance(part, list | tuple):
+            continue
+        left += [each for each in part if isinstance(each, dict | list | tuple)]
+    return None
 
 
 def _read(adapter: "TypeAdapter[tuple[Any]]", text: str) -> tuple[Any]:
@@ -153,25 +199,44 @@ def _read(adapter: "TypeAdapter[tuple[Any]]", text: str) -> tuple[Any]:
     return adapter.validate_json(f"[{text}]", by_alias=True, by_name=True)
 
 
-def _lost(value: Any, found: Any) -> str | None:
-    """What of the value is not stored: it has more fields than the model or dataclass that is declared."""
+_ANOTHER = "It would come back as another type. Declare one, or a model that has a field for each."
+
+
+def _lost(value: Any, found: Any, *, exactly: bool) -> str | None:
+    """What of the value would not come back, as a sentence: it is of no type, or has more than the one declared.
+
+    With `exactly` also what would come back as another of the types that are declared.
+    """
     pairs: list[tuple[Any, Any]] = []
-    if isinstance(value, Mapping) and isinstance(found, Mapping):
-        pairs = [(each, found.get(key)) for key, each in value.items()]
-    elif isinstance(value, list | tuple) and isinstance(found, list | tuple):
-        pairs = list(zip(value, found, strict=False))
-    elif isinstance(value, type(found)) and (names := _fields(value)):
+    if _has_fields(found) or (exactly and _has_fields(value)):
+        related = isinstance(value, type(found)) or isinstance(found, type(value))
+        if not related or (exactly and type(value) is not type(found)):
+            return _ANOTHER
+        names = _fields(value)
         if more := [name for name in names if name not in _fields(found)]:
-            return f"It is a {type(value).__qualname__}, whose {', '.join(more)} a {type(found).__qualname__} has not"
+            return f"It is a {type(value).__qualname__}, whose {', '.join(more)} a {type(found).__qualname__} has not."
         pairs = [(getattr(value, name), getattr(found, name)) for name in names]
-    return next(filter(None, (_lost(*pair) for pair in pairs)), None)
+    elif isinstance(value, Mapping) and isinstance(found, Mapping):
+        if len(found) < len(value):
+            return f"Of its {len(value)} keys {len(found)} would come back."
+        pairs = [(each, found.get(key)) for key, each in value.items() if key in found]
+    elif isinstance(value, list | tuple) and isinstance(found, list | tuple):
+        if exactly and isinstance(value, list) is not isinstance(found, list):
+            return _ANOTHER
+        pairs = list(zip(value, found, strict=False))
+    elif exactly and value != found:
+        return _ANOTHER
+    return next(filter(None, (_lost(*pair, exactly=exactly) for pair in pairs)), None)
+
+
+def _has_fields(value: Any) -> bool:
+    return isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
 
 
 def _fields(value: Any) -> Sequence[str]:
     if isinstance(value, BaseModel):
         return [*type(value).model_fields]
-    is_one = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    return [each.name for each in dataclasses.fields(value)] if is_one else []
+    return [each.name for each in dataclasses.fields(value)]
 
 
 def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
@@ -184,6 +249,8 @@ def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
         raise NotStorable(f"it returns {_name(declared)}, which has no form in JSON: {_sentence(error)}") from None
     if hides(described):
         raise NotStorable(f"it returns {_name(declared)}, which hides a secret: only asterisks would be stored.")
+    if why := _why_unreadable(declared):
+        raise NotStorable(f"it returns {_name(declared)}, {why}.")
     if _BYTES_AS_UTF8 in schema:
         how = "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')"
         raise NotStorable(f"it returns {_name(declared)}, whose bytes would be stored as UTF-8. Give that model {how}.")
@@ -213,5 +280,6 @@ def _sentence(error: BaseException) -> str:
     if unexpected := _UNEXPECTED.search(str(error)):
         declared, place, kind = unexpected.groups()
         return f"{f'{place}: ' if place else ''}Expected {declared}, and it is {kind}."
-    lines = [line.strip() for line in str(error).splitlines()]
+    # What more pydantic says is for whoever writes types for it.
+    lines = [line.strip() for line in str(error).partition(" Set `arbitrary_types_allowed")[0].splitlines()]
     return " ".join(line for line in lines if line and "errors.pydantic.dev" not in line) or type(error).__name__

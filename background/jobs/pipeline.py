@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
@@ -227,21 +227,41 @@ class Pipeline:
 
     def scheduled_params(self) -> dict[str, Any]:
         """The parameters of the jobs that its schedule makes, as JSON. Raises `DeclaredWrong`."""
-        declared = self.scheduled()
-        if declared is None:
+        if self.scheduled() is None:
             return {}
         try:
-            return self.stored(read_params(self.params, as_json(declared.params)))
+            return self.stored(read_params(self.params, self.scheduled_given()))
         except Exception as error:  # noqa: BLE001  (validators are anybody's code)
             raise DeclaredWrong(f"{self}: the params of its schedule are not taken: {one_line(error)}") from None
+
+    def scheduled_given(self) -> dict[str, Any]:
+        """Those of them that its schedule names, as JSON. Raises `ValueError` for what has no form in it."""
+        declared = self.scheduled()
+        return {} if declared is None else as_json(declared.params)
+
+    def drawn(self, params: dict[str, Any]) -> list[str]:
+        """The fields whose values are made anew for each job (`default_factory`), where clients give these params."""
+        made = [name for name, each in self.params.model_fields.items() if each.default_factory is not None]
+        given = read_params(self.params, params).model_fields_set if made else ()
+        return [name for name in made if name not in given]
+
+    def drawn_anew(self, params: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+        """Stored parameters with new values of these fields; as they are where this release does not take them."""
+        try:
+            left = {name: value for name, value in params.items() if name not in names}
+            return self.stored(read_params(self.params, left))
+        except BaseException:  # noqa: BLE001  (validators are anybody's code)
+            return params
 
     def unique_key(self, params: dict[str, Any]) -> str | None:
         """The key of a job with these parameters, which are JSON; `None` where the pipeline declares none.
 
+        Nor has a job one of whose parameters are of a release without those that are unique now.
+
         It is the JSON of those that are `unique`, by name and without spaces (`{"customer":7}`), or its SHA-256 where
         that is too long.
         """
-        if not self.unique:
+        if not self.unique or not set(self.unique) <= set(params):
             return None
         named = json.loads(jsontext.as_kept(jsontext.dumps({name: params[name] for name in self.unique})))
         key = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

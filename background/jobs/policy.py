@@ -41,6 +41,26 @@ class RetryLater(Exception):
         return type(self), (self.seconds, self.reason), self.__dict__
 
 
+def within(error: BaseException) -> list[BaseException]:
+    """What has gone wrong: of a group, as a `TaskGroup` raises one, the errors in it at any depth."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [each for part in error.exceptions for each in within(part)]
+
+
+def as_meant(error: BaseException) -> BaseException:
+    """The error that decides what becomes of a step: of a group the one that is there alone, or a `NoRetry` among them.
+
+    Where all of them ask to be run later, the one that asks for the longest pause.
+    """
+    found = within(error)
+    final = next((each for each in found if isinstance(each, NoRetry)), None)
+    later = [each for each in found if isinstance(each, RetryLater) and is_pause(getattr(each, "seconds", None))]
+    if final is not None or len(found) == 1:
+        return final or found[0]
+    return max(later, key=lambda each: each.seconds) if len(later) == len(found) else error
+
+
 @dataclass(frozen=True)
 class Backoff:
     """How long a step is left alone after a failure: `first` seconds, `factor` times as long after each, up to `most`.
@@ -113,7 +133,9 @@ class Policy:
                 raise ValueError(f"{name} must be a whole number from 1 to {most:,}; {value!r} is not")
 
     def tries_again(self, error: BaseException) -> bool:
-        """Whether such an error may go away by itself."""
+        """Whether such an error may go away by itself, and all that a group of them has."""
+        if isinstance(error, BaseExceptionGroup) and not isinstance(error, self.retry_on):
+            return all(map(self.tries_again, error.exceptions))
         if isinstance(error, NoRetry):
             return False
         return not isinstance(error, Exception) or isinstance(error, self.retry_on)

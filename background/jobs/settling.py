@@ -9,7 +9,7 @@ from background.jobs.attempt import MESSAGE_CHARACTERS, Attempt, shortened
 from background.jobs.causes import Cause, CauseCode
 from background.jobs.declared import text_of
 from background.jobs.pipeline import Cancelled, NoRetry, NotOurs, RetryLater, TimedOut
-from background.jobs.policy import is_pause
+from background.jobs.policy import as_meant, is_pause, within
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +20,15 @@ TRACEBACK_CHARACTERS = 16_000
 def settle(attempt: Attempt, error: BaseException, stopped: Callable[[], bool]) -> None:
     """Write what becomes of the attempt when its step has raised this; `stopped`: maybe since its worker is to end."""
     # A step may raise these by itself, and then has failed: what they say is only known in PostgreSQL.
-    asked = attempt.cancel_asked() if isinstance(error, Cancelled | NotOurs) else False
-    match error:
+    asked = attempt.cancel_asked() if any(isinstance(each, Cancelled | NotOurs) for each in within(error)) else False
+    match meant := as_meant(error):
         case _ if asked is None:
             logger.info("Job %s attempt %s is no longer ours.", attempt.job_id, attempt.number)
         case _ if asked:
             attempt.end_as(states.cancelled())
         case RetryLater() as later:
             _wait(attempt, later)
-        case _ if not isinstance(error, NoRetry | TimedOut) and stopped():
+        case _ if not isinstance(meant, NoRetry | TimedOut) and stopped():
             _hand_back(attempt, error)
         case _:
             _fail(attempt, error)
@@ -53,18 +53,24 @@ def _wait(attempt: Attempt, later: RetryLater) -> None:
 def _fail(attempt: Attempt, error: BaseException) -> None:
     """Write that the step has failed; whether the job gets another attempt is decided in `states`."""
     lines = _traceback(error).splitlines()[-TRACEBACK_LINES:]
-    message = shortened(": ".join(filter(None, (type(error).__name__, text_of(error)))), MESSAGE_CHARACTERS)
+    meant = as_meant(error)
+    said = "; ".join(map(_said, [meant, *within(meant)] if isinstance(meant, BaseExceptionGroup) else [meant]))
+    message = shortened(said, MESSAGE_CHARACTERS)
     logger.warning("Job %s step %s failed: %s", attempt.job_id, attempt.step, message)
     own = 0 if attempt.policy.max_attempts is None else attempt.counts().failures
     attempt.end_as(
         states.failed(
             message,
             error=shortened("\n".join(lines), TRACEBACK_CHARACTERS, from_end=True),
-            cause=causes.raised(error),
-            retryable=attempt.policy.tries_again(error),
+            cause=causes.raised(meant),
+            retryable=attempt.policy.tries_again(meant),
             **attempt.policy.failure(own, failures=attempt.failures, max_attempts=attempt.max_attempts),
         )
     )
+
+
+def _said(error: BaseException) -> str:
+    return ": ".join(filter(None, (type(error).__name__, text_of(error))))
 
 
 def _hand_back(attempt: Attempt, error: BaseException) -> None:

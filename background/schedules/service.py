@@ -15,7 +15,7 @@ from background.base.errors import Conflict, Invalid, NotFound
 from background.base.log_context import actor
 from background.base.times import Unusable
 from background.jobs.creation import wake_for
-from background.jobs.new_job import as_row
+from background.jobs.new_job import as_pattern
 from background.jobs.sql import control
 from background.schedules import declared, firing, sql
 from background.schedules.schemas import JOB, TIMES, Schedule, ScheduleChange, ScheduleRequest, ScheduleWithRuns
@@ -26,7 +26,7 @@ NEXT_RUNS = 5
 
 def create_schedule(request: ScheduleRequest) -> ScheduleWithRuns:
     """Store a schedule. Raises `Conflict` for a taken name, `Invalid` or `TooLarge` for a job that cannot be made."""
-    job = as_row(request.job())
+    job = as_pattern(request.job())
     with _named(request.name), database.transaction() as connection:
         now = sql.now(connection)
         row = sql.insert(connection, _values(request, job, anchor=now, now=now))
@@ -54,7 +54,7 @@ def change_schedule(schedule_id: int, change: ScheduleChange) -> ScheduleWithRun
         except ValidationError as error:
             raise Invalid.from_pydantic(error, where=("body",)) from None
         differs = {name for name in changed if getattr(request, name) != before[name]}
-        job = as_row(request.job()) if differs & JOB else row.job
+        job = as_pattern(request.job()) if differs & JOB else row.job
         anchor = row.now if differs & TIMES else row.anchor
         values = _values(request, job, anchor=anchor, now=row.now)
         if not differs & {*TIMES, "paused"}:
@@ -136,7 +136,9 @@ def _fields(row: sql.Row) -> dict[str, Any]:
 
 
 def _told(row: sql.Row) -> dict[str, Any]:
-    job = {name: row.job[name] for name in JOB}
+    drawn = row.job.get("drawn", ())
+    params = {name: value for name, value in row.job["params"].items() if name not in drawn}
+    job = {**{name: row.job[name] for name in JOB}, "params": params}
     return {**row._asdict(), **job, "declared": row.module is not None}
 
 

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy import text
 
 from background.base import log_context
 from background.base.errors import Conflict, Invalid, NotFound
 from background.jobs import registry
 from background.jobs import service as jobs
+from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.schedules import declared, firing, service, sql
 from background.schedules.schemas import ScheduleChange, ScheduleRequest
 from background.settings import get_settings
@@ -251,6 +253,68 @@ def test_a_pipeline_that_is_gone_is_no_reason_to_lose_a_job() -> None:
     firing.fire()
     (job,) = made(schedule_id)
     assert (job["pipeline"], job["step_names"], job["status"]) == ("gone", ["first"], "PENDING")
+
+
+class Report(Params):
+    """What nobody gives is another value each time."""
+
+    customer: int = 1
+    day: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    run: UUID = Field(default_factory=uuid4)
+
+
+def reports(monkeypatch: pytest.MonkeyPatch, model: type[Params] = Report, **declared: Any) -> None:
+    """Another release of the pipeline `report`."""
+    pipeline = Pipeline("report", model, **declared)
+    pipeline.step(write)
+    monkeypatch.setitem(registry.pipelines(), "report", pipeline)
+
+
+def write(context: StepContext, params: Params) -> None:
+    """A step."""
+
+
+def test_what_nobody_has_given_is_made_anew_for_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports(monkeypatch)
+    given = str(uuid4())
+    schedule_id = make(pipeline="report", params={"run": given}, catch_up=True)
+    assert service.get_schedule(schedule_id).params == {"customer": 1, "run": given}
+    service.change_schedule(schedule_id, ScheduleChange(priority=3))
+    set_back(schedule_id, 2 * 3600)
+    firing.fire()
+    service.run_schedule(schedule_id)
+    jobs_of = made(schedule_id)
+    assert len({job["params"]["day"] for job in jobs_of}) == len(jobs_of) == 4
+    assert {job["params"]["run"] for job in jobs_of} == {given}
+    assert {job["priority"] for job in jobs_of} == {3}
+
+    class Stricter(Report):
+        region: str
+
+    reports(monkeypatch, Stricter)
+    service.run_schedule(schedule_id)
+    assert [*made(schedule_id)[-1]["params"]] == [*jobs_of[0]["params"]], "it waits, and says what does not fit"
+
+
+def test_jobs_of_a_schedule_have_the_unique_key_of_the_release_that_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports(monkeypatch, unique=["customer"])
+    schedule_id = make(pipeline="report", params={})
+    first = service.run_schedule(schedule_id)
+    assert service.run_schedule(schedule_id).id == first.id
+    reports(monkeypatch)
+    service.run_schedule(schedule_id)
+    reports(monkeypatch, unique=["run", "customer"])
+    service.run_schedule(schedule_id)
+
+    class Later(Report):
+        region: str = "eu"
+
+    reports(monkeypatch, Later, unique=["region"])
+    service.run_schedule(schedule_id)
+    keys = [job["unique_key"] for job in made(schedule_id)]
+    assert keys[:2] == ['{"customer":1}', None]
+    assert keys[2].startswith('{"customer":1,"run":')
+    assert keys[3] == '{"region":"eu"}'
 
 
 def test_a_schedule_that_cannot_be_stored_or_read_any_more_stops_nothing() -> None:

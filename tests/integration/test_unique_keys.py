@@ -1,18 +1,20 @@
 """Of the jobs of a pipeline with a unique key one at a time has not ended, whoever stores them at whatever moment."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from background.base.errors import Conflict
 from background.jobs import creation, enqueue, new_job, registry, service
 from background.jobs.actions import act
 from background.jobs.filters import ActionRequest
-from background.jobs.pipeline import Params, Pipeline
+from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.jobs.schemas import JobRequest, RetryRequest
 from background.jobs.sql import control, unique
 from background.jobs.sql.control import Stored
@@ -26,6 +28,10 @@ class Order(Params):
 
     customer: int
     note: str = ""
+
+
+def nothing(context: StepContext, params: Params) -> None:
+    """A step."""
 
 
 @pytest.fixture
@@ -116,6 +122,41 @@ def test_zeros_that_are_stored_alike_are_one_request(key: str) -> None:
     answers = [asyncio.run(creation.create_job(each, key=key)) for each in asked]
     assert [new for _, new in answers] == [True, False, False]
     assert len({each.id for each, _ in answers}) == 1
+
+
+class Moment(BaseModel):
+    """When it was."""
+
+    longer: float = Field(default_factory=time.monotonic)
+    at: float = Field(default_factory=time.monotonic)
+
+
+class Drawn(Params):
+    """What nobody gives is another value each time."""
+
+    run: UUID = Field(default_factory=uuid4)
+    moment: Moment = Field(default_factory=Moment)
+    options: dict[str, Any] = Field(default_factory=lambda: {"longer": 1, "b": 2, "aa": 3})
+    days: int = 1
+
+
+def test_what_is_drawn_anew_is_the_same_request(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline("drawn", Drawn)
+    pipeline.step(nothing)
+    monkeypatch.setitem(registry.pipelines(), "drawn", pipeline)
+
+    def create(**params: Any) -> tuple[int, bool]:
+        job, new = asyncio.run(creation.create_job(asked(None, pipeline="drawn", params=params), key=key))
+        return job.id, new
+
+    first, _ = create(days=2)
+    assert create(days=2) == (first, False)
+    stored = row(first).params
+    for other in ({"days": 1}, {"days": 2, "run": str(uuid4())}):
+        with pytest.raises(Conflict, match="used before"):
+            create(**other)
+    assert create(days=2) == (first, False)
+    assert row(first).params == stored
 
 
 def test_a_batch_makes_one_for_a_key(key: str) -> None:

@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 import pickle
+import random
 import subprocess
 import sys
 import time
@@ -26,8 +27,10 @@ from pydantic import (
     AliasChoices,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     Json,
+    RootModel,
     ValidationError,
     WrapValidator,
     computed_field,
@@ -524,6 +527,45 @@ def test_params_of_any_type_are_taken_as_they_are_stored(given: dict[str, Any]) 
     assert (type(accepted.price), type(accepted.tags), type(accepted.count)) == (Decimal, tuple, int)
     with pytest.raises(Invalid, match="count"):
         checked(pipeline, {"count": 24.5}, where=("body", "params"))
+
+
+class Inner(BaseModel):
+    """In a set."""
+
+    model_config = ConfigDict(frozen=True)
+    names: frozenset[str]
+
+
+class Sets(Params):
+    """What has no order of its own, at any depth."""
+
+    mixed: frozenset[int | str | None] = frozenset()
+    numbers: frozenset[int] = frozenset()
+    inner: dict[Region, list[set[Inner]]]
+    root: RootModel[set[str]]
+
+
+def test_sets_are_stored_in_one_order() -> None:
+    pipeline = Pipeline("sets", Sets, unique=["mixed"])
+    numbers = [8 * n for n in range(40)]
+    names = [["a", "b", "c"], ["b"], ["d", "e"]]
+    for _ in range(5):
+        given = {
+            "mixed": [None, "b", 10, 9, "a"],
+            "numbers": numbers,
+            "inner": {"eu": [[{"names": each} for each in names]]},
+            "root": ["y", "x"],
+        }
+        stored = checked(pipeline, given, where=("body", "params"))
+        assert stored == {
+            "mixed": [9, 10, "a", "b", None],
+            "numbers": sorted(numbers),
+            "inner": {"eu": [[{"names": each} for each in sorted(map(sorted, names))]]},
+            "root": ["x", "y"],
+        }
+        assert pipeline.unique_key(stored) == '{"mixed":[9,10,"a","b",null]}'
+        for each in (numbers, names, *names):
+            random.shuffle(each)  # type: ignore[arg-type]
 
 
 class Named(Params):

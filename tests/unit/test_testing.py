@@ -26,6 +26,15 @@ class Order(Params):
     cents: int = Field(gt=0)
 
 
+TWO = "ExceptionGroup: tasks (2 sub-exceptions)"
+BOTH = f"{TWO}; ValueError: bad; OSError: worse"
+
+
+def group(*errors: Exception) -> Exception:
+    """As a `TaskGroup` raises them."""
+    return ExceptionGroup("tasks", errors)
+
+
 class Shop:
     """A pipeline, and what it has done outside."""
 
@@ -101,6 +110,12 @@ def test_pauses_and_waits_take_no_time_of_the_test() -> None:
         (ValueError("bad"), {"retry_on": (OSError,)}, 1, "ValueError: bad"),
         (ValueError("bad"), {}, 3, "ValueError: bad"),
         (SystemExit(3), {}, 3, "SystemExit: 3"),
+        (group(ValueError("bad")), {"retry_on": (ValueError,)}, 3, "ValueError: bad"),
+        (group(ValueError("bad")), {"retry_on": (OSError,)}, 1, "ValueError: bad"),
+        (group(ValueError("bad"), group(OSError("worse"))), {"retry_on": (OSError,)}, 1, BOTH),
+        (group(ValueError("bad"), group(OSError("worse"))), {"retry_on": (OSError, ValueError)}, 3, BOTH),
+        (group(OSError("bad"), group(NoRetry("sold out"))), {}, 1, "NoRetry: sold out"),
+        (group(OSError("bad"), RetryLater(60)), {}, 3, f"{TWO}; OSError: bad; RetryLater: in 60 s"),
         (Speechless(), {}, 3, "Speechless: what it says cannot be read, its __str__ raises KeyError"),
     ],
 )
@@ -112,6 +127,64 @@ def test_a_job_that_fails(trouble: BaseException, options: dict[str, Any], attem
     assert kinds(run)[-1] == "failed"
     assert run.result is None
     assert [*run.outputs] == ["write"]
+
+
+def test_a_group_of_those_that_ask_to_be_run_later_waits_for_the_last() -> None:
+    shop = Shop(max_waits=3)
+    shop.troubles = [group(RetryLater(60), group(RetryLater(600, "busy"))), group(RetryLater(7))]
+    run = shop.run(max_attempts=1)
+    assert (run.status, run.failures, kinds(run).count("retry_later")) == ("COMPLETED", 0, 2)
+    assert 607 <= run.seconds < 667
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("prepares", ["coroutine", "generator"])
+def test_what_a_call_has_only_prepared_has_not_happened(prepares: str, is_async: bool) -> None:
+    async def later() -> int:
+        return 1
+
+    def yields() -> Any:
+        yield 1
+
+    given: Any = {"coroutine": later, "generator": yields}[prepares]
+    pipeline = Pipeline("prepared", Params)
+
+    async def asynchronous(context: StepContext, params: Params) -> int:
+        found: int = await context.aonce("c", given)
+        return found
+
+    def plain(context: StepContext, params: Params) -> int:
+        found: int = context.once("c", given)
+        return found
+
+    pipeline.step(asynchronous if is_async else plain)
+    run = run_pipeline(pipeline)
+    if is_async and prepares == "coroutine":
+        assert (run.status, run.result) == ("COMPLETED", 1)
+    else:
+        assert (run.status, run.attempts) == ("FAILED", 1)
+        assert run.error
+        assert run.error.endswith("Nothing has happened.")
+        assert ("await context.aonce" in run.error) is (prepares == "coroutine")
+
+
+def test_an_effect_of_a_plain_function_is_had_once_where_one_is_awaited() -> None:
+    had: list[int] = []
+    pipeline = Pipeline("plainly", Params)
+
+    @pipeline.step
+    async def charge(context: StepContext, params: Params) -> int:
+        def plain() -> Any:
+            had.append(1)
+            return len(had)
+
+        found: int = await context.aonce("charge", plain)
+        if context.attempt == 1:
+            raise OSError("behind it")
+        return found
+
+    run = run_pipeline(pipeline)
+    assert (run.status, run.result, had) == ("COMPLETED", 1, [1])
 
 
 def test_a_worker_that_dies_behind_an_effect_has_it_once() -> None:
