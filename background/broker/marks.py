@@ -47,14 +47,15 @@ def published(names: Sequence[str]) -> set[str]:
     return {name for name, value in zip(names, found, strict=True) if value is not None}
 
 
-def keep_end(name: str, kind: str, text: str | None) -> None:
+def keep_end(names: Iterable[str], kind: str, text: str | None) -> None:
     """Keep how a task has ended, with its result or error as JSON text, while that cannot be recorded.
 
-    Raises `Unavailable`.
+    It is found under each of these names. Raises `Unavailable`.
     """
+    end = json.dumps([kind, text])
     try:
         with get_client().pipeline(transaction=False) as pipeline:
-            pipeline.hset(ENDS_KEY, name, json.dumps([kind, text]))
+            pipeline.hset(ENDS_KEY, mapping=dict.fromkeys(names, end))
             pipeline.expire(ENDS_KEY, ENDS_SECONDS)
             pipeline.execute()
     except (redis.RedisError, OSError) as error:

@@ -43,6 +43,8 @@ class TaskFacts(Protocol):
     def due_at(self) -> datetime | None: ...
     @property
     def queue(self) -> str | None: ...
+    @property
+    def called(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,8 @@ def _add_callback(found: Reason, story: Story, cause: TaskFacts) -> None:
 
 def _add_others(found: Reason, story: Story, skipped: Sequence[TaskFacts]) -> None:
     """What became of the tasks that neither failed nor succeeded, but for the culprit and the callback."""
-    kinds: dict[str, list[TaskFacts]] = {name: [] for name in ("never", "stopped", "killed", "expired", "running")}
+    names = ("never", "stopped", "killed", "expired", "running", "waiting")
+    kinds: dict[str, list[TaskFacts]] = {name: [] for name in names}
     given_up = {str(node.id) for node in skipped}
     for node in story.nodes:
         if str(node.id) in (found.culprit, found.callback):
@@ -241,6 +244,8 @@ def _add_others(found: Reason, story: Story, skipped: Sequence[TaskFacts]) -> No
             kinds["never"].append(node)
         elif node.state in UNDER_WAY and not story.ended:
             kinds["running"].append(node)
+        elif node.state is TaskState.PENDING and node.called and not story.ended:
+            kinds["waiting"].append(node)
     for name, nodes in kinds.items():
         setattr(found, name, _some(nodes))
 

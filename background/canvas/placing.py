@@ -34,6 +34,12 @@ class Place:
     again: bool = False
     found: str | None = None
 
+    @property
+    def ids(self) -> list[str]:
+        """The ids under which the record may have the task, as far as that is known without asking."""
+        sent = self.sent
+        return [self.found] if self.found else [sent.task_id, call_id(sent.task_id, str(sent.told_parent_id))]
+
     def find(self) -> str:
         """The id of the task in the record. Raises `Unavailable`."""
         if self.found is None:

@@ -72,7 +72,8 @@ class Reason(BaseModel):
     """The facts behind a verdict. `code` says which of them there are; `names` are those of the single ids in it.
 
     `failed` is the first task that failed of a run that was stopped; `error`, `tries` and `others` are its own then.
-    `stopped` had begun, and are not tried again. `celery` is the version that built the canvas.
+    `stopped` had begun, and are not tried again. `has_result`: the result does not come from the culprit, nor from what
+    waits for it. `celery` is the version that built the canvas.
     """
 
     model_config = ConfigDict(use_enum_values=True)
@@ -93,6 +94,7 @@ class Reason(BaseModel):
     ran: Tasks | None = None
     never: Tasks | None = None
     running: Tasks | None = None
+    waiting: Tasks | None = None
     called: Tasks | None = None
     stopped: Tasks | None = None
     killed: Tasks | None = None
@@ -104,5 +106,6 @@ class Reason(BaseModel):
     workers: int | None = None
     completed: int | None = None
     total: int | None = None
+    has_result: bool | None = None
     results_expired: bool | None = None
     celery: str | None = None

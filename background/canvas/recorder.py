@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections import deque
 from typing import Any
 
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
@@ -55,8 +56,17 @@ class Exited(Exception):
     """The task tried to end its process (`SystemExit`, `KeyboardInterrupt`)."""
 
 
+acknowledged: deque[tuple[str, str]] = deque(maxlen=10_000)
+"""The newest messages of which this worker is done for good: their ids, and the parents that they tell."""
+
+
 class RecordedRequest(NamedRequest):
     """A request whose hard time limit is recorded by the worker's main process: the task itself is dead by then."""
+
+    def acknowledge(self) -> None:
+        """Celery calls this when the task has ended, with all that it calls: the message will not come again."""
+        super().acknowledge()
+        acknowledged.append((str(self.id), str(self.parent_id)))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Celery calls this after it has killed the task's process."""
@@ -89,7 +99,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         """
         if self.request.called_directly:
             return self.run(*args, **kwargs)
-        trace = Trace(str(self.request.id), alone=self._is_alone)
+        id_ = str(self.request.id)
+        trace = Trace(id_, alone=self._is_alone, message_id=id_)
         self.request.update(trace=trace)
         known = self._begin(trace)
         if known is not None and known.state == TaskState.SUCCESS:
@@ -120,8 +131,8 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         deliveries = 0 if known is None else known.deliveries
         if deliveries > 1:
             with contextlib.suppress(Unavailable):
-                kept = results.ends([str(self.request.id), trace.known_id])
-                for end in kept.values():
+                # Not by the id of its message: of several calls under one id Celery has the result of the last.
+                for end in results.ends([trace.known_id]).values():
                     if end.state == TaskState.SUCCESS:
                         return exact.loads(end.text or "null")
         if deliveries > MAX_DELIVERIES:
@@ -176,14 +187,14 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             trace.note("success", result=text, sent=trace.sent)
         else:
             trace.note("success", result=text, is_open=True, can_wait=True)
-            if not self._is_kept:
-                secure(trace.known_id, TaskState.SUCCESS, text)
+        if trace.is_apart or not self._is_kept:
+            secure(trace.task_id, TaskState.SUCCESS, text, place=trace.place)
         return result
 
     def _failed(self, trace: Trace, error: BaseException) -> None:
         self._about_to_end(trace)
         trace.note("failure", result=describe(error), is_open=True, can_wait=True)
-        secure(trace.known_id, TaskState.FAILURE, describe(error))
+        secure(trace.task_id, TaskState.FAILURE, describe(error), place=trace.place)
 
     @staticmethod
     def _about_to_end(trace: Trace) -> None:

@@ -37,17 +37,18 @@ def settle(task_id: str, state: TaskState, *, error: str | None = None, place: P
     """The task has ended without success, and nothing more will come of it."""
     changes.add(task_id, state.lower(), result=error, place=place, can_wait=True)
     changes.add(task_id, "closed", place=place)  # also where its end is known
-    secure(task_id, state, error)
+    secure(task_id, state, error, place=place)
 
 
-def secure(task_id: str, state: TaskState, text: str | None) -> None:
+def secure(task_id: str, state: TaskState, text: str | None, *, place: Place | None = None) -> None:
     """Write what waits; an end of which Celery keeps nothing is kept by the broker where PostgreSQL does not take it.
 
-    Whoever is to write it later may be killed before, and nobody else knows of it. `text`: its result or error.
+    So is one that Celery keeps under another id than the record. Whoever is to write it later may be killed before, and
+    nobody else knows of it. `text`: its result or error.
     """
     if not changes.write():
         with contextlib.suppress(Unavailable):
-            marks.keep_end(task_id, state.lower(), text)
+            marks.keep_end([task_id] if place is None else place.ids, state.lower(), text)
 
 
 def started(*, task_id: str, worker: str, retries: int = 0, at: float | None = None) -> tasks.Started | None:

@@ -1,6 +1,6 @@
 """What Celery's result backend keeps of canvas tasks, besides what is recorded in PostgreSQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -30,10 +30,11 @@ class End(NamedTuple):
     text: str | None
 
 
-def ends(task_ids: Sequence[str]) -> dict[str, End]:
+def ends(task_ids: Sequence[str], *, uncalled: Collection[str] = ()) -> dict[str, End]:
     """How those of these tasks have ended of which it knows that, by id. Raises `Unavailable`.
 
-    So do ends of which it keeps nothing, and which could not be recorded yet (`recording.secure`).
+    So do ends of which it keeps nothing, and which could not be recorded yet (`recording.secure`). That those which are
+    `uncalled`, for all we know, have failed is not believed: Celery says so of all that comes behind a failure.
     """
     backend: Any = celery_app.backend
     with _translated():
@@ -43,7 +44,8 @@ def ends(task_ids: Sequence[str]) -> dict[str, End]:
         else:
             known = [backend._get_task_meta_for(each) for each in task_ids]
     kept = {id_: End(TaskState(kind.upper()), text) for id_, (kind, text) in marks.kept_ends(task_ids).items()}
-    return kept | {id_: end for id_, each in zip(task_ids, known, strict=True) if (end := _end(each)) is not None}
+    told = {id_: end for id_, each in zip(task_ids, known, strict=True) if (end := _end(each)) is not None}
+    return kept | {id_: end for id_, end in told.items() if end.state == TaskState.SUCCESS or id_ not in uncalled}
 
 
 def _end(known: Mapping[str, Any]) -> End | None:

@@ -70,6 +70,7 @@ class Node(BaseModel):  # type: ignore[no-redef]  # a field named kwargs, which 
     starts: int
     due_at: datetime | None
     queue: str | None = Field(None, exclude=True)
+    called: bool = Field(False, exclude=True)
 
 
 class Graph(BaseModel):
@@ -153,6 +154,8 @@ class TaskResult(BaseModel):
 class Run(TaskResult):
     """A recorded canvas. `ready`: no task of it can change any more.
 
+    `result` is there once the tasks that it comes from have succeeded, as in Celery: also while a callback runs, and
+    where one fails.
     `canvas` is what was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a
     long result is cut: `result` has the beginning of its JSON then. A graph too deep to be shown is `null` everywhere.
     """
@@ -185,9 +188,11 @@ class Run(TaskResult):
         tree = with_spawned(row.tree, {task.id: task.parent_id for task in tasks})
         failures = [node for node in nodes if node.state is TaskState.FAILURE and node.finished_at]
         first = min(failures, key=lambda node: node.finished_at or row.updated_at, default=None)
+        results = {task.id: task.result or "null" for task in tasks if task.state == TaskState.SUCCESS}
+        text = collected(row.result_ids, results)
         facts = _reason(row, nodes, tree, workers, ended=ended)
-        results = {task.id: task.result for task in tasks}
-        text = collected(row.result_ids, results) if status is RunStatus.SUCCESS else None
+        if facts is not None and facts.culprit is not None and text is not None:
+            facts.has_result = True
         cut = not graph and text is not None and len(text) > CUT
         begun = [node.started_at for node in nodes if node.started_at]
         over = [node.finished_at for node in nodes if node.finished_at]
@@ -282,8 +287,12 @@ def _reason(row: StoredRun, nodes: Sequence[Node], tree: Tree, workers: Snapshot
     return facts
 
 
-def collected(ids: Any, results: Mapping[str, str | None]) -> str:
-    """The result of a run as JSON text: that of one task, or the list of those of a group's members."""
-    if isinstance(ids, list):
-        return f"[{', '.join(collected(each, results) for each in ids)}]"
-    return results.get(ids) or "null"
+def collected(ids: Any, succeeded: Mapping[str, str]) -> str | None:
+    """The result of a run as JSON text: that of one task, or the list of those of a group's members.
+
+    As in Celery it is there once each of these tasks has succeeded, whatever becomes of callbacks; `None` before.
+    """
+    if not isinstance(ids, list):
+        return succeeded.get(ids)
+    found = [collected(each, succeeded) for each in ids]
+    return None if None in found else f"[{', '.join(map(str, found))}]"

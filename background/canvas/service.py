@@ -155,6 +155,8 @@ def retry(task_id: UUID) -> None:
         run, tasks = runs.lock(connection, number)
         if run.status not in (RunStatus.FAILURE, RunStatus.REVOKED):
             message = f"The run is {run.status}; only one that is FAILURE or REVOKED can be retried."
+            if run.status not in RUN_FINAL:
+                message += " Wait until it has ended, or cancel it."
             raise Conflict(message, code="run_not_retryable", status=run.status)
         again = _again(connection, number, run, tasks, epoch=epoch)
     try:

@@ -18,11 +18,12 @@ class Trace:
 
     `replaced`: another task comes under its id, at once or after others. `queue`: where its own message went, if it
     was sent again, and not into the usual queue. `place` finds its task in the record, where its start could not be
-    recorded.
+    recorded: it may stand there under another id than that of its message.
     """
 
     task_id: str
     alone: bool
+    message_id: str
     begun: float = field(default_factory=time.monotonic)
     settled: bool = False
     dropped: bool = False
@@ -35,6 +36,11 @@ class Trace:
     def note(self, kind: str, **change: Any) -> None:
         """Have a change of the task written, see `Batch.add`."""
         changes.add(self.task_id, kind, place=self.place, **change)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it may stand in the record under another id than Celery keeps its result: see `places.call_id`."""
+        return self.place is not None or self.task_id != self.message_id
 
     @property
     def known_id(self) -> str:

@@ -36,6 +36,10 @@ def _more(reason: Reason) -> list[str]:
         found.append(f"The {callbacks} {names(reason.called)} ran.")
     if reason.running and reason.culprit:
         found.append(f"{names(reason.running)} still {'run' if reason.running.count > 1 else 'runs'}.")
+    if reason.waiting:
+        found.append(f"Not begun yet: {names(reason.waiting)}.")
+    if reason.has_result:
+        found.append("Its result is there all the same: nothing of it waits for that.")
     if reason.completed and reason.code in UNDER_WAY:
         found.append(f"{reason.completed} of {reason.total} tasks are done.")
     if reason.results_expired:

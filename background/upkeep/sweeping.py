@@ -101,7 +101,10 @@ def _look_into(number: int, *, epoch: str) -> None:
 
 
 def _fill_in(number: int, *, epoch: str) -> set[str]:
-    """Record what has ended of the tasks that should come, or else that they are lost; gives those that have ended."""
+    """Record what has ended, or else that tasks which should come are lost; gives those that have ended.
+
+    So may an error callback of which it is not known that it was called.
+    """
     with database.transaction() as connection:
         row = recovery.run(connection, number, epoch=epoch)
         if row is None:
@@ -113,7 +116,8 @@ def _fill_in(number: int, *, epoch: str) -> set[str]:
         awaited = set(judge.judge(connection, number).awaited)
         left = recovery.unfinished(connection, number)
     expected = [task for task in left if task.called or task.id in awaited]
-    ended = results.ends([task.id for task in expected])
+    uncalled = {task.id for task in left} - {task.id for task in expected}
+    ended = results.ends([task.id for task in left], uncalled=uncalled)
     reasons = {}
     if not ended and not any(task.state == TaskState.STARTED for task in expected):
         reasons = {task.id: reason for task in expected if (reason := _why_lost(row, task, is_gone=is_gone))}

@@ -1,6 +1,7 @@
 """What becomes of a canvas task whose worker is stopped or dies: it is run again, but not for ever and not twice."""
 
 import os
+import re
 import signal
 from functools import partial
 from pathlib import Path
@@ -186,6 +187,63 @@ def test_so_it_is_where_its_process_is_killed_before(
     (node,) = outcome["graph"]["nodes"]
     assert (node["state"], outcome["status"]) == (outcome["status"], "FAILURE" if "fail" in node["task"] else "SUCCESS")
     assert called["args"] == [node["error"]["message"] if node["error"] else node["result"]]
+
+
+def test_so_it_is_of_calls_that_share_an_id(client: httpx.Client, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Celery keeps one result of both, under an id that the record has not: they were told to be lost."""
+    echo = {"task": "echo"}
+    pair = [{"task": "echo", "args": [1]}, {"task": "echo", "args": [2]}]
+    first = {"chord": {"header": pair, "body": {"group": [echo, echo]}}}
+    sleep = {"task": "sleep", "args": [2], "immutable": True}
+    canvas = {"chain": [first, {"chord": {"header": [sleep], "body": echo}}]}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, env={"LEASE_SECONDS": "3"}) as worker:
+        path = f"/result/{client.post('/canvas', json=canvas).json()['task_id']}"
+
+        def sleeps() -> list[str]:
+            nodes = client.get(path).json()["graph"]["nodes"]
+            return sorted(node["state"] for node in nodes if node["task"].endswith("sleep"))
+
+        wait_for(lambda: sleeps() == ["PENDING", "STARTED"], what="the first sleep")
+        postgres.stop()
+        try:
+            wait_for(lambda: len(re.findall(r"sleep\[\S+\] succeeded", worker.output)) == 2, what="both sleeps")
+            os.kill(child_of(worker), signal.SIGKILL)
+        finally:
+            postgres.start()
+            postgres.wait_ready()
+        wait_for(lambda: sleeps() == ["SUCCESS", "SUCCESS"], seconds=60, what="both successes")
+
+
+def test_an_error_callback_that_ran_meanwhile_is_recorded(
+    client: httpx.Client, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Nobody could record that it was called, and so it was told never to have run."""
+    canvas = {"task": "fail", "args": ["no"], "countdown": 2, "link_error": {"task": "finalize"}}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, env={"LEASE_SECONDS": "3"}) as worker:
+        run = client.post("/canvas", json=canvas).json()
+        callback = run["graph"]["nodes"][1]["id"]
+        worker.wait_for_line(f"{run['task_id']}] received")
+        postgres.stop()
+        try:
+            worker.wait_for_line(f"{callback}] succeeded")
+            os.kill(child_of(worker), signal.SIGKILL)
+        finally:
+            postgres.start()
+            postgres.wait_ready()
+        outcome = finished(client, run["task_id"])
+    assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SUCCESS"]
+    assert outcome["graph"]["nodes"][1]["result"] == f"Final result: {run['task_id']}"
+
+
+def test_what_ended_just_before_its_process_was_killed_ends_its_run(client: httpx.Client, tmp_path: Path) -> None:
+    """Its end is recorded, and not that nothing more comes of it: that took three minutes to be found."""
+    canvas = {"chain": [{"task": "fail", "args": ["no"]}, {"task": "echo"}]}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, module=NEVER_WRITES) as worker:
+        run = client.post("/canvas", json=canvas).json()
+        worker.wait_for_line(f"{run['graph']['nodes'][0]['id']}] raised")
+        os.kill(child_of(worker), signal.SIGKILL)
+        outcome = finished(client, run["task_id"], seconds=60)
+    assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
 
 
 def test_a_start_that_could_not_be_recorded_is_recorded_with_the_end(client: httpx.Client, tmp_path: Path) -> None:

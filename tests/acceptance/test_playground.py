@@ -71,6 +71,41 @@ def test_a_canvas_runs_as_previewed(client: httpx.Client, canvas: dict[str, Any]
     assert (run["status"], run["result"]) == ("SUCCESS", result), run["verdict"]
 
 
+FAILS = task("fail", "no", immutable=True)
+
+
+@pytest.mark.parametrize(
+    ("canvas", "result"),
+    [
+        ({**ADD, "link": FAILS}, 5),
+        ({"chain": [{**ADD, "link": FAILS}, ECHO]}, 5),
+        ({"group": [{**ADD, "link": FAILS}, ADD]}, [5, 5]),
+        ({"group": [ADD, ADD], "link": FAILS}, [5, 5]),
+        ({"chord": {"header": [{**ADD, "link": FAILS}, ADD], "body": {**ECHO, "link": [FAILS, ECHO]}}}, [5, 5]),
+        ({"group": [ADD, FAILS]}, None),
+    ],
+)
+def test_a_result_is_there_though_a_callback_fails(client: httpx.Client, canvas: dict[str, Any], result: Any) -> None:
+    """As Celery's `get` gives it: nothing waits for a callback."""
+    run = finished(client, start(client, "/canvas", canvas)["task_id"])
+    assert (run["status"], run["result"]) == ("FAILURE", result), run["verdict"]
+    assert run["reason"].get("has_result", False) == (result is not None)
+    assert run["verdict"].endswith("Its result is there all the same: nothing of it waits for that.") == bool(result)
+    (listed,) = client.get("/runs?limit=1").json()
+    assert (listed["result"], listed["verdict"]) == (result, run["verdict"])
+
+
+def test_a_result_is_there_while_a_callback_runs(client: httpx.Client) -> None:
+    path = f"/result/{start(client, '/canvas', {**ADD, 'link': task('sleep', 2, immutable=True)})['task_id']}"
+    wait_for(lambda: client.get(path).json()["result"] == 5, what="the result")
+    assert client.get(path).json()["ready"] is False
+    refused = client.post(f"{path}/retry")
+    assert_problem(refused, 409)
+    assert refused.json()["detail"].endswith("Wait until it has ended, or cancel it.")
+    client.post(f"{path}/cancel").raise_for_status()
+    assert (finished(client, path.rpartition("/")[2])["status"], client.get(path).json()["result"]) == ("REVOKED", 5)
+
+
 def test_a_failing_header_task_and_its_retry(client: httpx.Client) -> None:
     canvas = {"chord": {"header": [ADD, task("fail", "no", retries=2)], "body": task("xsum")}}
     run = finished(client, start(client, "/canvas", canvas)["task_id"])

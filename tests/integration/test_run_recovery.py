@@ -11,6 +11,7 @@ from sqlalchemy import text
 from background.broker import marks, queues, server
 from background.canvas import judge, results, service
 from background.canvas.judge import Judgement
+from background.canvas.recorder import acknowledged
 from background.canvas.spec import chain, task
 from background.canvas.spec import group as group_of
 from background.canvas.sql import reads, recovery, tasks
@@ -109,6 +110,20 @@ def test_all_that_has_ended_is_found_at_once(valkey: object) -> None:
     past(run, seconds=10)
     looked_into(run)
     assert look(run) == ("SUCCESS", [("SUCCESS", "1", None)] * 4)
+
+
+def test_an_error_callback_that_has_run_is_found_though_nobody_knows_that_it_was_called(valkey: object) -> None:
+    """Celery's results say FAILURE of what comes behind a failure, too: that is no word of it."""
+    callback = task(TaskName.FINALIZE)
+    first = task(TaskName.FAIL, "no", link_error=[callback])
+    run, *ids = record_only(chain(first, task(TaskName.ECHO)), epoch=marks.epoch(new=str(uuid4())))
+    for each in (ids[0], ids[2]):
+        celery_app.backend.store_result(each, RuntimeError("no"), "FAILURE")
+    celery_app.backend.store_result(ids[1], "Final result: no", "SUCCESS")
+    past(run, seconds=10)
+    looked_into(run)
+    found = [("FAILURE", None, "RuntimeError"), ("SUCCESS", '"Final result: no"', None), ("SKIPPED", None, None)]
+    assert look(run) == ("FAILURE", found)
 
 
 def test_what_waits_behind_others_after_a_retry_is_not_lost(valkey: object) -> None:
@@ -352,10 +367,10 @@ def test_a_task_that_begins_while_it_is_looked_for_is_not_lost(
     read_queue()
     ends = results.ends
 
-    def begin_meanwhile(ids: list[str]) -> Any:
+    def begin_meanwhile(ids: list[str], **more: Any) -> Any:
         with transaction() as connection:
             tasks.started_first(connection, task_id=called[1], worker="w@h", worker_id=str(uuid4()))
-        return ends(ids)
+        return ends(ids, **more)
 
     monkeypatch.setattr(results, "ends", begin_meanwhile)
     looked_into(called[0])
@@ -389,6 +404,30 @@ def test_what_a_living_worker_does_not_run_any_more_is_let_go(idle: tuple[list[s
     assert looked_twice(run) == ("FAILURE", [("FAILURE", None, "Lost")])
 
 
+@pytest.mark.parametrize("runs", [False, True])
+def test_what_has_ended_is_closed_once_its_message_is_acknowledged(
+    idle: tuple[list[str], letting_go.Letting], *, runs: bool
+) -> None:
+    """Its process was killed before it could say that nothing more comes; the run waited for three minutes."""
+    (run, task_id), letting = idle
+    with transaction() as connection:
+        end(connection, task_id, "FAILURE", '{"type": "RuntimeError", "message": "no"}', is_open=True)
+    taken: Any = Taken(task_id)
+    if runs:  # an early acknowledgement
+        celery_state.active_requests.add(taken)
+    open_still = ("STARTED", [("FAILURE", None, "RuntimeError")])
+    for acknowledgements in ([], [(task_id, "None")]):
+        acknowledged.extend(acknowledgements)
+        letting.look()
+        assert look(run) == open_still
+    if runs:
+        letting.look()
+        assert look(run) == open_still
+        celery_state.active_requests.clear()
+    letting.look()
+    wait_for(lambda: look(run)[0] == "FAILURE", what="the end")
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_it_runs_is_not_let_go(idle: tuple[list[str], letting_go.Letting], *, shared: bool) -> None:
     (run, task_id), letting = idle
@@ -408,7 +447,7 @@ def test_an_end_that_could_be_recorded_nowhere_but_in_the_broker_is_found(
     idle: tuple[list[str], letting_go.Letting],
 ) -> None:
     (run, task_id), _ = idle
-    marks.keep_end(task_id, "success", '{"a": 1e22}')
+    marks.keep_end([task_id], "success", '{"a": 1e22}')
     past(run, seconds=60)
     assert swept(run) == ("SUCCESS", [("SUCCESS", '{"a": 1e22}', None)])
     assert marks.kept_ends([task_id]) == {}

@@ -32,6 +32,7 @@ class Node:
     finished_at: datetime | None = NOW
     due_at: datetime | None = None
     queue: str | None = None
+    called: bool = True
 
 
 def error(kind: str = "RuntimeError", message: str = "no.") -> Error:
@@ -213,6 +214,16 @@ STORIES: list[tuple[Story, str, str]] = [
         Story(nodes(a=failing("a", "Ignore"), b=N, c=N), CHAIN, NOW, ended=True),
         "ignored",
         "a raised Ignore: Celery keeps no result of it, and nothing that waits for it ever runs. b, c never ran.",
+    ),
+    (
+        Story(nodes(a=F, b=P, c=S), {"group": [task("a"), task("b"), task("c")]}, NOW),
+        "failed",
+        "a failed: RuntimeError: no. c still runs. Not begun yet: b.",
+    ),
+    (
+        Story([*nodes(a=F), Node("b", "tasks.b", P, starts=0, called=False)], GROUP, NOW),  # an error callback, perhaps
+        "failed",
+        "a failed: RuntimeError: no.",
     ),
     (
         Story(nodes(a=failing("a", "Reject")), task("a"), NOW, ended=True),

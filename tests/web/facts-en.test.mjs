@@ -90,7 +90,7 @@ test("who has an error callback is not told to give it one", async () => {
 
 test("a retry is advised once it is taken", async () => {
   const { advice } = await import("../../background/web/static/js/base/advice.js");
-  for (const code of ["failed", "chain_stopped", "callback_skipped", "lost", "killed"]) {
+  for (const code of ["failed", "chain_stopped", "callback_skipped", "lost", "revoked", "killed"]) {
     assert.match(advice({ reason: { code }, ready: false }).text, /^Wait for what still runs, or cancel it\./);
     assert.match(advice({ reason: { code }, ready: true }).text, /[Rr]etry/);
   }

@@ -68,6 +68,16 @@ export const RUNS = [
     "fail(1) 실패: RuntimeError: a. b. 이 밖에 태스크 2개가 더 실패했습니다. 모두 3번 시도했습니다.",
   ],
   [
+    run({ code: "failed", culprit: "1", error, waiting: one }, { status: "STARTED" }),
+    "fail(1) failed: RuntimeError: a. b. Not begun yet: finalize.",
+    "fail(1) 실패: RuntimeError: a. b. 아직 시작하지 않은 태스크: finalize.",
+  ],
+  [
+    run({ code: "failed", culprit: "1", error, has_result: true }),
+    "fail(1) failed: RuntimeError: a. b. Its result is there all the same: nothing of it waits for that.",
+    "fail(1) 실패: RuntimeError: a. b. 결과는 그대로 있습니다. 이 실패를 기다리지 않는 결과입니다.",
+  ],
+  [
     run({ code: "chain_stopped", culprit: "1", error, step: 2, never: many }),
     "fail(1) failed: RuntimeError: a. b. The chain stopped at step 2. echo (60 times), add and 3 more never ran.",
     "fail(1) 실패: RuntimeError: a. b. 체인은 2단계에서 멈췄습니다. 실행되지 않은 태스크: echo 60개, add 외 3개.",

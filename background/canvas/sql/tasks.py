@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from background.canvas.sql.runs import EVENT, UNFINISHED
-from background.canvas.states import LOST
+from background.canvas.states import LOST, RUN_FINAL
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT
+from background.storage.schema import one_of
 
 _RUN_OF_TASK = """
     SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
@@ -206,6 +207,13 @@ WHERE state = 'STARTED' AND worker_id = :worker_id AND id <> ALL (CAST(CAST(:run
                   AND run_aliases.id = ANY (CAST(CAST(:running AS text[]) AS uuid[])))
 """,
 )
+_UNCLOSED = Prepared(
+    "run_tasks_unclosed",
+    f"""
+SELECT id::text FROM run_tasks
+WHERE id = ANY (CAST(CAST(:ids AS text[]) AS uuid[])) AND NOT closed AND {one_of("state", RUN_FINAL)}
+""",
+)
 _LET_GO = text("""
 UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
 WHERE id = ANY (CAST(:ids AS uuid[])) AND worker_id = :worker_id AND state = 'STARTED'
@@ -291,6 +299,11 @@ def hand_back(connection: Connection, worker_id: str) -> None:
 def idle(connection: Connection, worker_id: str, *, running: Collection[str]) -> set[str]:
     """The tasks which that worker has begun, and which are none of those that it is `running`."""
     return {row["id"] for row in _IDLE(connection, {"worker_id": worker_id, "running": list(running)})}
+
+
+def unclosed(connection: Connection, ids: Collection[str]) -> list[str]:
+    """The tasks among these which have ended, and of which more might come, for all that is recorded."""
+    return [row["id"] for row in _UNCLOSED(connection, {"ids": list(ids)})]
 
 
 def let_go(connection: Connection, worker_id: str, ids: Collection[str]) -> None:

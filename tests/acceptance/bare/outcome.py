@@ -20,8 +20,7 @@ UNKNOWN = "an id of no task"
 class Outcome:
     """The value as JSON text, and how often which task ran with which outcome.
 
-    The value is `None` where any task failed, also a callback, for which nothing waits: so a run is judged here.
-    `refused`: Celery could not publish it.
+    The value is `None` where it never came, and where it is null. `refused`: Celery could not publish it.
     """
 
     value: str | None
@@ -39,8 +38,7 @@ class Outcome:
 
 def outcome(value: str | None, runs: Iterable[str], *, refused: bool = False) -> Outcome:
     """The outcome of these runs."""
-    counted = Counter(runs)
-    return Outcome(None if any(" FAILURE: " in run for run in counted) else value, counted, refused=refused)
+    return Outcome(None if value == "null" else value, Counter(runs), refused=refused)
 
 
 def label(name: str, args: Any, kwargs: Any) -> str:
@@ -104,7 +102,7 @@ def of_run(run: dict[str, Any]) -> Outcome:
         for node in run["graph"]["nodes"]
         if node["state"] in ("SUCCESS", "FAILURE")
     )
-    return outcome(without_ids(json.dumps(run["result"]), labels) if run["successful"] else None, runs)
+    return outcome(without_ids(json.dumps(run["result"]), labels), runs)
 
 
 def short(name: str) -> str:

@@ -34,7 +34,7 @@ const READ = {
 };
 
 /** What is mended by a retry, which is taken once nothing of the run can change any more. */
-const RETRIED = new Set(["failed", "chain_stopped", "callback_skipped", "lost", "killed"]);
+const RETRIED = new Set(["failed", "chain_stopped", "callback_skipped", "lost", "revoked", "killed"]);
 
 /**
  * What to do about the reason of a run: `{ text, url }`, or null for a code that is none of those here.

@@ -17,6 +17,8 @@ const MORE = [
   "tries",
   "called",
   "running",
+  "waiting",
+  "has_result",
   "completed",
   "results_expired",
 ];

@@ -6,6 +6,7 @@ import { Picture } from "../graph/draw.js";
 import { Outline } from "../graph/outline.js";
 import { Timeline } from "../graph/timeline.js";
 import { code, json, tabs } from "../page/parts.js";
+import { hasResult } from "./run.js";
 import { inspect } from "./task.js";
 
 const TABS = ["graph", "outline", "timeline", "data"];
@@ -161,7 +162,7 @@ function raw(run, saved) {
   const curl = () => [h("h2", {}, t("as.curl")), code(asCurl("GET", `result/${run.task_id}`), { label: "curl" })];
   return [
     h("h2", {}, t("result")),
-    run.successful ? json(run.result, { label: t("result") }) : h("p", { class: "muted" }, t("run.result.none")),
+    hasResult(run) ? json(run.result, { label: t("result") }) : h("p", { class: "muted" }, t("run.result.none")),
     ...(saved ? [] : curl()),
     h("details", { class: "fold" }, h("summary", {}, t("run.raw")), json(run, { label: t("run.raw") })),
   ];

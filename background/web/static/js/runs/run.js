@@ -17,6 +17,12 @@ const RETRYABLE = new Set(["FAILURE", "REVOKED"]);
 /** Runs that were asked to stop and have not yet; the API does not tell, so this page remembers. */
 export const cancelling = new Set();
 
+/**
+ * Whether what its result comes from has succeeded: callbacks may run or have failed all the same.
+ * @param {Run} run
+ */
+export const hasResult = (run) => run.successful || run.result !== null;
+
 /** @param {Run} run */
 export const role = (run) => roleOf(run.status);
 /**

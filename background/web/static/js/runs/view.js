@@ -14,7 +14,7 @@ import { go, href, replace } from "../page/router.js";
 import { explain, labelled } from "../page/terms.js";
 import { lesson } from "./lesson.js";
 import { RunPanel } from "./panel.js";
-import { act, cancelling, may, name, role, runState, took } from "./run.js";
+import { act, cancelling, hasResult, may, name, role, runState, took } from "./run.js";
 
 /** The facts whose name the glossary explains, by its term. */
 const EXPLAINED = { tasks: "task" };
@@ -204,7 +204,7 @@ class RunView extends FollowedView {
       ["created", ...since(created, now())],
       ["took", ms === null ? "–" : duration(ms)],
       ["tasks", t("facts.tasks.of", { done: run.progress.completed, total: run.progress.total })],
-      ["result", run.successful ? clip(brief(run.result)) : "–"],
+      ["result", hasResult(run) ? clip(brief(run.result)) : "–"],
       ["task", run.task_id, run.task_id],
     ];
     if (!parts.facts.childElementCount) {

@@ -55,6 +55,8 @@ export default {
   "more.tries": "It was begun {tries} times.",
   "more.called": "Called for the error: {called}.",
   "more.running": { one: "{running} still runs.", other: "{running} still run." },
+  "more.waiting": "Not begun yet: {waiting}.",
+  "more.has_result": "Its result is there all the same: nothing of it waits for that.",
   "more.completed": "{completed} of {total} tasks are done.",
   "more.results_expired": "Celery's own results have expired; this is the record.",
 

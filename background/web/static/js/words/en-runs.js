@@ -72,7 +72,7 @@ export default {
   "run.args": "Arguments",
   "run.args.none": "None of its own.",
   "run.raw": "The whole run as JSON",
-  "run.result.none": "None; only a run that succeeded has one.",
+  "run.result.none": "None: what it comes from has not succeeded.",
   "run.progress": { other: "{done} of {total} tasks succeeded" },
   "run.missing": "There is no such run",
   "run.missing.why": "It was deleted, or never submitted here.",

@@ -52,6 +52,8 @@ export default {
   "more.tries": "모두 {tries}번 시도했습니다.",
   "more.called": "호출된 오류 콜백: {called}.",
   "more.running": { other: "아직 실행 중: {running}." },
+  "more.waiting": "아직 시작하지 않은 태스크: {waiting}.",
+  "more.has_result": "결과는 그대로 있습니다. 이 실패를 기다리지 않는 결과입니다.",
   "more.completed": "태스크 {total}개 중 {completed}개 완료.",
   "more.results_expired": "Celery 자체의 결과는 만료되었고, 이것은 여기에 남은 기록입니다.",
 

@@ -72,7 +72,7 @@ export default {
   "run.args": "인자",
   "run.args.none": "따로 준 인자가 없습니다.",
   "run.raw": "실행 기록 전체를 JSON으로",
-  "run.result.none": "없음. 성공한 실행에만 결과가 있습니다.",
+  "run.result.none": "없음. 결과를 내는 태스크가 성공하지 않았습니다.",
   "run.progress": { other: "태스크 {total}개 중 {done}개 성공" },
   "run.missing": "그런 실행 기록이 없습니다",
   "run.missing.why": "삭제되었거나 제출된 적이 없습니다.",
