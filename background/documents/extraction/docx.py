@@ -58,7 +58,8 @@ def read_docx(data: bytes) -> Reading:
     document type declaration, which OOXML does not allow, is refused.
     """
     if data.startswith(_OLE):
-        raise Invalid("The file is encrypted or an old DOC, not a DOCX document.", where=FILE)
+        message = "The file is encrypted or an old DOC, not a DOCX document."
+        raise Invalid(message, where=FILE, code="document_encrypted", why="or_old")
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         package = _Package(file)
         (main,) = package.related("", "officeDocument")
@@ -86,10 +87,10 @@ class _Package:
         parts = file.infolist()
         xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
         if any(part.flag_bits & 1 for part in parts):
-            raise Invalid("The DOCX document is encrypted.", where=FILE)
+            raise Invalid("The DOCX document is encrypted.", where=FILE, code="document_encrypted")
         sizes = sum(part.file_size for part in parts), sum(part.file_size for part in xml), len(parts)
         if any(size > most for size, most in zip(sizes, (MAX_INFLATED, MAX_XML, MAX_PARTS), strict=True)):
-            raise Invalid("The DOCX document is too large when inflated.", where=FILE)
+            raise Invalid("The DOCX document is too large when inflated.", where=FILE, code="document_too_much")
         self._file = file
         self._parts = {part.filename.replace("\\", "/").lstrip("/").casefold(): part for part in parts}
 
@@ -98,7 +99,7 @@ class _Package:
         content = _STRICT.sub(_TRANSITIONAL, self._file.read(self._parts[part.casefold()]))
         root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, remove_blank_text=True))
         if root.getroottree().docinfo.doctype:
-            raise Invalid("The DOCX document declares a document type.", where=FILE)
+            raise Invalid("The DOCX document declares a document type.", where=FILE, code="document_unreadable")
         return root
 
     def related(self, part: str, kind: str) -> Iterator[str]:
