@@ -198,6 +198,7 @@ export default {
   "refused.field": "{field}: {text}",
   "refusal.json_refused": "The request cannot be used: {error}",
 
+  "fault.callback": "a callback is a task, or a list of tasks, and no {kind}",
   "fault.canvas": "must have one of the keys task, chain, group, chord, map, starmap, chunks",
   "fault.canvas_depth": "is nested deeper than {limit}",
   "fault.canvas_tasks": "has more than {limit} tasks",

@@ -192,6 +192,7 @@ export default {
   "refused.field": "{field}: {text}",
   "refusal.json_refused": "저장하거나 보낼 수 없는 요청입니다: {error}",
 
+  "fault.callback": "콜백은 태스크 하나 또는 태스크 목록이어야 하고, {kind}일 수 없습니다",
   "fault.canvas": "task, chain, group, chord, map, starmap, chunks 가운데 하나의 키가 있어야 합니다",
   "fault.canvas_depth": "{limit}단계보다 깊게 중첩되었습니다",
   "fault.canvas_tasks": "태스크가 {limit}개보다 많습니다",
