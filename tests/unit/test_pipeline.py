@@ -980,3 +980,15 @@ def test_threads_may_read_sources_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(source, [Params] * 200)
         assert {*found} == {inspect.getsource(Params)}
+
+
+def test_an_api_has_read_all_sources_before_requests_have_it_use_threads() -> None:
+    """Libraries use `ast` as well, and know nothing of our lock."""
+    code = """
+from background.app import create_app
+from background.jobs import registry
+create_app()
+print(registry.abilities.cache_info().currsize)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "1\n"
