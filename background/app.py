@@ -96,8 +96,9 @@ def include_in(
     answers our own errors (RFC 9457). The page's files are not behind the dependencies. Raises `SystemExit` for a
     setting or a pipeline that cannot be used.
     """
-    # One that is declared wrong ends the process here.
-    registry.pipelines()
+    # One that is declared wrong ends the process here. Sources are read while there is one thread: later, others may
+    # use `ast` at the same time, as anyio does when it is first used (see `declared.source`).
+    registry.abilities()
     publishing.limit_publisher()
     problems.answer_expected(app)
     parts = {"jobs": jobs, "canvas": canvas, "documents": documents}

@@ -55,6 +55,7 @@ def transaction() -> Iterator[Connection]:
     from background.storage import database
 
     with database.transaction(seconds=60) as connection:
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '60s'")
         yield connection
 
 

@@ -1,9 +1,11 @@
 """The base of every task here: it records its own transitions in PostgreSQL."""
 
+import builtins
 import contextlib
 import json
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
@@ -80,6 +82,17 @@ class RecordedRequest(NamedRequest):
             )
 
 
+def raised_again(error: Mapping[str, Any]) -> Exception:
+    """An exception that is described like this error (`recording.describe`)."""
+    name, message = str(error["type"]), error["message"]
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        with contextlib.suppress(TypeError):  # it is made of something else
+            return kind(message)
+    other: type[Exception] = type(name, (Exception,), {})
+    return other(message)
+
+
 class RecordedTask(Task):  # type: ignore[type-arg]
     """A task whose start, retries and end are recorded under its id. An id that is no run's changes nothing."""
 
@@ -94,8 +107,9 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         """Run the task. Its end is written before this process publishes what follows, so states change in order.
 
         A message may be delivered again after its worker died. A task that had succeeded is not run a second
-        time then: its result goes on, as it was recorded or as Celery keeps it. One that had ended otherwise is
-        dropped, and one that was begun `MAX_DELIVERIES` times fails with `WorkerLost`.
+        time then: its result goes on, as it was recorded or as Celery keeps it. So does the error of one that had
+        failed, unless all that comes of it has come. One that had ended otherwise is dropped, and one that was begun
+        `MAX_DELIVERIES` times fails with `WorkerLost`.
         """
         if self.request.called_directly:
             return self.run(*args, **kwargs)
@@ -106,6 +120,9 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if known is not None and known.state == TaskState.SUCCESS:
             trace.settled, trace.alone = True, False
             return exact.loads(known.result or "null")
+        if known is not None and known.state == TaskState.FAILURE and known.error is not None and not known.closed:
+            trace.settled = True
+            raise raised_again(known.error)
         if known is not None and known.state != TaskState.STARTED:
             trace.dropped = True
             raise Ignore

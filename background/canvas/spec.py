@@ -177,6 +177,9 @@ class Single(list[TaskSpec]):
 
 
 def _listed(given: Any, validate: ValidatorFunctionWrapHandler) -> list[TaskSpec]:
+    kinds = map(kind_of, given if isinstance(given, list) else [given])
+    if (kind := next((kind for kind in kinds if kind not in (None, "task")), None)) is not None:
+        raise PydanticCustomError("callback", "a callback is a task, or a list of tasks, and no {kind}", {"kind": kind})
     found: list[TaskSpec] = validate(given if isinstance(given, list) else [given])
     return found if isinstance(given, list) else Single(found)
 

@@ -54,17 +54,28 @@ def clean_name(name: str) -> str:
     """
     name = normal(name)
     if len(name) > MAX_NAME_CHARACTERS:
-        raise Invalid(f"A document name has at most {MAX_NAME_CHARACTERS} characters.", where=FILE)
+        message = f"A document name has at most {MAX_NAME_CHARACTERS} characters."
+        raise Invalid(message, where=FILE, code="document_name", why="long", limit=MAX_NAME_CHARACTERS)
     if not name or name in (".", ".."):
-        raise Invalid("A document needs a name.", where=FILE)
+        raise Invalid("A document needs a name.", where=FILE, code="document_name", why="none")
     if "/" in name or "\\" in name:
-        raise Invalid("A document name holds no slashes or backslashes.", where=FILE)
+        raise Invalid(
+            "A document name holds no slashes or backslashes.", where=FILE, code="document_name", why="slashes"
+        )
     if any(unicodedata.category(each) in _UNPRINTABLE and not _joins(name, at) for at, each in enumerate(name)):
-        raise Invalid("A document name holds no control or invisible characters.", where=FILE)
+        raise Invalid(
+            "A document name holds no control or invisible characters.",
+            where=FILE,
+            code="document_name",
+            why="invisible",
+        )
     if name != name.strip():
-        raise Invalid("A document name neither begins nor ends with white space.", where=FILE)
+        raise Invalid(
+            "A document name neither begins nor ends with white space.", where=FILE, code="document_name", why="spaces"
+        )
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise Invalid(f"A document name has at most {MAX_NAME_BYTES} bytes in UTF-8.", where=FILE)
+        message = f"A document name has at most {MAX_NAME_BYTES} bytes in UTF-8."
+        raise Invalid(message, where=FILE, code="document_name", why="bytes", limit=MAX_NAME_BYTES)
     return name
 
 
@@ -94,5 +105,6 @@ def media_type_of(name: str) -> str:
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _TYPES:
-        raise UnsupportedType(f"Only {', '.join(_TYPES)} files can be read here.")
+        known = ", ".join(_TYPES)
+        raise UnsupportedType(f"Only {known} files can be read here.", known=known)
     return _TYPES[suffix]

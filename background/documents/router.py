@@ -124,8 +124,9 @@ def _analyses(body: Selection | None) -> tuple[ChainSpec, ...]:
     stored = [document.name for document in store.list()]
     names = stored if body is None or body.documents is None else [normal(name) for name in body.documents]
     if not names:
-        raise Invalid("There are no documents to work on; upload one first.")
+        raise Invalid("There are no documents to work on; upload one first.", code="no_documents")
     for position, name in enumerate(names):
         if name not in stored:
-            raise Invalid(f"There is no document {name!r}.", where=("body", "documents", position))
+            message, where = f"There is no document {name!r}.", ("body", "documents", position)
+            raise Invalid(message, where=where, code="document_missing", name=name)
     return tuple(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE)) for name in names)

@@ -7,6 +7,7 @@ parser busy for minutes, a crafted PDF keeps a PDF parser. Run as a module it is
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import signal
@@ -61,15 +62,20 @@ def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cp
                 start_new_session=True,
             )
     except subprocess.TimeoutExpired:
-        raise Invalid(_TOO_MUCH, where=FILE) from None
+        raise _too_much() from None
     if done.returncode == -signal.SIGTERM:  # the machine, or the whole unit, is being stopped
         raise RuntimeError("the reading process was told to end")
     if done.returncode < 0:  # ended by a signal: a limit, or a crash inside a parser
-        raise Invalid(_TOO_MUCH, where=FILE)
+        raise _too_much()
     if done.returncode > 0:
         raise RuntimeError(f"the reading process failed: {done.stderr.decode(errors='replace')[-2000:]}")
     if done.stdout:
-        raise Invalid(done.stdout.decode(), where=FILE)
+        told = json.loads(done.stdout)
+        raise Invalid(told["message"], where=FILE, code=told["code"], **told["values"])
+
+
+def _too_much() -> Invalid:
+    return Invalid(_TOO_MUCH, where=FILE, code="document_too_much")
 
 
 def write_text(target: Path, extracted: ExtractedText) -> None:
@@ -134,7 +140,8 @@ def _main() -> None:
     try:
         write_text(Path(target), extract(Path(path), media_type))
     except (Invalid, MemoryError) as error:
-        sys.stdout.buffer.write((str(error) if isinstance(error, Invalid) else _TOO_MUCH).encode())
+        found = error if isinstance(error, Invalid) else _too_much()
+        print(json.dumps({"message": str(found), "code": found.code, "values": found.values}))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def require_document(name: str) -> None:
     try:
         get_store().get(name)
     except NotFound as error:
-        raise Invalid(str(error), where=("document",)) from None
+        raise Invalid(str(error), where=("document",), code="document_missing", name=name) from None
 
 
 def extract_document(store: DocumentStore, name: str) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def _stored(folder: Path, name: str, stream: BinaryIO, *, limit: int) -> Documen
         out.flush()
         os.fsync(out.fileno())
     if size == 0:
-        raise Invalid("The file is empty.", where=FILE)
+        raise Invalid("The file is empty.", where=FILE, code="document_empty")
     media_type, now = media_type_of(name), datetime.now(UTC)
     return Document(name=name, size=size, type=media_type, sha256=digest.hexdigest(), stored_at=now)
 

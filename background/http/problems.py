@@ -138,10 +138,8 @@ def _place(loc: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
 
 
 def _said(each: Mapping[str, Any], request: Request, body: Any) -> str:
-    """What is wrong with a field. pydantic's words for a body that is no object are about Python."""
-    if tuple(each["loc"]) != ("body",) or isinstance(body, dict):
-        return str(each["msg"])
-    if isinstance(body, bytes) and body:
+    """What is wrong with a field. pydantic's words for what is no object are about Python."""
+    if tuple(each["loc"]) == ("body",) and isinstance(body, bytes) and body:
         given = request.headers.get("Content-Type") or "missing"
         return f"It is not read as JSON unless Content-Type is application/json; it is {given[:100]}"
     return "It must be a JSON object" if each["type"] in _NO_OBJECT else str(each["msg"])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import psycopg2
+import psycopg2.errors
 from sqlalchemy import Connection
 
 from background.base.times import Times, Unusable
@@ -27,6 +28,8 @@ MOST = 100
 """How many missed times `catch_up` makes up for."""
 LATE = timedelta(seconds=2)
 """What is no longer ago is late, and not missed: the machine was busy, or the worker died that was at it."""
+LOCK_SECONDS = 0.5
+"""How long the schedules that are held wait for somebody's transaction, each."""
 
 
 def seconds_until_due() -> float | None:
@@ -38,11 +41,10 @@ def seconds_until_due() -> float | None:
 def fire() -> int:
     """Make the jobs of some schedules that are due; gives of how many. Raises `Unavailable`."""
     since = time.monotonic()
-    with lanes.working.transaction() as connection:
-        due = sql.take_due(connection, limit=AT_ONCE)
-        made = [job for row in due for job in _fire(connection, row)]
-    wake_for(made, since=since)
-    return len(due)
+    with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
+        made = [_fire(connection, row) for row in sql.take_due(connection, limit=AT_ONCE)]
+    wake_for([job for jobs in made if jobs for job in jobs], since=since)
+    return sum(jobs is not None for jobs in made)
 
 
 def times_of(row: sql.Row) -> Times:
@@ -62,8 +64,8 @@ def due_times(times: Times, *, first: datetime, now: datetime, catch_up: bool) -
     return found
 
 
-def _fire(connection: Connection, row: sql.Row) -> list[control.Stored]:
-    """Make the jobs of a held schedule that is due, and move it on."""
+def _fire(connection: Connection, row: sql.Row) -> list[control.Stored] | None:
+    """Make the jobs of a held schedule that is due, and move it on; `None`: it has to wait for somebody."""
     first = row.next_at or row.now
     next_at, error = None, None
     try:
@@ -78,6 +80,11 @@ def _fire(connection: Connection, row: sql.Row) -> list[control.Stored]:
     except (psycopg2.DataError, psycopg2.IntegrityError) as refused:
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT fired")
         error = str(refused).partition("\n")[0]
+    except psycopg2.errors.LockNotAvailable:
+        # Somebody's own transaction has the unique key of the job: others must not wait for its end.
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT fired")
+        logger.info("Schedule %s waits for a transaction that has the unique key of its job.", row.name)
+        return None
     if error:
         logger.error("Schedule %s: %s", row.name, error)
     sql.move(connection, row.id, next_at=next_at, job_id=made[-1].id if made else None, error=error)

@@ -29,6 +29,7 @@ SETTINGS = {
     "timezone": "UTC",
     # A process that was frozen or cut off within a transaction would keep its rows locked: nobody could recover them.
     "idle_in_transaction_session_timeout": f"{deadlines.ANSWER_SECONDS}s",
+    "lock_timeout": f"{deadlines.LOCK_SECONDS}s",
 }
 
 
@@ -120,6 +121,8 @@ def translated() -> Iterator[None]:
             # New connections may find the new primary; those that are there would stay with this one.
             get_engine().dispose()
             raise _unavailable(found) from error
+        if isinstance(found, psycopg2.errors.LockNotAvailable):
+            raise held_up() from error
         if isinstance(found, psycopg2.OperationalError | psycopg2.InterfaceError | PoolTimeout):
             raise _unavailable(found) from error
         if isinstance(found, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn):
@@ -127,6 +130,12 @@ def translated() -> Iterator[None]:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise Unavailable("PostgreSQL closed the connection.", code="database_down") from error
         raise
+
+
+def held_up() -> Unavailable:
+    """What is told to whoever waits for somebody else's transaction, and has waited long enough."""
+    words = "another transaction has what this one needs, and has not ended; try again"
+    return Unavailable(f"PostgreSQL says: {words}", code="database_refuses", words=words)
 
 
 def _unavailable(error: BaseException) -> Unavailable:

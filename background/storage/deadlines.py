@@ -17,6 +17,8 @@ from anyio.to_thread import run_sync
 
 ANSWER_SECONDS = 4.0
 """How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
+LOCK_SECONDS = 2.0
+"""How long a statement may wait for what another transaction has: less, so that PostgreSQL can say so."""
 LEAST_SECONDS = 0.5
 """Seconds for which something is tried even for one who has waited for all of that before."""
 _limit = threading.local()

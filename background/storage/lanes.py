@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 
 from background.base.errors import Unavailable
 from background.storage.connections import CONNECTIONS, driver_of, drop, has_word, local, make_engine, translated
-from background.storage.deadlines import ANSWER_SECONDS, late, left, time_limit, waited
+from background.storage.deadlines import ANSWER_SECONDS, LOCK_SECONDS, late, left, time_limit, waited
 
 _RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
 # A plan that was made while a table was empty would read all of it for as long as the connection lives.
@@ -21,6 +21,7 @@ _WORKING_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS}s",
     # Who asks has given up by then; a statement that waited on for a lock would hold its connection.
     "statement_timeout": f"{ANSWER_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -67,13 +68,16 @@ class Lane:
             self._free.release()
 
     @contextlib.contextmanager
-    def transaction(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+    def transaction(
+        self, *, seconds: float = ANSWER_SECONDS, lock_seconds: float | None = None
+    ) -> Iterator[Connection]:
         """One transaction, for what must not be done late: a server that was frozen carries out what it was sent.
 
-        It begins in one message with its first statement.
+        It begins in one message with its first statement. For what others have locked a statement waits `lock_seconds`.
         """
         with self(seconds=seconds) as connection:
-            connection.info["begin"] = "BEGIN; "
+            longest = "" if lock_seconds is None else f"SET LOCAL lock_timeout = '{lock_seconds}s'; "
+            connection.info["begin"] = f"BEGIN; {longest}"
             yield connection
             if connection.info.pop("begin", None) is None:
                 with driver_of(connection).cursor() as cursor:

@@ -15,7 +15,7 @@ from background.base.errors import Unavailable
 from background.celery import queue_of, serve
 from background.jobs import crew, registry
 from background.task_names import END_TASKS
-from background.upkeep import hearing, history, requests, scheduling
+from background.upkeep import hearing, history, rekeying, requests, scheduling
 from background.upkeep.letting_go import Letting
 from background.upkeep.loops import Upkeep
 from background.upkeep.planned_stop import PlannedStop
@@ -31,6 +31,7 @@ CHORES = {
     "history": history.add_up,
     "schedules": scheduling.watch,
     "letting go": Letting(WORKER_ID).watch,
+    "rekeying": rekeying.watch,
 }
 _upkeep = Upkeep(worker_id=WORKER_ID, chores=CHORES)
 planned_stop = PlannedStop(worker_id=WORKER_ID, leave=_upkeep.leave)

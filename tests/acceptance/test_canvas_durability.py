@@ -23,6 +23,7 @@ from tests.acceptance.test_canvas import finished
 from tests.support import Process, end, running_worker, transaction, wait_for
 
 ONE_CHILD = ("--pool=prefork", "--concurrency=1")
+FAIL, CALLED = {"task": "fail", "args": ["no"]}, {"task": "finalize"}
 NEVER_WRITES = "tests.acceptance.late_recorder"
 
 
@@ -244,6 +245,37 @@ def test_what_ended_just_before_its_process_was_killed_ends_its_run(client: http
         os.kill(child_of(worker), signal.SIGKILL)
         outcome = finished(client, run["task_id"], seconds=60)
     assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
+
+
+@pytest.mark.parametrize(
+    ("canvas", "states"),
+    [
+        ({**FAIL, "link_error": CALLED}, ["FAILURE", "SUCCESS"]),
+        ({"chain": [{**FAIL, "kwargs": {}}, {"task": "echo"}], "link_error": CALLED}, None),
+        (
+            {
+                "chord": {
+                    "header": [FAIL, {"task": "echo", "args": [1]}],
+                    "body": {"task": "echo", "link_error": CALLED},
+                }
+            },
+            ["FAILURE", "SUCCESS", "SKIPPED", "SUCCESS"],
+        ),
+        ({"chain": [{"task": "xsum", "args": [[]]}, {"task": "xsum", "link_error": CALLED}]}, None),
+    ],
+)
+def test_a_failure_whose_process_died_before_it_called_anything_is_told(
+    client: httpx.Client, tmp_path: Path, canvas: dict[str, Any], states: list[str] | None
+) -> None:
+    """As in Celery, where the task would be run again: its error callbacks are called, and its chord hears of it."""
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, module="tests.acceptance.dying_recorder"):
+        outcome = finished(client, client.post("/canvas", json=canvas).json()["task_id"])
+    nodes = outcome["graph"]["nodes"]
+    if states is not None:
+        assert [node["state"] for node in nodes] == states
+    called = [node for node in nodes if node["task"].endswith("finalize")]
+    assert [node["state"] for node in called].count("SUCCESS") == 1
+    assert all(node["starts"] <= 1 for node in nodes)
 
 
 def test_a_start_that_could_not_be_recorded_is_recorded_with_the_end(client: httpx.Client, tmp_path: Path) -> None:

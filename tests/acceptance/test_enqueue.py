@@ -217,6 +217,7 @@ def test_params_of_another_model_are_refused(engine: Engine) -> None:
         enqueue(session, "demo", Other(colour="red"))
 
 
+@pytest.mark.timeout(400)  # on a busy machine
 def test_of_two_thousand_transactions_the_committed_ones_run_whoever_is_killed(
     client: httpx.Client, worker: Process, tmp_path: Path
 ) -> None:

@@ -234,6 +234,21 @@ def test_a_broken_canvas(client: httpx.Client, path: str, body: Any) -> None:
     assert assert_problem(client.post(path, json=body), 422)["errors"]
 
 
+@pytest.mark.parametrize(
+    ("body", "place", "said"),
+    [
+        ({**ADD, "link": {"chain": [ECHO]}}, "link", "a callback is a task, or a list of tasks, and no chain"),
+        ({**ADD, "link_error": [ECHO, {"group": [ECHO]}]}, "link_error", "a callback is a task, or a list of tasks,"),
+        ({**ADD, "link": "echo"}, "link", "It must be a JSON object"),
+        ({"chord": [[ADD], ECHO]}, "chord", "It must be a JSON object"),
+        ({**ADD, "kwargs": []}, "kwargs", "It must be a JSON object"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_json(client: httpx.Client, body: Any, place: str, said: str) -> None:
+    (error,) = assert_problem(client.post("/canvas", json=body), 422)["errors"]
+    assert (error["loc"], error["msg"][: len(said)]) == (["body", place], said)
+
+
 def test_an_unknown_run(client: httpx.Client) -> None:
     for action in ("cancel", "retry"):
         assert_problem(client.post(f"/result/{UUID(int=0)}/{action}"), 404)

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.screens import expect_live, failed_job, later_job, open_list, row, submit, until
+from tests.browser.traffic import fill
 from tests.browser.watch import Watch
 from tests.support import Process
 
@@ -130,3 +131,21 @@ def test_what_is_forced_or_reduced_by_the_reader_is_kept(
     table = page.locator(".tabs.compact [aria-pressed=false]")
     assert picture.evaluate_all(look) != table.evaluate_all(look)
     expect(page.locator(".gantt-line[aria-pressed=true]")).to_have_css("outline-style", "solid")
+
+
+def test_on_paper_stands_what_is_known_and_nothing_that_is_pressed(
+    new_context: Callable[..., BrowserContext], client: httpx.Client
+) -> None:
+    fill(100)
+    page = new_context(viewport={"width": 720, "height": 1000}).new_page()
+    open_list(page)
+    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.emulate_media(media="print")
+    expect(page.locator("tr[data-job-id]").first).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 36, 48)"
+    for pressed in (".sections", "[data-action=new]", ".filters", ".skip"):
+        expect(page.locator(pressed)).to_be_hidden()
+    drawn = page.locator("tr[data-job-id]").count()
+    assert page.locator("table.jobs").evaluate("table => table.offsetHeight") < (drawn + 3) * 40

@@ -1,16 +1,19 @@
 """Documents are dropped, analyzed, and their reports read; what cannot be read says why."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, expect
 
 from background.documents.store import SAMPLES
 from tests.browser.canvases import expect_ended, node
 from tests.browser.watch import Watch
 from tests.support import Process
+
+OLD_DOC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 PDF = (SAMPLES / "idempotency.pdf").read_bytes()
 
@@ -92,6 +95,18 @@ def test_what_cannot_be_read_says_why(page: Page, watch: Watch, client: httpx.Cl
     page.locator('[data-action="confirm"]').click()
     expect(row(page, "a.txt")).to_have_count(0)
     assert client.get("/documents").json() == []
+
+
+def test_what_cannot_be_read_says_why_in_korean(new_context: Callable[..., BrowserContext], watch: Watch) -> None:
+    watch.allow(r"status of 4(15|22)")
+    page = new_context(locale="ko-KR").new_page()
+    page.goto("/ui/#/documents")
+    wrong = {"a.exe": b"MZ", "empty.txt": b"", "broken.pdf": b"%PDF-1.4", "broken.docx": b"PK", "old.docx": OLD_DOC}
+    drop(page, *(file(name, content) for name, content in wrong.items()))
+    for name in wrong:
+        refused = page.locator(f'[data-upload="{name}"]')
+        expect(refused).to_contain_text(re.compile("[가-힣]"))
+        expect(refused.locator("[lang=en]")).to_have_count(0)
 
 
 def test_files_that_are_dragged_in_are_stored(page: Page, client: httpx.Client) -> None:

@@ -130,7 +130,8 @@ def test_a_long_history_is_read_backwards(page: Page, client: httpx.Client) -> N
     expect(lines).to_have_count(2_000)
     # What comes meanwhile goes on below.
     moving.end_step()
-    expect(article.locator('[data-event="step_completed"]')).to_be_visible()
+    # `expect` would take down the whole page, as text, each time that it is not there yet.
+    article.locator('[data-event="step_completed"]').wait_for()
     older.click()
     expect(older).to_be_hidden()
     expect(lines).to_have_count(2_301)

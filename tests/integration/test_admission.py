@@ -20,6 +20,7 @@ from background.jobs.sql.work import Claim, Claimed, Lacking
 from background.jobs.states import JobStatus
 from background.settings import get_settings
 from background.storage import connections
+from background.upkeep import rekeying
 from background.upkeep.retention import Retention
 from tests.integration.test_job_queries import STEPS, TRUSTED, finish, give_back, state, worker
 from tests.support import transaction
@@ -374,3 +375,51 @@ def test_one_thread_of_a_process_waits_for_the_lock(connection: Connection) -> N
             while not all(each.done() for each in asked):
                 most = max(most, connection.execute(asking).scalar_one())
     assert most == 1
+
+
+class Earlier(Params):
+    """Of one release."""
+
+    customer: int
+
+
+class Later(Earlier):
+    """Of the next one."""
+
+    region: str = "eu"
+
+
+def test_the_next_release_counts_by_its_own_keys_what_was_there_before(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release(model: type[Params], *keys: str) -> Pipeline:
+        pipeline = Pipeline("demo", model, limits=[Limit(1, key=key) for key in keys])
+        monkeypatch.setattr(admission, "declared", lambda: {"demo": Declared(pipeline.limits, list(keys))})
+        return pipeline
+
+    def key(job_id: int) -> str:
+        return str(state(connection, job_id)["limit_key"])
+
+    first = release(Earlier, "customer")
+    jobs = [create(connection, params={"customer": n}, limit_key=f"[{n}]", held=True) for n in (7, 7, 8)]
+    admission.admit()
+    (running,) = work.work(connection, LIMITED, claims=[Claim(str(uuid4()), "m")], trusted=TRUSTED)
+    assert isinstance(running, Claimed)
+    assert running.id == jobs[0]
+    jobs.append(create(connection, params={"customer": 7, "region": "us"}, limit_key='["us", 7]', held=True))
+    unlimited = create(connection, params={"customer": 9}, delay_seconds=60)
+    ended = create(connection, params={"customer": 7}, limit_key="[7]")
+    control.cancel(connection, [ended], actor=None)
+
+    later = release(Later, "region", "customer")
+    assert rekeying.rekey(later) == 4
+    assert [key(each) for each in jobs] == ['["eu", 7]', '["eu", 7]', '["eu", 8]', '["us", 7]']
+    assert (key(unlimited), key(ended)) == ('["eu", 9]', "[7]")
+    assert rekeying.rekey(later) == 0
+    waiting = service.get_job(jobs[1]).waiting
+    assert waiting is not None
+    assert (waiting.key, waiting.value, waiting.holders) == ("region", "eu", [jobs[0], jobs[2]])
+
+    assert rekeying.rekey(first) == 5
+    assert [key(each) for each in jobs] == ["[7]", "[7]", "[8]", "[7]"]
+    assert rekeying.rekey(release(Later)) == 0

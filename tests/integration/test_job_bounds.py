@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 
 from background import outcomes
+from background.base.errors import Unavailable
 from background.jobs import attempt, registry, runner, service
-from background.jobs.filters import JobFilter
+from background.jobs.actions import act
+from background.jobs.filters import Action, ActionRequest, JobFilter
 from background.jobs.pipeline import NoRetry, StepContext
 from background.jobs.schemas import JobWithHistory
 from background.jobs.slots import Desk, Slot
@@ -183,3 +185,18 @@ def test_the_history_is_read_in_pages() -> None:
         pages.append([event.number for event in page.events])
     assert [(page[0], page[-1], len(page)) for page in pages] == [(1501, 2500, 1000), (501, 1500, 1000), (1, 500, 500)]
     assert service.get_job(job_id, events_before=1).events == []
+
+
+def test_who_waits_for_somebody_s_transaction_is_told_so() -> None:
+    with transaction() as connection:
+        job_id = create(connection)
+    theirs = create_engine(get_settings().sqlalchemy_url, poolclass=NullPool)
+    with theirs.begin() as connection:
+        connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
+        for change in (
+            lambda: service.cancel_job(job_id),
+            lambda: act(ActionRequest(action=Action.CANCEL, filter=JobFilter())),
+        ):
+            with pytest.raises(Unavailable, match="another transaction has what this one needs"):
+                change()
+    service.cancel_job(job_id)

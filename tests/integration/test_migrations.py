@@ -233,6 +233,7 @@ def test_one_that_waits_for_another_holds_up_none_of_its_indexes(empty: Engine) 
     one_history(empty, "0005", "canvas_0005")
     looking = empty.execution_options(isolation_level="AUTOCOMMIT")
     with empty.connect() as other, looking.connect() as connection:
+        other.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '60s'")
         other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.LOCK_KEY})
         with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None

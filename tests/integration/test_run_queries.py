@@ -87,7 +87,7 @@ def test_a_chord_succeeds(connection: Connection, chord: list[str]) -> None:
         settle(connection, task_id, "SUCCESS")
     assert look(connection, chord) == ("SUCCESS", ["SUCCESS"] * 3)
     assert events(connection, chord) == ["created", *["started", "success"] * 3]
-    assert start(connection, chord[0]) == tasks.Started("SUCCESS", deliveries=0, result="1", error=None)
+    assert start(connection, chord[0]) == tasks.Started("SUCCESS", deliveries=0, result="1", error=None, closed=True)
 
 
 def begin(connection: Connection, task_id: str) -> bool:
@@ -235,7 +235,7 @@ def test_a_start_that_waited_for_the_end_knows_of_it(connection: Connection, cho
             end(ending, chord[0], "SUCCESS")
             waiting = threads.submit(with_a_connection, lambda other: start(other, chord[0]))
             wait_for(lambda: is_waiting(connection), what="the start to wait")
-        assert waiting.result() == tasks.Started("SUCCESS", deliveries=0, result="1", error=None)
+        assert waiting.result() == tasks.Started("SUCCESS", deliveries=0, result="1", error=None, closed=True)
 
 
 def test_a_run_is_found_by_the_status_it_shows(connection: Connection, chord: list[str]) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from background.base import log_context
 from background.base.errors import Conflict, Invalid, NotFound
-from background.jobs import registry
+from background.jobs import enqueue, registry
 from background.jobs import service as jobs
 from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.schedules import declared, firing, service, sql
@@ -315,6 +315,22 @@ def test_jobs_of_a_schedule_have_the_unique_key_of_the_release_that_makes_them(m
     assert keys[:2] == ['{"customer":1}', None]
     assert keys[2].startswith('{"customer":1,"run":')
     assert keys[3] == '{"region":"eu"}'
+
+
+def test_a_schedule_whose_key_somebody_s_transaction_has_waits_and_no_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reports(monkeypatch, unique=["customer"])
+    first, second = make(name="first", pipeline="report", params={"customer": 7}), make(name="second")
+    for schedule_id in (first, second):
+        set_back(schedule_id, 1)
+    with transaction() as theirs:
+        job = enqueue(theirs, "report", {"customer": 7})
+        assert firing.fire() == 1
+        assert [len(made(schedule_id)) for schedule_id in (first, second)] == [0, 1]
+        assert service.get_schedule(first).last_error is None
+    assert firing.fire() == 1
+    assert service.get_schedule(first).last_job_id == job.id
 
 
 def test_a_schedule_that_cannot_be_stored_or_read_any_more_stops_nothing() -> None:

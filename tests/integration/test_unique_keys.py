@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydantic import BaseModel, Field
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 
-from background.base.errors import Conflict
+from background.base.errors import Conflict, Unavailable
 from background.jobs import creation, enqueue, new_job, registry, service
 from background.jobs.actions import act
 from background.jobs.filters import ActionRequest
@@ -18,6 +18,7 @@ from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.jobs.schemas import JobRequest, RetryRequest
 from background.jobs.sql import control, unique
 from background.jobs.sql.control import Stored
+from background.settings import get_settings
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -157,6 +158,34 @@ def test_what_is_drawn_anew_is_the_same_request(key: str, monkeypatch: pytest.Mo
             create(**other)
     assert create(days=2) == (first, False)
     assert row(first).params == stored
+
+
+def test_a_key_that_somebody_s_transaction_has_holds_up_one_connection(key: str) -> None:
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    waiting: list[int] = []
+
+    async def create(wanted: str) -> Any:
+        try:
+            return (await creation.create_job(asked(wanted)))[1]
+        except Unavailable as error:
+            return error.code
+
+    async def all_of_them() -> Any:
+        same = asyncio.gather(*(create(key) for _ in range(30)))
+        while not same.done():
+            with transaction() as connection:
+                waiting.append(connection.scalar(text(waits)))
+            assert await create(uuid4().hex), "others go on"
+        return await same
+
+    engine = create_engine(get_settings().sqlalchemy_url, poolclass=NullPool)
+    with engine.begin() as theirs:
+        enqueue(theirs, "demo", unique_key=key, delay_seconds=3600)
+        assert {*asyncio.run(all_of_them())} == {"database_refuses"}
+        with pytest.raises(Unavailable, match="another transaction has what this one needs"):
+            creation.create_jobs([asked(key)])
+    assert max(waiting) == 1
+    assert asyncio.run(create(key)) is False
 
 
 def test_a_batch_makes_one_for_a_key(key: str) -> None:

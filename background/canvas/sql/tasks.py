@@ -23,7 +23,7 @@ _STARTED = Prepared(
     "run_task_started",
     f"""
 WITH run AS (
-    SELECT runs.id, state, result, error FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
+    SELECT runs.id, state, result, error, closed FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
     WHERE run_tasks.id = :task_id FOR UPDATE OF runs, run_tasks
 ), task AS (
     UPDATE run_tasks
@@ -48,9 +48,9 @@ WITH run AS (
         :worker
     FROM change
 )
-SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error FROM task
+SELECT 'STARTED' AS state, deliveries, NULL AS result, NULL AS error, false AS closed FROM task
 UNION ALL
-SELECT state, 0, result, error FROM run WHERE NOT EXISTS (SELECT FROM task)
+SELECT state, 0, result, error, closed FROM run WHERE NOT EXISTS (SELECT FROM task)
 """,
 )
 
@@ -233,14 +233,15 @@ ORDER BY id
 class Started(NamedTuple):
     """The `state` in which a task is now, and its `result` (JSON text) and `error` if it had ended.
 
-    `deliveries` counts how often it began without having asked for it. `revived` is the number of its run, where it was
-    thought to be lost.
+    `closed`: nothing more comes of it. `deliveries` counts how often it began without having asked for it. `revived` is
+    the number of its run, where it was thought to be lost.
     """
 
     state: str
     deliveries: int
     result: str | None
     error: dict[str, Any] | None
+    closed: bool = False
     revived: int | None = None
 
 

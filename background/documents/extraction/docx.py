@@ -65,7 +65,8 @@ def read_docx(data: bytes) -> Reading:
     document type declaration, which OOXML does not allow, is refused.
     """
     if data.startswith(_OLE):
-        raise Invalid("The file is encrypted or an old DOC, not a DOCX document.", where=FILE)
+        message = "The file is encrypted or an old DOC, not a DOCX document."
+        raise Invalid(message, where=FILE, code="document_encrypted", why="or_old")
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         package = _Package(file)
         (main,) = package.related("", "officeDocument")
@@ -90,10 +91,10 @@ class _Package:
         parts = file.infolist()
         xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
         if any(part.flag_bits & 1 for part in parts):
-            raise Invalid("The DOCX document is encrypted.", where=FILE)
+            raise Invalid("The DOCX document is encrypted.", where=FILE, code="document_encrypted")
         sizes = sum(part.file_size for part in parts), sum(part.file_size for part in xml), len(parts)
         if any(size > most for size, most in zip(sizes, (MAX_INFLATED, MAX_XML, MAX_PARTS), strict=True)):
-            raise Invalid("The DOCX document is too large when inflated.", where=FILE)
+            raise Invalid("The DOCX document is too large when inflated.", where=FILE, code="document_too_much")
         self._file = file
         self._parts = {part.filename.replace("\\", "/").lstrip("/").casefold(): part for part in parts}
 
@@ -128,7 +129,8 @@ class _Target:
         self._end_text()
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise Invalid("The elements of the DOCX document are nested too deeply.", where=FILE)
+            message = "The elements of the DOCX document are nested too deeply."
+            raise Invalid(message, where=FILE, code="document_unreadable")
         self._events.append((_START, _transitional(tag), attributes))
 
     def end(self, tag: str) -> None:
@@ -140,7 +142,7 @@ class _Target:
         self._text.append(text)
 
     def doctype(self, *_: object) -> None:
-        raise Invalid("The DOCX document declares a document type.", where=FILE)
+        raise Invalid("The DOCX document declares a document type.", where=FILE, code="document_unreadable")
 
     def close(self) -> None:
         pass

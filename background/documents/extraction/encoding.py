@@ -59,7 +59,7 @@ def decode(data: bytes, *, declared: str | None = None) -> Reading:
     """
     found = next(_candidates(data, declared), None)
     if found is None or "\0" in found.text or len(_CONTROLS.findall(found.text)) * 100 > len(found.text):
-        raise Invalid("The file is not text in a known encoding.", where=FILE)
+        raise Invalid("The file is not text in a known encoding.", where=FILE, code="document_encoding")
     return found
 
 

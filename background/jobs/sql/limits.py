@@ -14,12 +14,16 @@ from sqlalchemy import Connection, text
 from background.jobs.limits import READY, SHOWN, START, Control, Declared, Lane, Standing
 from background.jobs.sql.parts import LET_IN
 from background.storage.prepared import Prepared
+from background.storage.rows import typed
 
 LOCK_KEY = 5_820_122
 WAIT_SECONDS = 0.2
 """For so long others that let jobs in are waited for."""
 OF_LANE = 50
 """So many jobs of a lane are let in at once at most."""
+
+KEYED_AT_ONCE = 500
+"""At so many jobs one looks at a time for keys of another release."""
 
 PERMIT = "coalesce(admitted_at > coalesce(claimed_at, '-infinity'), false)"
 """Whether a job that waits was admitted since it was claimed last."""
@@ -196,6 +200,36 @@ WITH own AS MATERIALIZED (
 )
 UPDATE jobs SET held = true FROM own WHERE id = picked
 """
+# By `ix_jobs_pending_of`, and those that run are few.
+_KEYED = Prepared(
+    "limits_keyed",
+    f"""
+SELECT id, limit_key, (
+        SELECT jsonb_agg(params -> name ORDER BY place)
+        FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS key(name, place)
+    ) AS key_values, CASE WHEN NOT params ?& CAST(:names AS text[]) THEN params END AS params
+FROM (
+    (SELECT id, limit_key, params FROM jobs
+     WHERE status = 'PENDING' AND pipeline || '' = CAST(:pipeline AS text) AND priority >= 0 AND id > :after
+     ORDER BY id LIMIT {KEYED_AT_ONCE})
+    UNION ALL
+    SELECT id, limit_key, params FROM jobs
+    WHERE status = 'IN_PROGRESS' AND pipeline = CAST(:pipeline AS text) AND id > :after
+) AS unended
+ORDER BY id LIMIT {KEYED_AT_ONCE}
+""",
+)
+_REKEY = Prepared(
+    "limits_rekey",
+    """
+WITH own AS MATERIALIZED (
+    SELECT id AS picked, key FROM unnest(CAST(:ids AS bigint[]), CAST(:before AS text[]), CAST(:keys AS text[]))
+        AS wanted(job_id, before, key) JOIN jobs ON id = job_id AND limit_key = before
+    WHERE status IN ('PENDING', 'IN_PROGRESS') FOR UPDATE OF jobs SKIP LOCKED
+)
+UPDATE jobs SET limit_key = key FROM own WHERE id = picked RETURNING id
+""",
+)
 _SET = text("""
 INSERT INTO job_controls (kind, name, paused, concurrency, rate_count, rate_seconds)
 VALUES (:kind, :name, coalesce(:paused, false), :concurrency, :rate_count, :rate_seconds)
@@ -221,6 +255,18 @@ SELECT queue, sum(waiting)::bigint AS waiting, sum(running)::bigint AS running F
     SELECT queue, 0, count(*) FROM jobs WHERE status = 'IN_PROGRESS' GROUP BY queue
 ) AS of_queue GROUP BY queue
 """)
+
+
+class Keyed(NamedTuple):
+    """A job that has not ended: the key of its lane, and the values of the params that are keys now.
+
+    It has its `params` where these are not all among them.
+    """
+
+    id: int
+    limit_key: str
+    key_values: list[Any]
+    params: dict[str, Any] | None
 
 
 class Backlog(NamedTuple):
@@ -309,6 +355,18 @@ def admit(connection: Connection, chosen: Mapping[Lane, int]) -> dict[str, int]:
         "numbers": list(chosen.values()),
     }
     return {row["queue"]: row["number"] for row in _ADMIT(connection, values)}
+
+
+def keyed(connection: Connection, pipeline: str, names: Sequence[str], *, after: int) -> list[Keyed]:
+    """The next jobs of a pipeline with ids behind `after` that have not ended, with their values of these params."""
+    values = {"pipeline": pipeline, "names": list(names), "after": after}
+    return [typed(Keyed, row) for row in _KEYED(connection, values)]
+
+
+def rekey(connection: Connection, keys: Mapping[int, tuple[str, str]]) -> int:
+    """Bring these jobs into other lanes, each from the first key to the second; gives how many were free to go."""
+    before, now = zip(*keys.values(), strict=True)
+    return len(_REKEY(connection, {"ids": list(keys), "before": list(before), "keys": list(now)}))
 
 
 def change(

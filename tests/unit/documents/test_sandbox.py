@@ -30,6 +30,7 @@ def test_it_says_what_extract_says(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="The PDF is encrypted") as raised:
         extract_apart(path, PDF, tmp_path / "text", places=tmp_path / "readers")
     assert makers.refused_field(raised.value) == ("body", "file")
+    assert (raised.value.code, raised.value.errors[0].type) == ("document_encrypted", "document_encrypted")
 
 
 def test_nested_tags_cannot_keep_a_process_busy(tmp_path: Path) -> None:

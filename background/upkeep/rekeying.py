@@ -1,0 +1,59 @@
+"""Brings what waits or runs into the lanes of this release: another one may have limits with other keys.
+
+A job has the values of the keys, and not their names: read by the limits of another release, a customer would be taken
+for a region. The params have both.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from background.base.strict import written
+from background.jobs import registry
+from background.jobs.limits import lane_key
+from background.jobs.pipeline import Pipeline, Refused
+from background.jobs.sql import limits
+from background.storage import lanes
+
+logger = logging.getLogger(__name__)
+
+LOOKS = (0.0, 60.0, 240.0, 600.0)
+"""The seconds before each look: at its start, and while processes of the release before it may still make jobs."""
+
+
+def watch(wait: Callable[[float], bool]) -> None:
+    """Look now and then after the worker's start, until `wait` says to stop. Raises `Unavailable`."""
+    for pause in LOOKS:
+        if wait(pause):
+            return
+        for pipeline in registry.pipelines().values():
+            rekey(pipeline, wait)
+    while not wait(3600.0):
+        pass
+
+
+def rekey(pipeline: Pipeline, wait: Callable[[float], bool] = lambda _: False) -> int:
+    """Give the jobs of a pipeline that have not ended the keys of its limits; gives how many had others."""
+    names, after, changed = pipeline.limit_keys, 0, 0
+    while names:
+        with lanes.working.transaction() as connection:
+            found = limits.keyed(connection, pipeline.name, names, after=after)
+            keys = {each.id: lane_key(names, _values(pipeline, names, each)) for each in found}
+            wrong = {each.id: (each.limit_key, keys[each.id]) for each in found if keys[each.id] != each.limit_key}
+            changed += limits.rekey(connection, wrong) if wrong else 0
+        if not found or wait(0.0):
+            break
+        after = found[-1].id
+    if changed:
+        logger.info("%s: %s jobs have the keys of the limits of this release now.", pipeline, changed)
+    return changed
+
+
+def _values(pipeline: Pipeline, names: list[str], job: limits.Keyed) -> Mapping[str, Any]:
+    """Of the params that are keys; those that the release which made the job did not know have their defaults."""
+    if job.params is None:
+        return dict(zip(names, job.key_values, strict=True))
+    try:
+        return written(pipeline.accept(job.params))
+    except Refused:
+        return job.params
