@@ -358,7 +358,7 @@ def test_a_task_that_is_stopped_between_two_tries_keeps_its_last_error(
 def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str]) -> None:
     many = text("""
         INSERT INTO run_tasks (id, run_id, position, task, args)
-        SELECT gen_random_uuid(), (SELECT max(id) FROM runs), 1000 + n, 'echo', '[]' FROM generate_series(1, 3000) AS n
+        SELECT gen_random_uuid(), (SELECT max(id) FROM runs), 1000 + n, 'echo', '[]' FROM generate_series(1, 20000) AS n
     """)
     create_group(1)
     connection.execute(many)
