@@ -247,7 +247,7 @@ class Attempt:
             return event_loop.wait_for(self, self.run_async_step())
         try:
             with (
-                Deadline(self.step_seconds, late=self.is_late) as self.deadline,
+                Deadline(self.step_seconds, late=self.late) as self.deadline,
                 step_logs.kept(self.lines, self.step),
             ):
                 return self._stored(self._call())
@@ -270,7 +270,7 @@ class Attempt:
                     # It may take no notice: then it goes on by itself, as a thread would.
                     task.cancel()
                     await asyncio.wait({task}, timeout=LEAVE_SECONDS)
-                    raise self.stop.result() if self.stop.done() else TimedOut(self.is_late)
+                    raise self.stop.result() if self.stop.done() else TimedOut(self.late)
             finally:
                 task.cancel()
                 self.running = None
@@ -285,7 +285,7 @@ class Attempt:
         return event_loop.watched(self)
 
     @property
-    def is_late(self) -> Cause:
+    def late(self) -> Cause:
         """What is said where its step takes longer than it may."""
         return Cause(CauseCode.TIMED_OUT, step=self.step, seconds=self.step_seconds)
 

@@ -238,7 +238,7 @@ class _Attempt(Attempt):
         cancelled = ends if job.cancel_after is None else max(job.cancel_after, run.seconds)
         run.seconds = min(ends, overdue, cancelled)
         if run.seconds == overdue < ends:
-            raise TimedOut(self.is_late)
+            raise TimedOut(self.late)
         self.watch()
 
     def report(self, fraction: float, message: str | None) -> None:
