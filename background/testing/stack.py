@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import httpx2
 
 from background.client import Client
 
+LAUNCHER = Path(__file__).parents[1] / "local" / "launcher.py"
+"""A script, as `background.local` is a program here: neither is imported."""
 START_SECONDS = 120.0
 OTHERS = ("POSTGRES_HOST", "DATABASE_URL", "DATABASE_LISTEN_URL", "REDIS_HOST", "CELERY_BROKER_URL")
 """What would name servers that are somebody's."""
@@ -48,7 +51,9 @@ def running(
     with tempfile.TemporaryDirectory(prefix="playground-", ignore_cleanup_errors=True) as place:
         home = Path(place)
         told = _environment(home, pipelines=pipelines) | dict(env or {})
-        up = [sys.executable, "-m", "background.local", "up", "--home", str(home / "local")]
+        # It ends where this process is killed, too.
+        launched = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
+        up = [*launched, sys.executable, "-m", "background.local", "up", "--home", str(home / "local")]
         said = home / "said.log"
         with said.open("wb") as output:
             process = subprocess.Popen(
