@@ -104,15 +104,18 @@ def test_as_many_are_let_in_as_there_is_room_for_whatever_was_planned(connection
     """For an empty table PostgreSQL joins the other way round, and may pick again for each row."""
     own = Lane("celery", "demo", '["1"]')
     connection.execute(text("VACUUM jobs"))
-    connection.execute(text("SET plan_cache_mode = force_generic_plan"))
-    connection.execute(text("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"))
+    planning = {"plan_cache_mode": "force_generic_plan"}
+    planning |= {f"enable_{way}": "off" for way in ("seqscan", "hashjoin", "mergejoin")}
+    for name, value in planning.items():
+        connection.execute(text(f"SET {name} = {value}"))
     try:
         assert limits.admit(connection, {own: 1}) == {}
         jobs = [create(connection, held=True, limit_key='["1"]') for _ in "1234567"]
         assert limits.admit(connection, {own: 2}) == {"celery": 2}
         assert [each for each in jobs if not state(connection, each)["held"]] == jobs[:2]
     finally:
-        connection.execute(text("RESET ALL"))
+        for name in planning:  # the connection has other settings, which those after this test rely on
+            connection.execute(text(f"RESET {name}"))
 
 
 @pytest.mark.usefixtures("one_at_once")
