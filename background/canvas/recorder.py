@@ -1,6 +1,5 @@
 """The base of every task here: it records its own transitions in PostgreSQL."""
 
-import builtins
 import contextlib
 import json
 import time
@@ -39,6 +38,7 @@ from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
 from background.canvas.values import InvalidArgument, check_arguments, result_text
+from background.celery import celery_app
 from background.intake.request import NamedRequest
 from background.settings import get_settings
 from background.task_names import JOB_TASKS, RETRIES_HEADER
@@ -83,14 +83,11 @@ class RecordedRequest(NamedRequest):
 
 
 def raised_again(error: Mapping[str, Any]) -> Exception:
-    """An exception that is described like this error (`recording.describe`)."""
+    """What a task that failed of this error (`recording.describe`) raised to Celery, as Celery itself would read it."""
     name, message = str(error["type"]), error["message"]
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        with contextlib.suppress(TypeError):  # it is made of something else
-            return kind(message)
-    other: type[Exception] = type(name, (Exception,), {})
-    return other(message)
+    known = {"exc_type": name, "exc_message": message, "exc_module": "builtins"}  # what is none Celery makes
+    found: Any = celery_app.backend.exception_to_python(known)
+    return found if isinstance(found, Exception) else Exited(f"{name}: {message}")
 
 
 class RecordedTask(Task):  # type: ignore[type-arg]
