@@ -1,7 +1,6 @@
 """The base of every task here: it records its own transitions in PostgreSQL."""
 
 import contextlib
-import json
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -216,6 +215,13 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if time.monotonic() - trace.begun > get_settings().lease_seconds:  # others may have taken it for lost
             trace.note("found", can_wait=True)
 
+    def on_replace(self, sig: Any) -> Any:
+        """Celery calls this when the task puts another in its place, most often one that comes under its id."""
+        trace: Trace | None = self.request.get("trace")
+        if trace is not None:
+            trace.replaced = True
+        return super().on_replace(sig)
+
     def on_retry(
         self,
         exc: Exception,
@@ -242,15 +248,11 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
         changes.write()
     if not is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
         return
-    args, kwargs, embed = body
+    args, kwargs, _ = body
     queue = None if routing_key == QUEUE else str(routing_key)  # all exchanges here are direct
-    if at_work is not None and trace is not None and not trace.settled:
-        own = str(at_work.request.id)
-        trace.comes_at_once |= task_id == own
-        trace.replaced |= task_id == own or own in json.dumps(embed, default=str)
-        if task_id == own:
-            trace.queue = queue
-            return
+    if at_work is not None and trace is not None and not trace.settled and task_id == str(at_work.request.id):
+        trace.comes_at_once, trace.queue = True, queue
+        return
     told = headers.get("parent_id")
     parent = trace.known_id if trace is not None else told
     names = {"parent_id": parent, "told_parent_id": told, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
@@ -279,7 +281,7 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
             request = sender.request
             goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain)
             trace.note("closed", sent=trace.sent, can_wait=bool(goes_on))
-    elif trace.replaced:
+    elif trace.replaced or trace.comes_at_once:
         trace.note("sent", sent=trace.sent, can_wait=True)
         changes.write()
         comes, queue = trace.comes_at_once, trace.queue
