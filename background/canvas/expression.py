@@ -146,15 +146,14 @@ class _AsWritten(_Writer):
             case ChainSpec():
                 self._parts("chain(", below["chain"], ")", last=links)
             case GroupSpec():
-                given_nothing = [(at, each.model_copy(update={"immutable": True})) for at, each in links]
                 # A group takes its only argument for itself if it is one.
                 brackets = ("group([", "])") if len(spec.group) == 1 else ("group(", ")")
-                self._parts(brackets[0], below["group"], brackets[1], first=given_nothing)
+                self._parts(brackets[0], below["group"], brackets[1], first=_given_nothing(links))
             case ChordSpec():
                 self._parts("chord([", below["header"], "], ")
                 self._parts("", below["body"], ")", last=links)
             case _:
-                self._mapped(self._ids[path], spec)
+                self._mapped(self._ids[path], spec, links)
         self._errbacks(errbacks)
 
     def _parts(
@@ -174,19 +173,29 @@ class _AsWritten(_Writer):
         self._errbacks(errbacks)
         self.spans[id_] = begin, self._at
 
-    def _mapped(self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec) -> None:
+    def _mapped(
+        self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec, links: Sequence[Place]
+    ) -> None:
         name, items = items_of(spec).task, items_of(spec).it
         if isinstance(spec, ChunksSpec):
             number = spec.chunks.n
             parts = [f"{name}.starmap({items[at : at + number]!r})" for at in range(0, len(items), number)]
-            self._each("group(", self._text, zip(ids, parts, strict=True), ")")
+            calls = [_given_nothing(links), *[()] * (len(ids) - 1)]
+            self._each("group(", lambda each: self._text(*each), zip(ids, parts, calls, strict=True), ")")
         else:
-            self._text((ids[0], f"{name}.{'map' if isinstance(spec, MapSpec) else 'starmap'}({items!r})"))
+            self._text(ids[0], f"{name}.{'map' if isinstance(spec, MapSpec) else 'starmap'}({items!r})", links)
 
-    def _text(self, text: tuple[str, str]) -> None:
-        """A task that is written so."""
-        self.spans[text[0]] = self._at, self._at + len(text[1])
-        self._write(text[1])
+    def _text(self, id_: str, text: str, links: Sequence[Place]) -> None:
+        """A task that is written so, and calls these."""
+        begin = self._at
+        self._write(text)
+        self._set(None, self.part, links)
+        self.spans[id_] = begin, self._at
+
+
+def _given_nothing(links: Sequence[Place]) -> list[Place]:
+    """What a group calls: its first member does, and hands it nothing."""
+    return [(at, each.model_copy(update={"immutable": True})) for at, each in links]
 
 
 def _is_a_chain(spec: ChainSpec) -> bool:
