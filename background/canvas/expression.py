@@ -21,7 +21,7 @@ from background.canvas.spec import (
     items_of,
     placed_parts,
 )
-from background.canvas.trees import Tree
+from background.canvas.trees import Tree, inside
 
 Spans = Mapping[str, tuple[int, int]]
 """Where each task stands in an expression, with its options and callbacks: from one character to before another."""
@@ -33,10 +33,10 @@ def expression(plan: Plan, spec: CanvasSpec, written: Mapping[str, Written]) -> 
     """How a user of Celery would write it, and where each task stands; `written` is what `written_by_id` gives.
 
     What Celery builds is written down, unless Celery would build something else of that: where error callbacks hang on
-    a chain that has become a body, or a part is published several times under the same ids. Then it is what the canvas
-    itself says.
+    a chain that has become a body, a part is published several times under the same ids, or what follows a chord in a
+    body is not put into its own body, as `chain` would. Then it is what the canvas itself says.
     """
-    if plan.chain_errbacks or plan.calls:
+    if plan.chain_errbacks or plan.calls or any(map(_has_a_chord_that_goes_on, inside(plan.written))):
         said = _AsWritten(written)
         said.part(((), spec))
         return "".join(said.pieces), {node.id: said.spans[node.origin] for node in plan.nodes.values()}
@@ -173,9 +173,7 @@ class _AsWritten(_Writer):
         self._errbacks(errbacks)
         self.spans[id_] = begin, self._at
 
-    def _mapped(
-        self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec, links: Sequence[Place]
-    ) -> None:
+    def _mapped(self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec, links: Sequence[Place]) -> None:
         name, items = items_of(spec).task, items_of(spec).it
         if isinstance(spec, ChunksSpec):
             number = spec.chunks.n
@@ -196,6 +194,11 @@ class _AsWritten(_Writer):
 def _given_nothing(links: Sequence[Place]) -> list[Place]:
     """What a group calls: its first member does, and hands it nothing."""
     return [(at, each.model_copy(update={"immutable": True})) for at, each in links]
+
+
+def _has_a_chord_that_goes_on(tree: Tree) -> bool:
+    steps = tree["chord"]["body"].get("chain", ()) if "chord" in tree else ()
+    return any("chord" in each for each in steps[:-1])
 
 
 def _is_a_chain(spec: ChainSpec) -> bool:
