@@ -189,6 +189,18 @@ def _configure_logging(loglevel: int | str, **_: Any) -> None:
 
 
 @worker_init.connect
+def require_pool(sender: Any, **_: Any) -> None:
+    """Raise `SystemExit` for a pool of greenlets.
+
+    Under gevent what is to be tried again never is: Celery's timers may not wait for the broker there. Under eventlet,
+    which takes `select.poll` away, no wait for PostgreSQL can be given an end.
+    """
+    pool = sender.pool_cls.__module__.rpartition(".")[2]
+    if pool in ("gevent", "eventlet"):
+        raise SystemExit(f"--pool={pool}: does not work here; prefork, threads and solo do")
+
+
+@worker_init.connect
 def _reserve_nothing_behind_a_long_step(sender: Any, **_: Any) -> None:
     """A canvas message that waits behind a long step would be handed out again, and run twice.
 
