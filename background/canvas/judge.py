@@ -25,7 +25,7 @@ def judgement(tree: Tree, states: Mapping[str, TaskState], *, called: Collection
     While it is, only what waits for something that will never come is given up, and no call is owed: what had succeeded
     before a retry may still wait to hand its result on. Once all that was called has come to its end, so is everything
     that was not called, unless Celery owes the call. It owes none of a task in whose place others were put, and after
-    which something was called: a group at their end has not its id, and what comes next is called by the members.
+    which the next was called: a group at their end has not its id, and what comes next is called by the members.
     """
     prospects = Prospects(states, called)
     prospects.of(tree)

@@ -103,16 +103,16 @@ def edges(tree: Tree) -> Iterator[Edge]:
             yield from product([each["task"]], first_ids(callback))
 
 
-def passed(tree: Tree, called: Collection[str]) -> set[str]:
-    """The tasks that have sent others, and after which something else was called."""
-    sent = {
-        each["task"]: {id_ for spawned in each["spawned"] for id_ in ids(spawned)}
+def passed(tree: Tree, begun: Collection[str]) -> set[str]:
+    """The tasks that have sent others, and of which what comes next has begun; callbacks of theirs are not that."""
+    others = {
+        each["task"]: {id_ for callback in called(each) for id_ in ids(callback)}
         for each in inside(tree)
         if "spawned" in each
     }
-    if not sent:
+    if not others:
         return set()
-    return {before for before, after in edges(tree) if after in called and after not in sent.get(before, {after})}
+    return {before for before, after in edges(tree) if after in begun and after not in others.get(before, {after})}
 
 
 def number_of_edges(tree: Tree) -> int:

@@ -48,6 +48,8 @@ def look(tree: Tree, called: str, *, busy: bool = False, **states: TaskState) ->
         (REPLACED, "xy", {"x": F, "y": T}, False, ("ab", "", True)),
         (REPLACED, "xy", {"x": T, "y": T}, False, ("", "a", False)),
         (REPLACED, "xyb", {"x": T, "y": T, "b": T}, False, ("a", "", True)),
+        # A callback of it does not say that its result is there.
+        (task("a", link=[task("l")], spawned=[task("x")]), "xl", {"x": T, "l": T}, False, ("", "a", False)),
     ],
 )
 def test_what_can_never_run(
