@@ -126,6 +126,7 @@ function jumpBox() {
     {
       class: "jump",
       role: "search",
+      "aria-label": t("jump"),
       onsubmit: (event) => {
         event.preventDefault();
         jump(input.value.trim().replace(/^#/, "").toLowerCase());

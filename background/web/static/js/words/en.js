@@ -287,6 +287,7 @@ export default {
   "full.cancelling":
     "It was asked to stop. Step {number}, {name}, still runs on {worker}; the job ends before the next step at the latest.",
   "full.failed": "Step {number}, {name}, failed on {worker}: {error}",
+  "full.failed.long": "Step {number}, {name}, failed on {worker}.",
   "ended.COMPLETED": "Job {id} has completed.",
   "ended.FAILED": "Job {id} has failed.",
   "ended.CANCELLED": "Job {id} is cancelled.",

@@ -281,6 +281,7 @@ export default {
   "full.cancelling":
     "중지를 요청했습니다. {number}단계({name})가 아직 워커 {worker}에서 실행 중이며, 작업은 늦어도 다음 단계 전에 끝납니다.",
   "full.failed": "{number}단계({name})가 워커 {worker}에서 실패했습니다: {error}",
+  "full.failed.long": "{number}단계({name})가 워커 {worker}에서 실패했습니다.",
   "ended.COMPLETED": "{id}번 작업이 완료되었습니다.",
   "ended.FAILED": "{id}번 작업이 실패했습니다.",
   "ended.CANCELLED": "{id}번 작업이 취소되었습니다.",
