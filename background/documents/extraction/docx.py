@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from lxml import etree
 
-from background.base.errors import Invalid
 from background.documents.extraction import Reading
 from background.documents.extraction.layout import BLOCK, CELL, LINE, SPACE, Layout
-from background.documents.naming import FILE
+from background.documents.naming import refused
 
 MAX_INFLATED: Final = 200 * 1000 * 1000  # bytes, pictures included
 MAX_XML: Final = 60 * 1000 * 1000  # bytes of XML; each element takes time
@@ -66,7 +65,7 @@ def read_docx(data: bytes) -> Reading:
     """
     if data.startswith(_OLE):
         message = "The file is encrypted or an old DOC, not a DOCX document."
-        raise Invalid(message, where=FILE, code="document_encrypted", why="or_old")
+        raise refused(message, code="document_encrypted", why="or_old")
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         package = _Package(file)
         (main,) = package.related("", "officeDocument")
@@ -91,10 +90,10 @@ class _Package:
         parts = file.infolist()
         xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
         if any(part.flag_bits & 1 for part in parts):
-            raise Invalid("The DOCX document is encrypted.", where=FILE, code="document_encrypted")
+            raise refused("The DOCX document is encrypted.", code="document_encrypted")
         sizes = sum(part.file_size for part in parts), sum(part.file_size for part in xml), len(parts)
         if any(size > most for size, most in zip(sizes, (MAX_INFLATED, MAX_XML, MAX_PARTS), strict=True)):
-            raise Invalid("The DOCX document is too large when inflated.", where=FILE, code="document_too_much")
+            raise refused("The DOCX document is too large when inflated.", code="document_too_much")
         self._file = file
         self._parts = {part.filename.replace("\\", "/").lstrip("/").casefold(): part for part in parts}
 
@@ -130,7 +129,7 @@ class _Target:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             message = "The elements of the DOCX document are nested too deeply."
-            raise Invalid(message, where=FILE, code="document_unreadable")
+            raise refused(message, code="document_unreadable")
         self._events.append((_START, _transitional(tag), attributes))
 
     def end(self, tag: str) -> None:
@@ -142,7 +141,7 @@ class _Target:
         self._text.append(text)
 
     def doctype(self, *_: object) -> None:
-        raise Invalid("The DOCX document declares a document type.", where=FILE, code="document_unreadable")
+        raise refused("The DOCX document declares a document type.", code="document_unreadable")
 
     def close(self) -> None:
         pass

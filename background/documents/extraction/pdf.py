@@ -10,10 +10,9 @@ from typing import Final
 from pypdfium2 import PdfDocument, PdfiumError, PdfPage, PdfTextPage
 from pypdfium2 import raw as pdfium
 
-from background.base.errors import Invalid
 from background.documents.extraction import Reading
 from background.documents.extraction.extract import MAX_CHARACTERS
-from background.documents.naming import FILE
+from background.documents.naming import refused
 
 MAX_PAGES: Final = 5_000
 
@@ -39,11 +38,11 @@ def read_pdf(data: bytes) -> Reading:
         document = PdfDocument(data)
     except PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise Invalid("The PDF is encrypted.", where=FILE, code="document_encrypted") from None
+            raise refused("The PDF is encrypted.", code="document_encrypted") from None
         raise
     if len(document) > MAX_PAGES:
         message = f"The PDF has more than {MAX_PAGES:,} pages."
-        raise Invalid(message, where=FILE, code="document_pages", limit=MAX_PAGES)
+        raise refused(message, code="document_pages", limit=MAX_PAGES)
     with contextlib.suppress(PdfiumError):  # a form that is broken leaves the pages as they are
         document.init_forms()
     texts: list[str] = []
@@ -61,7 +60,7 @@ def read_pdf(data: bytes) -> Reading:
     text = "\n\n".join(texts)
     if unread and not text.strip():
         reason = "they are broken, or do not say which characters their glyphs stand for"
-        raise Invalid(f"The pages of the PDF cannot be read: {reason}.", where=FILE, code="document_glyphs")
+        raise refused(f"The pages of the PDF cannot be read: {reason}.", code="document_glyphs")
     title = document.get_metadata_value("Title").strip()
     return Reading(title or text.strip().partition("\n")[0], text, len(document), tuple(unread))
 
