@@ -146,8 +146,10 @@ def test_templates_and_documents_with_macros_are_documents(read: Read, kind: str
         ("_rels/.rels", b'Target="word/document.xml"', b'Target="/word/document.xml"'),
         ("_rels/.rels", b'Target="word/document.xml"', b'Target="Word/Document.XML"'),
         ("_rels/.rels", b'Target="docProps/core.xml"', b'TargetMode="External" Target="http://x.y"'),
+        ("_rels/.rels", b"</Rel", b"<!-- x --><?x?></Rel"),
+        ("word/styles.xml", b"</w:styles", b"<!-- x --><?x?></w:styles"),
     ],
-    ids=["a lost picture", "an absolute name", "a name in another case", "properties elsewhere"],
+    ids=["a lost picture", "an absolute name", "a name in another case", "properties elsewhere", "a remark", "a style"],
 )
 def test_what_has_no_words_in_it_keeps_no_docx_from_being_read(read: Read, part: str, old: bytes, new: bytes) -> None:
     other = makers.repacked_word(lambda name, content: content.replace(old, new) if name == part else content)
