@@ -23,7 +23,12 @@ _TURN: Final = re.compile("(?<=[\u05d0-\u07ff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u0
 # What it writes for glyphs of which the file does not say what they mean.
 _UNKNOWN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
 _SAMPLE: Final = 200  # characters of a page
-_BETWEEN_WORDS: Final = re.compile(r"^\W+|\W+$|[-\u2010-\u2026'\".,:;!?/&()_\u3001-\u301f\u30fb]+")
+# In a number stands no ampersand, and no parenthesis that nothing closes.
+_BETWEEN_WORDS: Final = re.compile(
+    r"^\W+|\W+$|[-\u2010-\u2026'\".,:;!?/_\u3001-\u301f\u30fb]+|(?<!\d)[&()]|[&()](?!\d)|\((?=[^()]*\))"
+)
+# No language is written in these alone; in fonts of Windows the glyphs of Cyrillic letters have their numbers.
+_PHONETIC: Final = re.compile("[\u0250-\u02af]")
 _EAST_ASIAN: Final = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
 
 
@@ -107,10 +112,12 @@ def _may_be_words(piece: str) -> bool:
 def _may_be_word(word: str) -> bool:
     """Whether it is in one script, and in small letters, capitals, or begins with one."""
     letters = "".join(each for each in word if unicodedata.category(each)[0] != "M")
+    if not letters.isalpha() or len(_PHONETIC.findall(letters)) * 2 > len(letters):
+        return False
     scripts = {unicodedata.name(each, "").partition(" ")[0] for each in letters}
     has_case = letters.lower() != letters.upper()
     is_cased_well = not has_case or letters.islower() or letters.isupper() or letters.istitle()
-    return letters.isalpha() and is_cased_well and (len(scripts) == 1 or scripts <= _EAST_ASIAN)
+    return is_cased_well and (len(scripts) == 1 or scripts <= _EAST_ASIAN)
 
 
 def _paragraphs(page: str) -> str:

@@ -443,6 +443,9 @@ def glyphs(text: str, shift: int) -> bytes:
     [
         ("The queue keeps the work, and gives it to whoever asks.", 29),
         ("Очередь хранит работу, пока её не возьмут.", 0x300),
+        ("Угловая шлифовальная машина", 0x1D6),
+        ("LINEUP", 29),
+        ("DESCRIPTION", 29),
         ("작업자는 작업을 빌리고 돌려준다.", 0xA800),
         ("仕事を待つ。そして終わる。", 0x4D00),
     ],
@@ -456,6 +459,8 @@ def test_glyphs_without_a_meaning_are_no_text(read: Read, text: str, shift: int)
     "text",
     [
         "Words, and numbers (3.14); (what else?) stand in a well-known order.",
+        "(3.14) 1,000 10:30 f(2) 2/3 (1)(2), 7.1(225), 7 & 8",
+        "Ɖɔ nye ɖɔɖɔ",
         "Очередь хранит работу",
         "यह काम कतार में है",
         "งานรออยู่ในคิว",
