@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from background.base.errors import Unavailable
 from background.http.requests import StorableJSONRoute
 from background.storage import deadlines, lanes
+from background.storage.turns import turn
 from tests.support import wait_for
 
 
@@ -67,6 +68,14 @@ def test_so_is_the_wait_for_a_thread() -> None:
     router.get("/waited")(deadlines.waited)
     app.include_router(router, prefix="/included")
     assert asyncio.run(ask()) > 0
+
+
+def test_so_is_the_wait_for_a_turn() -> None:
+    async def ask() -> float:
+        async with turn("a job", 7, lock_seconds=1) as asked:
+            return await deadlines.in_thread(deadlines.waited, since=asked - 2)
+
+    assert asyncio.run(ask()) >= 2
 
 
 def test_somebody_elses_time_to_connect_holds_here_too() -> None:
