@@ -357,6 +357,17 @@ def test_a_step_that_raises_our_words_by_itself_has_no_cause(connection: Connect
     assert (seen["error"], seen["cause"], seen["events"][-1]["cause"]) == (words, None, None)
 
 
+def test_how_often_a_step_has_waited_is_known_though_another_release_refuses_it(
+    connection: Connection, job: int
+) -> None:
+    claim(connection, job)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=states.waits("429", seconds=0))
+    claim(connection, job)
+    transitions.refuse(connection, job_id=job, attempt=2, error="no", crews=[], refusing=None)
+    assert transitions.counts(connection, job_id=job, step=1) == (0, 1)
+    assert [step["status"] for step in state(connection, job)["steps"]] == ["FAILED"]
+
+
 def test_pages_are_newest_first(connection: Connection) -> None:
     ids = [create(connection, pipeline="paged") for _ in range(5)]
     page = reads.find(connection, JobFilter(status=[JobStatus.PENDING], pipeline="paged"), limit=3)
