@@ -1,46 +1,20 @@
 """Questions to a machine and its processes: is a port free, does a server answer, does a worker."""
 
-import errno
 import http.client
-import socket
 from collections.abc import Callable
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from background.base.ports import free_ports, is_free
 from background.local.children import LocalError, descendants
 
-TAKEN = {errno.EADDRINUSE, errno.EACCES}
 WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
-
-
-def is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now; true as well where `host` is none of this machine's."""
-    try:
-        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror:
-        return True
-    return all(_can_listen(family, address) for family, _, _, _, address in addresses)
-
-
-def _can_listen(family: int, address: tuple[str | int, ...] | tuple[int, bytes]) -> bool:
-    with socket.socket(family, socket.SOCK_STREAM) as candidate:
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            candidate.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            candidate.bind(address)
-        except OSError as error:
-            return error.errno not in TAKEN
-    return True
 
 
 def free_port(host: str, wanted: int) -> int:
     """`wanted` where it is free on `host`, or else any port that is."""
-    if is_free(host, wanted):
-        return wanted
-    with socket.create_server((host, 0)) as candidate:
-        return int(candidate.getsockname()[1])
+    return wanted if is_free(host, wanted) else next(free_ports(host))
 
 
 def require_free(host: str, port: int, *, what: str, variable: str) -> None:

@@ -3,7 +3,6 @@
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import httpx2
 
+from background.base.ports import free_ports
 from background.client import Client
 
 LAUNCHER = Path(__file__).parents[1] / "local" / "launcher.py"
@@ -79,20 +79,12 @@ def _environment(home: Path, *, pipelines: str | None) -> dict[str, str]:
         "REDIS_PASSWORD": secrets.token_urlsafe(),
     }
     wanted = {} if pipelines is None else {"PIPELINES": pipelines}
-    return {**given, **own, **wanted, **dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))}
+    return {**given, **own, **wanted, **dict(zip(PORTS, map(str, free_ports()), strict=False))}
 
 
 def _named(env: dict[str, str]) -> dict[str, str]:
     """With the servers named, so that a process beside takes them and starts none."""
     return {**env, "POSTGRES_HOST": "127.0.0.1", "REDIS_HOST": "127.0.0.1"}
-
-
-def _free_ports(number: int) -> list[str]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [str(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def _wait(process: "subprocess.Popen[bytes]", said: Path) -> None:
