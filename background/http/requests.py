@@ -144,8 +144,11 @@ def _in_thread(
 
     @wraps(function)
     async def call(**values: Any) -> Any:
-        async with contextlib.nullcontext() if kind is None else turn(kind, values[parameter]):
-            return await deadlines.in_thread(partial(function, **values))
+        called = partial(function, **values)
+        if kind is None:
+            return await deadlines.in_thread(called)
+        async with turn(kind, values[parameter], lock_seconds=deadlines.LOCK_SECONDS) as asked:
+            return await deadlines.in_thread(called, since=asked)
 
     return call
 

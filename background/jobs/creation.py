@@ -41,11 +41,11 @@ async def create_job(request: JobRequest, *, key: str | None = None) -> tuple[co
         return await _store(_Wanted(as_new(job), actor(), since)), True
     if key is not None:
         job |= {"idempotency_key": key, "request_digest": digest(_asked(job, request))}
-    create = partial(deadlines.in_thread, partial(_create_alone, job, request))
+    create = partial(_create_alone, job, request)
     if job["unique_key"] is None:
-        return await create()
-    async with turn("unique key", job["pipeline"], job["unique_key"]):
-        return await create()
+        return await deadlines.in_thread(create)
+    async with turn("unique key", job["pipeline"], job["unique_key"], lock_seconds=LOCK_SECONDS) as asked:
+        return await deadlines.in_thread(create, since=asked)
 
 
 def _is_quick(request: JobRequest) -> bool:

@@ -197,7 +197,10 @@ class Event(BaseModel):
 
 
 class LogLine(BaseModel):
-    """A line that a step has logged: with `context.log`, or by the standard `logging`. `id` grows within the job."""
+    """A line that a step has logged: with `context.log`, or by the standard `logging`. `id` grows within the job.
+
+    `step` is where that stands in the job's present plan; 0: a retry has taken another plan, which has it no more.
+    """
 
     id: int
     at: datetime

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from background.base.errors import Conflict, Invalid, NotFound
 from background.base.log_context import actor
 from background.base.times import Unusable
+from background.jobs import registry
 from background.jobs.creation import wake_for
 from background.jobs.new_job import as_pattern
 from background.jobs.sql import control
@@ -83,10 +84,15 @@ def delete_schedule(schedule_id: int) -> None:
 
 
 def run_schedule(schedule_id: int) -> control.Stored:
-    """Make a job of a schedule now, paused or not; its due times stay. Raises `NotFound`."""
+    """Make a job of a schedule now, paused or not; its due times stay. Raises `NotFound`.
+
+    Raises `Invalid` where its params are to be drawn, and this process has not its pipeline.
+    """
     since = time.monotonic()
     with database.transaction() as connection:
         row = _found(sql.get(connection, schedule_id), schedule_id)
+        if row.job.get("drawn") and row.job["pipeline"] not in registry.pipelines():
+            raise Invalid(f"There is no pipeline {row.job['pipeline']!r} here.", where=("path", "schedule_id"))
         (made,) = firing.create(connection, row, [row.now], actor=actor())
         sql.note(connection, schedule_id, job_id=made.id)
     wake_for([made], since=since)

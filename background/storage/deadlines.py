@@ -106,9 +106,12 @@ def left(seconds: float) -> float:
     return max(seconds - waited(), min(seconds, LEAST_SECONDS))
 
 
-async def in_thread(function: Callable[[], Answer]) -> Answer:
-    """What this gives in a thread. The wait for a thread is part of the time that the answer may take."""
-    asked = time.monotonic()
+async def in_thread(function: Callable[[], Answer], *, since: float | None = None) -> Answer:
+    """What this gives in a thread. The wait for a thread is part of the time that the answer may take.
+
+    So is what has passed `since` then (`time.monotonic`).
+    """
+    asked = time.monotonic() if since is None else since
 
     def answer() -> Answer:
         with late(time.monotonic() - asked):

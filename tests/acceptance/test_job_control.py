@@ -252,7 +252,6 @@ def test_who_changes_a_job_that_is_locked_holds_up_nobody_else(client: httpx.Cli
             assert client.get("/jobs?limit=1").status_code == 200, "others go on"
     for each in changes:
         assert_problem(each.result(), 503)
-        print(each.result().json(), each.result().request.url.path, each.result().elapsed)
         assert each.result().json()["code"] == "database_refuses"
     assert max(waiting) == len({"a job", "a schedule"})
     client.delete(f"/schedules/{schedule_id}").raise_for_status()

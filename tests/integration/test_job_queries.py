@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from background.canvas.reasons import Error
 from background.jobs import states
 from background.jobs.filters import JobFilter
-from background.jobs.sql import control, limits, reads, recovery, transitions, work
+from background.jobs.sql import control, limits, logs, reads, recovery, transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
 from background.outcomes import get_outcome
@@ -355,6 +355,27 @@ def test_a_step_that_raises_our_words_by_itself_has_no_cause(connection: Connect
     transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
     seen = state(connection, job)
     assert (seen["error"], seen["cause"], seen["events"][-1]["cause"]) == (words, None, None)
+
+
+def test_what_a_step_has_logged_goes_with_it_to_another_plan(connection: Connection, job: int) -> None:
+    lines = '[[0, "INFO", "a line"]]'
+    logs.add(connection, [logs.Chunk(job, 1, step, step, 1, 1, lines) for step in (1, 2, 3)])
+    first, _, last = STEPS
+    again: dict[str, Any] = {"step_timeouts": [None] * 3, "step_keys": "{}"}
+    control.plan(connection, job_id=job, step_names=["before", first, last], **again)
+    found = logs.find(connection, job, step=None, attempt=None, after=0, limit=10)
+    assert [(each.last, each.step) for each in found] == [(1, 2), (2, 0), (3, 3)]
+
+
+def test_how_often_a_step_has_waited_is_known_though_another_release_refuses_it(
+    connection: Connection, job: int
+) -> None:
+    claim(connection, job)
+    transitions.stop(connection, job_id=job, attempt=1, outcome=states.waits("429", seconds=0))
+    claim(connection, job)
+    transitions.refuse(connection, job_id=job, attempt=2, error="no", crews=[], refusing=None)
+    assert transitions.counts(connection, job_id=job, step=1) == (0, 1)
+    assert [step["status"] for step in state(connection, job)["steps"]] == ["FAILED"]
 
 
 def test_pages_are_newest_first(connection: Connection) -> None:

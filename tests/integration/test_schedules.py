@@ -306,6 +306,8 @@ def test_what_is_made_anew_is_left_to_a_worker_that_has_the_pipeline(monkeypatch
         assert firing.fire() == 1
         assert [len(made(schedule_id)) for schedule_id in (report, plain)] == [0, 1]
         assert (firing.seconds_until_due() or 0) > 60, "nor does it look all the time"
+        with pytest.raises(Invalid, match="There is no pipeline 'report' here"):
+            service.run_schedule(report)
     with transaction() as connection:
         run = connection.execute(text("SELECT job -> 'params' ->> 'run' FROM schedules WHERE id = :id"), {"id": report})
         stored = run.scalar_one()

@@ -22,6 +22,7 @@ from background.app import create_app
 from background.base.errors import Unavailable
 from background.http.requests import StorableJSONRoute
 from background.storage import connections, database, deadlines, lanes
+from background.storage.turns import turn
 from tests.support import wait_for
 
 
@@ -95,6 +96,14 @@ def dependencies(dependant: Dependant) -> Iterator[Any]:
     for each in dependant.dependencies:
         yield each.call if isroutine(each.call) else each.call.__call__  # type: ignore[operator]
         yield from dependencies(each)
+
+
+def test_so_is_the_wait_for_a_turn() -> None:
+    async def ask() -> float:
+        async with turn("a job", 7, lock_seconds=1) as asked:
+            return await deadlines.in_thread(deadlines.waited, since=asked - 2)
+
+    assert asyncio.run(ask()) >= 2
 
 
 def test_somebody_elses_time_to_connect_holds_here_too() -> None:

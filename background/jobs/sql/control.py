@@ -112,6 +112,13 @@ _NAME_EVENTS = text("""
 UPDATE job_events SET step_name = step_names[step] FROM jobs
 WHERE jobs.id = :job_id AND job_id = jobs.id AND step IS NOT NULL AND step_name IS NULL
 """)
+# What a step has logged goes where the new plan has it; 0 is nowhere.
+_PLACE_LOGS = text("""
+UPDATE job_logs SET step = coalesce((
+    SELECT place FROM unnest(CAST(:step_names AS text[])) WITH ORDINALITY AS plan(name, place)
+    WHERE name = step_names[step]), 0)
+FROM jobs WHERE jobs.id = :job_id AND job_id = jobs.id
+""")
 # Rows go where the new plan has them; by way of negative numbers, since each is unique in its job.
 _PLAN = text("""
 UPDATE jobs SET step_names = :step_names, step_timeouts = :step_timeouts, step_keys = CAST(:step_keys AS jsonb)
@@ -250,6 +257,7 @@ def plan(
     """
     values = {"job_id": job_id, "step_names": list(step_names), "step_timeouts": list(step_timeouts)}
     connection.execute(_NAME_EVENTS, values)
+    connection.execute(_PLACE_LOGS, values)
     connection.execute(_PLAN, {**values, "step_keys": step_keys})
     for statement in (_UNPLACE, _PLACE, _DROP_UNPLACED):
         connection.execute(statement, values)

@@ -65,7 +65,8 @@ SELECT status FROM own
 """,
 )
 
-# Its parameters are not taken, which costs nothing. A step that has not begun has no row. Only the live crews that have
+# Its parameters are not taken, which costs nothing. A step that has not begun has no row; one that has failed or waited
+# before keeps how often. Only the live crews that have
 # refused are remembered.
 _REFUSE = Prepared(
     "job_refuse",
@@ -80,10 +81,12 @@ WITH own AS (
     RETURNING *
 ), fresh AS (
     DELETE FROM job_steps USING own
-    WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step AND job_steps.failures = 0
+    WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step
+        AND job_steps.failures = 0 AND job_steps.waits = 0
 ), step AS (
     UPDATE job_steps SET status = 'FAILED', message = 'Handed back: its params were refused', completed_at = now()
-    FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step AND job_steps.failures > 0
+    FROM own WHERE job_steps.job_id = own.id AND job_steps.step_number = own.current_step
+        AND (job_steps.failures > 0 OR job_steps.waits > 0)
 ), event AS (
     {_EVENT}
     SELECT id, event_count, CASE status WHEN 'CANCELLED' THEN 'cancelled' ELSE 'handed_back' END,
