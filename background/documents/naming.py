@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from background.base.errors import Invalid, UnsupportedType
 
@@ -12,8 +12,6 @@ MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
 PDF: Final = "application/pdf"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-
-FILE: Final = ("body", "file")  # where a client finds the field that an upload is refused for
 
 MAX_NAME_CHARACTERS: Final = 200
 MAX_NAME_BYTES: Final = 255
@@ -40,6 +38,11 @@ _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS: Final = "\u200c\u200d"
 
 
+def refused(message: str, *, code: str, **values: Any) -> Invalid:
+    """What is raised for an upload; it names the field that the file came in."""
+    return Invalid(message, where=("body", "file"), code=code, **values)
+
+
 def normal(name: str) -> str:
     """The NFC form of `name`: macOS writes names in another one."""
     return unicodedata.normalize("NFC", name)
@@ -54,29 +57,22 @@ def clean_name(name: str) -> str:
     """
     name = normal(name)
     if len(name) > MAX_NAME_CHARACTERS:
-        message = f"A document name has at most {MAX_NAME_CHARACTERS} characters."
-        raise Invalid(message, where=FILE, code="document_name", why="long", limit=MAX_NAME_CHARACTERS)
+        raise _bad("A document name has at most {limit} characters.", "long", limit=MAX_NAME_CHARACTERS)
     if not name or name in (".", ".."):
-        raise Invalid("A document needs a name.", where=FILE, code="document_name", why="none")
+        raise _bad("A document needs a name.", "none")
     if "/" in name or "\\" in name:
-        raise Invalid(
-            "A document name holds no slashes or backslashes.", where=FILE, code="document_name", why="slashes"
-        )
+        raise _bad("A document name holds no slashes or backslashes.", "slashes")
     if any(unicodedata.category(each) in _UNPRINTABLE and not _joins(name, at) for at, each in enumerate(name)):
-        raise Invalid(
-            "A document name holds no control or invisible characters.",
-            where=FILE,
-            code="document_name",
-            why="invisible",
-        )
+        raise _bad("A document name holds no control or invisible characters.", "invisible")
     if name != name.strip():
-        raise Invalid(
-            "A document name neither begins nor ends with white space.", where=FILE, code="document_name", why="spaces"
-        )
+        raise _bad("A document name neither begins nor ends with white space.", "spaces")
     if len(name.encode()) > MAX_NAME_BYTES:
-        message = f"A document name has at most {MAX_NAME_BYTES} bytes in UTF-8."
-        raise Invalid(message, where=FILE, code="document_name", why="bytes", limit=MAX_NAME_BYTES)
+        raise _bad("A document name has at most {limit} bytes in UTF-8.", "bytes", limit=MAX_NAME_BYTES)
     return name
+
+
+def _bad(message: str, why: str, **values: int) -> Invalid:
+    return refused(message.format(**values), code="document_name", why=why, **values)
 
 
 def _joins(name: str, at: int) -> bool:

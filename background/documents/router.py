@@ -12,7 +12,6 @@ from background.canvas import service as runs
 from background.canvas.schemas import ChordRun, GroupRun, Run
 from background.canvas.spec import ChainSpec, chain, chord, group, task
 from background.documents import service
-from background.documents.naming import normal
 from background.documents.report import missing_report, report_path
 from background.documents.store import Document, missing
 from background.http.downloads import Download
@@ -120,13 +119,11 @@ def _info(document: Document) -> DocumentInfo:
 
 
 def _analyses(body: Selection | None) -> tuple[ChainSpec, ...]:
-    store = service.get_store()
-    stored = [document.name for document in store.list()]
-    names = stored if body is None or body.documents is None else [normal(name) for name in body.documents]
+    if body is None or body.documents is None:
+        names = [document.name for document in service.get_store().list()]
+    else:
+        given = enumerate(body.documents)
+        names = [service.require_document(name, where=("body", "documents", position)) for position, name in given]
     if not names:
         raise Invalid("There are no documents to work on; upload one first.", code="no_documents")
-    for position, name in enumerate(names):
-        if name not in stored:
-            message, where = f"There is no document {name!r}.", ("body", "documents", position)
-            raise Invalid(message, where=where, code="document_missing", name=name)
     return tuple(chain(task(TaskName.EXTRACT, name), task(TaskName.ANALYZE)) for name in names)

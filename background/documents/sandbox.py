@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from background.base.errors import Invalid, Unavailable
 from background.documents.extraction import ExtractedText, Facts
-from background.documents.naming import FILE, PLAIN
+from background.documents.naming import PLAIN, refused
 
 CPU_SECONDS: Final = 30
 WALL_SECONDS: Final = 60.0
@@ -32,7 +32,6 @@ SMALL_BYTES: Final = 64 * 1024
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 _LAUNCHER: Final = _PROJECT / "background" / "local" / "launcher.py"
-_TOO_MUCH: Final = "The file takes too much time or memory to read."
 
 
 def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cpu_seconds: int = CPU_SECONDS) -> None:
@@ -71,11 +70,11 @@ def extract_apart(path: Path, media_type: str, target: Path, *, places: Path, cp
         raise RuntimeError(f"the reading process failed: {done.stderr.decode(errors='replace')[-2000:]}")
     if done.stdout:
         told = json.loads(done.stdout)
-        raise Invalid(told["message"], where=FILE, code=told["code"], **told["values"])
+        raise refused(told["message"], code=told["code"], **told["values"])
 
 
 def _too_much() -> Invalid:
-    return Invalid(_TOO_MUCH, where=FILE, code="document_too_much")
+    return refused("The file takes too much time or memory to read.", code="document_too_much")
 
 
 def write_text(target: Path, extracted: ExtractedText) -> None:

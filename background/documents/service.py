@@ -33,12 +33,12 @@ def get_store() -> DocumentStore:
     return DocumentStore(settings.data_dir, max_bytes=settings.max_upload_bytes)
 
 
-def require_document(name: str) -> None:
-    """Raise `Invalid`, which points at the parameter `document`, when no document has that name."""
+def require_document(name: str, *, where: tuple[str | int, ...] = ("document",)) -> str:
+    """The name under which it is stored. Raises `Invalid`, which points at `where`, when no document has that name."""
     try:
-        get_store().get(name)
+        return get_store().get(name).name
     except NotFound as error:
-        raise Invalid(str(error), where=("document",), code="document_missing", name=name) from None
+        raise Invalid(str(error), where=where, code="document_missing", name=name) from None
 
 
 def extract_document(store: DocumentStore, name: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from background.base.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedType
 from background.documents.extraction import ExtractedText, Facts
-from background.documents.naming import FILE, clean_name, document_id, media_type_of
+from background.documents.naming import clean_name, document_id, media_type_of, refused
 from background.documents.sandbox import extract_apart, read_facts, read_text
 
 SAMPLES: Final = Path(__file__).parent / "samples"
@@ -222,7 +222,7 @@ def _stored(folder: Path, name: str, stream: BinaryIO, *, limit: int) -> Documen
         out.flush()
         os.fsync(out.fileno())
     if size == 0:
-        raise Invalid("The file is empty.", where=FILE, code="document_empty")
+        raise refused("The file is empty.", code="document_empty")
     media_type, now = media_type_of(name), datetime.now(UTC)
     return Document(name=name, size=size, type=media_type, sha256=digest.hexdigest(), stored_at=now)
 

@@ -8,10 +8,9 @@ from typing import Final
 import chardet
 import webencodings
 
-from background.base.errors import Invalid
 from background.documents.extraction import Reading
 from background.documents.language import detect_language
-from background.documents.naming import FILE
+from background.documents.naming import refused
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS: Final = (
@@ -59,7 +58,7 @@ def decode(data: bytes, *, declared: str | None = None) -> Reading:
     """
     found = next(_candidates(data, declared), None)
     if found is None or "\0" in found.text or len(_CONTROLS.findall(found.text)) * 100 > len(found.text):
-        raise Invalid("The file is not text in a known encoding.", where=FILE, code="document_encoding")
+        raise refused("The file is not text in a known encoding.", code="document_encoding")
     return found
 
 

@@ -48,14 +48,14 @@ def extract(path: Path, media_type: str) -> ExtractedText:
         raise
     except Exception as error:  # parsers of damaged files raise anything: KeyError, RecursionError …
         message = f"The file cannot be read as {naming.LABELS[media_type]}."
-        raise Invalid(message, where=naming.FILE, code="document_unreadable") from error
+        raise naming.refused(message, code="document_unreadable") from error
     del data  # a text of which one character is wide takes four times as much, twice
     if len(reading.text) > MAX_CHARACTERS:
         message = f"The document has more than {MAX_CHARACTERS:,} characters."
-        raise Invalid(message, where=naming.FILE, code="document_too_long", limit=MAX_CHARACTERS)
+        raise naming.refused(message, code="document_too_long", limit=MAX_CHARACTERS)
     text = tidy(reading.text)
     if not any(character.isalnum() for character in text):
-        raise Invalid("The file holds no text.", where=naming.FILE, code="document_empty")
+        raise naming.refused("The file holds no text.", code="document_empty")
     title = " ".join(tidy((reading.title or "")[: 4 * MAX_TITLE]).split())[:MAX_TITLE].strip() or None
     facts = {**reading._asdict(), "title": title, "unread_pages": [*reading.unread_pages], "characters": len(text)}
     return ExtractedText(Facts(**facts), text)

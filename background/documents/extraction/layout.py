@@ -19,9 +19,7 @@ class Layout:
 
     def border(self, border: int) -> None:
         """What follows is a new block, a new line, or another cell."""
-        if border <= self._border:
-            return
-        self._border = border
+        self._border = max(border, self._border)
 
     def line_break(self) -> None:
         """What follows is a new line; two of them make a new block."""

@@ -10,10 +10,9 @@ from typing import Final
 from pypdfium2 import PdfDocument, PdfiumError, PdfPage, PdfTextPage
 from pypdfium2 import raw as pdfium
 
-from background.base.errors import Invalid
 from background.documents.extraction import Reading
 from background.documents.extraction.extract import MAX_CHARACTERS
-from background.documents.naming import FILE
+from background.documents.naming import refused
 
 MAX_PAGES: Final = 5_000
 
@@ -24,7 +23,12 @@ _TURN: Final = re.compile("(?<=[\u05d0-\u07ff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u0
 # What it writes for glyphs of which the file does not say what they mean.
 _UNKNOWN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
 _SAMPLE: Final = 200  # characters of a page
-_BETWEEN_WORDS: Final = re.compile(r"^\W+|\W+$|[-\u2010-\u2026'\".,:;!?/&()_\u3001-\u301f\u30fb]+")
+# In a number stands no ampersand, and no parenthesis that nothing closes.
+_BETWEEN_WORDS: Final = re.compile(
+    r"^\W+|\W+$|[-\u2010-\u2026'\".,:;!?/_\u3001-\u301f\u30fb]+|(?<!\d)[&()]|[&()](?!\d)|\((?=[^()]*\))"
+)
+# No language is written in these alone; in fonts of Windows the glyphs of Cyrillic letters have their numbers.
+_PHONETIC: Final = re.compile("[\u0250-\u02af]")
 _EAST_ASIAN: Final = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
 
 
@@ -39,11 +43,11 @@ def read_pdf(data: bytes) -> Reading:
         document = PdfDocument(data)
     except PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise Invalid("The PDF is encrypted.", where=FILE, code="document_encrypted") from None
+            raise refused("The PDF is encrypted.", code="document_encrypted") from None
         raise
     if len(document) > MAX_PAGES:
         message = f"The PDF has more than {MAX_PAGES:,} pages."
-        raise Invalid(message, where=FILE, code="document_pages", limit=MAX_PAGES)
+        raise refused(message, code="document_pages", limit=MAX_PAGES)
     with contextlib.suppress(PdfiumError):  # a form that is broken leaves the pages as they are
         document.init_forms()
     texts: list[str] = []
@@ -61,7 +65,7 @@ def read_pdf(data: bytes) -> Reading:
     text = "\n\n".join(texts)
     if unread and not text.strip():
         reason = "they are broken, or do not say which characters their glyphs stand for"
-        raise Invalid(f"The pages of the PDF cannot be read: {reason}.", where=FILE, code="document_glyphs")
+        raise refused(f"The pages of the PDF cannot be read: {reason}.", code="document_glyphs")
     title = document.get_metadata_value("Title").strip()
     return Reading(title or text.strip().partition("\n")[0], text, len(document), tuple(unread))
 
@@ -108,10 +112,12 @@ def _may_be_words(piece: str) -> bool:
 def _may_be_word(word: str) -> bool:
     """Whether it is in one script, and in small letters, capitals, or begins with one."""
     letters = "".join(each for each in word if unicodedata.category(each)[0] != "M")
+    if not letters.isalpha() or len(_PHONETIC.findall(letters)) * 2 > len(letters):
+        return False
     scripts = {unicodedata.name(each, "").partition(" ")[0] for each in letters}
     has_case = letters.lower() != letters.upper()
     is_cased_well = not has_case or letters.islower() or letters.isupper() or letters.istitle()
-    return letters.isalpha() and is_cased_well and (len(scripts) == 1 or scripts <= _EAST_ASIAN)
+    return is_cased_well and (len(scripts) == 1 or scripts <= _EAST_ASIAN)
 
 
 def _paragraphs(page: str) -> str:

@@ -146,8 +146,10 @@ def test_templates_and_documents_with_macros_are_documents(read: Read, kind: str
         ("_rels/.rels", b'Target="word/document.xml"', b'Target="/word/document.xml"'),
         ("_rels/.rels", b'Target="word/document.xml"', b'Target="Word/Document.XML"'),
         ("_rels/.rels", b'Target="docProps/core.xml"', b'TargetMode="External" Target="http://x.y"'),
+        ("_rels/.rels", b"</Rel", b"<!-- x --><?x?></Rel"),
+        ("word/styles.xml", b"</w:styles", b"<!-- x --><?x?></w:styles"),
     ],
-    ids=["a lost picture", "an absolute name", "a name in another case", "properties elsewhere"],
+    ids=["a lost picture", "an absolute name", "a name in another case", "properties elsewhere", "a remark", "a style"],
 )
 def test_what_has_no_words_in_it_keeps_no_docx_from_being_read(read: Read, part: str, old: bytes, new: bytes) -> None:
     other = makers.repacked_word(lambda name, content: content.replace(old, new) if name == part else content)
@@ -441,6 +443,9 @@ def glyphs(text: str, shift: int) -> bytes:
     [
         ("The queue keeps the work, and gives it to whoever asks.", 29),
         ("Очередь хранит работу, пока её не возьмут.", 0x300),
+        ("Угловая шлифовальная машина", 0x1D6),
+        ("LINEUP", 29),
+        ("DESCRIPTION", 29),
         ("작업자는 작업을 빌리고 돌려준다.", 0xA800),
         ("仕事を待つ。そして終わる。", 0x4D00),
     ],
@@ -454,6 +459,8 @@ def test_glyphs_without_a_meaning_are_no_text(read: Read, text: str, shift: int)
     "text",
     [
         "Words, and numbers (3.14); (what else?) stand in a well-known order.",
+        "(3.14) 1,000 10:30 f(2) 2/3 (1)(2), 7.1(225), 7 & 8",
+        "Ɖɔ nye ɖɔɖɔ",
         "Очередь хранит работу",
         "यह काम कतार में है",
         "งานรออยู่ในคิว",
