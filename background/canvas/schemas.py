@@ -16,7 +16,7 @@ from background.canvas.facts import Story, expired, facts_of, reason
 from background.canvas.judge import with_spawned
 from background.canvas.reasons import Error, Reason
 from background.canvas.sql.reads import CUT, StoredRun, StoredTask
-from background.canvas.states import RUN_FINAL, RunStatus, RunType, TaskState
+from background.canvas.states import RETRYABLE, RUN_FINAL, RunAction, RunStatus, RunType, TaskState
 from background.canvas.trees import Tree, edges
 from background.canvas.warnings import CanvasWarning
 from background.canvas.wording import verdict
@@ -156,9 +156,9 @@ class Run(TaskResult):
 
     `result` is there once the tasks that it comes from have succeeded, as in Celery: also while a callback runs, and
     where one fails.
-    `cancel_requested`: it is to stop, and can still change. `canvas` is what was posted, and `code` what Celery built
-    of it. In lists `canvas` and `graph` are left out, and a long result is cut: `result` has the beginning of its JSON
-    then. A graph too deep to be shown is `null` everywhere.
+    `cancel_requested`: it is to stop, and can still change. `actions`: what may be asked of it now. `canvas` is what
+    was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a long result is
+    cut: `result` has the beginning of its JSON then. A graph too deep to be shown is `null` everywhere.
     """
 
     type: RunType
@@ -169,6 +169,7 @@ class Run(TaskResult):
     graph: Graph | None
     result_cut: bool = False
     cancel_requested: bool = False
+    actions: list[RunAction] = []
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -208,6 +209,7 @@ class Run(TaskResult):
             result=exact.beginning(text, CUT) if cut and text else exact.shown(text),
             result_cut=cut,
             cancel_requested=row.cancelled and not ended,
+            actions=_actions(status, nodes, cancelled=row.cancelled),
             error=first.error if first else None,
             progress=Progress(
                 completed=row.succeeded, total=row.succeeded if status is RunStatus.SUCCESS else row.total
@@ -261,6 +263,14 @@ class Member(TaskResult):
     status: TaskState
     run_id: UUID
     graph: Graph | None
+
+
+def _actions(status: RunStatus, nodes: Sequence[Node], *, cancelled: bool) -> list[RunAction]:
+    """What may be asked of a run."""
+    if status in RUN_FINAL:
+        return [RunAction.RETRY, RunAction.DELETE] if status in RETRYABLE else [RunAction.DELETE]
+    found = [] if cancelled else [RunAction.CANCEL]
+    return [*found, RunAction.TERMINATE] if any(node.state is TaskState.STARTED for node in nodes) else found
 
 
 def _node(task: StoredTask, *, brief: bool) -> Node:

@@ -39,7 +39,7 @@ from background.canvas.spec import (
     names_of,
 )
 from background.canvas.sql import runs
-from background.canvas.states import FINAL, RUN_FINAL, RunStatus, RunType, TaskState
+from background.canvas.states import FINAL, RETRYABLE, RUN_FINAL, RunType, TaskState
 from background.canvas.warnings import warnings_about
 from background.celery import celery_app
 from background.storage import database, lanes
@@ -153,7 +153,7 @@ def retry(task_id: UUID) -> None:
     with database.transaction() as connection:
         number = number_of(connection, task_id)
         run, tasks = runs.lock(connection, number)
-        if run.status not in (RunStatus.FAILURE, RunStatus.REVOKED):
+        if run.status not in RETRYABLE:
             message = f"The run is {run.status}; only one that is FAILURE or REVOKED can be retried."
             if run.status not in RUN_FINAL:
                 message += " Wait until it has ended, or cancel it."

@@ -26,6 +26,15 @@ class RunStatus(StrEnum):
     REVOKED = "REVOKED"
 
 
+class RunAction(StrEnum):
+    """What can be asked of a run once it is there; `terminate` is a cancellation that kills what runs."""
+
+    CANCEL = "cancel"
+    TERMINATE = "terminate"
+    RETRY = "retry"
+    DELETE = "delete"
+
+
 class RunType(StrEnum):
     """What was submitted."""
 
@@ -38,6 +47,7 @@ class RunType(StrEnum):
 
 FINAL = frozenset({TaskState.SUCCESS, TaskState.FAILURE, TaskState.REVOKED, TaskState.SKIPPED})
 RUN_FINAL = frozenset({RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.REVOKED})
+RETRYABLE = RUN_FINAL - {RunStatus.SUCCESS}
 
 LOST = "Lost"
 """Type of the error of a task that will not come any more; if it does, it goes on."""

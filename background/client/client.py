@@ -12,9 +12,9 @@ from background.client.errors import Unavailable, Unreachable, WaitTimeout
 from background.client.exchange import PATIENCE_SECONDS, Request
 from background.client.operations import JobEvent, JobFilters, JobOptions, NewJob, told
 from background.client.schedules import Schedules
-from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome
+from background.jobs.filters import MOST_AT_ONCE, ActionOutcome
 from background.jobs.schemas import Job, JobCreated, JobWithHistory
-from background.jobs.states import ENDED
+from background.jobs.states import ENDED, Action
 
 
 class Client:

@@ -15,9 +15,9 @@ from background.client import exchange
 from background.client.errors import NotTheApi, Unusable, WaitTimeout
 from background.client.events import ServerEvent
 from background.client.exchange import Request
-from background.jobs.filters import PARAM, Action, ActionOutcome
+from background.jobs.filters import PARAM, ActionOutcome
 from background.jobs.schemas import EnqueueOptions, Job, JobCreated, JobWithHistory
-from background.jobs.states import ENDED, EventKind, JobStatus
+from background.jobs.states import ENDED, Action, EventKind, JobStatus
 
 if TYPE_CHECKING:
     import httpx2

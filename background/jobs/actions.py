@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from background.base.log_context import actor
 from background.jobs import admission, creation, states
-from background.jobs.filters import MOST_AT_ONCE, Action, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
+from background.jobs.filters import MOST_AT_ONCE, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
 from background.jobs.sql import control, finding, limits
-from background.jobs.states import JobStatus
+from background.jobs.states import Action, JobStatus
 from background.storage import database, lanes
 
 BATCH = 100

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from background.base.strict import Strict
 from background.jobs.schemas import MAX_TAGS, Tag
-from background.jobs.states import JobStatus
+from background.jobs.states import Action, JobStatus
 
 MAX_ID = 2**63 - 1
 PARAM = "param."
@@ -144,14 +143,6 @@ def meant(text: str) -> list[str]:
     """What a text in a query may mean in JSON, each as JSON text: itself, and the number or word that it spells."""
     spelled = [text] if text in _WORDS or _NUMBER.fullmatch(text) else []
     return [json.dumps(text), *spelled]
-
-
-class Action(StrEnum):
-    """What can be done to many jobs at once."""
-
-    CANCEL = "cancel"
-    RETRY = "retry"
-    DELETE = "delete"
 
 
 class ActionRequest(Strict):

@@ -22,7 +22,7 @@ from pydantic import (
 from background.base.strict import Strict
 from background.jobs.causes import CauseCode
 from background.jobs.history import Bucket, Range
-from background.jobs.states import KEY_CHARACTERS, EventKind, JobStatus, StepStatus, WaitingCode
+from background.jobs.states import KEY_CHARACTERS, Action, EventKind, JobStatus, StepStatus, WaitingCode
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
 MAX_TAGS = 10
@@ -241,8 +241,8 @@ class Job(BaseModel):
 
     `cause` is `error` as facts, where its words are not those of a step's own exception. `running_seconds` is how long
     the present or last attempt has taken, `step_names` its plan, `request_id` the `X-Request-ID` of the request that
-    made it. `cancel_requested`: it runs, and is to stop. In lists and streams large values are left out (`null`) and
-    named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
+    made it. `cancel_requested`: it runs, and is to stop. `actions`: what may be asked of it now. In lists and streams
+    large values are left out (`null`) and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
     """
 
     id: int
@@ -272,6 +272,7 @@ class Job(BaseModel):
     parent_id: int | None = None
     request_id: str | None = None
     cancel_requested: bool = False
+    actions: list[Annotated[Action, OrNewer]] = []
     step_names: list[str]
     steps: list[Step]
     cut: list[str] = []

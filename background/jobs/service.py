@@ -30,7 +30,7 @@ from background.jobs.schemas import (
 )
 from background.jobs.sql import control, limits, logs, reads
 from background.jobs.sql import history as ended
-from background.jobs.states import ENDED, JobStatus
+from background.jobs.states import ENDED, JobStatus, StepStatus
 from background.settings import get_settings
 from background.storage import database
 from background.workers import sql as workers
@@ -176,7 +176,13 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
         facts = states.waiting(known)
     events = [{**event, "reason": (event["cause"] or {}).get("reason")} for event in row.events]
     sentence = facts and states.waiting_for(facts)
-    more = {"events": events, "waiting": facts, "waiting_for": sentence}
+    allowed = states.actions(
+        status=JobStatus(row.status),
+        step_names=row.step_names,
+        completed={step["name"] for step in row.steps if step["status"] == StepStatus.COMPLETED},
+        cancel_requested=row.cancel_requested,
+    )
+    more = {"events": events, "waiting": facts, "waiting_for": sentence, "actions": allowed}
     return kind.model_validate({**_shallow(row), **more})
 
 

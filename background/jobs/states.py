@@ -54,6 +54,14 @@ class EventKind(StrEnum):
     RETRY_LATER = "retry_later"
 
 
+class Action(StrEnum):
+    """What can be asked of a job once it is there."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    DELETE = "delete"
+
+
 WAKE_SECONDS = 3.0
 """Seconds in which the message that wakes a worker for a new job reaches its queue, or never: after that the broker
 refuses it. A message that is missing then will not come, and recovery sends another."""
@@ -184,6 +192,16 @@ def why_no_retry(
     if from_step > done + 1:
         return {"why": "step_too_far", "step": from_step, "done": done}
     return None
+
+
+def actions(
+    *, status: JobStatus, step_names: Sequence[str], completed: Collection[str], cancel_requested: bool
+) -> list[Action]:
+    """What may be asked of such a job, of which these steps are COMPLETED."""
+    if status not in ENDED:
+        return [] if cancel_requested else [Action.CANCEL]
+    no = why_no_retry(status=status, step_names=step_names, completed=completed, from_step=None)
+    return [Action.DELETE] if no else [Action.RETRY, Action.DELETE]
 
 
 def replanned(step_names: Sequence[str], step_keys: Mapping[str, int] | None, today: Sequence[str]) -> dict[str, int]:

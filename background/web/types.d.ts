@@ -61,6 +61,8 @@ interface Job {
   request_id: string | null;
   /** It runs, and is to stop. */
   cancel_requested?: boolean;
+  /** What may be asked of it now. */
+  actions: string[];
   schedule_id: number | null;
   step_names: string[];
   steps: Step[];
@@ -146,6 +148,8 @@ interface Run {
   result_cut?: boolean;
   /** It is to stop, and can still change. */
   cancel_requested?: boolean;
+  /** What may be asked of it now. */
+  actions: string[];
   error: TaskError | null;
   verdict: string;
   reason: Facts | null;

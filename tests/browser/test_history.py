@@ -68,6 +68,8 @@ def test_a_pipeline_has_a_page(page: Page, client: httpx.Client, worker: Process
     main = page.locator("main")
     expect(main.get_by_role("listitem").filter(has_text="publish")).to_be_visible()
     expect(page.locator('[data-param="fail_at_step"]')).to_contain_text("1 to 3")
+    expect(page.locator('[data-param="step_seconds"]')).to_contain_text("the server's default")
+    expect(page.locator('[data-param="step_seconds"] code')).to_have_text("step_seconds")
     expect(page.locator("canvas")).to_have_count(3)
     kinds = page.locator("[data-failure]")
     expect(kinds).to_have_count(2)
@@ -89,7 +91,8 @@ def test_a_pipeline_has_a_page(page: Page, client: httpx.Client, worker: Process
     page.goto("/ui/#/pipelines/callback_url")  # to which the page of a worker leads
     expect(page.get_by_text("Its jobs are calls")).to_be_visible()
     expect(page.locator(".plan li")).to_have_text("deliver")
-    expect(page.locator("[data-action=new]")).to_be_hidden()
+    for link in ("[data-action=new]", "[data-action=pause]", "[data-link=schedules]"):
+        expect(page.locator(link)).to_be_hidden()
     # A name alone says nothing: no pipeline has this hook.
     page.goto("/ui/#/pipelines/demo.on_success")
     expect(page.get_by_text("There is no such pipeline")).to_be_visible()

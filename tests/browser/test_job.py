@@ -249,7 +249,8 @@ def test_a_running_job_is_asked_to_stop_and_ends_when_it_does(page: Page, client
     expect_live(page)
     moving.end_step()
     expect(article).to_have_attribute("data-status", "CANCELLED")
-    assert not client.get(f"/jobs/{moving.job_id}").json()["cancel_requested"]
+    ended = client.get(f"/jobs/{moving.job_id}").json()
+    assert (ended["cancel_requested"], ended["actions"]) == (False, ["retry", "delete"])
 
 
 def test_a_refusal_shows_its_reason_and_the_present_state(page: Page, watch: Watch, client: httpx.Client) -> None:

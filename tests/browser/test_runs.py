@@ -247,7 +247,8 @@ def test_a_run_is_cancelled(page: Page, client: httpx.Client, worker: Process) -
     expect(page.locator('[data-action="cancel"]')).to_be_hidden()
     page.locator('[data-action="terminate"]').click()
     expect_ended(page, "REVOKED")
-    assert not client.get(f"/result/{run}").json()["cancel_requested"]
+    ended = client.get(f"/result/{run}").json()
+    assert (ended["cancel_requested"], ended["actions"]) == (False, ["retry", "delete"])
     expect(page.locator('[data-action="terminate"]')).to_be_hidden()
 
 

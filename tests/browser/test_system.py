@@ -95,7 +95,7 @@ def test_who_uses_the_keyboard_or_a_phone_is_not_thrown_back(page: Page, client:
     queue.locator("[data-action=pause]").focus()
     page.keyboard.press("Enter")
     expect(queue.locator("[data-action=resume]")).to_be_focused()
-    scrolled = queue.locator("xpath=ancestor::*[@role='region']")
+    scrolled = queue.locator("xpath=ancestor::*[@role='group']")
     before = scrolled.evaluate("each => each.scrollLeft")
     assert before > 0
     submit(client, params={"step_seconds": 0})

@@ -12,11 +12,12 @@ from background import outcomes
 from background.base.errors import Unavailable
 from background.jobs import attempt, registry, runner, service
 from background.jobs.actions import act
-from background.jobs.filters import Action, ActionRequest, JobFilter
+from background.jobs.filters import ActionRequest, JobFilter
 from background.jobs.pipeline import NoRetry, StepContext
 from background.jobs.schemas import JobWithHistory
 from background.jobs.slots import Desk, Slot
 from background.jobs.sql import transitions
+from background.jobs.states import Action
 from background.pipelines import DemoParams
 from background.settings import get_settings
 from background.streams import subjects

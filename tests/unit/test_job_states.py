@@ -68,6 +68,19 @@ def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus
     assert (reason is None) == allowed
 
 
+def test_what_may_be_asked_of_a_job() -> None:
+    def allowed(status: JobStatus, completed: str = "a", *, cancel_requested: bool = False) -> list[str]:
+        found = states.actions(
+            status=status, step_names=list("abc"), completed=completed, cancel_requested=cancel_requested
+        )
+        return [str(each) for each in found]
+
+    assert allowed(JobStatus.PENDING) == allowed(JobStatus.IN_PROGRESS) == ["cancel"]
+    assert allowed(JobStatus.IN_PROGRESS, cancel_requested=True) == []
+    assert allowed(JobStatus.FAILED) == allowed(JobStatus.CANCELLED) == ["retry", "delete"]
+    assert allowed(JobStatus.COMPLETED, "abc") == allowed(JobStatus.FAILED, "abc") == ["delete"]
+
+
 @pytest.mark.parametrize(
     ("known", "sentence"),
     [

@@ -23,10 +23,10 @@ export function statusWord(job) {
 
 /** @type {Record<"cancel" | "retry" | "restart" | "delete", (job: Job) => boolean>} */
 export const may = {
-  cancel: (job) => !ended(job) && !job.cancel_requested,
-  retry: (job) => job.status === "FAILED" || job.status === "CANCELLED",
+  cancel: ({ actions }) => actions.includes("cancel"),
+  retry: ({ actions }) => actions.includes("retry"),
   restart: (job) => ended(job) && job.steps.some((step) => step.status === "COMPLETED"),
-  delete: ended,
+  delete: ({ actions }) => actions.includes("delete"),
 };
 
 let pipelines = null;

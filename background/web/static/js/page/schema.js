@@ -1,7 +1,7 @@
 // What a JSON Schema says of parameters, in words. Pure.
 import { number, t } from "../base/i18n.js";
 
-/** What each property of a schema takes, in words: `{ name, hint, fallback, required }`. */
+/** What each property of a schema takes, in words: `{ name, hint, fallback, isValue, required }`, a value or words for it. */
 export function propertiesOf(schema) {
   return Object.entries(schema.properties ?? {}).map(([name, property]) => {
     const whole = resolved(property, schema.$defs);
@@ -13,6 +13,7 @@ export function propertiesOf(schema) {
       name,
       required,
       fallback: required ? "" : defaultOf(whole),
+      isValue: whole.default !== undefined,
       hint: [[describe(kind, whole), ...plain].filter(Boolean).join(", "), ...choices].filter(Boolean).join(": "),
     };
   });

@@ -63,7 +63,7 @@ class PipelineView extends PolledView {
     this.pauseButton = h("button", { type: "button", class: "button", onclick: () => this.pause() });
     const all = href("jobs", { pipeline: this.name });
     const scheduled = { class: "button", href: href("schedules", { pipeline: this.name }), "data-link": "schedules" };
-    const schedules = h("a", scheduled, t("section.schedules"));
+    this.schedules = h("a", scheduled, t("section.schedules"));
     const section = (title, content, ...more) =>
       h("section", { "aria-label": title }, h("div", { class: "row between" }, h("h2", {}, title), ...more), content);
     this.element = h(
@@ -74,7 +74,7 @@ class PipelineView extends PolledView {
         "div",
         { class: "head" },
         h("h1", { tabindex: "-1" }, this.title(this.name)),
-        h("div", { class: "row" }, this.submitButton, this.pauseButton, schedules, copyLinkButton()),
+        h("div", { class: "row" }, this.submitButton, this.pauseButton, this.schedules, copyLinkButton()),
       ),
       this.about,
       this.charts.element,
@@ -95,7 +95,7 @@ class PipelineView extends PolledView {
   }
 
   draw({ info, stats, newest, failed }) {
-    this.submitButton.hidden = this.pauseButton.hidden = !info || info.called;
+    for (const each of [this.submitButton, this.pauseButton, this.schedules]) each.hidden = !info || info.called;
     this.paused = info?.paused ?? false;
     set(this.pauseButton, "data-action", this.paused ? "resume" : "pause");
     say(this.pauseButton, t(this.paused ? "queue.resume" : "queue.pause"));
@@ -162,10 +162,17 @@ function paramTable(schema) {
   const found = propertiesOf(schema);
   if (!found.length) return h("p", { class: "muted" }, t("params.none"));
   const heads = ["params.name", "params.takes", "params.default"].map((key) => t(key));
-  const rows = found.map(({ name, hint, fallback, required }) =>
-    row([rowHead(h("code", {}, name)), hint, required ? t("required") : fallback ? h("code", {}, fallback) : "–"], {
-      "data-param": name,
-    }),
+  const rows = found.map(({ name, hint, fallback, isValue, required }) =>
+    row(
+      [
+        rowHead(h("code", {}, name)),
+        hint,
+        required ? t("required") : isValue && fallback ? h("code", {}, fallback) : fallback || "–",
+      ],
+      {
+        "data-param": name,
+      },
+    ),
   );
   return scroller(t("params"), table(heads, rows));
 }

@@ -12,7 +12,6 @@ export const TYPES = ["single", "chain", "group", "chord", "canvas"];
 export const STATUSES = ["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"];
 const SHOWN = 3; // of what stands side by side, or one after the other, in a name
 const LONGEST = 80;
-const RETRYABLE = new Set(["FAILURE", "REVOKED"]);
 
 /**
  * Whether what its result comes from has succeeded: callbacks may run or have failed all the same.
@@ -49,15 +48,6 @@ export const statusWord = (run) => t(run.cancel_requested ? "status.cancelling" 
 
 /** The state of a run as a badge takes it. */
 export const runState = (run) => [role(run), statusWord(run), run.status];
-
-/** @type {Record<"cancel" | "terminate" | "retry" | "delete", (run: Run) => boolean>} */
-export const may = {
-  cancel: (run) => !run.ready && !run.cancel_requested,
-  terminate: (run) =>
-    !run.ready && (run.graph?.nodes.some(({ state }) => state === "STARTED") ?? run.status === "STARTED"),
-  retry: (run) => RETRYABLE.has(run.status),
-  delete: (run) => run.ready,
-};
 
 const CALLS = {
   cancel: (id) => post(`result/${id}/cancel`),

@@ -14,7 +14,7 @@ import { go, href, replace } from "../page/router.js";
 import { explain, labelled } from "../page/terms.js";
 import { lesson } from "./lesson.js";
 import { RunPanel } from "./panel.js";
-import { act, hasResult, may, name, role, runState, took } from "./run.js";
+import { act, hasResult, name, role, runState, took } from "./run.js";
 
 /** The facts whose name the glossary explains, by its term. */
 const EXPLAINED = { tasks: "task" };
@@ -163,7 +163,7 @@ class RunView extends FollowedView {
     setSection("runs", name(run));
     parts.state.update(...runState(run));
     for (const [action, button] of parts.actions) {
-      const off = !may[action](run);
+      const off = !run.actions.includes(action);
       if (off && document.activeElement === button) parts.title.focus();
       button.hidden = off;
     }
@@ -231,7 +231,7 @@ class RunView extends FollowedView {
 
   async _try(action) {
     const { thing: run } = this;
-    if (!run || !may[action](run)) return false;
+    if (!run?.actions.includes(action)) return false;
     const after = await act(action, run);
     if (!this.parts || after === undefined) return;
     // A snapshot that was read meanwhile may have given it its new id already.
