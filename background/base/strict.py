@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import to_jsonable_python
 
 from background.base import jsontext
+from background.base.core_schemas import has_functions, holds
 
 MOST_UNKNOWN = 100
 """How many unknown fields are named one by one; of more only the first is."""
@@ -77,13 +78,14 @@ def written(model: BaseModel) -> dict[str, Any]:
     What is in a set stands in one order, so that the same is written by every process.
     """
     found = model.model_dump(mode="json", by_alias=False, round_trip=True)
-    return cast("dict[str, Any]", _in_order(model, found)) if _has_sets(type(model)) else found
+    return cast("dict[str, Any]", _in_order(model, found)) if _may_have_sets(type(model)) else found
 
 
 @lru_cache(maxsize=1000)
-def _has_sets(model: type[BaseModel]) -> bool:
-    schema = str(model.__pydantic_core_schema__)
-    return "'type': 'set'" in schema or "'type': 'frozenset'" in schema
+def _may_have_sets(model: type[BaseModel]) -> bool:
+    """Whether a set may be in it: by its types, or by what somebody's functions give."""
+    schema = model.__pydantic_core_schema__
+    return holds(schema, "set", "frozenset", "any", "is-instance") or has_functions(schema)
 
 
 def _in_order(value: Any, found: Any) -> Any:

@@ -31,8 +31,15 @@ class Built:
     written: Mapping[str, Written]
 
     @classmethod
-    def of(cls, spec: CanvasSpec, ids: Sequence[str] | None = None, *, handing_on: Collection[str] = ()) -> "Built":
-        """Ask Celery. Raises `Invalid` for a canvas that is too large, or that Celery cannot build."""
+    def of(
+        cls,
+        spec: CanvasSpec,
+        ids: Sequence[str] | None = None,
+        *,
+        handing_on: Collection[str] = (),
+        mutable: bool = False,
+    ) -> "Built":
+        """Ask Celery, see `signature_of`. Raises `Invalid` for what is too large, or what Celery cannot build."""
         given = [] if ids is None else list(ids)
         used: list[str] = []
 
@@ -41,7 +48,7 @@ class Built:
                 used.append(each)
                 yield each
 
-        found = plan(lambda: signature_of(spec, next_ids(), handing_on))
+        found = plan(lambda: signature_of(spec, next_ids(), handing_on, mutable=mutable))
         written = written_by_id(spec, iter(used))
         return cls(used, found, *expression(found, spec, written), written)
 

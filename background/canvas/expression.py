@@ -21,7 +21,7 @@ from background.canvas.spec import (
     items_of,
     placed_parts,
 )
-from background.canvas.trees import Tree
+from background.canvas.trees import Tree, inside
 
 Spans = Mapping[str, tuple[int, int]]
 """Where each task stands in an expression, with its options and callbacks: from one character to before another."""
@@ -33,10 +33,10 @@ def expression(plan: Plan, spec: CanvasSpec, written: Mapping[str, Written]) -> 
     """How a user of Celery would write it, and where each task stands; `written` is what `written_by_id` gives.
 
     What Celery builds is written down, unless Celery would build something else of that: where error callbacks hang on
-    a chain that has become a body, or a part is published several times under the same ids. Then it is what the canvas
-    itself says.
+    a chain that has become a body, a part is published several times under the same ids, or what follows a chord in a
+    body is not put into its own body, as `chain` would. Then it is what the canvas itself says.
     """
-    if plan.chain_errbacks or plan.calls:
+    if plan.chain_errbacks or plan.calls or any(map(_has_a_chord_that_goes_on, inside(plan.written))):
         said = _AsWritten(written)
         said.part(((), spec))
         return "".join(said.pieces), {node.id: said.spans[node.origin] for node in plan.nodes.values()}
@@ -146,15 +146,14 @@ class _AsWritten(_Writer):
             case ChainSpec():
                 self._parts("chain(", below["chain"], ")", last=links)
             case GroupSpec():
-                given_nothing = [(at, each.model_copy(update={"immutable": True})) for at, each in links]
                 # A group takes its only argument for itself if it is one.
                 brackets = ("group([", "])") if len(spec.group) == 1 else ("group(", ")")
-                self._parts(brackets[0], below["group"], brackets[1], first=given_nothing)
+                self._parts(brackets[0], below["group"], brackets[1], first=_given_nothing(links))
             case ChordSpec():
                 self._parts("chord([", below["header"], "], ")
                 self._parts("", below["body"], ")", last=links)
             case _:
-                self._mapped(self._ids[path], spec)
+                self._mapped(self._ids[path], spec, links)
         self._errbacks(errbacks)
 
     def _parts(
@@ -174,19 +173,32 @@ class _AsWritten(_Writer):
         self._errbacks(errbacks)
         self.spans[id_] = begin, self._at
 
-    def _mapped(self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec) -> None:
+    def _mapped(self, ids: Sequence[str], spec: MapSpec | StarmapSpec | ChunksSpec, links: Sequence[Place]) -> None:
         name, items = items_of(spec).task, items_of(spec).it
         if isinstance(spec, ChunksSpec):
             number = spec.chunks.n
             parts = [f"{name}.starmap({items[at : at + number]!r})" for at in range(0, len(items), number)]
-            self._each("group(", self._text, zip(ids, parts, strict=True), ")")
+            calls = [_given_nothing(links), *[()] * (len(ids) - 1)]
+            self._each("group(", lambda each: self._text(*each), zip(ids, parts, calls, strict=True), ")")
         else:
-            self._text((ids[0], f"{name}.{'map' if isinstance(spec, MapSpec) else 'starmap'}({items!r})"))
+            self._text(ids[0], f"{name}.{'map' if isinstance(spec, MapSpec) else 'starmap'}({items!r})", links)
 
-    def _text(self, text: tuple[str, str]) -> None:
-        """A task that is written so."""
-        self.spans[text[0]] = self._at, self._at + len(text[1])
-        self._write(text[1])
+    def _text(self, id_: str, text: str, links: Sequence[Place]) -> None:
+        """A task that is written so, and calls these."""
+        begin = self._at
+        self._write(text)
+        self._set(None, self.part, links)
+        self.spans[id_] = begin, self._at
+
+
+def _given_nothing(links: Sequence[Place]) -> list[Place]:
+    """What a group calls: its first member does, and hands it nothing."""
+    return [(at, each.model_copy(update={"immutable": True})) for at, each in links]
+
+
+def _has_a_chord_that_goes_on(tree: Tree) -> bool:
+    steps = tree["chord"]["body"].get("chain", ()) if "chord" in tree else ()
+    return any("chord" in each for each in steps[:-1])
 
 
 def _is_a_chain(spec: ChainSpec) -> bool:

@@ -70,6 +70,18 @@ class Story:
         return [node for node in self.nodes if node.state in states]
 
     @property
+    def skipped(self) -> list[TaskFacts]:
+        """The tasks that have never run and never will; one that had begun has put others in its place."""
+        uncalled = [node for node in self.of(TaskState.FAILURE) if node not in self.failed]
+        return [node for node in self.of(TaskState.SKIPPED) if node.started_at is None] + uncalled
+
+    @property
+    def failed(self) -> list[TaskFacts]:
+        """The tasks that failed. A body that its chord could not call is one of them where nothing else failed."""
+        failed = self.of(TaskState.FAILURE)
+        return [node for node in failed if not _is_uncalled_body(node)] or failed
+
+    @property
     def by_id(self) -> Mapping[str, TaskFacts]:
         """The tasks by their ids."""
         return {str(node.id): node for node in self.nodes}
@@ -109,15 +121,19 @@ def _outcome(story: Story) -> Reason | None:
         return _cancelled(story)
     if len(story.of(TaskState.SUCCESS)) == len(story.nodes):
         return None
-    if failed := story.of(TaskState.FAILURE):
+    if failed := story.failed:
         return _failed(story, failed)
     for kind in ("Killed", "TaskExpired"):
         if ended := _revoked(story, kind):
             return _stopped(story, CODE_OF_ERROR[kind], culprit=ended[0])
-    if story.ended:
-        unneeded = Reason(code=Code.CALLBACK_UNNEEDED, never=tasks(story.of(TaskState.SKIPPED)))
-        return _stopped(story, Code.REVOKED) if story.of(TaskState.REVOKED) else unneeded
-    return _under_way(story)
+    return _quiet(story) if story.ended else _under_way(story)
+
+
+def _quiet(story: Story) -> Reason | None:
+    """The facts of a run that has ended without a failure."""
+    if story.of(TaskState.REVOKED):
+        return _stopped(story, Code.REVOKED)
+    return Reason(code=Code.CALLBACK_UNNEEDED, never=tasks(story.skipped)) if story.skipped else None
 
 
 def _cancelled(story: Story) -> Reason:
@@ -184,13 +200,13 @@ def _stopped(story: Story, code: Code, *, culprit: TaskFacts | None = None) -> R
     cause = culprit
     if culprit is not None and culprit.error is not None and culprit.error.last is not None:
         found.how, found.retries, found.error = "retried", culprit.retries, culprit.error.last
-    if failed := story.of(TaskState.FAILURE):
+    if failed := story.failed:
         first = min(failed, key=_ended_at)
         found.failed, cause = str(first.id), culprit or first
         _add_failure(found, first, failed)
     if cause is not None:
         _add_callback(found, story, cause)
-    _add_others(found, story, story.of(TaskState.SKIPPED))
+    _add_others(found, story, story.skipped)
     return found
 
 
@@ -203,7 +219,7 @@ def _failed(story: Story, failed: Sequence[TaskFacts]) -> Reason:
     if code is Code.LOST:
         found.worker, found.how = first.worker, first.error.how if first.error else None
     _add_callback(found, story, first)
-    _add_others(found, story, [node for node in story.of(TaskState.SKIPPED) if str(node.id) not in errbacks])
+    _add_others(found, story, [node for node in story.skipped if str(node.id) not in errbacks])
     if code is Code.FAILED and found.callback is not None:
         found.code = Code.CALLBACK_SKIPPED
     elif code is Code.FAILED and found.never is not None:
@@ -255,9 +271,14 @@ def _callback(story: Story, culprit: str) -> tuple[Tree, TaskFacts] | None:
     by_id = story.by_id
     for chord in trees.chords_around(story.tree, culprit):
         node = by_id[trees.first_ids(chord["chord"]["body"])[0]]
-        if node.state is TaskState.SKIPPED:
+        if node in story.skipped:
             return chord, node
     return None
+
+
+def _is_uncalled_body(node: TaskFacts) -> bool:
+    """Whether Celery says that a task has failed which never began, as it does of what waits for a failed header."""
+    return not node.starts and node.error is not None and node.error.type == "ChordError"
 
 
 def _errbacks_that_ran(story: Story) -> list[TaskFacts]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from background.canvas.sql import runs
 from background.canvas.states import RUN_FINAL, RunStatus, TaskState
-from background.canvas.trees import CALLS, Prospects, Tree, inside
+from background.canvas.trees import CALLS, Prospects, Tree, inside, passed
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ def judgement(tree: Tree, states: Mapping[str, TaskState], *, called: Collection
 
     While it is, only what waits for something that will never come is given up, and no call is owed: what had succeeded
     before a retry may still wait to hand its result on. Once all that was called has come to its end, so is everything
-    that was not called, unless Celery owes the call.
+    that was not called, unless Celery owes the call. It owes none of a task in whose place others were put, and after
+    which something was called: a group at their end has not its id, and what comes next is called by the members.
     """
     prospects = Prospects(states, called)
     prospects.of(tree)
-    if busy or prospects.awaited:
-        return Judgement(prospects.blocked, () if busy else prospects.awaited, ended=False)
+    awaited = set(prospects.awaited) - passed(tree, called)
+    if busy or awaited:
+        return Judgement(prospects.blocked, () if busy else awaited, ended=False)
     rest = [id_ for id_, state in states.items() if state is TaskState.PENDING and id_ not in called]
     return Judgement(rest, (), ended=True)
 

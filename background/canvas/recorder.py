@@ -1,8 +1,6 @@
 """The base of every task here: it records its own transitions in PostgreSQL."""
 
-import builtins
 import contextlib
-import json
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -39,6 +37,7 @@ from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
 from background.canvas.values import InvalidArgument, check_arguments, result_text
+from background.celery import celery_app
 from background.intake.request import NamedRequest
 from background.settings import get_settings
 from background.task_names import JOB_TASKS, RETRIES_HEADER
@@ -83,14 +82,11 @@ class RecordedRequest(NamedRequest):
 
 
 def raised_again(error: Mapping[str, Any]) -> Exception:
-    """An exception that is described like this error (`recording.describe`)."""
+    """What a task that failed of this error (`recording.describe`) raised to Celery, as Celery itself would read it."""
     name, message = str(error["type"]), error["message"]
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        with contextlib.suppress(TypeError):  # it is made of something else
-            return kind(message)
-    other: type[Exception] = type(name, (Exception,), {})
-    return other(message)
+    known = {"exc_type": name, "exc_message": message, "exc_module": "builtins"}  # what is none Celery makes
+    found: Any = celery_app.backend.exception_to_python(known)
+    return found if isinstance(found, Exception) else Exited(f"{name}: {message}")
 
 
 class RecordedTask(Task):  # type: ignore[type-arg]
@@ -219,6 +215,13 @@ class RecordedTask(Task):  # type: ignore[type-arg]
         if time.monotonic() - trace.begun > get_settings().lease_seconds:  # others may have taken it for lost
             trace.note("found", can_wait=True)
 
+    def on_replace(self, sig: Any) -> Any:
+        """Celery calls this when the task puts another in its place, most often one that comes under its id."""
+        trace: Trace | None = self.request.get("trace")
+        if trace is not None:
+            trace.replaced = True
+        return super().on_replace(sig)
+
     def on_retry(
         self,
         exc: Exception,
@@ -245,15 +248,11 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
         changes.write()
     if not is_uuid(task_id) or sender in JOB_TASKS or (at_work is not None and trace is None):
         return
-    args, kwargs, embed = body
+    args, kwargs, _ = body
     queue = None if routing_key == QUEUE else str(routing_key)  # all exchanges here are direct
-    if at_work is not None and trace is not None and not trace.settled:
-        own = str(at_work.request.id)
-        trace.comes_at_once |= task_id == own
-        trace.replaced |= task_id == own or own in json.dumps(embed, default=str)
-        if task_id == own:
-            trace.queue = queue
-            return
+    if at_work is not None and trace is not None and not trace.settled and task_id == str(at_work.request.id):
+        trace.comes_at_once, trace.queue = True, queue
+        return
     told = headers.get("parent_id")
     parent = trace.known_id if trace is not None else told
     names = {"parent_id": parent, "told_parent_id": told, "root_id": headers.get("root_id"), "eta": headers.get("eta")}
@@ -282,7 +281,7 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
             request = sender.request
             goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain)
             trace.note("closed", sent=trace.sent, can_wait=bool(goes_on))
-    elif trace.replaced:
+    elif trace.replaced or trace.comes_at_once:
         trace.note("sent", sent=trace.sent, can_wait=True)
         changes.write()
         comes, queue = trace.comes_at_once, trace.queue

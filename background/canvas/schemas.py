@@ -156,8 +156,9 @@ class Run(TaskResult):
 
     `result` is there once the tasks that it comes from have succeeded, as in Celery: also while a callback runs, and
     where one fails.
-    `canvas` is what was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a
-    long result is cut: `result` has the beginning of its JSON then. A graph too deep to be shown is `null` everywhere.
+    `cancel_requested`: it is to stop, and can still change. `canvas` is what was posted, and `code` what Celery built
+    of it. In lists `canvas` and `graph` are left out, and a long result is cut: `result` has the beginning of its JSON
+    then. A graph too deep to be shown is `null` everywhere.
     """
 
     type: RunType
@@ -167,6 +168,7 @@ class Run(TaskResult):
     canvas: Any
     graph: Graph | None
     result_cut: bool = False
+    cancel_requested: bool = False
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -205,6 +207,7 @@ class Run(TaskResult):
             failed=status is RunStatus.FAILURE,
             result=exact.beginning(text, CUT) if cut and text else exact.shown(text),
             result_cut=cut,
+            cancel_requested=row.cancelled and not ended,
             error=first.error if first else None,
             progress=Progress(
                 completed=row.succeeded, total=row.succeeded if status is RunStatus.SUCCESS else row.total

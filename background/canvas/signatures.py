@@ -35,22 +35,26 @@ def new_ids() -> Iterator[str]:
         yield str(uuid4())
 
 
-def signature_of(spec: CanvasSpec, ids: Iterator[str], handing_on: Collection[str] = ()) -> Signature:
+def signature_of(
+    spec: CanvasSpec, ids: Iterator[str], handing_on: Collection[str] = (), *, mutable: bool = False
+) -> Signature:
     """The signature; its tasks get `ids` in the order of definition, callbacks after their task.
 
-    Those that are only `handing_on` what they gave before wait for no time, and do not expire.
+    Those that are only `handing_on` what they gave before wait for no time, and do not expire. `mutable`: none of them
+    is immutable, whatever is written.
 
     Celery keeps ids that are set beforehand. Nothing is said of the application, as users say nothing of it: `chain`
     would build another canvas then. Raises `KeyError` for a task that does not exist any more.
     """
 
-    return _Writer(ids, handing_on).of(spec)
+    return _Writer(ids, handing_on, mutable).of(spec)
 
 
 @dataclass(frozen=True)
 class _Writer:
     ids: Iterator[str]
     handing_on: Collection[str]
+    mutable: bool
 
     def of(self, spec: CanvasSpec) -> Signature:
         match spec:
@@ -80,7 +84,7 @@ class _Writer:
             SHORT_NAMES[spec.task].value,
             args=tuple(spec.args),
             kwargs=dict(spec.kwargs),
-            immutable=spec.immutable,
+            immutable=spec.immutable and not self.mutable,
             **options,
         )
 
@@ -90,12 +94,12 @@ class _Writer:
         if isinstance(spec, ChunksSpec):
             parts = chunks(task, items.it, spec.chunks.n, app=dry_app).group()
             for each in parts.tasks:
-                each.set(task_id=next(self.ids))
+                each.set(task_id=next(self.ids), immutable=not self.mutable)
             return parts
         kind = xmap if isinstance(spec, MapSpec) else xstarmap
         options: dict[str, Any] = {"task_id": next(self.ids)}
         # A clone keeps the id that is set; the thing itself would drop it when it is sent.
-        return kind(task, items.it, app=dry_app, **options).clone()
+        return kind(task, items.it, app=dry_app, **options).clone().set(immutable=not self.mutable)
 
 
 def options_of(spec: TaskSpec) -> dict[str, Any]:

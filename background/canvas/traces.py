@@ -16,9 +16,9 @@ from background.canvas.sql import places
 class Trace:
     """What is known of one execution of a task while Celery is at it; `begun` by `time.monotonic`.
 
-    `replaced`: another task comes under its id, at once or after others. `queue`: where its own message went, if it
-    was sent again, and not into the usual queue. `place` finds its task in the record, where its start could not be
-    recorded: it may stand there under another id than that of its message.
+    `replaced`: it has put others in its place, which most often end under its id; `comes_at_once`: one was sent under
+    that. `queue`: where that went, if not into the usual queue. `place` finds its task in the record, where its start
+    could not be recorded: it may stand there under another id than that of its message.
     """
 
     task_id: str

@@ -17,6 +17,7 @@ Tree = dict[str, Any]
 Edge = tuple[str, str]
 CALLS = ("link", "link_error", "spawned")
 """What a task may call besides what comes after it."""
+DEAD = frozenset({TaskState.FAILURE, TaskState.REVOKED, TaskState.SKIPPED})
 
 
 def call_id(task_id: str, parent_id: str) -> str:
@@ -102,6 +103,18 @@ def edges(tree: Tree) -> Iterator[Edge]:
             yield from product([each["task"]], first_ids(callback))
 
 
+def passed(tree: Tree, called: Collection[str]) -> set[str]:
+    """The tasks that have sent others, and after which something else was called."""
+    sent = {
+        each["task"]: {id_ for spawned in each["spawned"] for id_ in ids(spawned)}
+        for each in inside(tree)
+        if "spawned" in each
+    }
+    if not sent:
+        return set()
+    return {before for before, after in edges(tree) if after in called and after not in sent.get(before, {after})}
+
+
 def number_of_edges(tree: Tree) -> int:
     """How many `edges` gives, without making them."""
     joins = [pair for each in inside(tree) for pair in pairwise(each.get("chain", ()))]
@@ -145,7 +158,8 @@ class Prospects:
     """What can still become of the tasks of a tree.
 
     `blocked` wait for something that will never come. `awaited` are those that Celery is about to call: all before
-    them has succeeded. Error callbacks are in neither: whether one is called Celery decides.
+    them has succeeded, and so has what they have sent, where others were put in their place. Error callbacks are in
+    neither: whether one is called Celery decides.
     """
 
     states: Mapping[str, TaskState]
@@ -172,23 +186,24 @@ class Prospects:
 
     def _task(self, tree: Tree, before: Fate) -> Fate:
         id_ = tree["task"]
-        fate = self._fate(id_, before)
+        sent = [each for spawned in tree.get("spawned", ()) for each in ids(spawned)]
+        fate = self._fate(id_, before, is_vain=any(self.states[each] in DEAD for each in sent))
         for callback in tree.get("link", ()):
             self.of(callback, fate)
         for each in (*tree.get("link_error", ()), *tree.get("spawned", ())):
             self.of(each, Fate.OPEN)
         return fate
 
-    def _fate(self, id_: str, before: Fate) -> Fate:
+    def _fate(self, id_: str, before: Fate, *, is_vain: bool) -> Fate:
         state = self.states[id_]
         if state is TaskState.SUCCESS:
             return Fate.DONE
-        if state in (TaskState.FAILURE, TaskState.REVOKED, TaskState.SKIPPED):
+        if state in DEAD:
             return Fate.DEAD
         if state is TaskState.PENDING and id_ not in self.called:
             if before is Fate.DEAD:
                 self.blocked.append(id_)
                 return Fate.DEAD
-            if before is Fate.DONE:
+            if before is Fate.DONE and not is_vain:
                 self.awaited.append(id_)
         return Fate.OPEN

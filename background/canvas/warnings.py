@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, get_origin
 
 from background.base.errors import Invalid
@@ -11,18 +12,19 @@ from background.base.queue_names import QUEUE
 from background.canvas.built import Built
 from background.canvas.dry import dry_app
 from background.canvas.plan import Plan
+from background.canvas.reader import MAPS
 from background.canvas.spec import (
     CanvasSpec,
     ChainSpec,
     ChordSpec,
+    ChunksSpec,
     GroupSpec,
     MapSpec,
-    Path,
     StarmapSpec,
     TaskSpec,
     items_of,
+    kind_of,
     parts_of,
-    placed_parts,
 )
 from background.canvas.trees import Tree, ends_in_group, errbacks, first_ids, inside, last_ids
 from background.celery import VISIBILITY_SECONDS
@@ -173,65 +175,77 @@ def warnings_about(spec: CanvasSpec, plan: Plan) -> list[CanvasWarning]:
 
 def _written(spec: CanvasSpec) -> Iterator[CanvasWarning]:
     """The traps in what was written."""
-    match spec:
-        case TaskSpec():
-            yield from _of_task(spec)
-        case MapSpec() | StarmapSpec():
-            yield warned(WarningCode.ONE_TASK, task=items_of(spec).task)
-        case _:
-            yield from (warned(code) for code in _codes(spec))
-    for part in parts_of(spec):
-        yield from _written(part)
+    for part in _inside(spec):
+        match part:
+            case TaskSpec():
+                yield from _of_task(part)
+            case MapSpec() | StarmapSpec():
+                yield warned(WarningCode.ONE_TASK, task=items_of(part).task)
+            case _:
+                yield from (warned(code) for code in _codes(part))
 
 
 def _dropped(spec: CanvasSpec) -> Iterator[CanvasWarning]:
     """Immutable tasks that would be given a result: Celery is asked for the same canvas in which nothing is immutable.
 
-    An error callback is given an id. Nothing is said where that canvas would be too large.
+    Maps and chunks always are. An error callback is given an id. Nothing is said where that canvas would be too large.
     """
-    immutable = {place: task for place, task in _tasks(spec) if task.immutable}
-    if not immutable:
+    if not any(map(_is_immutable, _inside(spec))):
         return
-    mutable = spec.model_copy(deep=True)
-    for _, task in _tasks(mutable):
-        task.immutable = False
     with suppress(Invalid):
-        found = Built.of(mutable)
+        found = Built.of(spec, mutable=True)
         called = errbacks(found.plan.tree)
-        origins = {node.origin for id_, node in found.plan.nodes.items() if node.given and id_ not in called}
-        given = {found.written[origin][0] for origin in origins}
-        yield from (
-            warned(WarningCode.IMMUTABLE, task=task.task) for place, task in immutable.items() if place in given
-        )
+        given = {node.origin for id_, node in found.plan.nodes.items() if node.given and id_ not in called}
+        for origin, (_, each) in found.written.items():
+            if origin in given and _is_immutable(each):
+                yield warned(WarningCode.IMMUTABLE, task=each.task if isinstance(each, TaskSpec) else _mapped(each))
 
 
-def _tasks(spec: CanvasSpec, path: Path = ()) -> Iterator[tuple[Path, TaskSpec]]:
-    """The tasks in it, each with the path that leads to it."""
-    if isinstance(spec, TaskSpec):
-        yield path, spec
-    for below, part in placed_parts(spec):
-        yield from _tasks(part, (*path, *below))
+def _is_immutable(spec: CanvasSpec) -> bool:
+    return spec.immutable if isinstance(spec, TaskSpec) else isinstance(spec, MapSpec | StarmapSpec | ChunksSpec)
+
+
+def _mapped(spec: MapSpec | StarmapSpec | ChunksSpec) -> str:
+    return f"{items_of(spec).task}.{kind_of(spec)}"
+
+
+def _inside(spec: CanvasSpec) -> Iterator[CanvasSpec]:
+    """The canvas and all parts within."""
+    yield spec
+    for part in parts_of(spec):
+        yield from _inside(part)
 
 
 def _codes(spec: CanvasSpec) -> Iterator[WarningCode]:
     """The traps in how a chain, a group or a chord is made."""
     match spec:
         case ChainSpec():
-            for before in spec.chain[:-1]:
-                if isinstance(before, GroupSpec):
-                    yield WarningCode.GROUP_OF_ONE if _is_one(before) else WarningCode.GROUP_BECOMES_CHORD
+            for before in _steps(spec)[:-1]:
+                if number := _members(before):
+                    yield WarningCode.GROUP_OF_ONE if number == 1 else WarningCode.GROUP_BECOMES_CHORD
         case GroupSpec():
-            if any(isinstance(member, GroupSpec) for member in spec.group):
+            if any(map(_members, spec.group)):
                 yield WarningCode.NESTED_GROUP
             yield from [WarningCode.GROUP_LINK] if spec.link else []
             yield from [WarningCode.GROUP_LINK_ERROR] if spec.link_error else []
         case ChordSpec():
-            if any(isinstance(member, GroupSpec) and not _is_one(member) for member in spec.chord.header):
+            if any(_members(member) > 1 for member in spec.chord.header):
                 yield WarningCode.NESTED_GROUP_REVERSED
 
 
-def _is_one(group: GroupSpec) -> bool:
-    return len(group.group) == 1
+def _steps(spec: ChainSpec) -> list[CanvasSpec]:
+    """What a chain has in order, and chains in it."""
+    return [each for part in spec.chain for each in (_steps(part) if isinstance(part, ChainSpec) else [part])]
+
+
+def _members(spec: CanvasSpec) -> int:
+    """How many a group has, as chunks are one; 0 of what is no group."""
+    match spec:
+        case GroupSpec():
+            return len(spec.group)
+        case ChunksSpec():
+            return -(-len(spec.chunks.it) // spec.chunks.n)
+    return 0
 
 
 def _of_task(spec: TaskSpec) -> Iterator[CanvasWarning]:
@@ -251,6 +265,9 @@ def _built(plan: Plan) -> Iterator[CanvasWarning]:
     for tree in inside(plan.tree):
         if "chord" in tree:
             yield from _of_chord(tree["chord"]["header"], tree["chord"]["body"], plan)
+        for before, after in pairwise(tree.get("chain", ())):
+            if "task" in before and plan.nodes[before["task"]].task in MAPS:
+                yield from _of_a_list(after, plan)
     for id_ in {each for calls in plan.calls.values() for each in calls} - errbacks(plan.tree):
         yield warned(WarningCode.REPEATED, task=short_name(plan.nodes[id_].task))
     if plan.bytes > LARGE_BYTES:
@@ -267,7 +284,12 @@ def _of_chord(header: list[Tree], body: Tree, plan: Plan) -> Iterator[CanvasWarn
         yield warned(WarningCode.IGNORED_HEADER)
     if any("link_error" in each for each in inside(body)):
         yield warned(WarningCode.BODY_ERRBACK)
-    for id_ in first_ids(body):
+    yield from _of_a_list(body, plan)
+
+
+def _of_a_list(tree: Tree, plan: Plan) -> Iterator[CanvasWarning]:
+    """What is handed a list."""
+    for id_ in first_ids(tree):
         node = plan.nodes[id_]
         if node.given and node.task in ONE_VALUE:
             yield warned(WarningCode.LIST_TO_ONE, task=TaskName(node.task).short)

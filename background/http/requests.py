@@ -26,6 +26,7 @@ from background.http.clients import client_of
 from background.http.headers import header
 from background.http.problems import STATUS_OF, malformed, problem
 from background.storage import deadlines
+from background.storage.turns import turn
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 1_000_000
@@ -33,6 +34,8 @@ MAX_VALUES = 1_000_000
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 NO_NUL = r"^[^\x00]*$"
 """Pattern of a text parameter in a path or query: PostgreSQL's `text` holds no NUL character."""
+_THING = re.compile(r"([^{]*)\{(\w+)")
+"""What stands in a path before the name of one thing, and the parameter that has that."""
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 
 
@@ -106,12 +109,17 @@ class ProblemRoute(APIRoute):
 
 
 class StorableJSONRoute(ProblemRoute):
-    """`route_class` of what takes JSON."""
+    """`route_class` of what takes JSON. What changes one thing waits for its turn with that."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], *, methods: set[str], **options: Any) -> None:
+        """As FastAPI's. A router that is included makes routes of its own of these endpoints."""
+        if not iscoroutinefunction(endpoint):
+            thing = None if {*methods} <= {"GET", "HEAD"} else _THING.match(path)
+            endpoint = _in_thread(endpoint, *(thing.groups() if thing else ()))
+        super().__init__(path, endpoint, methods=methods, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The usual handler, with a `StorableRequest`."""
-        if self.dependant.call is not None and not iscoroutinefunction(self.dependant.call):
-            self.dependant.call = _in_thread(self.dependant.call)
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -126,12 +134,18 @@ class StorableJSONRoute(ProblemRoute):
         return handle
 
 
-def _in_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model."""
+def _in_thread(
+    function: Callable[..., Any], kind: str | None = None, parameter: str = ""
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """What FastAPI makes of a plain function, except that a second thread would look whether the answer is a model.
+
+    One that changes what the parameter names, a thing of this kind, does so in its turn.
+    """
 
     @wraps(function)
     async def call(**values: Any) -> Any:
-        return await deadlines.in_thread(partial(function, **values))
+        async with contextlib.nullcontext() if kind is None else turn(kind, values[parameter]):
+            return await deadlines.in_thread(partial(function, **values))
 
     return call
 

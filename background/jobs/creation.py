@@ -1,14 +1,11 @@
 """How jobs come to be: what a client, a schedule or another program asks for is stored, then workers are woken."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection
 
@@ -21,12 +18,12 @@ from background.jobs.new_job import as_new, as_row, digest, drawn_as
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import control, unique
 from background.storage import deadlines, lanes
-from background.storage.connections import held_up
+from background.storage.turns import turn
 
 LARGE_BYTES = 16 * 1024
 """A job whose params have more as JSON is stored by itself: hundreds in one statement take longer than all may wait."""
-TURN_SECONDS, LOCK_SECONDS = 3.0, 1.0
-"""How long one waits for one's turn with a unique key, and for the transaction of somebody who has its place."""
+LOCK_SECONDS = 1.0
+"""How long one waits for the transaction of somebody who has the place of a unique key."""
 FEW_VALUES = 1_000
 """The params of a job that have no more are checked where they come in."""
 
@@ -47,30 +44,8 @@ async def create_job(request: JobRequest, *, key: str | None = None) -> tuple[co
     create = partial(deadlines.in_thread, partial(_create_alone, job, request))
     if job["unique_key"] is None:
         return await create()
-    async with _turn(job["pipeline"], job["unique_key"]):
+    async with turn("unique key", job["pipeline"], job["unique_key"]):
         return await create()
-
-
-_turns: WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = WeakValueDictionary()
-
-
-@asynccontextmanager
-async def _turn(pipeline: str, unique_key: str) -> AsyncIterator[None]:
-    """Who wants a job with this key asks one at a time, and the others wait in memory. Raises `Unavailable`.
-
-    Somebody's own transaction may have the key's place, and go on for as long as it likes: all who waited for that in
-    PostgreSQL would hold a thread and a connection each, and with them whoever wants something else.
-    """
-    lock = _turns.setdefault((asyncio.get_running_loop(), pipeline, unique_key), asyncio.Lock())
-    try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await lock.acquire()
-    except TimeoutError:
-        raise held_up() from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _is_quick(request: JobRequest) -> bool:

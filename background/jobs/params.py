@@ -17,8 +17,8 @@ from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError, Validati
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from background.base import jsontext
+from background.base.core_schemas import has_functions, with_fields, with_validated, within, without
 from background.base.strict import Exact, read
-from background.jobs.core_schemas import has_functions, with_fields, with_validated, within, without
 
 _Take = Callable[[Any, ValidatorFunctionWrapHandler, ValidationInfo], Any]
 

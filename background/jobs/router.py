@@ -215,6 +215,9 @@ def delete_job(job_id: JobId) -> None:
 
 
 @router.get("/pipelines", responses=responses())
-def list_pipelines() -> list[PipelineInfo]:
-    """Every pipeline with its steps, the JSON Schema of its params, and what the live workers have of it."""
-    return service.get_pipelines()
+def list_pipelines(called: bool = False) -> list[PipelineInfo]:
+    """Every pipeline with its steps, the JSON Schema of its params, and what the live workers have of it.
+
+    With `called`, also those whose jobs are made by the end of others alone: hooks, and `callback_url`.
+    """
+    return service.get_pipelines(called=called)

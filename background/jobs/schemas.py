@@ -236,10 +236,10 @@ class WaitingFacts(BaseModel):
 class Job(BaseModel):
     """A job with its steps. `waiting` has the facts, and `waiting_for` the sentence, why a PENDING one does not run.
 
-    `cause` is `error` as facts, where its words are not those of a step's own exception.
-    `running_seconds` is how long the present or last attempt has taken, `step_names` its plan,
-    `request_id` the `X-Request-ID` of the request that made it. In lists and streams large values are left out (`null`)
-    and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
+    `cause` is `error` as facts, where its words are not those of a step's own exception. `running_seconds` is how long
+    the present or last attempt has taken, `step_names` its plan, `request_id` the `X-Request-ID` of the request that
+    made it. `cancel_requested`: it runs, and is to stop. In lists and streams large values are left out (`null`) and
+    named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
     """
 
     id: int
@@ -268,6 +268,7 @@ class Job(BaseModel):
     schedule_id: int | None
     parent_id: int | None = None
     request_id: str | None = None
+    cancel_requested: bool = False
     step_names: list[str]
     steps: list[Step]
     cut: list[str] = []
@@ -376,14 +377,15 @@ class WorkerSteps(BaseModel):
 class PipelineInfo(BaseModel):
     """One entry of `GET /pipelines`: its steps in order, the JSON Schema of its params, and its `limits`.
 
-    `built_in`: it is one of those that come with the application.
-    New jobs wait in its `queue`. `workers` are the live ones; there is `drift` where one of them has other steps, or
-    takes other params.
+    `built_in`: it comes with the application. `called`: its jobs are made by the end of others alone. New jobs wait in
+    its `queue`. `workers` are the live ones; there is `drift` where one of them has other steps, or takes other
+    params.
     """
 
     name: str
     description: str
     built_in: bool = False
+    called: bool = False
     queue: str
     paused: bool
     limits: list[dict[str, Any]]

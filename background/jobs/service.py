@@ -236,13 +236,14 @@ def _series(connection: Connection, range_: Range, *, pipeline: str | None) -> l
     ]
 
 
-def get_pipelines() -> list[PipelineInfo]:
-    """The pipelines of this release, and what the live workers have of them."""
+def get_pipelines(*, called: bool = False) -> list[PipelineInfo]:
+    """The pipelines of this release, with those that are only `called`, and what the live workers have of them."""
     with database.transaction() as connection:
         found = workers.find(connection, patience=get_settings().lease_seconds)
         standing = limits.standing(connection, {}, used=False)
     alive = [each for each in found if each.alive]
-    return [_pipeline_info(pipeline, alive, standing) for pipeline in registry.pipelines().values()]
+    known = registry.runnable() if called else registry.pipelines()
+    return [_pipeline_info(pipeline, alive, standing) for pipeline in known.values()]
 
 
 def _pipeline_info(pipeline: Pipeline, alive: Sequence[workers.Seen], standing: Standing) -> PipelineInfo:
@@ -252,6 +253,7 @@ def _pipeline_info(pipeline: Pipeline, alive: Sequence[workers.Seen], standing: 
         name=pipeline.name,
         description=pipeline.description,
         built_in=registry.is_built_in(pipeline),
+        called=pipeline.name not in registry.pipelines(),
         queue=pipeline.queue,
         paused=standing.paused(PIPELINE, pipeline.name),
         limits=[asdict(each) for each in pipeline.limits],

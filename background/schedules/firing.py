@@ -13,6 +13,7 @@ import psycopg2.errors
 from sqlalchemy import Connection
 
 from background.base.times import Times, Unusable
+from background.jobs import registry
 from background.jobs.creation import store_all, wake_for
 from background.jobs.new_job import as_checked
 from background.jobs.schedule import Schedule
@@ -28,21 +29,25 @@ MOST = 100
 """How many missed times `catch_up` makes up for."""
 LATE = timedelta(seconds=2)
 """What is no longer ago is late, and not missed: the machine was busy, or the worker died that was at it."""
-LOCK_SECONDS = 0.5
-"""How long the schedules that are held wait for somebody's transaction, each."""
+LOCK_SECONDS = 0.05
+"""How long the schedules that are held wait for somebody's transaction, each: all of them less than the transaction."""
 
 
 def seconds_until_due() -> float | None:
-    """Until the first due time, `None` where there is none. Raises `Unavailable`."""
+    """Until the first due time of which this process may make a job, `None` where there is none.
+
+    Raises `Unavailable`.
+    """
     with lanes.working() as connection:
-        return sql.seconds_until_due(connection)
+        return sql.seconds_until_due(connection, pipelines=registry.pipelines())
 
 
 def fire() -> int:
     """Make the jobs of some schedules that are due; gives of how many. Raises `Unavailable`."""
     since = time.monotonic()
     with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
-        made = [_fire(connection, row) for row in sql.take_due(connection, limit=AT_ONCE)]
+        due = sql.take_due(connection, pipelines=registry.pipelines(), limit=AT_ONCE)
+        made = [_fire(connection, row) for row in due]
     wake_for([job for jobs in made if jobs for job in jobs], since=since)
     return sum(jobs is not None for jobs in made)
 

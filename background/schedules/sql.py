@@ -1,6 +1,6 @@
 """All SQL of schedules."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -42,13 +42,19 @@ _LOCK_DECLARED = text(f"""
 SELECT {_COLUMNS} FROM schedules WHERE name = ANY(:names) OR module = ANY(:modules) ORDER BY id FOR UPDATE
 """)
 
+# What is drawn anew for each job only a process that has the pipeline can draw; any other leaves that to one.
+_OURS = """
+    (job ->> 'pipeline' = ANY(CAST(:pipelines AS text[])) OR coalesce(job -> 'drawn', '[]') = '[]')
+"""
 _UNTIL = Prepared(
-    "schedules_until", "SELECT extract(epoch FROM min(next_at) - now())::float8 AS seconds FROM schedules"
+    "schedules_until",
+    f"SELECT extract(epoch FROM min(next_at) - now())::float8 AS seconds FROM schedules WHERE {_OURS}",
 )
 _TAKE = Prepared(
     "schedules_take",
     f"""
-SELECT {_COLUMNS} FROM schedules WHERE next_at <= now() ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+SELECT {_COLUMNS} FROM schedules WHERE next_at <= now() AND {_OURS}
+ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
 """,
 )
 _MOVE = Prepared(
@@ -130,15 +136,15 @@ def lock_declared(connection: Connection, *, names: Sequence[str], modules: Sequ
     return [Row(**row) for row in rows]
 
 
-def seconds_until_due(connection: Connection) -> float | None:
-    """Until the first due time, less than 0 when it is over; `None` where there is none."""
-    seconds: float | None = _UNTIL(connection, {})[0]["seconds"]
+def seconds_until_due(connection: Connection, *, pipelines: Collection[str]) -> float | None:
+    """Until the first due time that is for a process with these pipelines, less than 0 when it is over."""
+    seconds: float | None = _UNTIL(connection, {"pipelines": list(pipelines)})[0]["seconds"]
     return seconds
 
 
-def take_due(connection: Connection, *, limit: int) -> list[Row]:
-    """Hold schedules that are due, and that nobody else holds."""
-    return [Row(**row) for row in _TAKE(connection, {"limit": limit})]
+def take_due(connection: Connection, *, pipelines: Collection[str], limit: int) -> list[Row]:
+    """Hold schedules that are due, for a process with these pipelines, and that nobody else holds."""
+    return [Row(**row) for row in _TAKE(connection, {"pipelines": list(pipelines), "limit": limit})]
 
 
 def move(

@@ -64,13 +64,14 @@ def _looks(connection: Connection, epoch: str) -> Iterator[Callable[[], None]]:
         rows = recovery.next_still(
             recording,
             epoch=epoch,
+            patience=get_settings().lease_seconds,
             silence=SILENCE_SECONDS,
             unpublished=UNPUBLISHED_SECONDS,
             known=marks.PUBLISHED_SECONDS,
         )
     published = marks.published([row.task_id for row in rows if row.is_untouched])
     ended = results.ends([id_ for row in rows if not row.is_odd for id_ in row.waiting])
-    if silent := [row for row in rows if row.still_seconds > SILENCE_SECONDS]:
+    if silent := [row for row in rows if row.is_silent]:
         _messages.go_on(*{each for row in silent for each in row.queues})
     for row in rows:
         is_unpublished = row.is_untouched and row.task_id not in published
@@ -106,12 +107,13 @@ def _fill_in(number: int, *, epoch: str) -> set[str]:
     So may an error callback of which it is not known that it was called.
     """
     with database.transaction() as connection:
-        row = recovery.run(connection, number, epoch=epoch)
+        patience = get_settings().lease_seconds
+        row = recovery.run(connection, number, epoch=epoch, patience=patience, silence=SILENCE_SECONDS)
         if row is None:
             return set()
         # Where all has ended a process may have died before it could say so.
         is_gone = _is_gone(row, row.ids)
-        if row.is_elsewhere or is_gone or (row.is_settled and row.still_seconds > get_settings().lease_seconds):
+        if row.is_elsewhere or is_gone or (row.is_settled and row.still_seconds > patience):
             recovery.close_ended(connection, number)
         awaited = set(judge.judge(connection, number).awaited)
         left = recovery.unfinished(connection, number)
@@ -131,11 +133,10 @@ _messages = queues.Inventory()
 def _is_gone(run: recovery.Looked | recovery.StillRun, ids: Sequence[str]) -> bool:
     """Whether nothing has happened in the run for long, and the broker holds no message with one of these ids.
 
+    What a worker that died had not acknowledged it still holds, until it hands it out again.
     What had succeeded before a retry has a message, too, with which it hands its result on.
     """
-    if run.still_seconds <= SILENCE_SECONDS:
-        return False
-    return _messages.lacks(ids, *run.queues, since=time.monotonic() - run.still_seconds)
+    return run.is_silent and _messages.lacks(ids, *run.queues, since=time.monotonic() - run.still_seconds)
 
 
 def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool) -> tuple[str, str] | None:
@@ -150,6 +151,8 @@ def _why_lost(run: recovery.Looked, task: recovery.Unfinished, *, is_gone: bool)
         message = "the broker knows nothing of its message: it never came, or the broker died before it had stored it"
         return "unpublished", message
     if not task.called and still > (get_settings().lease_seconds if results.joins_itself() else silence):
+        if task.is_replaced:
+            return "replaced", "what it put in its place has ended, and nothing of that under its id"
         message = "nothing was heard of it, though all before it had succeeded: it was not called, or not recorded"
         return "silence", message
     if is_gone:

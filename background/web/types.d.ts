@@ -59,6 +59,8 @@ interface Job {
   tags: string[];
   parent_id: number | null;
   request_id: string | null;
+  /** It runs, and is to stop. */
+  cancel_requested?: boolean;
   schedule_id: number | null;
   step_names: string[];
   steps: Step[];
@@ -142,6 +144,8 @@ interface Run {
   failed: boolean;
   result: any;
   result_cut?: boolean;
+  /** It is to stop, and can still change. */
+  cancel_requested?: boolean;
   error: TaskError | null;
   verdict: string;
   reason: Facts | null;

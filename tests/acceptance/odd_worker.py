@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from celery import chain, chord, group
 from celery.__main__ import main
 from celery.exceptions import Ignore, Reject
 
@@ -28,6 +29,17 @@ def replace() -> None:
     """Put a chain in one's place."""
     add, echo = (celery_app.signature(name.value) for name in (TaskName.ADD, TaskName.ECHO))
     celery_app.tasks[TaskName.ECHO].replace(add.clone(args=(20, 3)) | echo)
+
+
+def replace_in_vain(kind: str) -> None:
+    """Put in one's place what never ends under one's id: a task before that fails, or a group at the end has not it."""
+    echo, add, fail = (celery_app.signature(name.value) for name in (TaskName.ECHO, TaskName.ADD, TaskName.FAIL))
+    others: dict[str, Any] = {
+        "chain": lambda: fail.clone(args=("no",)) | echo,
+        "chord": lambda: chord([fail.clone(args=("no",)), echo.clone(args=(7,))], echo),
+        "group": lambda: chain(echo.clone(args=(7,)), group([add.clone(args=(1,)), add.clone(args=(2,))])),
+    }
+    celery_app.tasks[TaskName.ECHO].replace(others[kind]())
 
 
 def send_elsewhere() -> str:
@@ -68,6 +80,9 @@ ODD = {
     "fork": fork,
     "send": send,
     "replace": replace,
+    "replace chain": lambda: replace_in_vain("chain"),
+    "replace chord": lambda: replace_in_vain("chord"),
+    "replace group": lambda: replace_in_vain("group"),
     "send elsewhere": send_elsewhere,
     "replace elsewhere": replace_elsewhere,
     "retry elsewhere": retry_elsewhere,

@@ -146,6 +146,10 @@ ECHO: Json = {"task": "echo"}
 NO: Json = {"task": "fail", "args": ["no"]}
 CALLED: Json = {"task": "finalize"}
 LIST: Json = {"chain": [{"group": [ONE, TWO]}]}
+ADDED: Json = {"starmap": {"task": "add", "it": [[1, 2]]}}
+IN_CHUNKS: Json = {"chunks": {"task": "add", "it": [[1, 2], [3, 4]], "n": 1}}
+BOTH_ASKED: Json = {"chord": {"header": [NO], "body": {"chain": [ECHO, ECHO], "link_error": CALLED}}}
+FAILING: Json = {"chord": {"header": [{**NO, "immutable": True}], "body": {**ECHO, "link_error": CALLED}}}
 ODD_TO_WRITE: list[Json] = [
     # A group that is the only step of a chain is a list of its own.
     {"group": [LIST, {"task": "echo", "args": [3]}]},
@@ -153,6 +157,10 @@ ODD_TO_WRITE: list[Json] = [
     {"group": [ONE, {"chain": [{"group": [{"group": [TWO]}]}]}]},
     # A map that is applied by itself forgets its callbacks.
     {"chain": [{"starmap": {"task": "add", "it": [[1, 2]]}}], "link": CALLED},
+    # What a chord or a chain calls hangs on the map or the chunks at its end, also where the canvas is shown so.
+    {"group": [{"chord": {"header": [ONE], "body": ADDED}, "link": CALLED}, BOTH_ASKED]},
+    {"group": [{"chord": {"header": [ONE], "body": IN_CHUNKS}, "link": {**CALLED, "args": [3]}}, BOTH_ASKED]},
+    {"group": [{"chain": [ONE, ADDED], "link": [CALLED, ECHO]}, BOTH_ASKED]},
     # The error callbacks of a body are called when its header fails, those of a step of it are not.
     {"chord": {"header": [NO], "body": {"chain": [ECHO, ECHO], "link_error": CALLED}}},
     {"chord": {"header": [NO], "body": {"chain": [{**ECHO, "link_error": CALLED}, ECHO]}}},
@@ -160,6 +168,8 @@ ODD_TO_WRITE: list[Json] = [
     {"chord": {"header": [NO], "body": {"chain": [{"chord": {"header": [ECHO], "body": ECHO}}], "link_error": CALLED}}},
     {"chain": [{"chord": {"header": [NO], "body": {**ECHO, "link_error": CALLED}}}, ECHO]},
     {"chain": [{"chord": {"header": [NO], "body": {**ECHO, "link_error": CALLED}}}, {"group": [ECHO, ECHO]}]},
+    {"chain": [{"chord": {"header": [ONE], "body": FAILING}}, {"group": [ECHO, ECHO]}]},
+    {"chain": [{"chord": {"header": [ONE], "body": {"chord": {"header": [ECHO], "body": FAILING}}}}, LIST, ECHO]},
     {
         "chain": [
             {"group": [ONE, TWO]},

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from background.broker import server
 from background.canvas import judge, service
 from background.canvas.spec import chain, task
 from background.canvas.sql import tasks
@@ -243,6 +244,19 @@ def test_what_ended_just_before_its_process_was_killed_ends_its_run(client: http
         run = client.post("/canvas", json=canvas).json()
         worker.wait_for_line(f"{run['graph']['nodes'][0]['id']}] raised")
         os.kill(child_of(worker), signal.SIGKILL)
+        outcome = finished(client, run["task_id"], seconds=60)
+    assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
+
+
+def test_so_does_what_ended_just_before_its_worker_was_killed(client: httpx.Client, tmp_path: Path) -> None:
+    """Once the broker has its message no more: nobody else knows that it was acknowledged."""
+    canvas = {"chain": [{"task": "fail", "args": ["no"]}, {"task": "echo"}]}
+    with running_worker(tmp_path / "first.log", *ONE_CHILD, module=NEVER_WRITES) as worker:
+        run = client.post("/canvas", json=canvas).json()
+        worker.wait_for_line(f"{run['graph']['nodes'][0]['id']}] raised")
+        wait_for(lambda: not server.get_client().exists("unacked"), what="the acknowledgement")
+        worker.kill()
+    with running_worker(tmp_path / "second.log", *ONE_CHILD, env={"LEASE_SECONDS": "3"}):
         outcome = finished(client, run["task_id"], seconds=60)
     assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
 

@@ -235,6 +235,29 @@ def test_a_job_that_is_not_there(client: httpx.Client, method: str, path: str) -
     assert_problem(client.request(method, f"/jobs/{2**70}{path}"), 422)
 
 
+def test_who_changes_a_job_that_is_locked_holds_up_nobody_else(client: httpx.Client) -> None:
+    job_id = submit(client, delay_seconds=3600)
+    schedule = {"name": "held", "pipeline": "demo", "every_seconds": 3600}
+    schedule_id = client.post("/schedules", json=schedule).raise_for_status().json()["id"]
+    locks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    asked = [("POST", f"/jobs/{job_id}/cancel"), ("DELETE", f"/jobs/{job_id}"), ("DELETE", f"/schedules/{schedule_id}")]
+    waiting: list[int] = []
+    with ThreadPoolExecutor(60) as clients, transaction() as theirs:
+        theirs.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
+        theirs.execute(text("SELECT FROM schedules WHERE id = :id FOR UPDATE"), {"id": schedule_id})
+        changes = [clients.submit(client.request, *asked[at % len(asked)]) for at in range(60)]
+        while not all(each.done() for each in changes):
+            with transaction() as connection:
+                waiting.append(connection.scalar(text(locks)))
+            assert client.get("/jobs?limit=1").status_code == 200, "others go on"
+    for each in changes:
+        assert_problem(each.result(), 503)
+        print(each.result().json(), each.result().request.url.path, each.result().elapsed)
+        assert each.result().json()["code"] == "database_refuses"
+    assert max(waiting) == len({"a job", "a schedule"})
+    client.delete(f"/schedules/{schedule_id}").raise_for_status()
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -106,6 +106,9 @@ def test_the_pipelines_are_described(client: httpx.Client) -> None:
     assert set(found["demo"]["params"]["properties"]) == {"step_seconds", "fail_at_step", "fail_times"}
     assert found["document"]["params"]["required"] == ["document"]
     assert {name for name, each in found.items() if each["built_in"]} == {"demo", "document"}
+    assert not any(each["called"] for each in found.values())
+    called = [each for each in client.get("/pipelines?called=true").json() if each["called"]]
+    assert [(each["name"], each["steps"]) for each in called] == [("callback_url", ["deliver"])]
 
 
 def test_tags_stay_with_the_job(client: httpx.Client) -> None:

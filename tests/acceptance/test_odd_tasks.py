@@ -74,6 +74,27 @@ def test_what_a_task_is_replaced_by_stands_in_the_record(client: httpx.Client, w
     assert (first["result"], second["result"], [each["result"] for each in others]) == (23, 46, [23])
 
 
+@pytest.mark.parametrize("how", ["replace chain", "replace chord"])
+def test_what_fails_in_the_place_of_a_task_is_told_once(client: httpx.Client, worker: Process, how: str) -> None:
+    """What was replaced has not failed, and was not lost: what would end under its id never ran."""
+    ended = run(client, {"chain": [task("echo", how), task("multiply", 2)]})
+    first, second, *others = ended["graph"]["nodes"]
+    assert (first["state"], second["state"]) == ("SKIPPED", "SKIPPED")
+    assert sorted(each["state"] for each in others) == ["FAILURE", "SUCCESS"][: len(others)]
+    assert ended["verdict"] == "fail failed: RuntimeError: no. multiply never ran."
+
+
+def test_a_group_at_the_end_of_what_replaces_a_task(client: httpx.Client, worker: Process) -> None:
+    """It has not the id of the task, under which nothing ends; what comes next is called all the same, as in Celery."""
+    ended = run(client, {"chain": [task("echo", "replace group"), ECHO]})
+    assert (ended["status"], ended["result"]) == ("SUCCESS", [8, 9])
+    assert ended["graph"]["nodes"][0]["state"] == "SKIPPED"
+    assert ended["verdict"] == "All 4 tasks succeeded."
+    ended = run(client, task("echo", "replace group"))
+    assert (ended["status"], ended["result"], ended["error"]["type"]) == ("FAILURE", None, "Lost")
+    assert "what it put in its place has ended, and nothing of that under its id" in ended["verdict"]
+
+
 def test_a_result_that_is_too_large(client: httpx.Client, worker: Process) -> None:
     ended = run(client, {"chain": [task("echo", "x" * 300_000), {"group": [ECHO] * 4}, ECHO, ECHO]})
     assert (ended["status"], ended["error"]["type"]) == ("FAILURE", "ResultTooLarge")

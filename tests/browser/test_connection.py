@@ -63,6 +63,16 @@ def test_an_event_source_that_heard_nothing_goes_on_from_where_it_began(
         assert wait_for(lambda: page.evaluate("window.heard"), seconds=45, what="the event") == [job]
 
 
+def test_what_shows_nothing_yet_is_as_of_no_time(page: Page, watch: Watch) -> None:
+    watch.allow("status of 503")
+    problem = {"title": "Service Unavailable", "status": 503, "detail": "PostgreSQL is away"}
+    page.route(re.compile("/(jobs|workers|pipelines)\\b"), lambda route: route.fulfill(status=503, json=problem))
+    page.goto("/ui/#/jobs")
+    banner = page.locator('[data-banner="down"]')
+    expect(banner).to_contain_text("It is asked again by itself.")
+    expect(banner).not_to_contain_text("as of")
+
+
 def test_after_a_restart_of_the_api_the_state_is_exact(
     new_context: Callable[..., BrowserContext], watch: Watch, client: httpx.Client, tmp_path: Path
 ) -> None:

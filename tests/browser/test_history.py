@@ -88,6 +88,11 @@ def test_a_pipeline_has_a_page(page: Page, client: httpx.Client, worker: Process
     expect(page.get_by_text("There is no such pipeline")).to_be_visible()
     page.goto("/ui/#/pipelines/callback_url")  # to which the page of a worker leads
     expect(page.get_by_text("Its jobs are calls")).to_be_visible()
+    expect(page.locator(".plan li")).to_have_text("deliver")
+    expect(page.locator("[data-action=new]")).to_be_hidden()
+    # A name alone says nothing: no pipeline has this hook.
+    page.goto("/ui/#/pipelines/demo.on_success")
+    expect(page.get_by_text("There is no such pipeline")).to_be_visible()
 
 
 def test_a_worker_has_a_page_with_what_it_did(page: Page, client: httpx.Client, worker: Process) -> None:

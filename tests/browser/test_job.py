@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import httpx2 as httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy import text
 
 from background.jobs import states
 from background.jobs.sql import logs, transitions
 from background.jobs.sql.logs import Chunk
-from tests.acceptance.test_durability import kinds
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, submit, until
 from tests.browser.traffic import begin
 from tests.browser.watch import Watch
@@ -83,7 +83,7 @@ def test_a_job_is_followed_to_its_end(page: Page, client: httpx.Client) -> None:
     # Nothing more will come, so nothing has to be live.
     expect(page.locator(".live")).to_be_hidden()
     article.locator('[data-tab="data"]').click()
-    expect(article.get_by_role("region", name="Result")).to_be_visible()
+    expect(article.get_by_role("group", name="Result")).to_be_visible()
     # What was said of it stays with it.
     expect(page.locator(".toast")).to_have_class(re.compile("shown"))
     shown = page.evaluate("performance.now()")
@@ -110,9 +110,9 @@ def test_what_is_too_large_for_a_stream_or_a_list_is_shown_on_its_own_page(page:
     for _ in range(3):
         moving.end_step(large)
     expect(article).to_have_attribute("data-status", "COMPLETED")
-    expect(article.get_by_role("region", name="Result")).to_contain_text("the end")
+    expect(article.get_by_role("group", name="Result")).to_contain_text("the end")
     article.locator('[data-tab="steps"]').click()
-    expect(article.get_by_role("region", name="Output")).to_contain_text("the end")
+    expect(article.get_by_role("group", name="Output")).to_contain_text("the end")
     open_list(page)
     expect(row(page, moving.job_id)).to_contain_text("All 3 steps completed.")
 
@@ -145,12 +145,26 @@ def test_a_failed_job_says_why_first(page: Page, client: httpx.Client, worker: P
     article = open_job(page, job)
     expect(article.locator("[data-sentence]")).to_contain_text("RuntimeError: Step 2 failed")
     expect(article.locator("[data-sentence]")).to_contain_text("worker@")
-    expect(article.get_by_role("region", name="Traceback")).to_contain_text("raise RuntimeError")
+    expect(article.get_by_role("group", name="Traceback")).to_contain_text("raise RuntimeError")
     article.locator('[data-tab="events"]').click()
     expect_route(page, f"#/jobs/{job}?tab=events")
     expect(article.locator('[data-event="failed"]')).to_be_visible()
     page.reload()
     expect(article.locator('[data-event="failed"]')).to_be_visible()
+
+
+def test_two_tracebacks_are_no_two_landmarks(page: Page, client: httpx.Client, worker: Process) -> None:
+    params = {"step_seconds": 0, "fail_at_step": 1, "fail_times": 9}
+    job = submit(client, params=params, max_attempts=2)
+    until(client, job, "FAILED")
+    article = open_job(page, job, "?tab=events")
+    summaries = article.locator("tr[data-event] summary")
+    expect(summaries).to_have_count(2)
+    for each in summaries.all():
+        each.click()
+    expect(article.get_by_role("group", name="Traceback")).to_have_count(2)
+    found = Axe().run(page, options={"runOnly": ["landmark-unique"]}).response
+    assert (found["violations"], len(found["passes"])) == ([], 1)
 
 
 def test_a_long_error_is_shown_in_three_lines_until_all_is_wanted(
@@ -162,7 +176,7 @@ def test_a_long_error_is_shown_in_three_lines_until_all_is_wanted(
         connection.execute(text("UPDATE jobs SET error = :error WHERE id = :id"), {"error": error, "id": failed})
     article = open_job(page, failed)
     sentence = article.locator("[data-sentence]")
-    expect(sentence).to_contain_text(re.compile("Step 2, process, failed on .*: RuntimeError$"))
+    expect(sentence).to_contain_text(re.compile(r"Step 2, process, failed on \S+\.$"))
     detail = article.locator(".sentence .clamped-text")
     line = detail.evaluate("each => parseFloat(getComputedStyle(each).lineHeight)")
     assert detail.evaluate("each => each.clientHeight") == pytest.approx(3 * line, abs=2)
@@ -215,7 +229,7 @@ def test_after_a_retry_from_step_2_both_attempts_are_drawn(page: Page, client: h
     article.get_by_role("combobox", name="Attempt").select_option("1")
     wait_for(lambda: {attempt for _, attempt, _ in drawn(page)} == {"1"}, what="one attempt alone")
     article.locator('.gantt-line[data-step="2"]').click()
-    expect(article.get_by_role("region", name="Traceback")).to_contain_text("raise RuntimeError")
+    expect(article.get_by_role("group", name="Traceback")).to_contain_text("raise RuntimeError")
 
 
 def test_a_running_job_is_asked_to_stop_and_ends_when_it_does(page: Page, client: httpx.Client) -> None:
@@ -225,11 +239,17 @@ def test_a_running_job_is_asked_to_stop_and_ends_when_it_does(page: Page, client
     article.get_by_role("button", name="Cancel").click()
     expect(article).to_contain_text("Cancelling…")
     expect(article).to_have_attribute("data-status", "IN_PROGRESS")
-    # The page says so before it is stored.
-    wait_for(lambda: "cancel_requested" in kinds(client.get(f"/jobs/{moving.job_id}").json()), what="the request")
+    assert client.get(f"/jobs/{moving.job_id}").json()["cancel_requested"]
+    # So it is said by a page that has not asked for it, in the list as well.
+    open_list(page)
+    expect(row(page, moving.job_id)).to_contain_text("Cancelling…")
+    article = open_job(page, moving.job_id)
+    expect(article).to_contain_text("Cancelling…")
+    expect(article.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect_live(page)
     moving.end_step()
     expect(article).to_have_attribute("data-status", "CANCELLED")
-    expect(article.get_by_role("button", name="Cancel")).to_have_count(0)
+    assert not client.get(f"/jobs/{moving.job_id}").json()["cancel_requested"]
 
 
 def test_a_refusal_shows_its_reason_and_the_present_state(page: Page, watch: Watch, client: httpx.Client) -> None:
@@ -330,7 +350,7 @@ def test_text_that_turns_others_around_is_shown_as_it_is_written(page: Page, cli
     with transaction() as connection:
         connection.execute(turned, {"id": job})
     article = open_job(page, job, "?tab=data")
-    shown = article.get_by_role("region", name="Result")
+    shown = article.get_by_role("group", name="Result")
     expect(shown).to_contain_text(r'"\u202egpj.exe"')
     assert json.loads(shown.inner_text()) == {"file": "\u202egpj.exe"}
 

@@ -72,6 +72,12 @@ def test_a_submitted_job_completes_before_the_readers_eyes(page: Page, client: h
     assert len(seen) >= 3
 
 
+def test_what_may_be_searched_has_a_name(page: Page) -> None:
+    open_list(page)
+    for name in ("Job number or task id", "Search jobs"):
+        expect(page.get_by_role("search", name=name)).to_be_visible()
+
+
 def test_back_restores_filter_scroll_and_focus(page: Page) -> None:
     fill(1000)
     open_list(page)

@@ -230,14 +230,24 @@ def test_the_graph_and_the_outline_by_keyboard(page: Page, client: httpx.Client,
 
 
 def test_a_run_is_cancelled(page: Page, client: httpx.Client, worker: Process) -> None:
-    open_run(page, start(client, {"chain": [task("sleep", 30), task("echo"), task("echo")]}))
+    run = start(client, {"chain": [task("sleep", 30), task("echo"), task("echo")]})
+    open_run(page, run)
     expect(node(page, "sleep")).to_have_attribute("data-state", "STARTED")
     page.locator('[data-action="cancel"]').click()
     expect(page.locator("[data-verdict]")).to_contain_text("sleep may still finish")
     expect(page.locator('.node[data-state="REVOKED"]')).to_have_count(2)
     expect(page.locator('[data-action="cancel"]')).to_be_hidden()
+    # So it is said by a page that has not asked for it, in the list as well.
+    page.goto("/ui/#/runs")
+    expect(page.locator(f'[data-run="{run}"]')).to_contain_text("Cancelling…")
+    page.reload()
+    expect(page.locator(f'[data-run="{run}"]')).to_contain_text("Cancelling…")
+    open_run(page, run)
+    expect(page.locator(".head .badge")).to_have_text("Cancelling…")
+    expect(page.locator('[data-action="cancel"]')).to_be_hidden()
     page.locator('[data-action="terminate"]').click()
     expect_ended(page, "REVOKED")
+    assert not client.get(f"/result/{run}").json()["cancel_requested"]
     expect(page.locator('[data-action="terminate"]')).to_be_hidden()
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
+from sqlalchemy import text
 
 from tests.browser.screens import expect_live, expect_route
 from tests.browser.watch import Watch
-from tests.support import Process, wait_for
+from tests.support import Process, transaction, wait_for
 
 SLOW_BACK = """
   const back = history.back.bind(history);
@@ -94,6 +95,17 @@ def test_a_job_and_its_schedule_lead_to_each_other(
     client.delete(f"/schedules/{schedule['id']}").raise_for_status()
     expect(page.get_by_text("There is no such schedule")).to_be_visible()
     expect(page).to_have_title("Schedules · Celery Playground")
+
+
+def test_one_that_is_due_while_nobody_makes_its_job_says_so(page: Page, client: httpx.Client) -> None:
+    body = {"name": "often", "pipeline": "demo", "every_seconds": 1000}
+    schedule = client.post("/schedules", json=body).raise_for_status().json()["id"]
+    page.goto("/ui/#/schedules")
+    entry = page.locator(f"[data-schedule='{schedule}'] time").first
+    expect(entry).to_contain_text("(16m ")
+    with transaction() as connection:
+        connection.execute(text("UPDATE schedules SET next_at = now() - interval '1 minute'"))
+    expect(entry).to_contain_text("(due)")
 
 
 def test_nothing_is_read_of_a_schedule_that_is_deleted(page: Page, client: httpx.Client) -> None:

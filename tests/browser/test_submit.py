@@ -74,7 +74,7 @@ def test_the_same_request_as_curl_makes_the_same_job(page: Page, client: httpx.C
     form = open_form(page)
     form.get_by_label("fail_times").fill("5")
     form.get_by_text("As a curl command").click()
-    words = shlex.split(form.get_by_role("region", name="curl").inner_text())
+    words = shlex.split(form.get_by_role("group", name="curl").inner_text())
     assert words[:3] == ["curl", "-X", "POST"]
     assert words[3] == f"{client.base_url}/jobs" or words[3] == f"{str(client.base_url).rstrip('/')}/jobs"
     body = words[words.index("-d") + 1]

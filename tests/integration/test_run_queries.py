@@ -375,7 +375,7 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
         tasks.closed(recorder, closed=chord, called=dict.fromkeys(chord, tasks.Call()))
         recovery.lost_with_worker(recorder, patience=1e9)
         recovery.left_behind(recorder, epoch="one")
-        recovery.next_still(recorder, epoch="one", silence=1e9, unpublished=1e9, known=1e9)
+        recovery.next_still(recorder, epoch="one", patience=1e9, silence=1e9, unpublished=1e9, known=1e9)
         prepared = recorder.execute(text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")).all()
         assert {name for name, _ in prepared} == {
             "run_task_started_first",

@@ -91,7 +91,7 @@ def test_what_celery_never_calls_is_lost_in_the_end(valkey: object) -> None:
     )
     with transaction() as connection:
         end(connection, first, "SUCCESS")
-    assert judged(run).awaited == [second]
+    assert judged(run).awaited == {second}
     past(run, seconds=10)
     sweeping.sweep()
     assert look(run)[0] == "STARTED"
@@ -192,7 +192,7 @@ def turn() -> list[str]:
     """The ids of the runs that recovery looks at next."""
     rested()
     with transaction() as connection:
-        rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9, known=1e9)
+        rows = recovery.next_still(connection, epoch="", patience=1e9, silence=1e9, unpublished=1e9, known=1e9)
     return [row.task_id for row in rows]
 
 
@@ -220,7 +220,7 @@ def test_recovery_rests_from_what_it_has_looked_at() -> None:
     # In one transaction no time passes for PostgreSQL.
     with transaction() as connection:
         for found in ([run], []):
-            rows = recovery.next_still(connection, epoch="", silence=1e9, unpublished=1e9, known=1e9)
+            rows = recovery.next_still(connection, epoch="", patience=1e9, silence=1e9, unpublished=1e9, known=1e9)
             assert [row.task_id for row in rows] == found
 
 
@@ -426,6 +426,29 @@ def test_what_has_ended_is_closed_once_its_message_is_acknowledged(
         celery_state.active_requests.clear()
     letting.look()
     wait_for(lambda: look(run)[0] == "FAILURE", what="the end")
+
+
+@pytest.mark.usefixtures("called")
+@pytest.mark.parametrize("lives", [False, True])
+def test_what_a_dead_worker_has_ended_is_closed_once_the_broker_has_not_its_message(*, lives: bool) -> None:
+    """Nobody else can say that nothing more comes of it. While it is held it is handed out again, and goes on."""
+    worker_id = str(uuid4())
+    canvas = chain(task(TaskName.FAIL, "no"), task(TaskName.ECHO))
+    run, first, _ = record_only(canvas, epoch=marks.epoch(new=str(uuid4())))
+    with transaction() as connection:
+        if lives:
+            row = "INSERT INTO workers (id, name, host, pid, pool, concurrency) VALUES (:id, 'w@h', 'h', 1, 'p', 1)"
+            connection.execute(text(row), {"id": worker_id})
+        tasks.started_first(connection, task_id=first, worker="w@h", worker_id=worker_id)
+        end(connection, first, "FAILURE", '{"type": "RuntimeError", "message": "no"}', is_open=True)
+    message(first)
+    past(run, seconds=20)
+    assert looked_twice(run)[0] == "STARTED"
+    server.get_client().delete("celery")
+    past(run, seconds=20)
+    assert looked_twice(run)[0] == ("STARTED" if lives else "FAILURE")
+    with transaction() as connection:
+        connection.execute(text("DELETE FROM workers WHERE id = :id"), {"id": worker_id})
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -170,7 +170,7 @@ def test_whoever_dies_before_the_commit_has_made_nothing() -> None:
 
     def die() -> None:
         with lanes.working.transaction() as connection:
-            (row,) = sql.take_due(connection, limit=1)
+            (row,) = sql.take_due(connection, pipelines=(), limit=1)
             assert len(firing.create(connection, row, [row.now])) == 1
             assert firing.fire() == 0, "another worker leaves alone what this one holds"
             raise KeyboardInterrupt
@@ -296,6 +296,24 @@ def test_what_nobody_has_given_is_made_anew_for_each_job(monkeypatch: pytest.Mon
     assert [*made(schedule_id)[-1]["params"]] == [*jobs_of[0]["params"]], "it waits, and says what does not fit"
 
 
+def test_what_is_made_anew_is_left_to_a_worker_that_has_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports(monkeypatch)
+    report, plain = make(name="report", pipeline="report", params={}), make(name="plain")
+    for schedule_id in (report, plain):
+        set_back(schedule_id, 1)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.delitem(registry.pipelines(), "report")
+        assert firing.fire() == 1
+        assert [len(made(schedule_id)) for schedule_id in (report, plain)] == [0, 1]
+        assert (firing.seconds_until_due() or 0) > 60, "nor does it look all the time"
+    with transaction() as connection:
+        run = connection.execute(text("SELECT job -> 'params' ->> 'run' FROM schedules WHERE id = :id"), {"id": report})
+        stored = run.scalar_one()
+    assert firing.fire() == 1
+    (job,) = made(report)
+    assert job["params"]["run"] != stored
+
+
 def test_jobs_of_a_schedule_have_the_unique_key_of_the_release_that_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     reports(monkeypatch, unique=["customer"])
     schedule_id = make(pipeline="report", params={})
@@ -331,6 +349,20 @@ def test_a_schedule_whose_key_somebody_s_transaction_has_waits_and_no_other_one(
         assert service.get_schedule(first).last_error is None
     assert firing.fire() == 1
     assert service.get_schedule(first).last_job_id == job.id
+
+
+def test_many_whose_keys_somebody_s_transaction_has_hold_up_no_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports(monkeypatch, unique=["customer"])
+    customers = range(100, 100 + firing.AT_ONCE - 1)
+    held = [make(name=f"{each}", pipeline="report", params={"customer": each}) for each in customers]
+    other = make(name="other")
+    for schedule_id in (*held, other):
+        set_back(schedule_id, 1)
+    with transaction() as theirs:
+        for each in customers:
+            enqueue(theirs, "report", {"customer": each})
+        assert firing.fire() == 1
+        assert [len(made(schedule_id)) for schedule_id in (*held, other)] == [*(0 for _ in held), 1]
 
 
 def test_a_schedule_that_cannot_be_stored_or_read_any_more_stops_nothing() -> None:

@@ -59,7 +59,14 @@ def nodes(**states: TaskState | Node) -> list[Node]:
     return [
         each
         if isinstance(each, Node)
-        else Node(id_, f"tasks.{id_}", each, error=error() if each is F else None, starts=0 if each in (P, R, N) else 1)
+        else Node(
+            id_,
+            f"tasks.{id_}",
+            each,
+            error=error() if each is F else None,
+            starts=0 if each in (P, R, N) else 1,
+            started_at=None if each is N else NOW,
+        )
         for id_, each in states.items()
     ]
 
@@ -271,8 +278,25 @@ def test_two_tasks_of_one_name_are_told_apart_by_their_arguments() -> None:
     assert found.names == {"b": "echo('xxxxxxxxxxxxxxxxxx…)"}
 
 
+def test_what_was_replaced_has_run() -> None:
+    """It had begun, and what it put in its place never ended under its id."""
+    replaced = Node("a", "tasks.a", N, starts=0)
+    found = reason(Story([replaced, *nodes(b=N, c=N, x=F)], CHAIN, NOW, ended=True))
+    assert verdict(found, total=4) == "x failed: RuntimeError: no. b, c never ran."
+    assert reason(Story([replaced, *nodes(b=T, c=T, x=T)], CHAIN, NOW, ended=True)) is None
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_body_that_its_chord_could_not_call_never_ran(*, beside: bool) -> None:
+    """Celery says that it has failed, of a task that was added to the header, or of what it could not read."""
+    body = Node("c", "tasks.c", F, error=error("ChordError", "Dependency x raised"), starts=0, started_at=None)
+    found = reason(Story([*nodes(a=T, b=T), body, *nodes(d=N, x=F if beside else T)], CHORD, NOW, ended=True))
+    said = "x failed: RuntimeError: no. c, d never ran." if beside else "c failed: ChordError: Dependency x raised."
+    assert verdict(found, total=5).startswith(said)
+
+
 def test_many_tasks_are_counted_by_name() -> None:
-    many = [failing("a", "ValueError"), *(Node(f"n{n}", f"tasks.{'xy'[n % 2]}", N) for n in range(60))]
+    many = [failing("a", "ValueError"), *(Node(f"n{n}", f"tasks.{'xy'[n % 2]}", N, started_at=None) for n in range(60))]
     tree = {"chain": [task(each.id) for each in many]}
     found = reason(Story(many, tree, NOW, ended=True))
     assert verdict(found, total=61).endswith("The chain stopped at step 1: x (30 times), y (30 times) never ran.")

@@ -16,6 +16,7 @@ def task(name: str, **calls: list[Tree]) -> Tree:
 
 
 CHORD = {"chord": {"header": [task("a"), task("b")], "body": {"chain": [task("c", link_error=[task("e")]), task("d")]}}}
+REPLACED = {"chain": [task("a", spawned=[task("x", spawned=[task("y")])]), task("b")]}
 CHAIN = {"chain": [task("a", link=[task("l")], link_error=[task("e")]), task("b"), {"group": [task("c"), task("d")]}]}
 
 
@@ -42,6 +43,11 @@ def look(tree: Tree, called: str, *, busy: bool = False, **states: TaskState) ->
         (CHAIN, "a", {"a": F}, True, ("bcdl", "", False)),
         (CHAIN, "a", {"a": F}, False, ("bcdel", "", True)),
         (CHAIN, "alb", {"a": T, "l": T, "b": R}, False, ("cde", "", True)),
+        # Others were put in the place of a: of which one fails, all succeed, or b was called though nothing has its id.
+        (REPLACED, "xy", {"x": F, "y": S}, True, ("", "", False)),
+        (REPLACED, "xy", {"x": F, "y": T}, False, ("ab", "", True)),
+        (REPLACED, "xy", {"x": T, "y": T}, False, ("", "a", False)),
+        (REPLACED, "xyb", {"x": T, "y": T, "b": T}, False, ("a", "", True)),
     ],
 )
 def test_what_can_never_run(

@@ -2,18 +2,20 @@
 
 import asyncio
 import socket
-import threading
 import time
 
+import httpx2 as httpx
 import psycopg2
 import psycopg2.extensions
 import pytest
 from anyio.to_thread import current_default_thread_limiter
+from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from background.base.errors import Unavailable
-from background.http.requests import _in_thread
+from background.http.requests import StorableJSONRoute
 from background.storage import deadlines, lanes
+from tests.support import wait_for
 
 
 def left(seconds: float) -> float:
@@ -46,24 +48,25 @@ def test_so_is_the_wait_for_a_thread() -> None:
     async def ask() -> float:
         limiter = current_default_thread_limiter()
         before, limiter.total_tokens = limiter.total_tokens, 1
-        busy, free = asyncio.Event(), threading.Event()
+        busy = asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def hold() -> None:
             loop.call_soon_threadsafe(busy.set)
-            free.wait(30)
+            wait_for(lambda: limiter.statistics().tasks_waiting, what="somebody else who wants a thread")
 
         holding = asyncio.create_task(run_in_threadpool(hold))
         await busy.wait()
-        asking = asyncio.create_task(_in_thread(deadlines.waited)())
-        await asyncio.sleep(0.2)
-        free.set()
-        await holding
-        found: float = await asking
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            found: float = (await client.get("/included/waited")).json()
+            await holding
         limiter.total_tokens = before
         return found
 
-    assert asyncio.run(ask()) >= 0.2
+    app, router = FastAPI(), APIRouter(route_class=StorableJSONRoute)
+    router.get("/waited")(deadlines.waited)
+    app.include_router(router, prefix="/included")
+    assert asyncio.run(ask()) > 0
 
 
 def test_somebody_elses_time_to_connect_holds_here_too() -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -33,7 +33,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from background.base.errors import Invalid
-from background.base.strict import read
+from background.base.strict import as_json, read
 from background.jobs.checks import checked
 from background.jobs.params import read_params
 from background.jobs.pipeline import (
@@ -197,6 +197,19 @@ def test_sets_are_stored_in_one_order() -> None:
         assert pipeline.unique_key(stored) == '{"mixed":[9,10,"a","b",null]}'
         for each in (numbers, names, *names):
             random.shuffle(each)  # type: ignore[arg-type]
+
+
+class Held(Params):
+    """Where no type says that there may be a set."""
+
+    anything: Any = None
+    made: Annotated[Sequence[int], AfterValidator(frozenset)] = ()
+
+
+def test_a_set_that_no_type_declares_has_one_order_too() -> None:
+    numbers = [8 * n for n in range(40)]
+    given = Held.model_validate({"anything": [{"in": {*numbers}}], "made": numbers[::-1]})
+    assert as_json(given) == {"anything": [{"in": numbers}], "made": numbers}
 
 
 class Named(Params):

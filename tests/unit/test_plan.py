@@ -403,6 +403,37 @@ def test_an_immutable_task_is_warned_of_where_celery_would_hand_it_a_result(canv
     assert ("immutable" in codes(canvas)) is warns
 
 
+ADDED: Json = {"starmap": {"task": "add", "it": [[1, 2], [3, 4]]}}
+IN_CHUNKS: Json = {"chunks": {"task": "add", "it": [[1, 2], [3, 4], [5, 6]], "n": 2}}
+IN_ONE: Json = {"chunks": {"task": "add", "it": [[1, 2]], "n": 2}}
+
+
+@pytest.mark.parametrize(
+    ("canvas", "warns"),
+    [
+        # They are always immutable, and give lists; the result of each was seen under bare Celery.
+        ({"chain": [ADD, ADDED]}, {"one-task", "immutable"}),
+        ({"chain": [ADD, IN_CHUNKS]}, {"immutable"}),
+        ({"chain": [ADDED, ADDED]}, {"one-task", "immutable"}),
+        (chord([ADD, ADD], ADDED), {"one-task", "immutable", "header-failure"}),
+        (ADDED, {"one-task"}),
+        ({"chain": [ADDED, task("add", 1)]}, {"one-task", "list-to-one"}),
+        ({"chain": [ADDED, task("xsum")]}, {"one-task"}),
+        ({"chain": [ADDED, {"group": [ECHO, task("add", 1)]}]}, {"one-task", "list-to-one"}),
+        # Chunks are a group.
+        ({"chain": [IN_CHUNKS, ECHO]}, {"group-becomes-chord", "header-failure"}),
+        ({"chain": [IN_ONE, ECHO]}, {"group-of-one"}),
+        ({"group": [IN_CHUNKS, ADD]}, {"nested-group"}),
+        (chord([IN_CHUNKS, ADD], ECHO), {"nested-group-reversed", "header-failure"}),
+        # So is a group at the end of a chain that goes on.
+        ({"chain": [{"chain": [ADD, {"group": [ECHO, ECHO]}]}, ECHO]}, {"group-becomes-chord", "header-failure"}),
+        ({"chain": [{"chain": [ADD, {"group": [ECHO]}]}, ECHO]}, {"group-of-one"}),
+    ],
+)
+def test_traps_of_maps_and_chunks(canvas: Json, warns: set[str]) -> None:
+    assert set(codes(canvas)) == warns
+
+
 def test_a_message_has_the_highest_priority_unless_told_otherwise() -> None:
     canvas = {"group": [ADD, task("add", 1, 2, priority=3), {"map": {"task": "xsum", "it": [[1]]}}]}
     sent = [step.options.get("priority") or 0 for step in built(canvas).plan.steps if isinstance(step, Send)]

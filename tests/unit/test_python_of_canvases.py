@@ -76,6 +76,7 @@ def both(canvas: Json) -> tuple[str, Any, Any]:
 
 ONE, TWO, ECHO = {"task": "echo", "args": [1]}, {"task": "echo", "args": [2]}, {"task": "echo"}
 CALLED = {"task": "finalize"}
+CALLING = {**ECHO, "link_error": CALLED}
 PAIR = {"group": [ONE, TWO]}
 
 
@@ -116,6 +117,19 @@ PAIR = {"group": [ONE, TWO]}
             (
                 "chain(group(echo.s(1), echo.s(2)), chain(echo.s(), echo.s()).set(link=finalize.s())"
                 ".on_error(finalize.s()))"
+            ),
+        ),
+        # What follows is not put into the inner body here; `chain` would, and its error callback be one of a step.
+        (
+            {
+                "chain": [
+                    {"chord": {"header": [ONE], "body": {"chord": {"header": [ECHO], "body": CALLING}}}},
+                    {"group": [ECHO, ECHO]},
+                ]
+            },
+            (
+                "chain(chord([echo.s(1)], chord([echo.s()], echo.s().on_error(finalize.s()))), "
+                "group(echo.s(), echo.s()))"
             ),
         ),
     ],

@@ -1,13 +1,17 @@
 """Changes of tasks that are one change, and words to Flower that are gathered."""
 
+import builtins
+import json
 import time
 from typing import Any
 
 import pytest
 
 from background.canvas.batch import Change
-from background.canvas.recording import _joined
+from background.canvas.recorder import Exited, raised_again
+from background.canvas.recording import _joined, describe
 from background.canvas.sql.places import Sent
+from background.canvas.values import InvalidArgument
 from background.intake import consumer
 from background.intake.consumer import Consumer
 
@@ -55,3 +59,14 @@ def test_what_is_said_of_tasks_is_gathered(monkeypatch: pytest.MonkeyPatch) -> N
     now += consumer.GATHER_SECONDS
     listener.on_send_event_buffered()
     assert listener.hub.asked == [consumer.GATHER_SECONDS] * 2
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), InvalidArgument("x"), SystemExit("3"), type("Strange", (Exception,), {})("odd")]
+)
+def test_an_error_that_is_raised_again_is_the_same_to_celery(error: BaseException) -> None:
+    """As it was the first time: what would end the process is `Exited` then."""
+    found = raised_again(json.loads(describe(error)))
+    first = error if isinstance(error, Exception) else Exited(f"{type(error).__name__}: {error}")
+    assert (type(found).__name__, str(found)) == (type(first).__name__, str(first))
+    assert isinstance(found, type(first)) or not hasattr(builtins, type(first).__name__)

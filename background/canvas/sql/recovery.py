@@ -43,6 +43,16 @@ _LEFT_BEHIND = Prepared(
     " UNION ALL ".join(_ELSEWHERE.format(unfinished=UNFINISHED, beyond=beyond, still=_STILL) for beyond in ("<", ">")),
 )
 
+# Who ran it can say no more that nothing comes of it.
+_IS_ORPHAN = f"""
+    NOT closed AND {one_of("state", RUN_FINAL)} AND worker_id <> ALL (ARRAY(
+        SELECT workers.id FROM workers WHERE seen_at > now() - CAST(:patience AS float8) * interval '1 second'))
+"""
+_IS_SILENT = """
+    updated_at < now() - CASE WHEN {orphans} THEN CAST(:patience AS float8) ELSE CAST(:silence AS float8) END
+                         * interval '1 second'
+"""
+
 # One after another gets its turn, from the oldest on; whoever sweeps next goes on from there.
 _NEXT = Prepared(
     "runs_next",
@@ -66,7 +76,8 @@ WITH sweep AS (
 )
 SELECT run.id, task_id::text, waiting, queues,
     epoch <> CAST(:epoch AS text) OR failed > 0 OR tasks = 0 OR NOT is_busy
-        OR is_unclosed AND updated_at < now() - CAST(:silence AS float8) * interval '1 second' AS is_odd,
+        OR is_unclosed AND {_IS_SILENT.format(orphans="has_orphans")} AS is_odd,
+    {_IS_SILENT.format(orphans="has_orphans")} AS is_silent,
     status = 'PENDING' AND NOT has_started AND updated_at < now() - CAST(:unpublished AS float8) * interval '1 second'
         AND updated_at > now() - CAST(:known AS float8) * interval '1 second' AS is_untouched,
     extract(epoch FROM now() - updated_at)::float8 AS still_seconds
@@ -74,18 +85,20 @@ FROM run, LATERAL (
     SELECT coalesce(array_agg(t.id::text) FILTER (WHERE called AND state IN {UNFINISHED}), '{{}}') AS waiting,
         coalesce(array_agg(DISTINCT queue) FILTER (WHERE queue IS NOT NULL), '{{}}') AS queues,
         bool_or(called AND NOT closed AND state <> 'SKIPPED') AS is_busy, bool_or(starts > 0) AS has_started,
-        bool_or(NOT closed AND state NOT IN ('PENDING', 'STARTED', 'SKIPPED')) AS is_unclosed
+        bool_or(NOT closed AND state NOT IN ('PENDING', 'STARTED', 'SKIPPED')) AS is_unclosed,
+        coalesce(bool_or({_IS_ORPHAN}), false) AS has_orphans
     FROM run_tasks t WHERE run_id = run.id) AS its
 WHERE before < {TASKS} AND updated_at < now() - {_STILL}
 """,
 )
 
 # Messages name a task by the id that several calls of it share, too.
-_RUN = text("""
+_RUN = text(f"""
 SELECT task_id::text, epoch <> :epoch AS is_elsewhere, settled = total AS is_settled,
     ARRAY(SELECT id::text FROM run_tasks WHERE run_id = runs.id) || CAST(ids AS text[]) AS ids,
     ARRAY(SELECT DISTINCT queue FROM run_tasks WHERE run_id = runs.id AND queue IS NOT NULL) AS queues,
     status = 'PENDING' AND NOT EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND starts > 0) AS is_untouched,
+    {_IS_SILENT.format(orphans=f"EXISTS (SELECT FROM run_tasks WHERE run_id = runs.id AND {_IS_ORPHAN})")} AS is_silent,
     extract(epoch FROM now() - updated_at)::float AS still_seconds
 FROM runs WHERE id = :run_id
 """)
@@ -95,7 +108,8 @@ UPDATE run_tasks SET closed = true WHERE run_id = :run_id AND NOT closed AND {on
 """)
 
 _UNFINISHED = text(f"""
-SELECT id::text, state, called FROM run_tasks WHERE run_id = :run_id AND state IN {UNFINISHED} ORDER BY position
+SELECT id::text, state, called, NOT called AND started_at IS NOT NULL AS is_replaced
+FROM run_tasks WHERE run_id = :run_id AND state IN {UNFINISHED} ORDER BY position
 """)
 _LOCK_RUN = text("SELECT FROM runs WHERE id = :run_id FOR UPDATE")
 _STILL_SO = text("""
@@ -121,7 +135,7 @@ class StillRun(NamedTuple):
     """A run in which nothing was recorded for a while; `waiting` has its tasks that were called.
 
     Their messages went into the usual queue, and into these. `is_untouched`: none has begun. `is_odd`: there may be
-    more to say of it than that some of them have ended.
+    more to say of it than that some of them have ended. `is_silent`: for so long that the broker is asked.
     """
 
     id: int
@@ -130,6 +144,7 @@ class StillRun(NamedTuple):
     queues: list[str]
     is_odd: bool
     is_untouched: bool
+    is_silent: bool
     still_seconds: float
 
 
@@ -144,17 +159,19 @@ class Looked(NamedTuple):
     is_elsewhere: bool
     is_settled: bool
     is_untouched: bool
+    is_silent: bool
     still_seconds: float
     ids: list[str]
     queues: list[str]
 
 
 class Unfinished(NamedTuple):
-    """A task that has not ended."""
+    """A task that has not ended; `is_replaced`: it has put others in its place, which have yet to end under its id."""
 
     id: str
     state: str
     called: bool
+    is_replaced: bool
 
 
 def try_sweep_lock(connection: Connection) -> bool:
@@ -178,19 +195,22 @@ def left_behind(connection: Connection, *, epoch: str) -> list[int]:
 
 
 def next_still(
-    connection: Connection, *, epoch: str, silence: float, unpublished: float, known: float
+    connection: Connection, *, epoch: str, patience: float, silence: float, unpublished: float, known: float
 ) -> list[StillRun]:
-    """The runs whose turn it is in which nothing moves, or for `silence` seconds.
+    """The runs whose turn it is in which nothing moves.
 
+    One is silent after `silence` seconds, or after `patience` where a worker that was not seen for so long has ended a
+    task, and not said that nothing more comes of it.
     One is untouched when none of its tasks has begun within `unpublished` seconds, up to which are `known`.
     """
-    values = {"epoch": epoch, "silence": silence, "unpublished": unpublished, "known": known}
+    values = {"epoch": epoch, "patience": patience, "silence": silence, "unpublished": unpublished, "known": known}
     return [StillRun(**row) for row in _NEXT(connection, values)]
 
 
-def run(connection: Connection, number: int, *, epoch: str) -> Looked | None:
-    """How a run stands, beside the broker of this epoch."""
-    row = connection.execute(_RUN, {"run_id": number, "epoch": epoch}).mappings().one_or_none()
+def run(connection: Connection, number: int, *, epoch: str, patience: float, silence: float) -> Looked | None:
+    """How a run stands, beside the broker of this epoch; it is silent as in `next_still`."""
+    values = {"run_id": number, "epoch": epoch, "patience": patience, "silence": silence}
+    row = connection.execute(_RUN, values).mappings().one_or_none()
     return None if row is None else Looked(**row)
 
 

@@ -38,6 +38,7 @@ _JOB_COLUMNS = f"""
     run_at <= updated_at AND updated_at > now() - interval '{WAKE_SECONDS} s' AS published,
     extract(epoch FROM run_at - now())::float AS seconds_until_due, turned_away, step_names,
     queue, limit_key, held, tags, unique_key, schedule_id, parent_id, request_id,
+    status = 'IN_PROGRESS' AND cancel_requested AS cancel_requested,
     CASE status WHEN 'PENDING' THEN step_names[{FIRST_STEP}] END AS next_step,
     CASE status WHEN 'IN_PROGRESS' THEN extract(epoch FROM now() - claimed_at)::float ELSE running_seconds END
         AS running_seconds
@@ -189,6 +190,7 @@ class StoredJob(NamedTuple):
     schedule_id: int | None
     parent_id: int | None
     request_id: str | None
+    cancel_requested: bool
     next_step: str | None
     running_seconds: float | None
     params: dict[str, Any] | None

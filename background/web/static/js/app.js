@@ -3,6 +3,7 @@ import { get, keys } from "./base/api.js";
 import { h } from "./base/dom.js";
 import { t } from "./base/i18n.js";
 import { start as startPulse } from "./base/pulse.js";
+import { start as startClicks } from "./page/clicks.js";
 import { closeDialogs } from "./page/dialog.js";
 import { build, main, quiet, setSection } from "./page/frame.js";
 import { askForKey } from "./page/key.js";
@@ -76,6 +77,7 @@ get("ui/config.json").then(
   () => {},
 );
 startPulse();
+startClicks();
 startKeyboard(SECTIONS, () => view.keys ?? {});
 startRouter(show, closeDialogs);
 // Every view is fetched early, so that none is missing when the API is down later; but first what was asked for.

@@ -35,14 +35,34 @@ export function headers(more = {}) {
 
 const ANSWER_MS = 20_000; // The API answers within 5 s, also without PostgreSQL: after so long nobody is there.
 
+/** The writes that have no answer yet, by what they ask for, and how many there have been at all. */
+const writes = new Map();
+export const written = { count: 0 };
+
 /**
  * One request; `body` is sent as JSON, but a FormData as it is; `as` says how the answer is read: json, text or blob.
- * Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError.
+ * Gives `{ data, next }`, `next` from the `Link` header. Raises `ApiError`, or AbortError. What is to change is asked for once:
+ * the same, asked for again before it is answered, is that one.
  * @param {string} method
  * @param {string} path
  * @param {{ body?: any, more?: object, signal?: AbortSignal, as?: "json" | "text" | "blob" }} [options]
  */
-export async function request(method, path, { body, more, signal, as = "json" } = {}) {
+export function request(method, path, options = {}) {
+  const { body, more, signal } = options;
+  if (method === "GET" || signal || body instanceof FormData) return ask(method, path, options);
+  const same = JSON.stringify([method, path, body, more]);
+  if (!writes.has(same)) {
+    written.count += 1;
+    writes.set(
+      same,
+      ask(method, path, options).finally(() => writes.delete(same)),
+    );
+  }
+  return writes.get(same);
+}
+
+/** @type {typeof request} */
+async function ask(method, path, { body, more, signal, as = "json" } = {}) {
   const key = currentKey();
   const isForm = body instanceof FormData;
   let response;
@@ -67,7 +87,7 @@ export async function request(method, path, { body, more, signal, as = "json" } 
   readClock(response);
   if (response.status === 401) {
     if (key === currentKey()) await needKey(key !== null);
-    return request(method, path, { body, more, signal, as });
+    return ask(method, path, { body, more, signal, as });
   }
   const data = await parsed(response, response.ok ? as : "json");
   if (!response.ok) {

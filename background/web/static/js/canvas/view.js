@@ -266,16 +266,13 @@ class Builder {
   }
 
   async send() {
-    if (this.run.disabled || this.sending) return;
-    this.sending = true;
+    if (this.run.disabled) return;
     try {
       const run = await post("canvas", this.canvas);
       toast(t("canvas.runs"), { kind: "ok" });
       go(href(`runs/${run.task_id}`));
     } catch (error) {
       complain(error);
-    } finally {
-      this.sending = false;
     }
   }
 }

@@ -6,21 +6,13 @@ import { list, t } from "../base/i18n.js";
 import { confirmed } from "../page/dialog.js";
 import { toast } from "../page/frame.js";
 import { complain } from "../page/parts.js";
-import { cancelling, may, statusWord } from "./job.js";
+import { may, statusWord } from "./job.js";
 
 const AT_ONCE = 4;
 const NAMED = 8;
 
 const CALLS = {
-  cancel: async (job) => {
-    cancelling.add(job.id);
-    try {
-      return await post(`jobs/${job.id}/cancel`);
-    } catch (error) {
-      cancelling.delete(job.id);
-      throw error;
-    }
-  },
+  cancel: (job) => post(`jobs/${job.id}/cancel`),
   retry: (job) => post(`jobs/${job.id}/retry`),
   delete: async (job) => {
     await remove(`jobs/${job.id}`);

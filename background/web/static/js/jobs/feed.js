@@ -3,7 +3,6 @@
 import { get, request } from "../base/api.js";
 import { poke } from "../base/pulse.js";
 import { follow } from "../base/stream.js";
-import { cancelling, ended } from "./job.js";
 import { HELD } from "./list.js";
 import { query } from "./search.js";
 
@@ -116,8 +115,6 @@ export class Feed {
   }
 
   _event(kind, job, early) {
-    if (kind === "cancel_requested") cancelling.add(job.id);
-    if (ended(job)) cancelling.delete(job.id);
     if (kind !== "progress") poke();
     const { burst } = this;
     const time = performance.now();

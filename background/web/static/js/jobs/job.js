@@ -8,9 +8,6 @@ import { roleOf } from "../page/roles.js";
 export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
 const ENDED = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
 
-/** Jobs that were asked to stop and have not yet; the API does not tell, so this page remembers. */
-export const cancelling = new Set();
-
 /** @param {Job} job */
 export const ended = (job) => ENDED.has(job.status);
 /** @param {Job} job */
@@ -20,13 +17,13 @@ export const role = (job) => (again(job) ? "retry" : roleOf(job.status));
 
 /** @param {Job} job */
 export function statusWord(job) {
-  if (job.status === "IN_PROGRESS" && cancelling.has(job.id)) return t("status.cancelling");
+  if (job.cancel_requested) return t("status.cancelling");
   return again(job) ? t("status.again") : t(`status.${job.status}`);
 }
 
 /** @type {Record<"cancel" | "retry" | "restart" | "delete", (job: Job) => boolean>} */
 export const may = {
-  cancel: (job) => !ended(job) && !cancelling.has(job.id),
+  cancel: (job) => !ended(job) && !job.cancel_requested,
   retry: (job) => job.status === "FAILED" || job.status === "CANCELLED",
   restart: (job) => ended(job) && job.steps.some((step) => step.status === "COMPLETED"),
   delete: ended,
@@ -117,7 +114,7 @@ export function fullSentence(job) {
   if (job.status === "IN_PROGRESS" && step && lost) {
     const seen = ago(now() - Date.parse(lost.seen_at));
     const values = { number: step.step_number, total, name: step.name, worker: lost.name, ago: seen };
-    const kind = cancelling.has(job.id) ? "full.lost.cancelling" : stranded() === null ? "full.lost" : "full.lost.none";
+    const kind = job.cancel_requested ? "full.lost.cancelling" : stranded() === null ? "full.lost" : "full.lost.none";
     return { role: "retry", ...sentence(kind, values), detail: "" };
   }
   if (job.status === "IN_PROGRESS" && step) {
@@ -129,7 +126,7 @@ export function fullSentence(job) {
       part: percent(step.progress),
       time: duration(now() - Date.parse(step.started_at)),
     };
-    const said = sentence(cancelling.has(job.id) ? "full.cancelling" : "full.running", values);
+    const said = sentence(job.cancel_requested ? "full.cancelling" : "full.running", values);
     return { role: shade, ...said, detail: "" };
   }
   if (job.status === "FAILED" && step?.status === "FAILED") {
@@ -138,16 +135,14 @@ export function fullSentence(job) {
       number: step.step_number,
       name: step.name,
       worker: job.worker ?? "",
-      error: detail ? kindOf(said) : said,
+      error: said,
     };
-    return { role: shade, ...sentence("full.failed", values), detail };
+    // A long one stands below.
+    return { role: shade, ...sentence(detail ? "full.failed.long" : "full.failed", values), detail };
   }
   const { detail } = inBrief(job.status === "PENDING" && job.error ? causeSentence(job.cause, job.error).text : "");
   return { role: shade, ...why(job), detail };
 }
-
-/** Of an error whose text stands below: its type, where it has one. */
-const kindOf = (said) => /^[\w.]+(?=: )/.exec(said)?.[0] ?? said;
 
 /**
  * How long the present or last attempt has taken, in ms; null before there is one.

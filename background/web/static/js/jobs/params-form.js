@@ -139,15 +139,12 @@ export class ParamsForm {
   async _submit(event) {
     event.preventDefault();
     const request = this._read((params) => this.body(params));
-    if (request === null || this.sending) return;
+    if (request === null) return;
     this._complain("");
-    this.sending = true;
     try {
       this.sent(await this.send(request, this.key));
     } catch (error) {
       this._refused(error);
-    } finally {
-      this.sending = false;
     }
   }
 

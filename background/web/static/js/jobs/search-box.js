@@ -42,6 +42,7 @@ export class SearchBox {
       {
         class: "search",
         role: "search",
+        "aria-label": t("search.jobs"),
         onsubmit: (event) => {
           event.preventDefault();
           choose(apart(this.input.value.trim()));

@@ -19,7 +19,7 @@ import { act } from "./actions.js";
 import { jobBadge, jobState, stepBar } from "./badge.js";
 import { calls } from "./calls.js";
 import { facts } from "./facts.js";
-import { cancelling, currentStep, ended, fullSentence, may, readPipelines } from "./job.js";
+import { currentStep, ended, fullSentence, may, readPipelines } from "./job.js";
 import { openRestart } from "./submit.js";
 import { panel } from "./tabs.js";
 
@@ -69,8 +69,7 @@ class JobView extends FollowedView {
     this.parts?.replaying.close();
   }
 
-  heard(kind, job, { early }) {
-    if (kind === "cancel_requested") cancelling.add(job.id);
+  heard(_kind, job, { early }) {
     // What is too large is left out of it, and this view shows it.
     if (job.cut.length) return this.read();
     if (!early || !this.thing || job.updated_at >= this.thing.updated_at)
@@ -84,8 +83,6 @@ class JobView extends FollowedView {
     const { refused } = this;
     this.thing = { ...job, events: joined(before?.events ?? [], job.events) };
     this.refused = false;
-    if (ended(job)) cancelling.delete(job.id);
-    else if (this.thing.events.at(-1)?.kind === "cancel_requested") cancelling.add(job.id);
     this.draw();
     if (!ended(job)) return;
     this.stop?.(); // Nothing more will come until somebody retries it.

@@ -126,6 +126,7 @@ function jumpBox() {
     {
       class: "jump",
       role: "search",
+      "aria-label": t("jump"),
       onsubmit: (event) => {
         event.preventDefault();
         jump(input.value.trim().replace(/^#/, "").toLowerCase());
@@ -242,9 +243,9 @@ function showBanners() {
       health.down === "network"
         ? t("down.network", { host: BASE.host })
         : t("down.part", { detail: refusal(health.down).text });
-    shown.push(
-      banner("down", "fail", [h("strong", {}, text), " ", t("down.data", { time: when(health.since) })], retry),
-    );
+    // What is opened meanwhile shows nothing yet.
+    const data = pulse.stats ? `${t("down.data", { time: when(health.since) })} ` : "";
+    shown.push(banner("down", "fail", [h("strong", {}, text), ` ${data}${t("down.again")}`], retry));
   } else if (stranded() !== null) {
     const code = h("code", {}, "python -m background worker");
     shown.push(

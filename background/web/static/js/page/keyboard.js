@@ -29,6 +29,9 @@ const HELP = [
   ["?", "keys.help"],
 ];
 
+/** What goes on as long as the key is down. */
+const HELD = new Set(["KeyJ", "KeyK"]);
+
 const enabled = () => choices.get("shortcuts") !== "off";
 
 /** Listen for shortcuts; `viewKeys()` gives those of the view that is shown. */
@@ -43,6 +46,7 @@ export function start(sections, viewKeys) {
   );
   document.addEventListener("keydown", (event) => {
     if (composing(event) || event.ctrlKey || event.metaKey || event.altKey || !enabled()) return;
+    if (event.repeat && !HELD.has(event.code)) return;
     // What has the focus may stand in a shadow root.
     if (
       /** @type {Element} */ (event.composedPath()[0]).closest(

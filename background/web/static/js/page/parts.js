@@ -70,7 +70,7 @@ export function code(text, { label, lang } = {}) {
   return h(
     "div",
     { class: "code" },
-    h("pre", { tabindex: "0", role: "region", "aria-label": label, lang }, upright(text)),
+    h("pre", { tabindex: "0", role: "group", "aria-label": label, lang }, upright(text)),
     copyButton(text),
   );
 }
@@ -78,9 +78,9 @@ export function code(text, { label, lang } = {}) {
 /** As JSON may write it, what turns text around is the same value. */
 export const json = (value, options) => code(upright(JSON.stringify(value, null, 2)), options);
 
-/** A region that may be scrolled sideways, by keyboard too. */
+/** What may be scrolled sideways, by keyboard too. Its name need not be the only one of its kind, as that of a landmark. */
 export const scroller = (label, ...content) =>
-  h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label }, content);
+  h("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": label }, content);
 
 /** Buttons of which one is pressed. `choose(name)` is called; gives `{ element, select }`. */
 export function tabs(names, { label, words, choose }) {

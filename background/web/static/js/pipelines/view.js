@@ -32,7 +32,7 @@ class PipelineView extends PolledView {
     const query = (more) => new URLSearchParams({ pipeline, ...more });
     const range = ["day", "week"].includes(this.params.range) ? this.params.range : "hour";
     const [all, stats, newest, failed] = await Promise.all([
-      get("pipelines"),
+      get("pipelines?called=true"),
       get(`jobs/stats?${query({ range })}`),
       get(`jobs?${query({ limit: NEWEST })}`),
       get(`jobs?${query({ status: "FAILED", limit: FAILED })}`),
@@ -89,21 +89,18 @@ class PipelineView extends PolledView {
   }
 
   none({ info, newest }) {
-    if (info || newest.length || isCalled(this.name)) return null;
+    if (info || newest.length) return null;
     const back = h("a", { class: "button", href: "#/pipelines" }, t("section.pipelines"));
     return unknown("pipeline.none", "pipeline.none.why", back);
   }
 
   draw({ info, stats, newest, failed }) {
-    this.submitButton.hidden = this.pauseButton.hidden = !info;
+    this.submitButton.hidden = this.pauseButton.hidden = !info || info.called;
     this.paused = info?.paused ?? false;
     set(this.pauseButton, "data-action", this.paused ? "resume" : "pause");
     say(this.pauseButton, t(this.paused ? "queue.resume" : "queue.pause"));
     this.once("about", info, () =>
-      renew(
-        this.about,
-        info ? aboutOf(info) : h("p", { class: "note" }, t(isCalled(this.name) ? "pipeline.called" : "pipeline.gone")),
-      ),
+      renew(this.about, info ? aboutOf(info) : h("p", { class: "note" }, t("pipeline.gone"))),
     );
     this.charts.show(this.params);
     this.charts.take(stats);
@@ -135,9 +132,6 @@ class PipelineView extends PolledView {
   }
 }
 
-/** Whether jobs of it are made when others have ended: hooks of a pipeline, or callbacks. */
-const isCalled = (name) => name === "callback_url" || /\.on_(success|failure)$/.test(name);
-
 function aboutOf(info) {
   const steps = h(
     "ol",
@@ -150,7 +144,7 @@ function aboutOf(info) {
     .filter((each) => each.steps)
     .map(({ worker }) => h("a", { href: workerHref(worker) }, worker));
   return [
-    h("p", {}, worded(described(info))),
+    h("p", {}, info.called ? t("pipeline.called") : worded(described(info))),
     paused,
     h("div", {}, h("h2", {}, t("tab.steps")), steps),
     h("div", {}, h("h2", {}, t("params")), paramTable(info.params)),

@@ -14,7 +14,15 @@ const STOPS = {
 /** Those of them that are an error of the job. */
 const FAILURES = new Set(["step_failed", "lost", "failed"]);
 const ASKED = new Set(["created", "retried", "cancel_requested"]);
-const BEGIN = { status: "PENDING", attempt: 0, worker: null, error: null, cause: null, steps: [] };
+const BEGIN = {
+  status: "PENDING",
+  attempt: 0,
+  worker: null,
+  error: null,
+  cause: null,
+  cancel_requested: false,
+  steps: [],
+};
 
 /** @param {Job} job with all of its events */
 export function jobRecord(job) {
@@ -52,18 +60,19 @@ function after(before, job, index) {
   if (kind === "created") return BEGIN;
   if (kind === "started")
     return { ...before, status: "IN_PROGRESS", attempt, worker, steps: begun(before.steps, job, number, event) };
+  if (kind === "cancel_requested") return { ...before, cancel_requested: before.status === "IN_PROGRESS" };
   if (kind === "progress")
     return { ...before, steps: before.steps.map((row) => (row.step_number === number ? { ...row, message } : row)) };
   if (kind === "step_completed" || kind === "completed") {
     const steps = ended(before.steps, job, number, event, "COMPLETED");
-    if (kind === "completed") return { ...before, status: "COMPLETED", steps };
+    if (kind === "completed") return { ...before, status: "COMPLETED", cancel_requested: false, steps };
     if (isHandedOn(job, index)) return { ...before, status: "PENDING", steps };
     return { ...before, steps: begun(steps, job, number + 1, event) };
   }
   if (kind in STOPS) {
     const steps = ended(before.steps, job, number, event, "FAILED");
     const failure = FAILURES.has(kind) ? { error: message, cause } : {};
-    return { ...before, ...failure, status: STOPS[kind], steps };
+    return { ...before, ...failure, status: STOPS[kind], cancel_requested: false, steps };
   }
   if (kind === "retried")
     return {

@@ -14,9 +14,6 @@ const SHOWN = 3; // of what stands side by side, or one after the other, in a na
 const LONGEST = 80;
 const RETRYABLE = new Set(["FAILURE", "REVOKED"]);
 
-/** Runs that were asked to stop and have not yet; the API does not tell, so this page remembers. */
-export const cancelling = new Set();
-
 /**
  * Whether what its result comes from has succeeded: callbacks may run or have failed all the same.
  * @param {Run} run
@@ -48,15 +45,14 @@ export function name({ type, task_id, graph }) {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 /** @param {Run} run */
-export const statusWord = (run) =>
-  t(!run.ready && cancelling.has(run.task_id) ? "status.cancelling" : `state.${run.status}`);
+export const statusWord = (run) => t(run.cancel_requested ? "status.cancelling" : `state.${run.status}`);
 
 /** The state of a run as a badge takes it. */
 export const runState = (run) => [role(run), statusWord(run), run.status];
 
 /** @type {Record<"cancel" | "terminate" | "retry" | "delete", (run: Run) => boolean>} */
 export const may = {
-  cancel: (run) => !run.ready && !cancelling.has(run.task_id),
+  cancel: (run) => !run.ready && !run.cancel_requested,
   terminate: (run) =>
     !run.ready && (run.graph?.nodes.some(({ state }) => state === "STARTED") ?? run.status === "STARTED"),
   retry: (run) => RETRYABLE.has(run.status),
@@ -80,13 +76,11 @@ const question = {
 /** Do `action` to a run; gives the answer, null when the API refused, undefined when a person thought better of it. */
 export async function act(action, run) {
   if (action === "delete" && !(await confirmed(question))) return undefined;
-  if (action === "cancel" || action === "terminate") cancelling.add(run.task_id);
   try {
     const after = await CALLS[action](run.task_id);
     toast(t(`done.run.${action}`), { kind: "ok" });
     return after;
   } catch (error) {
-    cancelling.delete(run.task_id);
     complain(error);
     return null;
   }

@@ -14,7 +14,7 @@ import { go, href, replace } from "../page/router.js";
 import { explain, labelled } from "../page/terms.js";
 import { lesson } from "./lesson.js";
 import { RunPanel } from "./panel.js";
-import { act, cancelling, hasResult, may, name, role, runState, took } from "./run.js";
+import { act, hasResult, may, name, role, runState, took } from "./run.js";
 
 /** The facts whose name the glossary explains, by its term. */
 const EXPLAINED = { tasks: "task" };
@@ -68,10 +68,7 @@ class RunView extends FollowedView {
     const { refused } = this;
     this.thing = run;
     this.refused = false;
-    if (run.ready) {
-      cancelling.delete(run.task_id);
-      this.stop?.(); // Nothing more will come until somebody retries it.
-    }
+    if (run.ready) this.stop?.(); // Nothing more will come until somebody retries it.
     this.asked ||= requestAnimationFrame(() => {
       this.asked = 0;
       if (this.thing) this.draw();

@@ -158,7 +158,9 @@ class SchedulesView extends PolledView {
 function nextOf({ paused, next_at }) {
   if (!next_at) return [h("strong", {}, t(paused ? "schedule.paused" : "schedule.over"))];
   const time = Date.parse(next_at);
-  return [`${t("schedule.next")}: `, h("time", { datetime: next_at }, `${moment(time)} (${duration(time - now())})`)];
+  const left = time - now();
+  const when = left > 0 ? duration(left) : t("schedule.due");
+  return [`${t("schedule.next")}: `, h("time", { datetime: next_at }, `${moment(time)} (${when})`)];
 }
 
 function lastOf({ last_job_id, last_at }) {

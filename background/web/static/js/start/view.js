@@ -1,7 +1,7 @@
 // Where a visitor begins: what this is, how work flows here at this moment, four things to try, and the words for it.
 // Hooks for tests: `[data-flow=api|queue|worker|database]`, `[data-card]`, `[data-action=job|chord|slow-job|report]`.
 import { get, health, post } from "../base/api.js";
-import { h, icon, renew, say, set } from "../base/dom.js";
+import { actionButton, h, icon, renew, say, set } from "../base/dom.js";
 import { EXAMPLES } from "../base/examples.js";
 import { counted, number, sentence, t } from "../base/i18n.js";
 import { poke, pulse } from "../base/pulse.js";
@@ -167,24 +167,9 @@ const card = (name, glyph, ...content) =>
     content,
   );
 
-/** A button that does one thing at a time; what the API refuses is said. */
-function action(name, text, run) {
-  const button = h(
-    "button",
-    {
-      type: "button",
-      class: "button primary",
-      "data-action": name,
-      onclick: async () => {
-        button.disabled = true;
-        await run().catch(complain);
-        button.disabled = false;
-      },
-    },
-    text,
-  );
-  return button;
-}
+/** A button that does one thing; what the API refuses is said. */
+const action = (name, text, run) =>
+  actionButton(name, { class: "button primary", onclick: () => run().catch(complain) }, text);
 
 function howToKill(alive) {
   if (!alive.length)

@@ -96,7 +96,6 @@ export class Queues {
       event.preventDefault();
       const [concurrency, count, seconds] = [...fields.values()].map((each) => each.read() ?? null);
       const rate = count === null && seconds === null ? null : { count, seconds };
-      save.disabled = true;
       try {
         await request("PATCH", `queues/${encodeURIComponent(queue.name)}`, { body: { concurrency, rate } });
         dialog.close();
@@ -104,8 +103,6 @@ export class Queues {
         const wrong = markAll(fields, (error.errors ?? []).map(toField));
         if (wrong) wrong.focus();
         else complain(error);
-      } finally {
-        save.disabled = false;
       }
     });
     fields.get("concurrency").control.focus();

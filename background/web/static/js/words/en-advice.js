@@ -66,7 +66,7 @@ export default {
   "warning.advice.ignored-header": "Do not ignore the results of a header.",
   "warning.advice.group-link": "For “when all are done” use a chord.",
   "warning.advice.group-link-error": "For one call, put the error callback on the chord's body.",
-  "warning.advice.immutable": "Leave immutable out if it should be given that result.",
+  "warning.advice.immutable": "Leave immutable out if it should be given that result; a map and chunks never are.",
   "warning.advice.ignored-result": "Keep the result, if anybody asks Celery for it by id.",
   "warning.advice.countdown": "For longer waits use a job with a delay: it waits in PostgreSQL.",
   "warning.advice.list-to-one": "Put a task in between that takes a list, such as xsum.",

@@ -25,6 +25,7 @@ export default {
   "reason.lost.broker": "{culprit} was lost: the broker has its message no more.",
   "reason.lost.unpublished":
     "{culprit} was lost: the broker knows nothing of its message; it never came, or the broker died before it had stored it.",
+  "reason.lost.replaced": "{culprit} was lost: what it put in its place has ended, and nothing of that under its id.",
   "reason.lost.silence": "{culprit} was lost: nothing has been heard of it.",
   "reason.cancelled": "Cancelled: {running} may still finish.",
   "reason.revoked": "Revoked.",

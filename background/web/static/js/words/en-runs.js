@@ -95,7 +95,7 @@ export default {
   "facts.due": "Due",
   "do.run.cancel": "Cancel",
   "do.run.terminate": "Kill what runs",
-  "do.run.retry": "Retry what failed",
+  "do.run.retry": "Retry the rest",
   "do.run.delete": "Delete…",
   "do.run.edit": "Edit a copy",
   "done.run.cancel": "What has not begun will not run; what runs may finish.",

@@ -10,6 +10,7 @@ export default {
   "schedule.missing.why": "It may have been deleted. The jobs that it has made are still there.",
   "schedule.every": "every {time}",
   "schedule.next": "Next",
+  "schedule.due": "due",
   "schedule.last": "Last job",
   "schedule.last.none": "none yet",
   "schedule.paused": "Paused",

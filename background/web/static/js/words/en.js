@@ -47,7 +47,8 @@ export default {
   "live.title": "Live updates: pause or go on (p)",
   "down.network": "The API at {host} does not answer.",
   "down.part": "The API cannot work right now: {detail}",
-  "down.data": "What you see is as of {time}. It is asked again by itself.",
+  "down.data": "What you see is as of {time}.",
+  "down.again": "It is asked again by itself.",
   "down.short": "The API does not answer.",
   "down.key": "The API wants a key.",
   failure: "This could not be read",
@@ -287,6 +288,7 @@ export default {
   "full.cancelling":
     "It was asked to stop. Step {number}, {name}, still runs on {worker}; the job ends before the next step at the latest.",
   "full.failed": "Step {number}, {name}, failed on {worker}: {error}",
+  "full.failed.long": "Step {number}, {name}, failed on {worker}.",
   "ended.COMPLETED": "Job {id} has completed.",
   "ended.FAILED": "Job {id} has failed.",
   "ended.CANCELLED": "Job {id} is cancelled.",

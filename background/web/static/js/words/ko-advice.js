@@ -71,7 +71,7 @@ export default {
   "warning.advice.ignored-header": "헤더의 결과는 무시하지 마세요.",
   "warning.advice.group-link": "‘모두 끝나면’에는 chord를 쓰세요.",
   "warning.advice.group-link-error": "한 번만 호출하려면 오류 콜백을 chord의 본문에 다세요.",
-  "warning.advice.immutable": "앞의 결과를 받아야 한다면 불변을 빼세요.",
+  "warning.advice.immutable": "앞의 결과를 받아야 한다면 불변을 빼세요. map과 chunks는 받을 수 없습니다.",
   "warning.advice.ignored-result": "누군가 Celery에 ID로 결과를 묻는다면 결과를 남기세요.",
   "warning.advice.countdown": "더 오래 기다리려면 지연을 준 작업을 쓰세요. PostgreSQL에서 기다립니다.",
   "warning.advice.list-to-one": "사이에 목록을 받는 태스크를 넣으세요. 예: xsum",

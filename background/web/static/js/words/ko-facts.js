@@ -22,6 +22,7 @@ export default {
   "reason.lost.broker": "{culprit} 유실: 브로커에 메시지가 더는 없습니다.",
   "reason.lost.unpublished":
     "{culprit} 유실: 브로커에 메시지가 없습니다. 전달되기 전에, 또는 브로커가 저장하기 전에 중단되었습니다.",
+  "reason.lost.replaced": "{culprit} 유실: 이 태스크가 대신 넣은 것은 모두 끝났지만 이 ID로 끝난 것은 없습니다.",
   "reason.lost.silence": "{culprit} 유실: 아무 소식이 없습니다.",
   "reason.cancelled": "취소되었지만 아직 실행 중이라 끝까지 실행될 수 있습니다: {running}.",
   "reason.revoked": "취소되었습니다.",

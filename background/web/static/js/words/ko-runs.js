@@ -95,7 +95,7 @@ export default {
   "facts.due": "예정",
   "do.run.cancel": "취소",
   "do.run.terminate": "실행 중인 것도 강제 종료",
-  "do.run.retry": "실패한 것만 재시도",
+  "do.run.retry": "나머지 재시도",
   "do.run.delete": "삭제…",
   "do.run.edit": "복사해서 편집",
   "done.run.cancel": "시작하지 않은 것은 실행되지 않고, 실행 중인 것은 끝까지 실행됩니다.",

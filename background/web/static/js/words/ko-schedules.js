@@ -10,6 +10,7 @@ export default {
   "schedule.missing.why": "삭제되었을 수 있습니다. 스케줄이 만든 작업은 남아 있습니다.",
   "schedule.every": "{time}마다",
   "schedule.next": "다음",
+  "schedule.due": "실행할 시각이 됨",
   "schedule.last": "마지막 작업",
   "schedule.last.none": "아직 없음",
   "schedule.paused": "일시 중지됨",

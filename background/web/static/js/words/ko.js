@@ -48,7 +48,8 @@ export default {
   "live.title": "실시간 갱신: 멈추기 또는 계속하기 (p)",
   "down.network": "API가 응답하지 않습니다 ({host}).",
   "down.part": "지금은 API를 쓸 수 없습니다: {detail}",
-  "down.data": "지금 보이는 내용은 {time} 기준입니다. 자동으로 다시 확인합니다.",
+  "down.data": "지금 보이는 내용은 {time} 기준입니다.",
+  "down.again": "자동으로 다시 확인합니다.",
   "down.short": "API가 응답하지 않습니다.",
   "down.key": "API 키가 필요합니다.",
   "down.readOnly": "이 API 키로는 읽기만 할 수 있습니다.",
@@ -281,6 +282,7 @@ export default {
   "full.cancelling":
     "중지를 요청했습니다. {number}단계({name})가 아직 워커 {worker}에서 실행 중이며, 작업은 늦어도 다음 단계 전에 끝납니다.",
   "full.failed": "{number}단계({name})가 워커 {worker}에서 실패했습니다: {error}",
+  "full.failed.long": "{number}단계({name})가 워커 {worker}에서 실패했습니다.",
   "ended.COMPLETED": "{id}번 작업이 완료되었습니다.",
   "ended.FAILED": "{id}번 작업이 실패했습니다.",
   "ended.CANCELLED": "{id}번 작업이 취소되었습니다.",

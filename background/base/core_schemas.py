@@ -98,6 +98,11 @@ def within(schema: Any, function: object) -> Any:
     return next((found for each in _parts(schema) if (found := within(each, function)) is not None), None)
 
 
+def holds(schema: Any, *types: str) -> bool:
+    """Whether a schema of one of these types is somewhere in it."""
+    return _is_of(schema, *types) or any(holds(each, *types) for each in _parts(schema))
+
+
 def has_functions(schema: Any) -> bool:
     """Whether it calls functions of somebody's: validators, serializers, `__init__`s. Defaults are quick."""
     if isinstance(schema, dict) and (schema.get("custom_init") or schema.get("post_init")):
