@@ -82,7 +82,7 @@ def create_jobs(request: BatchRequest) -> list[JobCreated]:
     return [created(job) for job in creation.create_jobs(request.jobs)]
 
 
-def _filter(
+async def _filter(
     request: Request,
     *,
     status: Annotated[list[JobStatus], Query(default_factory=list, max_length=len(JobStatus))],

@@ -7,6 +7,7 @@ each connection finds out whether one does, and then brings its settings with ev
 import contextlib
 import os
 import select
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -17,7 +18,6 @@ import psycopg2.extensions
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from background.base.errors import Unavailable
 from background.settings import get_settings
@@ -36,9 +36,8 @@ SETTINGS = {
 @cache
 def get_engine() -> Engine:
     """The engine of this process; connects when first used, so that a process starts without PostgreSQL."""
-    half = CONNECTIONS // 2
-    pool: dict[str, Any] = {"pool_size": half, "max_overflow": half, "pool_timeout": 2, "pool_pre_ping": True}
-    engine = make_engine(SETTINGS, "celery-playground", **pool)
+    # Without a limit of its own: who waits for a connection waits in `places`, no longer than its answer may take.
+    engine = make_engine(SETTINGS, "celery-playground", pool_size=CONNECTIONS // 2, max_overflow=-1, pool_pre_ping=True)
     before = local(SETTINGS)
 
     @event.listens_for(engine, "begin")
@@ -49,8 +48,18 @@ def get_engine() -> Engine:
     return engine
 
 
+class _Places:
+    """Who may use a connection of the engine just now."""
+
+    free = threading.Semaphore(CONNECTIONS)
+
+
+places = _Places()
+
+
 def _forget_connections() -> None:
     """A forked child must not use, nor close, the connections of its parent."""
+    places.free = threading.Semaphore(CONNECTIONS)
     if get_engine.cache_info().currsize:
         get_engine().dispose(close=False)
 
@@ -115,7 +124,7 @@ def translated() -> Iterator[None]:
     """A block in which PostgreSQL's errors that are no fault of ours become `Unavailable`."""
     try:
         yield
-    except (DBAPIError, PoolTimeout, psycopg2.Error) as error:
+    except (DBAPIError, psycopg2.Error) as error:
         found = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(found, psycopg2.errors.ReadOnlySqlTransaction):
             # New connections may find the new primary; those that are there would stay with this one.
@@ -123,7 +132,7 @@ def translated() -> Iterator[None]:
             raise _unavailable(found) from error
         if isinstance(found, psycopg2.errors.LockNotAvailable):
             raise held_up() from error
-        if isinstance(found, psycopg2.OperationalError | psycopg2.InterfaceError | PoolTimeout):
+        if isinstance(found, psycopg2.OperationalError | psycopg2.InterfaceError):
             raise _unavailable(found) from error
         if isinstance(found, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn):
             raise Unavailable("The database has no schema yet; run: python -m background migrate") from error

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.pool import NullPool
 
 from background.settings import get_settings
-from background.storage.connections import SETTINGS, drop, get_engine, make_engine, translated
-from background.storage.deadlines import ANSWER_SECONDS, time_limit
+from background.storage.connections import SETTINGS, drop, get_engine, make_engine, places, translated
+from background.storage.deadlines import ANSWER_SECONDS, time_limit, with_one_of
 
 _MEGABYTE = """
 WITH row AS MATERIALIZED (SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)) SELECT count(text) FROM row
@@ -26,7 +26,7 @@ def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
     written (it only reads, its disk is full), or has no schema yet. Whether a transaction that lost its answer was
     committed is then unknown.
     """
-    with translated(), time_limit(seconds), get_engine().begin() as connection:
+    with with_one_of(places.free, seconds), translated(), get_engine().begin() as connection:
         yield connection
 
 

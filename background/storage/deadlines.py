@@ -15,12 +15,14 @@ import psycopg2
 import psycopg2.extensions
 from anyio.to_thread import run_sync
 
+from background.base.errors import Unavailable
+
 ANSWER_SECONDS = 4.0
 """How long one transaction may wait for PostgreSQL altogether: below the 5 s after which the API owes a 503."""
 LOCK_SECONDS = 2.0
 """How long a statement may wait for what another transaction has: less, so that PostgreSQL can say so."""
-LEAST_SECONDS = 0.5
-"""Seconds for which something is tried even for one who has waited for all of that before."""
+LEAST_SECONDS = 0.2
+"""Seconds for which something is tried even for one who has waited for all of that before: many such take turns."""
 _limit = threading.local()
 Answer = TypeVar("Answer")
 _EVENTS = {
@@ -63,6 +65,23 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         _limit.deadline = before
+
+
+@contextlib.contextmanager
+def with_one_of(free: threading.Semaphore, seconds: float) -> Iterator[None]:
+    """The same for one who needs a connection of so many that are `free`: the wait for it counts, too.
+
+    Raises `Unavailable`.
+    """
+    began = time.monotonic()
+    with time_limit(seconds):
+        if not free.acquire(timeout=left(seconds)):
+            raise Unavailable("All connections to PostgreSQL are in use.", code="database_down")
+        try:
+            with late(waited() + time.monotonic() - began):
+                yield
+        finally:
+            free.release()
 
 
 @contextlib.contextmanager

@@ -3,16 +3,14 @@
 import contextlib
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from background.base.errors import Unavailable
 from background.storage.connections import CONNECTIONS, driver_of, drop, has_word, local, make_engine, translated
-from background.storage.deadlines import ANSWER_SECONDS, LOCK_SECONDS, late, left, time_limit, waited
+from background.storage.deadlines import ANSWER_SECONDS, LOCK_SECONDS, with_one_of
 
 _RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
 # A plan that was made while a table was empty would read all of it for as long as the connection lives.
@@ -51,21 +49,15 @@ class Lane:
     @contextlib.contextmanager
     def __call__(self, *, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
         """A connection for statements of which each commits by itself. Raises `Unavailable` as `transaction` does."""
-        began = time.monotonic()
-        if not self._free.acquire(timeout=left(seconds)):
-            raise Unavailable("All connections to PostgreSQL are in use.", code="database_down")
-        try:
-            with late(waited() + time.monotonic() - began), translated(), time_limit(seconds):
-                connection = next(self._take_living(), None) or self._get_engine().connect()
-                try:
-                    yield connection
-                except BaseException:
-                    # The idle ones are likely to be as dead as this one.
-                    drop(connection, *self._take_idle())
-                    raise
-                self._idle.append(connection)
-        finally:
-            self._free.release()
+        with with_one_of(self._free, seconds), translated():
+            connection = next(self._take_living(), None) or self._get_engine().connect()
+            try:
+                yield connection
+            except BaseException:
+                # The idle ones are likely to be as dead as this one.
+                drop(connection, *self._take_idle())
+                raise
+            self._idle.append(connection)
 
     @contextlib.contextmanager
     def transaction(
