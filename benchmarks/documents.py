@@ -40,6 +40,11 @@ def spent():
     status = Path("/proc/self/status").read_text()  # what resource tells begins with the memory of the parent
     return time.process_time(), int(status.partition("VmHWM:")[2].split()[0]) / 1024
 """
+PARAGRAPH = "<w:p><w:r><w:t>{}</w:t></w:r></w:p>"
+COLUMN = '<w:gridCol w:w="4000"/>'
+BOX = """<w:p><w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wps:wsp><wps:txbx><w:txbxContent>{0}
+</w:txbxContent></wps:txbx></wps:wsp></w:drawing></mc:Choice><mc:Fallback><w:pict><v:shape><v:textbox><w:txbxContent>{0}
+</w:txbxContent></v:textbox></v:shape></w:pict></mc:Fallback></mc:AlternateContent></w:r></w:p>"""
 READ = f"""{PEAK}
 from background.documents.extraction.extract import extract
 from background.documents.naming import media_type_of
@@ -78,14 +83,14 @@ def words_found(scratch: Path) -> None:
 
 def costs(scratch: Path) -> None:
     """CPU seconds and megabytes: reading each kind, and analyzing the text, each in a process of its own."""
-    print("\nkind   size     read             analyze")
+    print("\nkind         size     read             analyze")
     for suffix in MAKERS:
         for size in (MIB, LARGE):
             path = made(scratch, suffix, size)
             text, seconds, memory = _python(READ, path)
             (scratch / "text").write_text(text)
             spent, held = _python(ANALYZE, scratch / "text")
-            sizes = f"{suffix[1:]:5} {path.stat().st_size / MIB:5.1f} MiB"
+            sizes = f"{suffix[1:]:11} {path.stat().st_size / MIB:5.1f} MiB"
             print(f"{sizes} {seconds:6.1f} s {memory:5.0f} MiB {spent:6.1f} s {held:5.0f} MiB")
 
 
@@ -127,6 +132,9 @@ def independent(path: Path) -> tuple[str, str | None]:
     """The name of another reader, and what it reads; None where it is not installed."""
     if path.suffix == ".txt":
         return "the file itself", path.read_text()
+    if path.stem.endswith("-boxes"):  # of which pandoc reads nothing
+        xml = zipfile.ZipFile(path).read("word/document.xml").decode()
+        return "its XML", re.sub(r"(?s)<mc:Fallback>.*?</mc:Fallback>|<[^>]+>", " ", xml)
     kind = PANDOC.get(path.suffix)
     command = ["pdftotext", str(path), "-"] if kind is None else ["pandoc", "-f", kind, "-t", "plain", str(path)]
     if shutil.which(command[0]) is None:
@@ -167,11 +175,27 @@ def _html(sentences: list[str], size: int) -> bytes:
     return f"<!doctype html><meta charset=utf-8><title>Made</title>{body}".encode()[:size]
 
 
-def _docx(sentences: list[str], size: int) -> bytes:
+def _paragraphs(sentences: list[str], size: int) -> bytes:
+    texts = "".join(PARAGRAPH.format(text) for text in _until(int(size * 0.7), sentences))
+    return _docx(texts)
+
+
+def _tables(sentences: list[str], size: int) -> bytes:
+    """One table of two columns."""
+    cells = [f"<w:tc>{PARAGRAPH.format(text)}</w:tc>" for text in _until(int(size * 0.6), sentences)]
+    rows = (f"<w:tr>{one}{other}</w:tr>" for one, other in zip(cells[::2], cells[1::2], strict=False))
+    return _docx(f"<w:tbl><w:tblGrid>{2 * COLUMN}</w:tblGrid>{''.join(rows)}</w:tbl>")
+
+
+def _boxes(sentences: list[str], size: int) -> bytes:
+    """Text boxes, each written twice: for Word of today, and for older ones."""
+    return _docx("".join(BOX.format(PARAGRAPH.format(text)) for text in _until(int(size * 0.17), sentences)))
+
+
+def _docx(texts: str) -> bytes:
     """Of about as much XML, which packs to a tenth."""
     empty = io.BytesIO()
     docx.Document().save(empty)
-    texts = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in _until(int(size * 0.7), sentences))
     out = io.BytesIO()
     with zipfile.ZipFile(empty) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
         for part in source.infolist():
@@ -215,7 +239,9 @@ MAKERS: dict[str, Callable[[list[str], int], bytes]] = {
     ".md": _markdown,
     ".html": _html,
     ".pdf": _pdf,
-    ".docx": _docx,
+    ".docx": _paragraphs,
+    "-tables.docx": _tables,
+    "-boxes.docx": _boxes,
 }
 
 

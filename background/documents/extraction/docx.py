@@ -18,7 +18,7 @@ from background.documents.naming import refused
 MAX_INFLATED: Final = 200 * 1000 * 1000  # bytes, pictures included
 MAX_XML: Final = 60 * 1000 * 1000  # bytes of XML; each element takes time
 MAX_PARTS: Final = 10_000
-MAX_TREE: Final = 20 * 1000 * 1000  # bytes of a part that is read as a tree, which takes many times as much
+MAX_TREE: Final = 10 * 1000 * 1000  # bytes of a part that is read as a tree, which takes up to thirty times as much
 MAX_DEPTH: Final = 256  # elements in one another; libxml2's own limit holds for trees alone
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # what an encrypted DOCX or an old DOC begins with
 _TITLE: Final = "{http://purl.org/dc/elements/1.1/}title"

@@ -12,6 +12,7 @@ import pytest
 from background.base.errors import Invalid, UnsupportedType
 from background.documents.extraction import ExtractedText, Facts
 from background.documents.extraction import extract as extraction
+from background.documents.extraction.docx import MAX_TREE
 from background.documents.extraction.extract import extract, tidy
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN
 from tests.unit.documents import makers
@@ -328,6 +329,13 @@ def test_a_docx_bomb_is_refused_before_it_takes_memory(read: Read) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 90_000_000
+
+
+@pytest.mark.parametrize("part", ["word/_rels/document.xml.rels", "word/styles.xml", "docProps/core.xml"])
+def test_a_tree_is_made_of_small_parts_alone(read: Read, part: str) -> None:
+    padded = makers.repacked_word(lambda name, content: content + b" " * MAX_TREE if name == part else content)
+    with pytest.raises(Invalid, match="too large"):
+        read(padded, DOCX)
 
 
 def test_a_forged_column_span_costs_nothing(read: Read) -> None:
