@@ -66,8 +66,7 @@ SELECT status FROM own
 )
 
 # Its parameters are not taken, which costs nothing. A step that has not begun has no row; one that has failed or waited
-# before keeps how often. Only the live crews that have
-# refused are remembered.
+# before keeps how often. Only the live crews that have refused are remembered.
 _REFUSE = Prepared(
     "job_refuse",
     f"""
