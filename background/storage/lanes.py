@@ -12,8 +12,13 @@ from sqlalchemy import Connection, Engine, event
 from background.storage.connections import CONNECTIONS, driver_of, drop, has_word, local, make_engine, translated
 from background.storage.deadlines import ANSWER_SECONDS, LOCK_SECONDS, with_one_of
 
-_RECORDING_SETTINGS = {"timezone": "UTC", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
 # A plan that was made while a table was empty would read all of it for as long as the connection lives.
+_RECORDING_SETTINGS = {
+    "timezone": "UTC",
+    "synchronous_commit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+}
 _WORKING_SETTINGS = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS}s",

@@ -86,9 +86,10 @@ CASE WHEN settled + {{settled}} < total OR {{is_open}} THEN 'STARTED'
      WHEN runs.status IN {UNFINISHED} THEN 'STARTED' ELSE runs.status END
 """
 
+# No EXISTS, here and below: PostgreSQL might answer that by a table of all tasks of all runs.
 _OTHERS_OPEN = """
-EXISTS (SELECT FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.closed
-        AND t.id <> ALL (CAST(CAST(:task_ids AS text[]) AS uuid[])))
+((SELECT t.id FROM run_tasks t WHERE t.run_id = runs.id AND t.called AND NOT t.closed
+  AND t.id <> ALL (CAST(CAST(:task_ids AS text[]) AS uuid[])) LIMIT 1) IS NOT NULL)
 """
 # What was begun and what ended in many runs, which are locked in the order of their numbers. `kinds` are those of
 # events; `ages`: seconds since each change, from which its time comes but roughly. One that is stopped between two
@@ -223,8 +224,8 @@ _TO_JUDGE = Prepared(
     "run_to_judge",
     f"""
 SELECT id FROM runs
-WHERE id = ANY (CAST(:runs AS bigint[])) AND status IN {UNFINISHED} AND (settled > succeeded OR NOT EXISTS (
-    SELECT FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED'))
+WHERE id = ANY (CAST(:runs AS bigint[])) AND status IN {UNFINISHED} AND (settled > succeeded OR (
+    SELECT id FROM run_tasks WHERE run_id = runs.id AND called AND NOT closed AND state <> 'SKIPPED' LIMIT 1) IS NULL)
 ORDER BY id
 """,
 )

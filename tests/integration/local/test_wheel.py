@@ -16,7 +16,7 @@ import pytest
 
 from background.documents.store import SAMPLES
 from background.settings import KeySettings, Settings
-from tests.support import ROOT
+from tests.support import ROOT, free_port
 
 SOURCES = (
     "pyproject.toml",
@@ -140,10 +140,12 @@ def test_a_new_project_passes_its_own_tests(playground: Path, wheel: Path, tmp_p
 def test_a_demo_in_an_empty_directory_leaves_the_installation_as_it_is(playground: Path, tmp_path: Path) -> None:
     before = files_of(playground.parents[1])
     (tmp_path / ".env").write_text("STEP_SECONDS=0.1\n")
+    # Ports of its own: another test may have its eye on the usual ones at this moment.
+    env = os.environ | {name: str(free_port()) for name in ("API_PORT", "POSTGRES_PORT", "REDIS_PORT")}
+    env.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [playground, "demo"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=150,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-    )  # fmt: skip
+        [playground, "demo"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=150, env=env
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"documents: {len(list(SAMPLES.iterdir()))}" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {".env", ".local", "data"}
