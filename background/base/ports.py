@@ -5,7 +5,7 @@ import random
 import socket
 from collections.abc import Iterator, Sequence
 
-TAKEN = {errno.EADDRINUSE, errno.EACCES}
+_TAKEN = {errno.EADDRINUSE, errno.EACCES}
 OF_SERVERS = range(10_240, 32_768)
 """Below those that a system gives to connections (from 32,768 on under Linux, from 49,152 elsewhere): such a port could
 be a connection's before its server has begun to listen, or while that is started again."""
@@ -33,5 +33,5 @@ def _can_listen(family: int, address: tuple[str | int, ...] | tuple[int, bytes])
         try:
             candidate.bind(address)
         except OSError as error:
-            return error.errno not in TAKEN
+            return error.errno not in _TAKEN
     return True

@@ -48,18 +48,15 @@ def get_engine() -> Engine:
     return engine
 
 
-class _Places:
-    """Who may use a connection of the engine just now."""
-
-    free = threading.Semaphore(CONNECTIONS)
-
-
-places = _Places()
+@cache
+def places() -> threading.Semaphore:
+    """As many as may use a connection of the engine at once."""
+    return threading.Semaphore(CONNECTIONS)
 
 
 def _forget_connections() -> None:
     """A forked child must not use, nor close, the connections of its parent."""
-    places.free = threading.Semaphore(CONNECTIONS)
+    places.cache_clear()
     if get_engine.cache_info().currsize:
         get_engine().dispose(close=False)
 

@@ -26,7 +26,7 @@ def transaction(*, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
     written (it only reads, its disk is full), or has no schema yet. Whether a transaction that lost its answer was
     committed is then unknown.
     """
-    with with_one_of(places.free, seconds), translated(), get_engine().begin() as connection:
+    with with_one_of(places(), seconds), translated(), get_engine().begin() as connection:
         yield connection
 
 

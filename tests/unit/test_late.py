@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from background.app import create_app
 from background.base.errors import Unavailable
 from background.http.requests import StorableJSONRoute
-from background.storage import connections, database, deadlines, lanes
+from background.storage import database, deadlines, lanes
 from background.storage.turns import turn
 from tests.support import wait_for
 
@@ -53,7 +53,7 @@ def test_the_wait_for_a_connection_is_part_of_it() -> None:
 
 
 def test_so_it_is_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections.places, "free", threading.Semaphore(0))
+    monkeypatch.setattr(database, "places", lambda: threading.Semaphore(0))
     with deadlines.late(100), pytest.raises(Unavailable, match="in use"), database.transaction():
         pass
 
