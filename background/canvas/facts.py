@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from background.canvas import trees
@@ -69,13 +70,14 @@ class Story:
         """The tasks in one of these states, in order of definition."""
         return [node for node in self.nodes if node.state in states]
 
-    @property
+    @cached_property
     def skipped(self) -> list[TaskFacts]:
         """The tasks that have never run and never will; one that had begun has put others in its place."""
-        uncalled = [node for node in self.of(TaskState.FAILURE) if node not in self.failed]
+        failed = {node.id for node in self.failed}
+        uncalled = [node for node in self.of(TaskState.FAILURE) if node.id not in failed]
         return [node for node in self.of(TaskState.SKIPPED) if node.started_at is None] + uncalled
 
-    @property
+    @cached_property
     def failed(self) -> list[TaskFacts]:
         """The tasks that failed. A body that its chord could not call is one of them where nothing else failed."""
         failed = self.of(TaskState.FAILURE)
@@ -269,9 +271,10 @@ def _add_others(found: Reason, story: Story, skipped: Sequence[TaskFacts]) -> No
 def _callback(story: Story, culprit: str) -> tuple[Tree, TaskFacts] | None:
     """The innermost chord whose body does not run because of this task, and the first task of that body."""
     by_id = story.by_id
+    skipped = {node.id for node in story.skipped}
     for chord in trees.chords_around(story.tree, culprit):
         node = by_id[trees.first_ids(chord["chord"]["body"])[0]]
-        if node in story.skipped:
+        if node.id in skipped:
             return chord, node
     return None
 
