@@ -61,6 +61,13 @@ def _kept(found: re.Match[str]) -> str:
     return "0.0" if number == "-0.0" else f"{Decimal(number):f}.0"
 
 
+def _writer(default: Callable[[Any], Any] | None) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=default)
+
+
+_WRITER = _writer(None)  # `json.dumps` makes one for each value, which takes as long as a small value
+
+
 def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
     """The JSON text of `value`; `default` gives what to write in the place of what is not JSON, or raises `TypeError`.
 
@@ -68,7 +75,7 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
     (NUL characters, lone surrogates, nesting beyond Python's limit).
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=default)
+        text = (_WRITER if default is None else _writer(default)).encode(value)
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("It contains half of a surrogate pair, which is no character.") from None

@@ -98,7 +98,7 @@ jobs = Table(
     # When the present attempt began, and how long it took once it has ended.
     time_column("claimed_at"),
     Column("running_seconds", Float),
-    Column("idempotency_key", Text, unique=True),
+    Column("idempotency_key", Text),
     Column("request_digest", Text),
     Column("result", JSONB),
     Column("error", Text),
@@ -139,6 +139,12 @@ jobs = Table(
         for status in ("FAILED", "CANCELLED")
     ),
     Index("ix_jobs_pipeline_id", "pipeline", desc("id")),
+    Index(
+        "ix_jobs_idempotency_key",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key IS NOT NULL"),
+    ),
     # What each worker had; what runs is found by its claim.
     Index(
         "ix_jobs_worker",

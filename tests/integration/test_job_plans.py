@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from background.jobs.filters import JobFilter
-from background.jobs.sql import effects, logs, reads, transitions, work
+from background.jobs.sql import control, effects, logs, reads, transitions, work
 from background.jobs.states import JobStatus
 from background.storage import lanes
 from background.storage.prepared import Prepared
@@ -158,6 +158,23 @@ def test_a_list_of_one_status_and_pipeline_reads_no_other_jobs() -> None:
             plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
             assert max(number for _, number in rows_read(plan[0]["Plan"])) <= 1_000, statement
         connection.rollback()
+
+
+def test_a_key_is_looked_for_among_those_that_jobs_have() -> None:
+    size = "SELECT pg_relation_size('ix_jobs_idempotency_key')"
+    with lanes.working(seconds=60) as connection:
+        connection.exec_driver_sql("BEGIN")
+        before = connection.exec_driver_sql(size).scalar_one()
+        make(connection, 3_000, JobStatus.PENDING)
+        assert connection.exec_driver_sql(size).scalar_one() == before
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor:
+            cursor.execute(f"PREPARE looked_for AS {control._BY_KEY.text.replace(':key', '$1')}")
+            cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked_for ('key')")
+            ((found,),) = cursor.fetchall()
+            cursor.execute("DEALLOCATE looked_for")
+        assert list(rows_read(found[0]["Plan"])) == [("ix_jobs_idempotency_key", 0)]
+        connection.exec_driver_sql("ROLLBACK")
 
 
 @pytest.mark.parametrize("function", ["delete_with_jobs", "delete_what_steps_left"])
