@@ -67,23 +67,27 @@ def _find_call(sent: places.Sent, *, again: bool) -> str | None:
     """The id under which one of several calls of a task stands in the record, if there are such.
 
     It is the one that was planned from the parent that the message tells, whoever asks: who sends it, or who begins it.
-    Or else the next of them, which has the task's own id from then on. `again`: it is tried again, and Celery does not
-    say any more from where it came.
+    Or else the next of them, which has the task's own id from then on. Of a body that never ran Celery tells an id that
+    may be no task's, where it calls its error callbacks: none of these is of a task that has succeeded. `again`: it is
+    tried again, and Celery does not say any more from where it came.
     """
     task_id = sent.task_id
 
     def find(connection: Connection) -> str | None:
-        number, states = places.lock_run_of(connection, [sent.told_parent_id, sent.parent_id, sent.root_id])
+        number, states = places.lock_run_of(connection, [sent.told_parent_id, sent.parent_id, sent.root_id, task_id])
         exact = call_id(task_id, str(sent.told_parent_id))
         calls = [call_id(task_id, each) for each in states]
-        if waiting := [call for call in calls if again and states.get(call) == TaskState.RETRY]:
-            return waiting[0]
+        if retried := [call for call in calls if again and states.get(call) == TaskState.RETRY]:
+            return retried[0]
         if task_id in states or exact in states:
             return task_id if task_id in states else exact
-        for call in calls:
-            if states.get(call) in (TaskState.PENDING, TaskState.SKIPPED):
-                places.rename(connection, number, call, task_id)
-                return task_id
+        owners = dict(zip(calls, states, strict=True))
+        waiting = [call for call in calls if states.get(call) in (TaskState.PENDING, TaskState.SKIPPED)]
+        if sent.told_parent_id not in states:
+            waiting.sort(key=lambda call: states[owners[call]] == TaskState.SUCCESS)
+        if waiting:
+            places.rename(connection, number, waiting[0], task_id)
+            return task_id
         return None
 
     return ask(find, together=True)

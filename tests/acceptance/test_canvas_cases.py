@@ -106,6 +106,23 @@ def test_the_error_callback_of_a_body_is_called_when_a_nested_body_fails(client:
     assert body in [node["result"] for node in outcome["graph"]["nodes"]]
 
 
+def test_the_error_callback_of_a_chain_that_fails_in_its_second_header_is_that_of_the_body(
+    client: httpx.Client,
+) -> None:
+    """Celery tells it of a body that gets its id when it is published: no task of the run has that, nor any group."""
+    failing = group(task("fail", "no", immutable=True), ECHO)
+    outcome = run(
+        client, chain(chord([task("echo", 1)], ECHO), failing, task("xsum"), ECHO, link_error=task("finalize"))
+    )
+    nodes = {node["id"]: node for node in outcome["graph"]["nodes"]}
+    ran = [id_ for id_, node in nodes.items() if node["task"].endswith(".finalize") and node["state"] == "SUCCESS"]
+    assert [nodes[id_]["starts"] for id_ in ran] == [1]
+    assert [
+        nodes[before]["task"].rpartition(".")[2] for before, after in outcome["graph"]["edges"] if after in ran
+    ] == ["xsum"]
+    assert outcome["reason"]["called"]["tasks"] == [{"id": ran[0], "name": "finalize", "times": 1}]
+
+
 def test_a_failure_that_celery_never_tells_the_chord_of_ends_the_run(client: httpx.Client) -> None:
     failing = chain(task("fail", "first"), chord([ECHO, ECHO], ECHO))
     outcome = run(client, chord([failing, task("echo", 5)], {**task("xsum"), "link_error": ECHO}))
