@@ -28,7 +28,7 @@ class Backend(_RedisBackend):  # type: ignore[misc]
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         try:
             meta: dict[str, Any] = super()._get_task_meta_for(task_id)
-            if meta["status"] in states.ALL_STATES and "result" in meta:
+            if isinstance(meta["status"], str) and "result" in meta:  # a task may have states of its own
                 return meta
             reason = "it is no result"
         except redis.ResponseError as error:

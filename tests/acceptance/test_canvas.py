@@ -7,7 +7,8 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
-from tests.support import wait_for
+from background.celery import celery_app
+from tests.support import Process, wait_for
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -93,6 +94,17 @@ def test_a_task_tells_what_celery_tells_it(client: httpx.Client, query: str, bod
     assert (result["data"], result["args"], result["kwargs"], result["retries"]) == (data, [data], {}, 0)
     assert (result["group"], result["parent_id"]) == (None, None)
     assert result["task_name"].endswith(".request_info")
+
+
+def test_a_state_of_a_tasks_own_is_kept(client: httpx.Client, worker: Process) -> None:
+    since = len(worker.output)
+    started = start(client, "/test-request-info")
+    assert finished(client, started["task_id"])["status"] == "SUCCESS"
+    wait_for(lambda: f"[{started['task_id']}] succeeded" in worker.output[since:], what="the end in the log")
+    assert "Dropped" not in worker.output[since:]
+    own = str(uuid4())
+    celery_app.backend.store_result(own, {"done": 1, "of": 2}, "PROGRESS")
+    assert [celery_app.AsyncResult(own).state for _ in range(2)] == ["PROGRESS", "PROGRESS"]
 
 
 def test_a_document_is_analyzed_in_a_chain(client: httpx.Client) -> None:
