@@ -17,7 +17,8 @@ from background.documents.naming import refused
 MAX_PAGES: Final = 5_000
 
 _SENTENCE_END: Final = re.compile(r"[.!?:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\u300d\u300f]*$")
-_HYPHENATED: Final = re.compile("[\x02\ufffe]\\s*")  # what PDFium writes for a hyphen that only ends a line
+# What PDFium writes for a hyphen that only ends a line. A soft one elsewhere is shown: fonts have one glyph for both.
+_HYPHENATED: Final = re.compile("[\x02\ufffe]\\s*")
 # Between a word in Hebrew or Arabic and one in Latin letters it often writes no space.
 _TURN: Final = re.compile("(?<=[\u05d0-\u07ff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u05d0-\u07ff])")
 # What it writes for glyphs of which the file does not say what they mean.
@@ -87,7 +88,7 @@ def _page(document: PdfDocument, number: int) -> str | None:
 def _text(page: PdfPage) -> str | None:
     found = page.get_textpage()
     text = _TURN.sub(" ", found.get_text_range())
-    return _HYPHENATED.sub("", text) if _is_known(found, text) or _is_language(text) else None
+    return _HYPHENATED.sub("", text).replace("\xad", "-") if _is_known(found, text) or _is_language(text) else None
 
 
 def _is_known(page: PdfTextPage, text: str) -> bool:

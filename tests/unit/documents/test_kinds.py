@@ -420,6 +420,13 @@ def test_spaces_of_tex_are_kerning(read: Read, kerning: int) -> None:
     assert read(content, PDF).text == "Every word stands"
 
 
+def test_a_hyphen_is_one_also_where_its_font_calls_it_soft(read: Read) -> None:
+    words = makers.pdf("A well-known docu-) Tj 0 -14 Td (ment").replace(b"/Helvetica", b"/Helvetica/ToUnicode 6 0 R")
+    ranges = b"1 begincodespacerange<00><ff>endcodespacerange 1 beginbfchar<2d><00ad>endbfchar"
+    content = makers.grown_pdf(words, b"<</Length %d>>stream\n%s\nendstream" % (len(ranges), ranges))
+    assert read(content, PDF).text.split() == ["A", "well-known", "document"]
+
+
 @pytest.mark.parametrize(
     ("encoding", "codec", "text"),
     [
