@@ -257,7 +257,8 @@ def _add_others(found: Reason, story: Story, skipped: Sequence[TaskFacts]) -> No
             continue
         if node.state is TaskState.REVOKED:
             kind = {"Killed": "killed", "TaskExpired": "expired"}.get(node.error.type if node.error else "")
-            kinds[kind or ("stopped" if node.starts else "never")].append(node)
+            if kind or not _is_replaced(node):
+                kinds[kind or ("never" if node.started_at is None else "stopped")].append(node)
         elif str(node.id) in given_up:
             kinds["never"].append(node)
         elif node.state in UNDER_WAY and not story.ended:
@@ -282,6 +283,11 @@ def _callback(story: Story, culprit: str) -> tuple[Tree, TaskFacts] | None:
 def _is_uncalled_body(node: TaskFacts) -> bool:
     """Whether Celery says that a task has failed which never began, as it does of what waits for a failed header."""
     return not node.starts and node.error is not None and node.error.type == "ChordError"
+
+
+def _is_replaced(node: TaskFacts) -> bool:
+    """Whether it has put others in its place, of which it is told. One that was handed back has no worker."""
+    return node.started_at is not None and not node.starts and node.worker is not None
 
 
 def _errbacks_that_ran(story: Story) -> list[TaskFacts]:

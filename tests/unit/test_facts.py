@@ -65,7 +65,7 @@ def nodes(**states: TaskState | Node) -> list[Node]:
             each,
             error=error() if each is F else None,
             starts=0 if each in (P, R, N) else 1,
-            started_at=None if each is N else NOW,
+            started_at=None if each in (P, R, N) else NOW,
         )
         for id_, each in states.items()
     ]
@@ -149,6 +149,16 @@ STORIES: list[tuple[Story, str, str]] = [
         Story(nodes(a=T, b=R, c=R), CHAIN, NOW, cancelled=True, ended=True),
         "revoked",
         "Revoked: b, c never ran; 1 of 3 tasks were done.",
+    ),
+    (  # b stands in the place of a
+        Story(nodes(a=Node("a", "tasks.a", R, starts=0), b=R), GROUP, NOW, cancelled=True, ended=True),
+        "revoked",
+        "Revoked: b never ran; 0 of 2 tasks were done.",
+    ),
+    (  # handed back by its worker
+        Story(nodes(a=Node("a", "tasks.a", R, starts=0, worker=None), b=R), GROUP, NOW, cancelled=True, ended=True),
+        "revoked",
+        "Revoked: b never ran; 0 of 2 tasks were done. Not tried again: a.",
     ),
     (
         Story(nodes(a=revoked("a", "Killed"), b=R, c=R), CHAIN, NOW, cancelled=True, ended=True),
