@@ -27,7 +27,7 @@ _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006
 _WORD: Final = re.compile(r"\{http://[\w./]+/wordprocessingml/(?:2006/)?main\}")
 _MATH: Final = re.compile(r"\{http://[\w./]+/officeDocument/(?:2006/)?math\}")
 
-_SKIPPED: Final = frozenset({"w:del", "w:moveFrom", "w:pPrChange", "w:rt", "w:sectPr", "w:tabs"})
+_SKIPPED: Final = frozenset({"w:del", "w:moveFrom", "w:pPrChange", "w:rPrChange", "w:rt", "w:sectPr", "w:tabs"})
 _BORDERS: Final = {"w:p": BLOCK, "w:tbl": BLOCK, "w:tr": LINE, "w:tc": CELL}
 _SIGNS: Final = {
     "w:tab": "\t",
@@ -45,6 +45,10 @@ _SYMBOLS: Final = (
     + "\ufffd" * 33
     + "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑"  # noqa: RUF001
 )
+# Word writes their numbers, or those from 0xF020 on, also as text in that font. Letters beyond ASCII are in another.
+_SYMBOLS_OF: Final = {
+    base + at: sign for base, most in ((0x20, 0x5F), (0xF020, 0xE0)) for at, sign in enumerate(_SYMBOLS[:most])
+}
 
 
 def read_docx(data: bytes) -> Reading:
@@ -127,7 +131,7 @@ class _Words:
         self._texts = self._cells = 0
         self._skipped = 0  # how much is open of what is not read
         self._copied = 0  # how deep the paragraph is that may be the heading
-        self._is_text = self._is_drop_cap = False
+        self._is_text = self._is_drop_cap = self._is_symbols = False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if len(self._parents) == MAX_DEPTH:
@@ -143,6 +147,8 @@ class _Words:
             self._is_drop_cap = _attribute(attributes, "dropCap") not in ("", "none")
         elif tag == "w:pStyle":
             self._copy(_attribute(attributes, "val"))
+        elif tag in ("w:r", "m:r", "w:rFonts"):  # a run, and perhaps its fonts
+            self._is_symbols = "Symbol" in (_attribute(attributes, "ascii"), _attribute(attributes, "hAnsi"))
         elif tag == "w:sym":
             self._layout.write(_symbol(attributes))
         elif tag in ("w:br", "w:cr"):
@@ -170,7 +176,7 @@ class _Words:
 
     def data(self, text: str) -> None:
         if self._is_text and not self._skipped:
-            self._layout.write(text)
+            self._layout.write(text.translate(_SYMBOLS_OF) if self._is_symbols else text)
 
     def doctype(self, *_: object) -> None:
         raise refused("The DOCX document declares a document type.", code="document_unreadable")

@@ -85,6 +85,12 @@ def alternatives(choice: str, fallback: str) -> str:
         (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='F0A5'/></w:r>", "x ∞"),
         (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='57'/></w:r>", "x Ω"),
         (f"{run('x ')}<w:r><w:sym w:font='Private' w:char='F0A5'/></w:r>", "x \ufffd"),
+        ("<w:r><w:rPr><w:rFonts w:ascii='Symbol' w:hAnsi='Symbol'/></w:rPr><w:t>\uf061 = W</w:t></w:r>", "α = Ω"),
+        (f"<w:r><w:rPr><w:rFonts w:hAnsi='Symbol'/></w:rPr><w:t>a é</w:t></w:r>{run(' a')}", "α é a"),
+        (
+            "<w:r><w:rPr><w:rPrChange><w:rFonts w:ascii='Symbol'/></w:rPrChange></w:rPr><w:t>a</w:t></w:r>",
+            "a",
+        ),
         (
             "<m:oMath><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f></m:oMath>",
             "a/b",
