@@ -5,14 +5,18 @@ from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Final
 
+import webencodings
 from lxml import etree
 
 from background.documents.extraction import Reading
 from background.documents.extraction.encoding import decode
 from background.documents.extraction.layout import BLOCK, CELL, LINE, Layout
 
-_DECLARED: Final = re.compile(
-    rb"(?i)(?:<meta[^<>]{0,500}?charset|<\?xml[^<>]{0,200}?encoding)\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
+_LABEL: Final = rb"\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
+# As the Standard has it a page's own word goes before that of its XML.
+_DECLARED: Final = (
+    re.compile(rb"(?i)<meta[^<>]{0,500}?charset" + _LABEL),
+    re.compile(rb"(?i)<\?xml[^<>]{0,200}?encoding" + _LABEL),
 )
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
 # These ends are seen without a begin, too. Most have one, just before them, and in some elements nothing is an end.
@@ -42,12 +46,14 @@ _BORDERS: Final = {
 
 
 def read_html(data: bytes) -> Reading:
-    """The encoding comes from the byte order mark or a declaration in the first 4 KB, else it is guessed.
+    """The encoding comes from the byte order mark or the first known one that is declared in the first 4 KB, else it is
+    guessed.
 
     The title is `<title>`, else the first `<h1>`.
     """
-    declared = _DECLARED.search(_COMMENT.sub(b"", data[:4096]))
-    read = decode(data, declared=declared[1].decode("ascii") if declared else None)
+    begin = _COMMENT.sub(b"", data[:4096])
+    labels = (label.decode("ascii") for pattern in _DECLARED for label in pattern.findall(begin))
+    read = decode(data, declared=next(filter(webencodings.lookup, labels), None))
     titles, text = read_markup([read.text], ("title", "h1"))
     return read._replace(title=titles.get("title") or titles.get("h1"), text=text)
 

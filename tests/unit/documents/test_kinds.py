@@ -296,6 +296,21 @@ def test_declarations_that_cannot_be_true(read: Read, label: str) -> None:
     assert read(f"<meta charset={label}><p>한글 문서".encode(), HTML).text == "한글 문서"
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "<?xml version='1.0' encoding='iso-8859-1'?><meta charset='utf-8'>",
+        "<meta charset='none'><meta charset='utf-8'>",
+        "<?xml version='1.0' encoding='utf-8'?>",
+    ],
+)
+def test_of_declared_encodings_the_pages_own_goes_first_if_it_is_known(read: Read, begin: str) -> None:
+    result = read(f"{begin}<p>Žluťoučký kůň".encode(), HTML)
+    assert (result.text, result.facts.encoding, result.facts.encoding_sure) == ("Žluťoučký kůň", "utf-8", True)
+    result = read(f"{begin.replace('utf-8', 'windows-1250')}<p>Žluťoučký kůň".encode("cp1250"), HTML)
+    assert (result.text, result.facts.encoding_sure) == ("Žluťoučký kůň", True)
+
+
 GUESSED = {
     "arabic": ("cp1256", "المهام تنتظر في الطابور حتى يأخذها عامل من العمال ثم يعيد النتيجة إلى من طلبها."),
     "arabic, ISO": ("iso8859_6", "المهام تنتظر في الطابور حتى يأخذها عامل من العمال ثم يعيد النتيجة إلى من طلبها."),
