@@ -154,4 +154,3 @@ export function ran(job) {
 }
 
 export const eventWord = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : kind);
-export const stepWord = (number_, name) => t("step", { number: number(number_), name });
