@@ -1,7 +1,7 @@
 // What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
 import { get, now } from "../base/api.js";
 import { causeSentence, inBrief, waitingSentence } from "../base/facts.js";
-import { ago, duration, has, number, percent, sentence, t } from "../base/i18n.js";
+import { ago, duration, has, percent, sentence, t } from "../base/i18n.js";
 import { lostWorker, stranded } from "../base/pulse.js";
 import { roleOf } from "../page/roles.js";
 
