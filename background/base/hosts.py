@@ -7,6 +7,19 @@ from typing import Final
 
 _NAME: Final = re.compile(r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
+_WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+
+
+def reachable(host: str) -> str:
+    """The address under which a server that listens on `host` is reached from this machine."""
+    return _WILDCARDS.get(host, host)
+
+
+def http_url(host: str, port: int) -> str:
+    """The same of a server that speaks HTTP, as a URL."""
+    address = reachable(host)
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+
 
 def host(value: str) -> str:
     """The name or address of a host, an IPv6 address without its brackets.

@@ -13,6 +13,8 @@ _NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+|-0\.0(?!\d)')
 # Without one of these JSON text holds no NUL, no half of a surrogate pair, and no number that is read as infinite.
 _DOUBTFUL = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]|NaN|Infinity|[eE]\+?\d{3}|\d{200}")
 
+NO_NUL = r"^[^\x00]*$"
+"""Pattern of a text that PostgreSQL can store: its `text` holds no NUL character either."""
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested in what a client sends or is sent."""
 SHOWN_DEPTH = 200

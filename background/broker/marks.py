@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import redis
-
-from background.broker.server import get_client, unavailable
+from background.broker.server import get_client, translated
 
 EPOCH_KEY = "playground.epoch"
 PUBLISHED_KEY = "playground.published"
@@ -20,30 +18,23 @@ def epoch(*, new: str) -> str:
 
     Raises `Unavailable`.
     """
-    try:
-        with get_client().pipeline(transaction=False) as pipeline:
-            pipeline.set(EPOCH_KEY, new, nx=True)
-            pipeline.get(EPOCH_KEY)
-            _, found = pipeline.execute()
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
+    with translated(), get_client().pipeline(transaction=False) as pipeline:
+        pipeline.set(EPOCH_KEY, new, nx=True)
+        pipeline.get(EPOCH_KEY)
+        _, found = pipeline.execute()
     return found.decode() if isinstance(found, bytes) else new
 
 
 def note_published(name: str) -> None:
     """Let `published` know that the messages of this run are in the broker's hands. Raises `Unavailable`."""
-    try:
+    with translated():
         get_client().set(f"{PUBLISHED_KEY}.{name}", 1, ex=PUBLISHED_SECONDS)
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def published(names: Sequence[str]) -> set[str]:
     """The runs among these of which all messages reached the broker. Raises `Unavailable`."""
-    try:
+    with translated():
         found: Any = get_client().mget([f"{PUBLISHED_KEY}.{name}" for name in names]) if names else ()
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
     return {name for name, value in zip(names, found, strict=True) if value is not None}
 
 
@@ -53,28 +44,21 @@ def keep_end(names: Iterable[str], kind: str, text: str | None) -> None:
     It is found under each of these names. Raises `Unavailable`.
     """
     end = json.dumps([kind, text])
-    try:
-        with get_client().pipeline(transaction=False) as pipeline:
-            pipeline.hset(ENDS_KEY, mapping=dict.fromkeys(names, end))
-            pipeline.expire(ENDS_KEY, ENDS_SECONDS)
-            pipeline.execute()
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
+    with translated(), get_client().pipeline(transaction=False) as pipeline:
+        pipeline.hset(ENDS_KEY, mapping=dict.fromkeys(names, end))
+        pipeline.expire(ENDS_KEY, ENDS_SECONDS)
+        pipeline.execute()
 
 
 def kept_ends(names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
     """The ends that are kept of these tasks. Raises `Unavailable`."""
-    try:
+    with translated():
         found: Any = get_client().hmget(ENDS_KEY, list(names)) if names else ()
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
     ends = {name: json.loads(value) for name, value in zip(names, found, strict=True) if value is not None}
     return {name: (kind, text) for name, (kind, text) in ends.items()}
 
 
 def forget_ends(names: Iterable[str]) -> None:
     """These ends are recorded. Raises `Unavailable`."""
-    try:
+    with translated():
         get_client().hdel(ENDS_KEY, *names)
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error

@@ -6,11 +6,10 @@ import sys
 from typing import Any
 from uuid import uuid4
 
-import redis
 from kombu import Queue
 
 from background.broker.publishing import producer
-from background.broker.server import get_client, unavailable
+from background.broker.server import get_client, translated
 from background.celery import celery_app
 
 # How long a queue lives after the last message to it (0: for ever) comes last.
@@ -97,10 +96,8 @@ class Message:
         """
         texts = [self._text() for _ in range(min(max(at_least, min(number, fill)), number, most))]
         values: list[Any] = [until, fill, at_least, most, self._milliseconds, *texts]
-        try:
+        with translated():
             return int(get_client().eval(_PUSH, 1, self._list, *values))
-        except (redis.RedisError, OSError) as error:
-            raise unavailable(error) from error
 
     def settle(self, wanted: int, *, kept: int) -> None:
         """Publish it once more, as long as fewer than `wanted` wait in its queue, or none of the last that do is one.
@@ -108,7 +105,5 @@ class Message:
         And take away what is too many, but for `kept`: whoever has published them a moment ago is not known here.
         Raises `Unavailable`.
         """
-        try:
+        with translated():
             get_client().eval(_SETTLE, 1, self._list, wanted, kept, self._task, self._milliseconds, self._text())
-        except (redis.RedisError, OSError) as error:
-            raise unavailable(error) from error

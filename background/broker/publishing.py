@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-import redis
 from kombu import Connection, Producer
-from kombu.exceptions import KombuError
 from kombu.pools import producers
 
-from background.broker.server import ANSWER_SECONDS, CONNECT_SECONDS, LIMITS, unavailable
+from background.broker.server import ANSWER_SECONDS, CONNECT_SECONDS, LIMITS, translated
 from background.celery import celery_app
 
 
@@ -31,11 +29,8 @@ def producer() -> Iterator[Producer]:
 
 def broadcast(command: str, arguments: dict[str, Any]) -> None:
     """Tell all workers to do something (a remote control command). Raises `Unavailable`."""
-    try:
-        with producer() as found:
-            celery_app.control.broadcast(command, arguments=arguments, connection=found.connection)
-    except (KombuError, redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
+    with translated(), producer() as found:
+        celery_app.control.broadcast(command, arguments=arguments, connection=found.connection)
 
 
 def limit_publisher() -> None:

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import redis
-
 from background.base.queue_names import QUEUE
-from background.broker.server import get_client, unavailable
+from background.broker.server import get_client, translated
 from background.celery import PRIORITIES, PRIORITY_SEPARATOR
 
 UNACKED_KEY = "unacked"
@@ -48,7 +46,7 @@ def queue_length(*queues: str) -> int:
 
     What a worker has reserved is not in them. Raises `Unavailable`.
     """
-    try:
+    with translated():
         keys = _lists(queues or (QUEUE,))
         if not get_client().exists(*keys):  # one command, where nothing waits
             return 0
@@ -56,8 +54,6 @@ def queue_length(*queues: str) -> int:
             for key in keys:
                 pipeline.llen(key)
             return sum(pipeline.execute())
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 @dataclass
@@ -81,7 +77,7 @@ class _Inventory:
     def go_on(self) -> None:
         """Read some pages more. Raises `Unavailable`."""
         room = PAGES * PAGE
-        try:
+        with translated():
             while self.keys and room > 0:
                 page: Any = get_client().eval(_IDS, 1, self.keys[0], self.place, PAGE)
                 self.place, ids = page[0].decode(), page[1]
@@ -89,8 +85,6 @@ class _Inventory:
                 room -= len(ids)
                 if self.place == "0":
                     del self.keys[0]
-        except (redis.RedisError, OSError) as error:
-            raise unavailable(error) from error
         if not self.keys:
             self.ended = time.monotonic()
 
@@ -133,10 +127,8 @@ class Inventory:
 
 def empty(*queues: str) -> None:
     """Throw away what waits in these queues. Raises `Unavailable`."""
-    try:
+    with translated():
         get_client().delete(*_lists(queues))
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def _lists(queues: Iterable[str]) -> list[str]:

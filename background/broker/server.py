@@ -1,11 +1,14 @@
 """The broker (Redis) as this project asks it: with a short limit, so that no request hangs."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 import redis
+from kombu.exceptions import KombuError
 
 from background.base import redis_url
 from background.base.errors import Unavailable
@@ -19,17 +22,26 @@ CLOCK_SECONDS = 10.0
 LIMITS = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS, "max_retries": 0}
 
 
-def unavailable(error: BaseException) -> Unavailable:
+def _unavailable(error: BaseException) -> Unavailable:
     """The error for one of Redis or kombu, with Redis' own words where it has said any."""
     code = getattr(error, "status_code", None)
     if code is None and not isinstance(error, redis.ResponseError):
         if error.__cause__ is not None:
-            return unavailable(error.__cause__)
+            return _unavailable(error.__cause__)
         return Unavailable("The broker (Redis) cannot be reached or does not answer.", code="broker_down")
     # Before the words of Redis redis-py puts the command, where that was one of several.
     words = str(error).rpartition(" of pipeline caused error: ")[2]
     words = f"{code} {words}" if code else words
     return Unavailable(f"The broker (Redis) says: {words}", code="broker_refuses", words=words)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """A block in which what keeps the broker from doing its part becomes `Unavailable`."""
+    try:
+        yield
+    except (KombuError, redis.RedisError, OSError) as error:
+        raise _unavailable(error) from error
 
 
 @cache
@@ -48,10 +60,8 @@ def get_client() -> redis.Redis:
 
 def require_broker() -> None:
     """Raise `Unavailable` within about a second unless the broker answers and takes what is written."""
-    try:
+    with translated():
         get_client().set(PROBE_KEY, 1)
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
 
 
 def clock(*, at: float) -> float:
@@ -61,10 +71,8 @@ def clock(*, at: float) -> float:
 
 @lru_cache(maxsize=1)
 def _ahead(_: int) -> float:
-    try:
+    with translated():
         seconds, microseconds = get_client().time()
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
     return float(seconds) + microseconds / 1e6 - time.monotonic()
 
 
@@ -79,11 +87,9 @@ class BrokerServer:
 
 def describe() -> BrokerServer:
     """What the broker says of itself. Raises `Unavailable`."""
-    try:
+    with translated():
         info: Any = get_client().info()
         seconds, microseconds = get_client().time()
-    except (redis.RedisError, OSError) as error:
-        raise unavailable(error) from error
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = f"{name} {info.get('valkey_version', info['redis_version'])}"
     return BrokerServer(version, seconds + microseconds / 1e6, info["maxmemory_policy"])

@@ -16,13 +16,12 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     desc,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from background.canvas.states import RunStatus, RunType, TaskState
-from background.storage.schema import metadata, one_of
+from background.storage.schema import metadata, now_column, one_of, time_column
 
 runs = Table(
     "runs",
@@ -51,8 +50,8 @@ runs = Table(
     Column("failed", Integer, nullable=False, server_default=text("0")),
     # Numbers the run's events; raised only by statements that hold this row.
     Column("event_count", Integer, nullable=False, server_default=text("1")),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    now_column("created_at"),
+    now_column("updated_at"),
     CheckConstraint(one_of("status", RunStatus), name="status"),
     CheckConstraint(one_of("type", RunType), name="type"),
     Index("ix_runs_status_id", "status", desc("id")),
@@ -85,11 +84,11 @@ run_tasks = Table(
     Column("worker", Text),
     Column("worker_id", Uuid),
     # When it may begin, where it waits for a countdown or an eta.
-    Column("due_at", DateTime(timezone=True)),
+    time_column("due_at"),
     # Where its message waits, if that is not the usual queue.
     Column("queue", Text),
-    Column("started_at", DateTime(timezone=True)),
-    Column("finished_at", DateTime(timezone=True)),
+    time_column("started_at"),
+    time_column("finished_at"),
     # The task that sent it while it ran, where nobody planned it.
     Column("parent_id", Uuid),
     UniqueConstraint("run_id", "position"),
@@ -115,7 +114,7 @@ run_events = Table(
     Column("run_id", BigInteger, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    now_column("at"),
     # The task that changed; NULL where it was the run as a whole.
     Column("task_id", Uuid),
     # Who began it, in `started`; NULL also where an earlier release wrote it.

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
+from background.base.jsontext import NO_NUL
 from background.canvas import service
 from background.canvas.schemas import (
     CatalogueTask,
@@ -21,7 +22,7 @@ from background.canvas.spec import chord as chord_of
 from background.canvas.spec import group as group_of
 from background.http.limits import SLOW
 from background.http.problems import responses
-from background.http.requests import NO_NUL, StorableJSONRoute
+from background.http.requests import StorableJSONRoute
 from background.task_names import TaskName
 
 router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)

@@ -39,7 +39,7 @@ class Trace:
 
     @property
     def is_apart(self) -> bool:
-        """Whether it may stand in the record under another id than Celery keeps its result: see `places.call_id`."""
+        """Whether it may stand in the record under another id than Celery keeps its result: see `trees.call_id`."""
         return self.place is not None or self.task_id != self.message_id
 
     @property

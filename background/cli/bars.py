@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from background.cli.text import clean
+from background.jobs.states import ENDED
 
 Json = Mapping[str, Any]
 
 WIDTH = 28
-ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
 class _Bars:

@@ -54,11 +54,17 @@ def filtered(function: Callable[..., None]) -> Callable[..., None]:
 def _wanted(given: dict[str, Any]) -> Wanted:
     named: Wanted = {}
     for pair in given.pop("param") or []:
-        name, equals, value = pair.partition("=")
-        if not (name and equals):
-            raise invalid(f"--param must be NAME=VALUE, and is: {pair}")
+        name, value = parted(pair)
         named.setdefault(f"param.{name}", []).append(value)
     return {**{name: value for name, value in given.items() if value not in (None, [])}, **named}
+
+
+def parted(pair: str) -> tuple[str, str]:
+    """Name and value of a `--param`. Raises `CommandFailed`."""
+    name, equals, value = pair.partition("=")
+    if not (name and equals):
+        raise invalid(f"--param must be NAME=VALUE, and is: {pair}")
+    return name, value
 
 
 def act(session: Session, action: str, wanted: Wanted, *, everything: bool) -> None:

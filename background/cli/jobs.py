@@ -9,7 +9,7 @@ import typer
 from background.cli import tables
 from background.cli.bars import JobsView, JobView
 from background.cli.errors import CommandFailed, ExitCode, invalid
-from background.cli.finding import Wanted, act, filtered
+from background.cli.finding import Wanted, act, filtered, parted
 from background.cli.session import Session, api_command
 from background.jobs.states import ENDED, JobStatus
 
@@ -252,9 +252,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise invalid(f"--param must be NAME=VALUE, and is: {text}")
+    name, value = parted(text)
     try:
         return name, json.loads(value, parse_constant=_no_constant)
     except ValueError:

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 from rich.console import Console, RenderableType
 
+from background.base.hosts import http_url
 from background.cli.errors import CommandFailed, failed, invalid
 from background.cli.text import clean
 
 PLAIN_WIDTH = 160
 """Columns where no terminal says how many there are."""
-WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 Url = Annotated[str | None, typer.Option("--url", help="Where the API is; or PLAYGROUND_URL.", show_default=False)]
 ApiKey = Annotated[
@@ -146,5 +146,4 @@ def default_url() -> str:
         settings = get_settings()
     except SystemExit as error:
         raise invalid(str(error)) from None
-    host = WILDCARDS.get(settings.api_host, settings.api_host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+    return http_url(settings.api_host, settings.api_port)

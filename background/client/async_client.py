@@ -80,7 +80,7 @@ class AsyncClient:
             for job in jobs:
                 yield job
             left = None if left is None else left - len(jobs)
-            request = operations.next_page(answer)
+            request = exchange.next_page(operations.PATH, answer)
 
     async def act(
         self, action: Action | str, *, limit: int = MOST_AT_ONCE, **filters: Unpack[JobFilters]

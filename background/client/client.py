@@ -77,7 +77,7 @@ class Client:
             jobs = told(operations.JOBS, answer.content)[:left]
             yield from jobs
             left = None if left is None else left - len(jobs)
-            request = operations.next_page(answer)
+            request = exchange.next_page(operations.PATH, answer)
 
     def act(self, action: Action | str, *, limit: int = MOST_AT_ONCE, **filters: Unpack[JobFilters]) -> ActionOutcome:
         """Cancel, retry or delete all jobs that are found by these filters, the newest `limit`; gives what came of it.

@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from background.client.errors import ClientError, NotTheApi, TooMany, Unavailable, Unreachable, Unusable
+
+if TYPE_CHECKING:
+    import httpx2
 
 ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 45.0
@@ -139,6 +142,12 @@ def page(limit: Any, *, most: int) -> int:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise Unusable(f"limit takes a whole number, 0 or more; {limit!r:.100} is none.")
     return most if limit is None else min(limit, most)
+
+
+def next_page(path: str, answer: "httpx2.Response") -> Request | None:
+    """The page of a list after this one, by its `Link`; of which only the query counts: the key goes nowhere else."""
+    link = answer.links.get("next")
+    return None if link is None else Request("GET", f"{path}?{urlsplit(link['url']).query}", repeatable=True)
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

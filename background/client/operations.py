@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypedDict, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -19,9 +18,7 @@ from background.jobs.filters import PARAM, ActionOutcome
 from background.jobs.schemas import EnqueueOptions, Job, JobCreated, JobWithHistory
 from background.jobs.states import ENDED, Action, EventKind, JobStatus
 
-if TYPE_CHECKING:
-    import httpx2
-
+PATH = "/jobs"
 PAGE = 200
 """How many jobs are asked for at once: they come with their steps."""
 
@@ -77,12 +74,12 @@ class JobEvent:
 def submit(pipeline: str, options: JobOptions, *, key: str | None) -> Request:
     """`POST /jobs`, with a key of its own where none is given, so that it can be sent again."""
     body = {"pipeline": pipeline, **options}
-    return exchange.post("/jobs", body, headers={"Idempotency-Key": key if key is not None else uuid4().hex})
+    return exchange.post(PATH, body, headers={"Idempotency-Key": key if key is not None else uuid4().hex})
 
 
 def submit_many(jobs: Iterable[NewJob]) -> Request:
     """`POST /jobs/batch`."""
-    return exchange.post("/jobs/batch", {"jobs": list(jobs)})
+    return exchange.post(f"{PATH}/batch", {"jobs": list(jobs)})
 
 
 def get(job_id: int, *, events_before: int | None = None) -> Request:
@@ -96,12 +93,12 @@ def find(filters: JobFilters, *, limit: int | None) -> Request:
         name: [_as_text(each) for each in value] if name.startswith(PARAM) else value
         for name, value in _named(filters).items()
     }
-    return exchange.get("/jobs", {**named, "limit": exchange.page(limit, most=PAGE)})
+    return exchange.get(PATH, {**named, "limit": exchange.page(limit, most=PAGE)})
 
 
 def act(action: Action | str, filters: JobFilters, *, limit: int) -> Request:
     """`POST /jobs/actions`."""
-    return exchange.post("/jobs/actions", {"action": action, "filter": _named(filters), "limit": limit})
+    return exchange.post(f"{PATH}/actions", {"action": action, "filter": _named(filters), "limit": limit})
 
 
 def _as_text(value: Any) -> str:
@@ -132,12 +129,6 @@ def _named(filters: JobFilters) -> dict[str, Any]:
     for name, value in filters.get("param", {}).items():
         given[f"{PARAM}{name}"] = list(value) if isinstance(value, list | tuple) else [value]
     return given
-
-
-def next_page(answer: "httpx2.Response") -> Request | None:
-    """The page after this one, by its `Link`; of which only the query counts, so that the key goes nowhere else."""
-    link = answer.links.get("next")
-    return None if link is None else Request("GET", f"/jobs?{urlsplit(link['url']).query}", repeatable=True)
 
 
 def cancel(job_id: int) -> Request:
@@ -189,7 +180,7 @@ def has_ended(event: ServerEvent) -> bool:
 
 
 def _path(job_id: int) -> str:
-    return f"/jobs/{exchange.quoted(str(job_id))}"
+    return f"{PATH}/{exchange.quoted(str(job_id))}"
 
 
 def too_late(job_id: int, timeout: float | None) -> WaitTimeout:

@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
-from urllib.parse import urlsplit
+from typing import Any, TypedDict, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -15,9 +14,7 @@ from background.client.operations import CREATED, told
 from background.jobs.schemas import JobCreated
 from background.schedules.schemas import Schedule, ScheduleWithRuns
 
-if TYPE_CHECKING:
-    import httpx2
-
+_PATH = "/schedules"
 PAGE = 200
 """How many schedules are asked for at once."""
 
@@ -50,11 +47,11 @@ class ScheduleChanges(ScheduleOptions, total=False):
 
 
 def _path(schedule_id: int) -> str:
-    return f"/schedules/{exchange.quoted(str(schedule_id))}"
+    return f"{_PATH}/{exchange.quoted(str(schedule_id))}"
 
 
 def _create(name: str, pipeline: str, options: ScheduleOptions) -> Request:
-    return exchange.post("/schedules", {"name": name, "pipeline": pipeline, **options})
+    return exchange.post(_PATH, {"name": name, "pipeline": pipeline, **options})
 
 
 def _change(schedule_id: int, changes: ScheduleChanges) -> Request:
@@ -63,13 +60,7 @@ def _change(schedule_id: int, changes: ScheduleChanges) -> Request:
 
 
 def _find(pipeline: str | None, *, limit: int | None) -> Request:
-    return exchange.get("/schedules", {"pipeline": pipeline, "limit": exchange.page(limit, most=PAGE)})
-
-
-def _next_page(answer: "httpx2.Response") -> Request | None:
-    # Only the query counts, so that the key goes nowhere else.
-    link = answer.links.get("next")
-    return None if link is None else Request("GET", f"/schedules?{urlsplit(link['url']).query}", repeatable=True)
+    return exchange.get(_PATH, {"pipeline": pipeline, "limit": exchange.page(limit, most=PAGE)})
 
 
 class Schedules:
@@ -95,7 +86,7 @@ class Schedules:
             found = told(SCHEDULES, answer.content)[:left]
             yield from found
             left = None if left is None else left - len(found)
-            request = _next_page(answer)
+            request = exchange.next_page(_PATH, answer)
 
     def change(self, schedule_id: int, **changes: Unpack[ScheduleChanges]) -> ScheduleWithRuns:
         """Change what is given; one that stands in code can only be paused and resumed.
@@ -137,7 +128,7 @@ class AsyncSchedules:
             for each in found:
                 yield each
             left = None if left is None else left - len(found)
-            request = _next_page(answer)
+            request = exchange.next_page(_PATH, answer)
 
     async def change(self, schedule_id: int, **changes: Unpack[ScheduleChanges]) -> ScheduleWithRuns:
         """Change what is given; one that stands in code can only be paused and resumed.

@@ -12,7 +12,6 @@ from background.base import version
 
 TEMPLATE = Path(__file__).parent / "template"
 PLACEHOLDER = "your_product"
-DEPENDENCY = "celery-playground"
 DOTTED = {"env": ".env", "gitignore": ".gitignore"}
 """What would be hidden, or mean something, where the template lies."""
 
@@ -54,17 +53,19 @@ def _fill(project: Path, name: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text(encoding="utf-8").replace(PLACEHOLDER, name)
         if path.name == "pyproject.toml":
-            text = text.replace(f'"{DEPENDENCY}"', json.dumps(_requirement()))
+            text = text.replace(f'"{version.PROJECT}"', json.dumps(_requirement()))
         target.write_text(text, encoding="utf-8")
 
 
 def _requirement() -> str:
     """What brings this very version: by its number, or from where it was installed if that was no index."""
     if version.PYPROJECT.exists():
-        return f"{DEPENDENCY} @ {version.PYPROJECT.parent.as_uri()}"
-    installed = metadata.distribution(DEPENDENCY)
+        return f"{version.PROJECT} @ {version.PYPROJECT.parent.as_uri()}"
+    installed = metadata.distribution(version.PROJECT)
     origin = json.loads(installed.read_text("direct_url.json") or "{}")
     if "url" not in origin:
-        return f"{DEPENDENCY}=={installed.version}"
+        return f"{version.PROJECT}=={installed.version}"
     source = origin.get("vcs_info")
-    return f"{DEPENDENCY} @ " + (f"{source['vcs']}+{origin['url']}@{source['commit_id']}" if source else origin["url"])
+    return f"{version.PROJECT} @ " + (
+        f"{source['vcs']}+{origin['url']}@{source['commit_id']}" if source else origin["url"]
+    )

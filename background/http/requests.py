@@ -32,8 +32,6 @@ MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 1_000_000
 """How many values a JSON body may hold: what checks them is one step, in which nobody else is served."""
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
-NO_NUL = r"^[^\x00]*$"
-"""Pattern of a text parameter in a path or query: PostgreSQL's `text` holds no NUL character."""
 _THING = re.compile(r"([^{]*)\{(\w+)")
 """What stands in a path before the name of one thing, and the parameter that has that."""
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")

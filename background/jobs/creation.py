@@ -64,7 +64,7 @@ def _create_alone(job: dict[str, Any], request: JobRequest) -> tuple[control.Sto
             # It decides before the unique key does; without one most keys are new.
             before = control.by_key(connection, key) if key is not None and is_unique else None
             if before is None:
-                made = _store_unless_there(connection, [as_new(job)])
+                made = _stored(connection, [as_new(job)], actor=actor())
                 if made:
                     break
                 before = control.by_key(connection, key) if key is not None else None
@@ -88,10 +88,9 @@ def _is_again(before: control.Known, job: dict[str, Any], request: JobRequest) -
     return before.request_digest == digest(_asked(drawn_as(job, request, before.params), request))
 
 
-def _store_unless_there(connection: Connection, jobs: Sequence[dict[str, Any]]) -> dict[str, control.Stored]:
+def _stored(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> dict[str, control.Stored]:
     """What was stored, or found by unique key, by `task_id`; one that is left out is to be tried again."""
-    who = actor()
-    return unique.store(connection, jobs, lambda rows: control.create(connection, rows, actor=who))
+    return unique.store(connection, jobs, lambda rows: control.create(connection, rows, actor=actor))
 
 
 class _Wanted(NamedTuple):
@@ -138,7 +137,7 @@ def store_all(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: 
     """Store these jobs, as `as_new` gives them; gives what was stored or found of each, in order."""
     made: dict[str, control.Stored] = {}
     while left := [job for job in jobs if job["task_id"] not in made]:
-        made |= unique.store(connection, left, lambda rows: control.create(connection, rows, actor=actor))
+        made |= _stored(connection, left, actor=actor)
     return [made[job["task_id"]] for job in jobs]
 
 

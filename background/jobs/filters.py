@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from background.base.jsontext import NO_NUL
 from background.base.strict import Strict
 from background.jobs.schemas import MAX_TAGS, Tag
 from background.jobs.states import Action, JobStatus
@@ -21,7 +22,6 @@ MAX_NAMES = 10
 MAX_TEXT = 1000
 MOST_AT_ONCE = 10_000
 """How many jobs one action works off, and up to how many are counted."""
-NO_NUL = r"^[^\x00]*$"
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+ -]\d\d:\d\d)")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 from pydantic import ValidationError
 
 from background.base.errors import Invalid
+from background.base.jsontext import NO_NUL
 from background.http.limits import BULK, SLOW
 from background.http.pages import link_next
 from background.http.problems import responses
-from background.http.requests import AS_WRITTEN, NO_NUL, StorableJSONRoute
+from background.http.requests import AS_WRITTEN, StorableJSONRoute
 from background.jobs import actions, creation, service
 from background.jobs.filters import (
     MAX_ID,
@@ -42,7 +43,6 @@ router = APIRouter(tags=["jobs"], route_class=StorableJSONRoute)
 
 MAX_EVENT = 2**31 - 1
 MAX_STEP = 2**15 - 1
-EventNumber = Annotated[int | None, Query(ge=1, le=MAX_EVENT), AS_WRITTEN]
 Name = Annotated[str | None, Query(max_length=255, pattern=NO_NUL)]
 JobId = Annotated[int, Path(ge=1, le=MAX_ID), AS_WRITTEN]
 

@@ -241,8 +241,9 @@ class Job(BaseModel):
 
     `cause` is `error` as facts, where its words are not those of a step's own exception. `running_seconds` is how long
     the present or last attempt has taken, `step_names` its plan, `request_id` the `X-Request-ID` of the request that
-    made it. `cancel_requested`: it runs, and is to stop. `actions`: what may be asked of it now. In lists and streams
-    large values are left out (`null`) and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
+    made it. `cancel_requested`: it runs, and is to stop. `actions`: what may be asked of it now; `last_from_step`:
+    up to which step a retry may begin, `null` before it has ended. In lists and streams large values are left out
+    (`null`) and named in `cut`, e.g. `steps.0.output`; `GET /jobs/{id}` has them.
     """
 
     id: int
@@ -273,6 +274,7 @@ class Job(BaseModel):
     request_id: str | None = None
     cancel_requested: bool = False
     actions: list[Annotated[Action, OrNewer]] = []
+    last_from_step: int | None = None
     step_names: list[str]
     steps: list[Step]
     cut: list[str] = []

@@ -176,13 +176,15 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
         facts = states.waiting(known)
     events = [{**event, "reason": (event["cause"] or {}).get("reason")} for event in row.events]
     sentence = facts and states.waiting_for(facts)
-    allowed = states.actions(
-        status=JobStatus(row.status),
-        step_names=row.step_names,
-        completed={step["name"] for step in row.steps if step["status"] == StepStatus.COMPLETED},
-        cancel_requested=row.cancel_requested,
-    )
-    more = {"events": events, "waiting": facts, "waiting_for": sentence, "actions": allowed}
+    completed = {step["name"] for step in row.steps if step["status"] == StepStatus.COMPLETED}
+    stands: dict[str, Any] = {"status": JobStatus(row.status), "step_names": row.step_names, "completed": completed}
+    more = {
+        "events": events,
+        "waiting": facts,
+        "waiting_for": sentence,
+        "actions": states.actions(**stands, cancel_requested=row.cancel_requested),
+        "last_from_step": states.last_from_step(**stands),
+    }
     return kind.model_validate({**_shallow(row), **more})
 
 

@@ -182,7 +182,7 @@ def why_no_retry(
 
     `None` when it can.
     """
-    done = next((number for number, name in enumerate(step_names) if name not in completed), len(step_names))
+    done = _done(step_names, completed)
     if status not in ENDED:
         return {"why": "not_ended", "status": status}
     if from_step is None:
@@ -192,6 +192,16 @@ def why_no_retry(
     if from_step > done + 1:
         return {"why": "step_too_far", "step": from_step, "done": done}
     return None
+
+
+def _done(step_names: Sequence[str], completed: Collection[str]) -> int:
+    """How many steps are behind such a job: those before the first that is not COMPLETED."""
+    return next((number for number, name in enumerate(step_names) if name not in completed), len(step_names))
+
+
+def last_from_step(*, status: JobStatus, step_names: Sequence[str], completed: Collection[str]) -> int | None:
+    """The last step that such a job can be retried from: each up to it can be named. `None` where it cannot be."""
+    return min(_done(step_names, completed) + 1, len(step_names)) if status in ENDED else None
 
 
 def actions(

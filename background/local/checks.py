@@ -6,10 +6,9 @@ from collections.abc import Callable
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from background.base.hosts import reachable
 from background.base.ports import free_ports, is_free
 from background.local.children import LocalError, descendants
-
-WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 def free_port(host: str, wanted: int) -> int:
@@ -21,11 +20,6 @@ def require_free(host: str, port: int, *, what: str, variable: str) -> None:
     """Raises `LocalError` with the line that names the port and the variable that moves it."""
     if not is_free(host, port):
         raise LocalError(f"Port {port}, where {what} should listen, is taken: set {variable} to a free one.")
-
-
-def reachable(host: str) -> str:
-    """The address under which a server that listens on `host` is reached from here."""
-    return WILDCARDS.get(host, host)
 
 
 def answers(host: str, port: int, path: str, *, below: int = 201) -> Callable[[int], bool]:

@@ -10,10 +10,12 @@ from typing import Any
 from rich.console import Console as Terminal
 from rich.table import Table
 
+from background.base.hosts import reachable
 from background.cli.bars import JobView
 from background.client import ClientError
 from background.client.api import Api
-from background.local.checks import free_port, reachable
+from background.jobs.states import ENDED
+from background.local.checks import free_port
 from background.local.children import LocalError, tail
 from background.local.console import Console
 from background.local.lock import only_one
@@ -26,7 +28,6 @@ START_SECONDS = 120.0
 RUN_SECONDS = 90.0
 CANVASES = {"/chain": "Final result: 50", "/group": [5, 6], "/chord": "Final result: [5, 6]"}
 DOCUMENT = "# A demo\n\nSomebody removed all documents, and a report needs at least one to report on.\n"
-JOB_ENDINGS = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,7 @@ class Play:
         number = self._client.post("/jobs")["job_id"]
         pipelines = {each["name"]: each["steps"] for each in self._client.get("/pipelines")}
         with JobView(self._terminal, f"Job {number}", pipelines["demo"]) as view:
-            job = self._follow(
-                f"/jobs/{number}", lambda job: job["status"] in JOB_ENDINGS, self._job_seconds, view.show
-            )
+            job = self._follow(f"/jobs/{number}", lambda job: job["status"] in ENDED, self._job_seconds, view.show)
         if job["status"] != "COMPLETED":
             raise LocalError(f"Job {number} is {job['status']}: {job['error']}")
         self._findings.append(Finding(f"job {number}", job["status"], f"{len(job['steps'])} steps"))

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
-from background.local.checks import free_port, reachable, require_free
+from background.base.hosts import http_url
+from background.local.checks import free_port, require_free
 from background.local.children import LocalError
 from background.local.permissions import close_off, kept_secret
 from background.local.postgres import EmbeddedPostgres
@@ -31,8 +32,7 @@ class Plan:
     @property
     def api(self) -> str:
         """The address of the API, as seen from this machine."""
-        host = reachable(self.settings.api_host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.api_port}"
+        return http_url(self.settings.api_host, self.settings.api_port)
 
     @property
     def flower(self) -> str:

@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from background import outcomes
+from background.base.jsontext import NO_NUL
 from background.canvas import runs, service
 from background.canvas.schemas import Member, Run, RunEvent, TaskResult
 from background.canvas.states import RunStatus, RunType
 from background.http.pages import link_next
 from background.http.problems import responses
-from background.http.requests import AS_WRITTEN, NO_NUL, StorableJSONRoute
+from background.http.requests import AS_WRITTEN, StorableJSONRoute
 
 router = APIRouter(tags=["canvas"], route_class=StorableJSONRoute)
 

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from background.base.jsontext import NO_NUL
 from background.http.pages import link_next
 from background.http.problems import responses
-from background.http.requests import AS_WRITTEN, NO_NUL, StorableJSONRoute
+from background.http.requests import AS_WRITTEN, StorableJSONRoute
 from background.jobs.router import created
 from background.jobs.schemas import JobCreated
 from background.schedules import service

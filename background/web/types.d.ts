@@ -63,6 +63,8 @@ interface Job {
   cancel_requested?: boolean;
   /** What may be asked of it now. */
   actions: string[];
+  /** Up to which step a retry may begin; null before it has ended. */
+  last_from_step: number | null;
   schedule_id: number | null;
   step_names: string[];
   steps: Step[];

@@ -63,9 +63,18 @@ def test_what_is_nobodys_fault_is_no_failure() -> None:
 @pytest.mark.parametrize("from_step", [None, 1, 2, 3])
 def test_only_what_has_ended_is_retried_and_no_step_is_skipped(status: JobStatus, from_step: int | None) -> None:
     completed = "abc" if status is JobStatus.COMPLETED else "a"
-    reason = states.why_no_retry(status=status, step_names=list("abc"), completed=completed, from_step=from_step)
+    job: dict[str, Any] = {"status": status, "step_names": list("abc"), "completed": completed}
+    reason = states.why_no_retry(**job, from_step=from_step)
     allowed = status in ENDED and (from_step is not None if status is JobStatus.COMPLETED else from_step != 3)
     assert (reason is None) == allowed
+    if from_step is not None:
+        assert (from_step <= (states.last_from_step(**job) or 0)) == allowed
+
+
+def test_what_a_new_plan_has_put_in_front_is_not_skipped_by_a_retry() -> None:
+    job: dict[str, Any] = {"status": JobStatus.FAILED, "step_names": ["new", "a", "b"], "completed": {"a"}}
+    assert states.last_from_step(**job) == 1
+    assert states.why_no_retry(**job, from_step=2) == {"why": "step_too_far", "step": 2, "done": 0}
 
 
 def test_what_may_be_asked_of_a_job() -> None:

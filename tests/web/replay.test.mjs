@@ -382,6 +382,30 @@ test("a retry from a step takes back what came after it", () => {
   assert.deepEqual([record.at(6).status, record.at(6).steps], ["PENDING", []]);
 });
 
+test("a retry that names no step keeps what was there", () => {
+  const events = [
+    [0, "created", null, 0],
+    [10, "started", 1, 1, "a@h"],
+    [20, "step_completed", 1, 1, "a@h"],
+    [30, "failed", 2, 1, "a@h"],
+    [40, "retried", null, 1],
+    [50, "started", 2, 2, "b@h"],
+  ];
+  const record = jobRecord(job(events, "IN_PROGRESS"));
+  const { steps } = record.at(4);
+  assert.deepEqual(
+    steps.map(({ name, status }) => [name, status]),
+    [
+      ["a", "COMPLETED"],
+      ["b", "FAILED"],
+    ],
+  );
+  assert.deepEqual(
+    [2, 3, 4].map((index) => record.at(index).finished_at),
+    [null, at(30), null],
+  );
+});
+
 test("the clock goes on by its speed, passes over what is idle, and stops at moments", () => {
   const record = { start: 0, end: 10_000, moments: [0, 100.25, 9900, 10_000].map((each) => ({ at: each })) };
   const ran = (from, to) => ({ lane: "a@h", from, to });

@@ -56,6 +56,22 @@ test("after a change of plan each try stands at the step that it was of", () => 
   );
 });
 
+test("a job waits at the first step that is not completed, also where a new plan has put it in front", () => {
+  const events = [
+    ["created", null, 0],
+    ["started", 1, 1, "a"],
+    ["step_completed", 1, 1, "a"],
+    ["failed", 2, 1, "gone"],
+    ["retried", null, 1],
+  ];
+  const done = [{ step_number: 2, name: "a", status: "COMPLETED", attempt: 1 }];
+  const waits = tries(job("PENDING", events, done), ["new", "a"]).map((step) => step.tries.filter(({ from }) => !from));
+  assert.deepEqual(
+    waits.map((each) => each.length),
+    [1, 0],
+  );
+});
+
 test("what a kind says already is not said again, and nothing is cut out of what was said", () => {
   const later = { kind: "retry_later", step: 1, attempt: 1, message: "To be run again later: 429", reason: "429" };
   const failed = { kind: "step_failed", step: 1, attempt: 2, message: "To be run again later: 429", reason: null };

@@ -31,7 +31,7 @@ _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 # Ends where what follows neither joins what stands before it, nor belongs to the same white space. What is replaced in
 # a whole text takes up to a hundred times its size.
 _BORDER: Final = rf"(?<=[^\s{_NEVER_SHOWN}])(?=[\n -~\u3001\u3002\u3400-\u9fff\uac00-\ud7a3])|\Z"
-_PIECE: Final = re.compile(rf"(?s)\s*+(?:.{{1,65536}}(?:{_BORDER})|.{{1,65536}})")
+_PIECE: Final = re.compile(rf"(?s)\s*+(?:.{{1,65536}}(?:{_BORDER})|.{{1,65536}}|\Z)")
 
 
 def extract(path: Path, media_type: str) -> ExtractedText:

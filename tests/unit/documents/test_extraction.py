@@ -361,6 +361,10 @@ def test_tidy_text_can_be_stored_and_compared() -> None:
     assert tidy("\ufeffa\0b\ud800 \n \n\n\nc\x1b[0m e\u0301") == "ab\ufffd\n\nc[0m \u00e9"
 
 
+def test_a_text_that_ends_in_nothing_but_line_ends_takes_no_longer() -> None:
+    assert tidy("a" + "\n" * 1_000_000) == "a"
+
+
 @pytest.mark.parametrize("size", [9, 20, 65536])
 @pytest.mark.parametrize(
     "text",

@@ -1,21 +1,13 @@
 // What the states of tasks mean for a picture: roles (see the page's tokens), wires, and who is to blame.
 // `states` is a Map from id to a node of the API, or anything with `id`, `state`, `finished_at`; an unknown one waits.
+import { roleOf as roleOfState } from "../page/roles.js";
 
-const ROLES = {
-  PENDING: "wait",
-  STARTED: "run",
-  SUCCESS: "ok",
-  FAILURE: "fail",
-  REVOKED: "stop",
-  RETRY: "retry",
-  SKIPPED: "skip",
-};
 /** Whether a task with this role has called what it calls; what it spawned is there because it did. */
 const CALLED_AFTER = { success: (role) => role === "ok", error: (role) => role === "fail", spawned: () => true };
 export const isCall = (kind) => kind in CALLED_AFTER;
 const TELLING = ["fail", "run", "retry", "stop", "wait", "skip", "ok"];
 
-export const roleOf = (node) => ROLES[node?.state] ?? "wait";
+export const roleOf = (node) => roleOfState(node?.state);
 
 /** Smaller is more worth seeing. */
 export const rank = (node) => TELLING.indexOf(roleOf(node));

@@ -4,7 +4,6 @@ import { causeSentence } from "../base/facts.js";
 import { duration, number, percent, t, when } from "../base/i18n.js";
 import { workerLink } from "../base/links.js";
 import { badge, clamped, code, json } from "../page/parts.js";
-import { ended } from "./job.js";
 import { outcome, shade, spans } from "./tries.js";
 
 /** The row of the step that this is the last try of. */
@@ -19,7 +18,6 @@ export function inspect(job, steps, chosen, { restart, time }) {
   const state = badge();
   state.update(chosen.role, t(outcome(chosen)), row?.status ?? chosen.kind);
   const { waited, ran } = spans(chosen, time);
-  const done = job.steps.filter((step) => step.status === "COMPLETED").length;
   const entries = [
     chosen.attempt === null ? null : ["attempt", number(chosen.attempt)],
     chosen.worker ? ["worker", workerLink(chosen.worker)] : null,
@@ -48,7 +46,7 @@ export function inspect(job, steps, chosen, { restart, time }) {
       json(value, { label: t("output") }),
     ),
     chosen.role === "wait" || chosen.from === null ? h("p", { class: "muted" }, t("inspector.waits")) : null,
-    restart && ended(job) && chosen.step <= done + 1
+    restart && chosen.step <= (job.last_from_step ?? 0)
       ? h(
           "button",
           { type: "button", class: "button small", "data-action": "restart-here", onclick: () => restart(chosen.step) },

@@ -1,15 +1,14 @@
 // What a job's fields mean to a reader: its role (colour and glyph), its sentence, what may be done with it.
 import { get, now } from "../base/api.js";
 import { causeSentence, inBrief, waitingSentence } from "../base/facts.js";
-import { ago, duration, has, number, percent, sentence, t } from "../base/i18n.js";
+import { ago, duration, has, percent, sentence, t } from "../base/i18n.js";
 import { lostWorker, stranded } from "../base/pulse.js";
 import { roleOf } from "../page/roles.js";
 
 export const STATUSES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"];
-const ENDED = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
 
 /** @param {Job} job */
-export const ended = (job) => ENDED.has(job.status);
+export const ended = (job) => job.finished_at !== null;
 /** @param {Job} job */
 export const again = (job) => job.status === "PENDING" && job.attempt > 0;
 /** @param {Job} job */
@@ -25,7 +24,7 @@ export function statusWord(job) {
 export const may = {
   cancel: ({ actions }) => actions.includes("cancel"),
   retry: ({ actions }) => actions.includes("retry"),
-  restart: (job) => ended(job) && job.steps.some((step) => step.status === "COMPLETED"),
+  restart: (job) => job.last_from_step !== null && job.steps.some((step) => step.status === "COMPLETED"),
   delete: ({ actions }) => actions.includes("delete"),
 };
 
@@ -155,4 +154,3 @@ export function ran(job) {
 }
 
 export const eventWord = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : kind);
-export const stepWord = (number_, name) => t("step", { number: number(number_), name });

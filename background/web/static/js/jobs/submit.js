@@ -8,7 +8,7 @@ import { openDialog } from "../page/dialog.js";
 import { field, markAll } from "../page/form.js";
 import { toast } from "../page/frame.js";
 import { failure } from "../page/parts.js";
-import { readPipelines } from "./job.js";
+import { may, readPipelines } from "./job.js";
 import { ParamsForm } from "./params-form.js";
 
 const OPTIONS = {
@@ -80,16 +80,15 @@ function submitForm(pipelines, sent, chosen) {
 }
 
 /** Run an ended job again from a step, with its params as they are or edited. `sent(job)` is told its new state. */
-export async function openRestart(job, steps, { from, sent }) {
+export async function openRestart(job, { from, sent }) {
   const pipelines = await readPipelines().catch(() => []);
-  const done = job.steps.filter((step) => step.status === "COMPLETED").length;
-  const possible = steps.slice(0, done + 1);
+  const possible = job.step_names.slice(0, job.last_from_step);
   const select = h(
     "select",
     { name: "from_step", "data-field": "from_step", id: "restart-step" },
     possible.map((name, index) => h("option", { value: index + 1 }, t("step", { number: index + 1, name }))),
   );
-  select.value = String(from ?? (done < steps.length ? done + 1 : 1));
+  select.value = String(from ?? (may.retry(job) ? job.last_from_step : 1));
   const note = h("p", { class: "note" });
   const dialog = openDialog({ title: t("restart.title", { id: job.id }), name: "restart", wide: true, content: [] });
   const form = new ParamsForm({

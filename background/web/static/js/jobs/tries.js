@@ -129,7 +129,8 @@ class History {
   goOn() {
     const { job, waiting, reason } = this;
     if (job.status !== "PENDING" || waiting === null) return;
-    const step = job.steps.filter((each) => each.status === "COMPLETED").length + 1;
+    const completed = new Set(job.steps.filter(({ status }) => status === "COMPLETED").map(({ name }) => name));
+    const step = this.names.findIndex((name) => !completed.has(name)) + 1;
     const role = job.attempt ? "retry" : "wait";
     this.at(step).tries.push({ ...NOT_BEGUN, step, attempt: null, wait: waiting, reason, role });
   }

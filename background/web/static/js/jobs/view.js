@@ -294,7 +294,7 @@ class JobView extends FollowedView {
   _restart(from) {
     const { id } = this;
     const sent = (after) => id === this.id && this._again(after);
-    openRestart(this.thing, this.thing.step_names, { from, sent });
+    openRestart(this.thing, { from, sent });
   }
 
   _again(after) {

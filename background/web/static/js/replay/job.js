@@ -21,6 +21,7 @@ const BEGIN = {
   error: null,
   cause: null,
   cancel_requested: false,
+  finished_at: null,
   steps: [],
 };
 
@@ -46,7 +47,7 @@ function jobAt(job, known, index) {
   return {
     ...job,
     ...(known[index] ?? BEGIN),
-    ...{ result: null, waiting: null, waiting_for: null, running_seconds: null, finished_at: null },
+    ...{ result: null, waiting: null, waiting_for: null, running_seconds: null },
     updated_at: job.events[index]?.at ?? job.created_at,
     events: job.events.slice(0, index + 1),
   };
@@ -55,7 +56,7 @@ function jobAt(job, known, index) {
 /** What is known of a job after one more event. */
 function after(before, job, index) {
   const event = job.events[index];
-  const { kind, attempt, worker, message, cause } = event;
+  const { kind, at, attempt, worker, message, cause } = event;
   const number = place(job, event);
   if (kind === "created") return BEGIN;
   if (kind === "started")
@@ -65,14 +66,17 @@ function after(before, job, index) {
     return { ...before, steps: before.steps.map((row) => (row.step_number === number ? { ...row, message } : row)) };
   if (kind === "step_completed" || kind === "completed") {
     const steps = ended(before.steps, job, number, event, "COMPLETED");
-    if (kind === "completed") return { ...before, status: "COMPLETED", cancel_requested: false, steps };
+    if (kind === "completed")
+      return { ...before, status: "COMPLETED", cancel_requested: false, finished_at: at, steps };
     if (isHandedOn(job, index)) return { ...before, status: "PENDING", steps };
     return { ...before, steps: begun(steps, job, number + 1, event) };
   }
   if (kind in STOPS) {
     const steps = ended(before.steps, job, number, event, "FAILED");
     const failure = FAILURES.has(kind) ? { error: message, cause } : {};
-    return { ...before, ...failure, status: STOPS[kind], cancel_requested: false, steps };
+    const status = STOPS[kind];
+    const finished_at = status === "PENDING" ? null : at;
+    return { ...before, ...failure, status, cancel_requested: false, finished_at, steps };
   }
   if (kind === "retried")
     return {
@@ -80,7 +84,8 @@ function after(before, job, index) {
       status: "PENDING",
       error: null,
       cause: null,
-      steps: before.steps.filter((row) => row.step_number < number),
+      finished_at: null,
+      steps: number === null ? before.steps : before.steps.filter((row) => row.step_number < number),
     };
   return before;
 }

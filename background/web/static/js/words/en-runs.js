@@ -254,8 +254,5 @@ export default {
   "report.title": "Report",
   "report.read": "Read the report",
   "report.download": "Download",
-  "report.words": "Words",
-  "report.language": "Language",
-  "report.keywords": "Keywords",
   "report.gone": "The report cannot be read any more.",
 };

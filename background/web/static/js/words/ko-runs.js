@@ -253,8 +253,5 @@ export default {
   "report.title": "보고서",
   "report.read": "보고서 읽기",
   "report.download": "내려받기",
-  "report.words": "단어",
-  "report.language": "언어",
-  "report.keywords": "키워드",
   "report.gone": "보고서를 더는 읽을 수 없습니다.",
 };
