@@ -43,13 +43,22 @@ def seconds_until_due() -> float | None:
 
 
 def fire() -> int:
-    """Make the jobs of some schedules that are due; gives of how many. Raises `Unavailable`."""
-    since = time.monotonic()
-    with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
-        due = sql.take_due(connection, pipelines=registry.pipelines(), limit=AT_ONCE)
-        made = [_fire(connection, row) for row in due]
-    wake_for([job for jobs in made if jobs for job in jobs], since=since)
-    return sum(jobs is not None for jobs in made)
+    """Make the jobs of what is due; gives of how many schedules. Raises `Unavailable`.
+
+    One that has to wait for somebody's transaction is passed over, so that those behind it have their turn.
+    """
+    fired, waiting = 0, list[int]()
+    while True:
+        since = time.monotonic()
+        with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
+            due = sql.take_due(connection, pipelines=registry.pipelines(), but=waiting, limit=AT_ONCE)
+            made = {row.id: _fire(connection, row) for row in due}
+        wake_for([job for jobs in made.values() if jobs for job in jobs], since=since)
+        held = [schedule_id for schedule_id, jobs in made.items() if jobs is None]
+        fired += len(made) - len(held)
+        if len(due) < AT_ONCE or not held:
+            return fired
+        waiting += held
 
 
 def times_of(row: sql.Row) -> Times:
