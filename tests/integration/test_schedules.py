@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.schedules import declared, firing, service, sql
 from background.schedules.schemas import ScheduleChange, ScheduleRequest
 from background.settings import get_settings
-from background.storage import database, lanes
+from background.storage import database, deadlines, lanes
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -172,7 +173,7 @@ def test_whoever_dies_before_the_commit_has_made_nothing() -> None:
     def die() -> None:
         with lanes.working.transaction() as connection:
             (row,) = sql.take_due(connection, pipelines=(), but=(), limit=1)
-            assert len(firing.create(connection, row, [row.now])) == 1
+            assert len(firing.create(connection, row, [row.now], firing.jobs_of(row, 1))) == 1
             assert firing.fire() == 0, "another worker leaves alone what this one holds"
             raise KeyboardInterrupt
 
@@ -318,6 +319,25 @@ def test_what_today_s_release_takes_after_an_upgrade_is_of_no_earlier_moment(mon
     taken = registry.pipelines()["report"].accept(job["params"])
     assert isinstance(taken, Today)
     assert (taken.who, taken.day > moment) == (7, True)
+
+
+def test_what_takes_its_time_to_make_holds_up_no_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`default_factory` is somebody's code: it may ask others, and takes longer here than a transaction may."""
+
+    def ask() -> bool:
+        time.sleep(deadlines.ANSWER_SECONDS + 0.5)
+        return True
+
+    class Slow(Params):
+        asked: bool = Field(default_factory=ask)
+
+    reports(monkeypatch, Slow)
+    slow, other = make(name="slow", pipeline="report", params={}), make(name="other")
+    for schedule_id in (slow, other):
+        set_back(schedule_id, 1)
+    assert firing.fire() == 2
+    service.run_schedule(slow)
+    assert [len(made(schedule_id)) for schedule_id in (slow, other)] == [2, 1]
 
 
 def test_what_is_made_anew_is_left_to_a_worker_that_has_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
