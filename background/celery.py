@@ -189,7 +189,7 @@ def _configure_logging(loglevel: int | str, **_: Any) -> None:
 
 
 @worker_init.connect
-def require_pool(sender: Any, **_: Any) -> None:
+def _require_pool(sender: Any, **_: Any) -> None:
     """Raise `SystemExit` for a pool of greenlets.
 
     Under gevent what is to be tried again never is: Celery's timers may not wait for the broker there. Under eventlet,

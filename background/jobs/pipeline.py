@@ -5,6 +5,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
@@ -246,12 +247,18 @@ class Pipeline:
         return [name for name in made if name not in given]
 
     def drawn_anew(self, params: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-        """Stored parameters with new values of these fields; as they are where this release does not take them."""
-        try:
-            left = {name: value for name, value in params.items() if name not in names}
+        """Stored parameters with new values of these fields; all else as it is where this release refuses them.
+
+        One that it cannot make is left out then: what is stored is of the moment when the pattern was made.
+        """
+        left = {name: value for name, value in params.items() if name not in names}
+        made: dict[str, Any] = {}
+        # Validators and factories are anybody's code.
+        with suppress(BaseException):
             return self.stored(read_params(self.params, left))
-        except BaseException:  # noqa: BLE001  (validators are anybody's code)
-            return params
+        with suppress(BaseException):
+            made = written(self.params.model_construct())
+        return {**left, **{name: made[name] for name in names if name in made and jsontext.is_json(made[name])}}
 
     def unique_key(self, params: dict[str, Any]) -> str | None:
         """The key of a job with these parameters, which are JSON; `None` where the pipeline declares none.

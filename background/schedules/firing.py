@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import psycopg2
 import psycopg2.errors
@@ -42,14 +43,37 @@ def seconds_until_due() -> float | None:
         return sql.seconds_until_due(connection, pipelines=registry.pipelines())
 
 
+class Ready(NamedTuple):
+    """The jobs of a schedule that is due, made before its transaction: what is drawn anew may take its time."""
+
+    row: sql.Row
+    jobs: list[dict[str, Any]]
+
+    def fits(self, row: sql.Row) -> bool:
+        """Whether the schedule is as it was."""
+        return (row.job, row.next_at) == (self.row.job, self.row.next_at)
+
+
 def fire() -> int:
-    """Make the jobs of some schedules that are due; gives of how many. Raises `Unavailable`."""
-    since = time.monotonic()
-    with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
-        due = sql.take_due(connection, pipelines=registry.pipelines(), limit=AT_ONCE)
-        made = [_fire(connection, row) for row in due]
-    wake_for([job for jobs in made if jobs for job in jobs], since=since)
-    return sum(jobs is not None for jobs in made)
+    """Make the jobs of what is due; gives of how many schedules. Raises `Unavailable`.
+
+    One that has to wait for somebody's transaction is passed over, so that those behind it have their turn.
+    """
+    fired, waiting, ready = 0, list[int](), dict[int, Ready]()
+    while True:
+        since = time.monotonic()
+        with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
+            due = sql.take_due(connection, pipelines=registry.pipelines(), but=waiting, limit=AT_ONCE)
+            bare = [row for row in due if row.job.get("drawn") and not (row.id in ready and ready[row.id].fits(row))]
+            able = [row for row in due if row not in bare]
+            made = {row.id: _fire(connection, row, ready.get(row.id)) for row in able}
+        wake_for([job for jobs in made.values() if jobs for job in jobs], since=since)
+        held = [schedule_id for schedule_id, jobs in made.items() if jobs is None]
+        fired += len(made) - len(held)
+        if len(due) < AT_ONCE and not bare:
+            return fired
+        ready = {row.id: Ready(row, jobs_of(row, len(_due(row)[0]))) for row in bare}
+        waiting += held
 
 
 def times_of(row: sql.Row) -> Times:
@@ -69,19 +93,34 @@ def due_times(times: Times, *, first: datetime, now: datetime, catch_up: bool) -
     return found
 
 
-def _fire(connection: Connection, row: sql.Row) -> list[control.Stored] | None:
-    """Make the jobs of a held schedule that is due, and move it on; `None`: it has to wait for somebody."""
+def jobs_of(row: sql.Row, number: int) -> list[dict[str, Any]]:
+    """So many jobs of a schedule, as this release makes them."""
+    return [as_checked(row.job) for _ in range(number)]
+
+
+def _due(row: sql.Row) -> tuple[list[datetime], datetime | None, str | None]:
+    """When jobs of a schedule are due, when it is due next, and what is wrong with its times."""
     first = row.next_at or row.now
-    next_at, error = None, None
     try:
         times = times_of(row)
-        due, next_at = due_times(times, first=first, now=row.now, catch_up=row.catch_up), times.after(row.now)
+        return due_times(times, first=first, now=row.now, catch_up=row.catch_up), times.after(row.now), None
     except Unusable as unusable:
-        due, error = [first], str(unusable)
+        return [first], None, str(unusable)
+
+
+def _fire(connection: Connection, row: sql.Row, ready: Ready | None) -> list[control.Stored] | None:
+    """Store the jobs of a held schedule that is due, and move it on; `None`: it has to wait for somebody.
+
+    Where more has become due than is `ready`, that is left to the next look.
+    """
+    due, next_at, error = _due(row)
+    jobs = ready.jobs if ready else jobs_of(row, len(due))
+    if len(jobs) < len(due):
+        due, next_at = due[: len(jobs)], due[len(jobs)]
     made: list[control.Stored] = []
     connection.exec_driver_sql("SAVEPOINT fired")
     try:
-        made = create(connection, row, due)
+        made = create(connection, row, due, jobs)
     except (psycopg2.DataError, psycopg2.IntegrityError) as refused:
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT fired")
         error = str(refused).partition("\n")[0]
@@ -97,11 +136,16 @@ def _fire(connection: Connection, row: sql.Row) -> list[control.Stored] | None:
 
 
 def create(
-    connection: Connection, row: sql.Row, due: Sequence[datetime], *, actor: str | None = None
+    connection: Connection,
+    row: sql.Row,
+    due: Sequence[datetime],
+    jobs: Sequence[dict[str, Any]],
+    *,
+    actor: str | None = None,
 ) -> list[control.Stored]:
-    """Make a job of a schedule for each of these times, which are not in the future. Each is due since its time."""
-    jobs = [
-        {**as_checked(row.job), "schedule_id": row.id, "delay_seconds": (each - row.now).total_seconds()}
-        for each in due
+    """Store these `jobs_of` a schedule, each due since its time, which is not in the future."""
+    timed = [
+        {**job, "schedule_id": row.id, "delay_seconds": (each - row.now).total_seconds()}
+        for job, each in zip(jobs, due, strict=False)
     ]
-    return store_all(connection, jobs, actor=actor)
+    return store_all(connection, timed, actor=actor)

@@ -93,7 +93,9 @@ def run_schedule(schedule_id: int) -> control.Stored:
         row = _found(sql.get(connection, schedule_id), schedule_id)
         if row.job.get("drawn") and row.job["pipeline"] not in registry.pipelines():
             raise Invalid(f"There is no pipeline {row.job['pipeline']!r} here.", where=("path", "schedule_id"))
-        (made,) = firing.create(connection, row, [row.now], actor=actor())
+    jobs = firing.jobs_of(row, 1)
+    with database.transaction() as connection:
+        (made,) = firing.create(connection, row, [row.now], jobs, actor=actor())
         sql.note(connection, schedule_id, job_id=made.id)
     wake_for([made], since=since)
     return made

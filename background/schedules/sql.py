@@ -53,7 +53,7 @@ _UNTIL = Prepared(
 _TAKE = Prepared(
     "schedules_take",
     f"""
-SELECT {_COLUMNS} FROM schedules WHERE next_at <= now() AND {_OURS}
+SELECT {_COLUMNS} FROM schedules WHERE next_at <= now() AND {_OURS} AND id <> ALL(CAST(:but AS bigint[]))
 ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
 """,
 )
@@ -142,9 +142,10 @@ def seconds_until_due(connection: Connection, *, pipelines: Collection[str]) -> 
     return seconds
 
 
-def take_due(connection: Connection, *, pipelines: Collection[str], limit: int) -> list[Row]:
-    """Hold schedules that are due, for a process with these pipelines, and that nobody else holds."""
-    return [Row(**row) for row in _TAKE(connection, {"pipelines": list(pipelines), "limit": limit})]
+def take_due(connection: Connection, *, pipelines: Collection[str], but: Collection[int], limit: int) -> list[Row]:
+    """Hold schedules that are due, for a process with these pipelines, that nobody else holds, `but` for these ids."""
+    values = {"pipelines": list(pipelines), "but": list(but), "limit": limit}
+    return [Row(**row) for row in _TAKE(connection, values)]
 
 
 def move(

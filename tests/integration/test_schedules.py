@@ -3,8 +3,10 @@
 import importlib
 import itertools
 import json
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +25,7 @@ from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.schedules import declared, firing, service, sql
 from background.schedules.schemas import ScheduleChange, ScheduleRequest
 from background.settings import get_settings
-from background.storage import database, lanes
+from background.storage import database, deadlines, lanes
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -170,8 +172,8 @@ def test_whoever_dies_before_the_commit_has_made_nothing() -> None:
 
     def die() -> None:
         with lanes.working.transaction() as connection:
-            (row,) = sql.take_due(connection, pipelines=(), limit=1)
-            assert len(firing.create(connection, row, [row.now])) == 1
+            (row,) = sql.take_due(connection, pipelines=(), but=(), limit=1)
+            assert len(firing.create(connection, row, [row.now], firing.jobs_of(row, 1))) == 1
             assert firing.fire() == 0, "another worker leaves alone what this one holds"
             raise KeyboardInterrupt
 
@@ -293,7 +295,49 @@ def test_what_nobody_has_given_is_made_anew_for_each_job(monkeypatch: pytest.Mon
 
     reports(monkeypatch, Stricter)
     service.run_schedule(schedule_id)
-    assert [*made(schedule_id)[-1]["params"]] == [*jobs_of[0]["params"]], "it waits, and says what does not fit"
+    params = made(schedule_id)[-1]["params"]
+    assert {*params} == {*jobs_of[0]["params"]}, "it waits, and says what does not fit"
+    assert params["day"] > jobs_of[-1]["params"]["day"]
+
+
+def test_what_today_s_release_takes_after_an_upgrade_is_of_no_earlier_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Today(Params):
+        who: int
+        day: datetime = Field(default_factory=lambda: datetime.now(UTC))
+        run: float = Field(default_factory=lambda: math.nan)
+
+    def upgrade(earlier: Json) -> Json:
+        return {"who": earlier["customer"], "day": earlier["day"]}
+
+    reports(monkeypatch)
+    schedule_id = make(pipeline="report", params={"customer": 7})
+    moment = datetime.now(UTC)
+    reports(monkeypatch, Today, upgrade=upgrade)
+    service.run_schedule(schedule_id)
+    (job,) = made(schedule_id)
+    assert [*job["params"]] == ["day", "customer"], "nobody makes a `run` that can be stored"
+    taken = registry.pipelines()["report"].accept(job["params"])
+    assert isinstance(taken, Today)
+    assert (taken.who, taken.day > moment) == (7, True)
+
+
+def test_what_takes_its_time_to_make_holds_up_no_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`default_factory` is somebody's code: it may ask others, and takes longer here than a transaction may."""
+
+    def ask() -> bool:
+        time.sleep(deadlines.ANSWER_SECONDS + 0.5)
+        return True
+
+    class Slow(Params):
+        asked: bool = Field(default_factory=ask)
+
+    reports(monkeypatch, Slow)
+    slow, other = make(name="slow", pipeline="report", params={}), make(name="other")
+    for schedule_id in (slow, other):
+        set_back(schedule_id, 1)
+    assert firing.fire() == 2
+    service.run_schedule(slow)
+    assert [len(made(schedule_id)) for schedule_id in (slow, other)] == [2, 1]
 
 
 def test_what_is_made_anew_is_left_to_a_worker_that_has_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +399,7 @@ def test_a_schedule_whose_key_somebody_s_transaction_has_waits_and_no_other_one(
 
 def test_many_whose_keys_somebody_s_transaction_has_hold_up_no_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
     reports(monkeypatch, unique=["customer"])
-    customers = range(100, 100 + firing.AT_ONCE - 1)
+    customers = range(100, 100 + 2 * firing.AT_ONCE)
     held = [make(name=f"{each}", pipeline="report", params={"customer": each}) for each in customers]
     other = make(name="other")
     for schedule_id in (*held, other):
