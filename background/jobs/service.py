@@ -51,29 +51,10 @@ def cancel_job(job_id: int) -> None:
 
 def retry_job(job_id: int, request: RetryRequest) -> None:
     """Let an ended job go on, as `states.why_no_retry` allows. Raises `NotFound`, `Conflict`, `Invalid`, `TooLarge`."""
+    params = _checked(job_id, request) if request.params is not None or request.replan else None
     since = time.monotonic()
     with database.transaction() as connection:
-        job = next(iter(control.lock(connection, [job_id])), None)
-        if job is None:
-            raise _missing(job_id)
-        pipeline = registry.runnable().get(job.pipeline)
-        if pipeline is None and (request.params is not None or request.replan):
-            raise _no_retry(job_id, why="pipeline_gone", pipeline=job.pipeline)
-        step_names = list(pipeline.steps) if pipeline and request.replan else job.step_names
-        reason = states.why_no_retry(
-            status=JobStatus(job.status),
-            step_names=step_names,
-            completed=job.completed,
-            from_step=request.from_step,
-        )
-        if reason is not None:
-            raise _no_retry(job_id, **reason)
-        params: str | None = None
-        if pipeline and request.params is not None:
-            checked = checks.checked(pipeline, request.params, where=("body", "params"))
-            params = jsontext.as_kept(jsontext.dumps(checked))
-        elif pipeline and request.replan:
-            checks.still_accepted(pipeline, control.params(connection, job_id))
+        job, pipeline, step_names = _retryable(connection, job_id, request)
         if pipeline and request.replan:
             keys = states.replanned(job.step_names, job.step_keys, step_names)
             control.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), **pipeline.plan())
@@ -91,6 +72,40 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         if not done:
             raise _no_retry(job_id, why="key_taken")
     creation.wake_for(done, since=since)
+
+
+def _retryable(
+    connection: Connection, job_id: int, request: RetryRequest
+) -> tuple[control.Locked, Pipeline | None, list[str]]:
+    """The job, held, its pipeline and the steps that it is to have. Raises `NotFound` or `Conflict`."""
+    job = next(iter(control.lock(connection, [job_id])), None)
+    if job is None:
+        raise _missing(job_id)
+    pipeline = registry.runnable().get(job.pipeline)
+    if pipeline is None and (request.params is not None or request.replan):
+        raise _no_retry(job_id, why="pipeline_gone", pipeline=job.pipeline)
+    step_names = list(pipeline.steps) if pipeline and request.replan else job.step_names
+    reason = states.why_no_retry(
+        status=JobStatus(job.status), step_names=step_names, completed=job.completed, from_step=request.from_step
+    )
+    if reason is not None:
+        raise _no_retry(job_id, **reason)
+    return job, pipeline, step_names
+
+
+def _checked(job_id: int, request: RetryRequest) -> str | None:
+    """The params of a retry, if it has some; those of the job otherwise must fit. Raises as `retry_job`.
+
+    Nothing is held meanwhile: that is somebody's code, and may take its time.
+    """
+    with database.transaction() as connection:
+        _, pipeline, _ = _retryable(connection, job_id, request)
+        before = control.params(connection, job_id)
+    if pipeline and request.params is not None:
+        return jsontext.as_kept(jsontext.dumps(checks.checked(pipeline, request.params, where=("body", "params"))))
+    if pipeline:
+        checks.still_accepted(pipeline, before)
+    return None
 
 
 def delete_job(job_id: int) -> None:

@@ -88,12 +88,12 @@ def run_schedule(schedule_id: int) -> control.Stored:
 
     Raises `Invalid` where its params are to be drawn, and this process has not its pipeline.
     """
-    since = time.monotonic()
     with database.transaction() as connection:
         row = _found(sql.get(connection, schedule_id), schedule_id)
         if row.job.get("drawn") and row.job["pipeline"] not in registry.pipelines():
             raise Invalid(f"There is no pipeline {row.job['pipeline']!r} here.", where=("path", "schedule_id"))
     jobs = firing.jobs_of(row, 1)
+    since = time.monotonic()
     with database.transaction() as connection:
         (made,) = firing.create(connection, row, [row.now], jobs, actor=actor())
         sql.note(connection, schedule_id, job_id=made.id)

@@ -1,7 +1,9 @@
 """What jobs are found by, beside the same in Python; and what is done to all that are found."""
 
+import asyncio
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,11 +16,13 @@ from sqlalchemy import text
 from background.base import jsontext
 from background.base.errors import Conflict, NotFound
 from background.broker import queues
-from background.jobs import actions, creation, service
+from background.jobs import actions, creation, registry, service
 from background.jobs.actions import act, matching
 from background.jobs.filters import ActionRequest, JobFilter
-from background.jobs.schemas import JobRequest
+from background.jobs.pipeline import Params, Pipeline, StepContext
+from background.jobs.schemas import JobRequest, RetryRequest
 from background.jobs.sql import finding
+from background.storage import deadlines
 from tests.support import transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -289,6 +293,26 @@ def test_what_is_cancelled_just_after_a_retry() -> None:
     changed_meanwhile(job_id, "PENDING", lambda: service.cancel_job(job_id))
     with pytest.raises(Conflict, match="is CANCELLED; it cannot be cancelled any more"):
         service.cancel_job(job_id)
+
+
+def test_a_check_of_new_params_that_takes_its_time_holds_up_no_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Checked(Params):
+        number: int = 1
+
+        def check(self) -> None:
+            time.sleep(deadlines.ANSWER_SECONDS + 0.5)
+
+    def step(context: StepContext, params: Params) -> None:
+        """A step."""
+
+    pipeline = Pipeline("checked", Checked)
+    pipeline.step(step)
+    monkeypatch.setitem(registry.runnable(), "checked", pipeline)
+    monkeypatch.setitem(registry.pipelines(), "checked", pipeline)
+    job, _ = asyncio.run(creation.create_job(JobRequest(pipeline="checked", delay_seconds=3600)))
+    service.cancel_job(job.id)
+    service.retry_job(job.id, RetryRequest(params={"number": 2}))
+    assert service.get_job(job.id).params == {"number": 2}
 
 
 def test_what_is_deleted_just_after_its_end() -> None:
