@@ -1,13 +1,13 @@
 """The base of every task here: it records its own transitions in PostgreSQL."""
 
 import contextlib
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
-from billiard.einfo import ExceptionInfo
 from celery import Task
 from celery._state import get_current_task
 from celery.exceptions import (
@@ -222,21 +222,20 @@ class RecordedTask(Task):  # type: ignore[type-arg]
             trace.replaced = True
         return super().on_replace(sig)
 
-    def on_retry(
-        self,
-        exc: Exception,
-        task_id: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        einfo: ExceptionInfo,
-    ) -> None:
-        """Celery calls this when the task will be tried again."""
+    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
+        """As Celery's, which publishes the next try in it: that this one has failed is written before (`_retried`)."""
         trace: Trace | None = self.request.get("trace")
-        queue = trace.queue if trace is not None else None
-        retries, error = self.request.retries + 1, describe(exc)
-        changes.flush()
-        known = trace.known_id if trace is not None else task_id
-        record(lambda connection: tasks.retried(connection, task_id=known, retries=retries, error=error, queue=queue))
+        if trace is not None:
+            trace.failed_of = exc or sys.exception() or Retry("It asked to be tried again.")
+        return super().retry(args, kwargs, exc, *more, **options)
+
+
+def _retried(request: Any, trace: Trace, *, queue: str | None) -> None:
+    """The task is about to be published once more; the next try may begin, and end, as soon as it is."""
+    retries, error = request.retries + 1, describe(trace.failed_of)
+    changes.flush()
+    known = trace.known_id
+    record(lambda connection: tasks.retried(connection, task_id=known, retries=retries, error=error, queue=queue))
 
 
 def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: Any, **_: Any) -> None:
@@ -252,6 +251,8 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
     queue = None if routing_key == QUEUE else str(routing_key)  # all exchanges here are direct
     if at_work is not None and trace is not None and not trace.settled and task_id == str(at_work.request.id):
         trace.comes_at_once, trace.queue = True, queue
+        if trace.failed_of is not None:
+            _retried(at_work.request, trace, queue=queue)
         return
     told = headers.get("parent_id")
     parent = trace.known_id if trace is not None else told

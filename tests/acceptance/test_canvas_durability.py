@@ -26,6 +26,7 @@ from tests.support import Process, end, running_worker, transaction, wait_for
 ONE_CHILD = ("--pool=prefork", "--concurrency=1")
 FAIL, CALLED = {"task": "fail", "args": ["no"]}, {"task": "finalize"}
 NEVER_WRITES = "tests.acceptance.late_recorder"
+GOES_ON_LATE = "tests.acceptance.late_publisher"
 
 
 def start_sleep(seconds: float) -> str:
@@ -37,6 +38,11 @@ def sleeping(client: httpx.Client, run: str, *, on: str = "") -> bool:
     """Whether the run's first task is at work, on this worker."""
     node: dict[str, Any] = client.get(f"/result/{run}").json()["graph"]["nodes"][0]
     return node["state"] == "STARTED" and (node["worker"] or "").startswith(on)
+
+
+def has_told(client: httpx.Client, run: str, kind: str) -> bool:
+    """Whether the run's history has such an event."""
+    return any(each["kind"] == kind for each in client.get(f"/result/{run}/history").json())
 
 
 def has_begun(run: str, *, times: int) -> bool:
@@ -248,6 +254,25 @@ def test_what_ended_just_before_its_process_was_killed_ends_its_run(client: http
     assert [node["state"] for node in outcome["graph"]["nodes"]] == ["FAILURE", "SKIPPED"]
 
 
+@pytest.mark.parametrize(
+    ("canvas", "kinds"),
+    [
+        ({**FAIL, "retries": 1}, ["started", "retried", "started", "failure"]),
+        ({"task": "flaky", "args": [1]}, ["started", "retried", "started", "success"]),
+    ],
+)
+def test_that_a_try_has_failed_is_known_before_the_next_one_can_begin(
+    canvas: dict[str, Any], kinds: list[str], client: httpx.Client, tmp_path: Path
+) -> None:
+    """Celery publishes that while it is at the first: whoever is slow then wrote it into the next one, or behind it."""
+    with running_worker(tmp_path / "worker.log", module=GOES_ON_LATE):
+        run = client.post("/canvas", json=canvas).json()["task_id"]
+        outcome = finished(client, run)
+    history = client.get(f"/result/{run}/history").json()
+    assert [each["kind"] for each in history if each["task_id"]] == kinds
+    assert outcome["graph"]["nodes"][0]["retries"] == 1
+
+
 def test_so_does_what_ended_just_before_its_worker_was_killed(client: httpx.Client, tmp_path: Path) -> None:
     """Once the broker has its message no more: nobody else knows that it was acknowledged."""
     canvas = {"chain": [{"task": "fail", "args": ["no"]}, {"task": "echo"}]}
@@ -376,7 +401,8 @@ def test_a_worker_that_was_taken_for_lost_and_ends_its_task_has_not_lost_it(
     with running_worker(tmp_path / "first.log", *ONE_CHILD, env=lease) as first:
         run = start_sleep(2)
         frozen = [first.popen.pid, child_of(first)]
-        wait_for(lambda: sleeping(client, run), what="the sleep")
+        # Frozen before it had the answer that it may begin, it would ask, and begin, once more.
+        wait_for(lambda: has_told(client, run, "started"), what="the sleep")
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         with running_worker(tmp_path / "second.log", *ONE_CHILD, env=lease):
