@@ -225,9 +225,13 @@ class RecordedTask(Task):  # type: ignore[type-arg]
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
         """As Celery's, which publishes the next try in it: that this one has failed is written before (`_retried`)."""
         trace: Trace | None = self.request.get("trace")
-        if trace is not None:
-            trace.failed_of = exc or sys.exception() or Retry("It asked to be tried again.")
-        return super().retry(args, kwargs, exc, *more, **options)
+        if trace is None:
+            return super().retry(args, kwargs, exc, *more, **options)
+        trace.failed_of = exc or sys.exception() or Retry("It asked to be tried again.")
+        try:
+            return super().retry(args, kwargs, exc, *more, **options)
+        finally:
+            trace.failed_of = None
 
 
 def _retried(request: Any, trace: Trace, *, queue: str | None) -> None:

@@ -17,9 +17,9 @@ class Trace:
     """What is known of one execution of a task while Celery is at it; `begun` by `time.monotonic`.
 
     `replaced`: it has put others in its place, which most often end under its id; `comes_at_once`: one was sent under
-    that. `queue`: where that went, if not into the usual queue. `failed_of`: why it asks to be tried again. `place`
-    finds its task in the record, where its start could not be recorded: it may stand there under another id than that
-    of its message.
+    that. `queue`: where that went, if not into the usual queue. `failed_of`: why, while it asks to be tried again.
+    `place` finds its task in the record, where its start could not be recorded: it may stand there under another id
+    than that of its message.
     """
 
     task_id: str

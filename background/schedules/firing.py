@@ -59,7 +59,9 @@ def fire() -> int:
 
     One that has to wait for somebody's transaction is passed over, so that those behind it have their turn.
     """
-    fired, waiting, ready = 0, list[int](), dict[int, Ready]()
+    fired = 0
+    waiting: list[int] = []
+    ready: dict[int, Ready] = {}
     while True:
         since = time.monotonic()
         with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
