@@ -1,4 +1,7 @@
-"""Schedules on the page: made, run, paused, changed and removed; and where they are reached from."""
+"""Schedules on the page: made, run, paused, changed and removed; and where they are reached from.
+
+No worker is here: one would make the job of a schedule that is shown as due.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +12,7 @@ from sqlalchemy import text
 
 from tests.browser.screens import expect_live, expect_route
 from tests.browser.watch import Watch
-from tests.support import Process, transaction, wait_for
+from tests.support import transaction, wait_for
 
 SLOW_BACK = """
   const back = history.back.bind(history);
@@ -76,9 +79,7 @@ def test_from_making_to_removing_one(page: Page, client: httpx.Client, watch: Wa
     assert client.get("/schedules").json() == []
 
 
-def test_a_job_and_its_schedule_lead_to_each_other(
-    page: Page, watch: Watch, client: httpx.Client, worker: Process
-) -> None:
+def test_a_job_and_its_schedule_lead_to_each_other(page: Page, watch: Watch, client: httpx.Client) -> None:
     watch.allow("status of 404")
     body = {"name": "often", "pipeline": "demo", "every_seconds": 1000, "params": {"step_seconds": 0}}
     client.post("/schedules", json=body).raise_for_status()
