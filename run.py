@@ -68,6 +68,7 @@ IMPORT_LINTER = "from importlinter.cli import import_linter; import_linter()"
 # What a shell may have exported for another Python, or for another way of installing than this one.
 FOREIGN = [
     "PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONINSPECT",
+    "PYTHONDONTWRITEBYTECODE",  # images of containers have it: every process would compile all of the project
     "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__",
     "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN", "PIP_NO_BINARY",
 ]  # fmt: skip

@@ -1,10 +1,10 @@
-// How long the layout of 1,000 tasks takes, the median of 60 times each: `node benchmarks/layout.mjs`.
+// How long the layout of 1,000 tasks takes, the median of 60 times each, or of so many: `node benchmarks/layout.mjs 60`.
 import { performance } from "node:perf_hooks";
 
 import { layout } from "../background/web/static/js/graph/layout.js";
 import { chain, chord, graphOf, group, randomTree, seeded, task, times } from "../tests/web/canvases.mjs";
 
-const ROUNDS = 60;
+const ROUNDS = Number(process.argv[2] ?? 60);
 const one = () => task();
 const lanes = (number, length) => times(number, () => chain(...times(length, one)));
 

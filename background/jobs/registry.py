@@ -20,6 +20,8 @@ from background.settings import get_settings
 
 BUILT_IN = "background.pipelines"
 """The module of those pipelines that come with the application, which stands above this one."""
+LIBRARIES = ("<frozen", *(sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")))
+"""How the files of libraries begin."""
 
 
 @cache
@@ -135,4 +137,4 @@ def _sources() -> Iterator[str]:
 
 
 def _is_library(file: str) -> bool:
-    return file.startswith(("<frozen", *(sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib"))))
+    return file.startswith(LIBRARIES)

@@ -1,28 +1,25 @@
 """Every screen in both languages and colour schemes on a narrow phone: nothing sticks out, axe has no serious word."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx2 as httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.axe import axe
 from tests.browser.screens import expect_live, failed_job, later_job, open_list, row, submit, until
 from tests.browser.traffic import fill
 from tests.browser.watch import Watch
 from tests.support import Process
 
 PHONE = {"width": 380, "height": 780}
-RULES = {"resultTypes": ["violations"]}
 
 
 def faults(page: Page) -> list[str]:
     """What axe calls serious or critical, each with the first place where it is so."""
-    found: list[dict[str, Any]] = Axe().run(page, options=RULES).response["violations"]
     return [
         f"{page.url}: {each['id']}: {each['help']}: {[node['target'] for node in each['nodes'][:3]]}"
-        for each in found
+        for each in axe(page)["violations"]
         if each["impact"] in ("serious", "critical")
     ]
 

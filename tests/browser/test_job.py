@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import httpx2 as httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy import text
 
 from background.jobs import states
 from background.jobs.sql import logs, transitions
 from background.jobs.sql.logs import Chunk
+from tests.browser.axe import axe
 from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, submit, until
 from tests.browser.traffic import begin
 from tests.browser.watch import Watch
@@ -163,7 +163,7 @@ def test_two_tracebacks_are_no_two_landmarks(page: Page, client: httpx.Client, w
     for each in summaries.all():
         each.click()
     expect(article.get_by_role("group", name="Traceback")).to_have_count(2)
-    found = Axe().run(page, options={"runOnly": ["landmark-unique"]}).response
+    found = axe(page, "landmark-unique")
     assert (found["violations"], len(found["passes"])) == ([], 1)
 
 

@@ -30,6 +30,6 @@ def test_of_the_page(path: Path) -> None:
 def test_the_layout_can_be_measured() -> None:
     """The benchmark has the canvases of these tests."""
     assert NODE is not None
-    command = [NODE, str(ROOT / "benchmarks" / "layout.mjs")]
+    command = [NODE, str(ROOT / "benchmarks" / "layout.mjs"), "1"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert ran.returncode == 0, ran.stderr
