@@ -131,17 +131,19 @@ def _at_end(connection: Connection, left: Lane) -> Mapping[str, int] | None:
 def _walk(connection: Connection, standing: Standing, *, since: float) -> Iterator[list[tuple[Lane, int]]]:
     """All lanes in which jobs are held, some at a time, from behind the last one on that had its turn.
 
-    But not all of a queue and pipeline of which none may begin. The look has begun with `since`.
+    But not all of a queue and pipeline of which none may begin, and none of a pipeline that is not known here, nor
+    with it what limits it has. The look has begun with `since`.
     """
     global _rests_until  # noqa: PLW0603 - one for all threads of a process
+    known = registry.runnable()
     seen: set[Lane] = set()
     at, ends, most = standing.last, False, FEW
     while not ends:
-        whole = standing.shuts(at.queue, at.pipeline)
+        whole = at.pipeline not in known or standing.shuts(at.queue, at.pipeline)
         most = min(FEW if whole else most, LANES)
         found = limits.lanes(connection, after=at, most=most, whole=whole)
         new = [each for each in found if each[0] not in seen]
-        yield new
+        yield [(lane, number) for lane, number in new if lane.pipeline in known]
         seen.update(lane for lane, _ in new)
         ends = len(new) < most
         at, most = found[-1][0] if found else at, LANES
