@@ -1,5 +1,6 @@
 """Takes jobs from workers that are not there any more, once PostgreSQL has been steady for long enough to tell."""
 
+import json
 import logging
 import time
 from collections import Counter
@@ -59,9 +60,10 @@ def reap() -> int:
     lease: time enough to renew.
     """
     lease = get_settings().lease_seconds
+    abilities = json.dumps(registry.abilities())
     since = time.monotonic()
     with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
-        jobs = recovery.lost(connection, lease=lease, limit=BATCH)
+        jobs = recovery.lost(connection, lease=lease, abilities=abilities, limit=BATCH)
         for job in jobs:
             policy = registry.policy(job.pipeline, job.step)
             limit = policy.limit(job.step_failures, failures=job.failures, max_attempts=job.max_attempts)

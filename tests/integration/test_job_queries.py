@@ -321,10 +321,24 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
             lease_until = now() - interval '700 s' WHERE id = :job
     """
     connection.execute(text(past), {"job": job})
-    (lost,) = (row for row in recovery.lost(connection, lease=200, limit=10_000) if row.id == job)
+    rows = recovery.lost(connection, lease=200, abilities=ABILITIES, limit=10_000)
+    (lost,) = (row for row in rows if row.id == job)
     outcome = states.lost(failures=lost.failures, max_attempts=lost.max_attempts, silent=lost.silent)
     transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
     assert 100 <= state(connection, job)["running_seconds"] < 700
+
+
+@pytest.mark.parametrize(("steps", "seconds", "is_taken"), [(STEPS, 1, True), (STEPS[1:], 1, False), ([], 4, True)])
+def test_a_lost_job_is_taken_by_who_knows_how_often_its_step_may_fail(
+    connection: Connection, job: int, steps: list[str], seconds: int, is_taken: bool
+) -> None:
+    """Others of another release, or with other modules, take it later, where nobody knows."""
+    claim(connection, job)
+    past = "UPDATE jobs SET lease_until = now() - :seconds * interval '1 s' WHERE id = :job"
+    connection.execute(text(past), {"seconds": seconds, "job": job})
+    abilities = json.dumps({"demo": {"steps": steps}} if steps else {})
+    rows = recovery.lost(connection, lease=15, abilities=abilities, limit=10_000)
+    assert (job in {row.id for row in rows}) is is_taken
 
 
 def test_the_cause_of_a_job_is_that_of_its_error_also_where_a_release_before_wrote_it(

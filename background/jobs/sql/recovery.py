@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from background.jobs.sql.limits import CONTROLS, IS_OPEN, OF_QUEUES
+from background.jobs.sql.parts import HAS_STEP
 from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
 from background.jobs.states import WAKE_SECONDS
 from background.storage.prepared import Prepared
@@ -53,12 +54,15 @@ _SET = CONTROLS.format()
 _LOOK = Prepared("recovery_look", f"WITH {_SET} {_LOOKED}")
 _BEAT_AND_LOOK = Prepared("recovery_pass", f"WITH {_SET}, beat AS ({BEAT}), gone AS ({FORGET_OLD}) {_LOOKED}")
 
-_LOST = text("""
+# Who has its step knows how often that may fail, and looks every second, too.
+_KNOWERS_SECONDS = 3
+_LOST = text(f"""
 SELECT jobs.id, queue, jobs.attempt, jobs.failures, max_attempts, pipeline, step_names[current_step] AS step,
     coalesce(job_steps.failures - forgiven, 0) AS step_failures,
     extract(epoch FROM now() - greatest(updated_at, lease_until - :lease * interval '1 second'))::float AS silent
 FROM jobs LEFT JOIN job_steps ON job_id = jobs.id AND step_number = current_step
 WHERE jobs.status = 'IN_PROGRESS' AND lease_until < now()
+    AND ({HAS_STEP.format(step="current_step")} OR lease_until < now() - interval '{_KNOWERS_SECONDS} s')
 ORDER BY jobs.id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
 """)
 
@@ -158,9 +162,13 @@ def look(
     return ToDo(**_BEAT_AND_LOOK(connection, {**values, **asdict(identity), "queue_length": queue_length})[0])
 
 
-def lost(connection: Connection, *, lease: float, limit: int) -> list[Lost]:
-    """Lock at most `limit` running jobs whose lease, of `lease` seconds, has run out; gives them."""
-    return [Lost(**row) for row in connection.execute(_LOST, {"lease": lease, "limit": limit}).mappings()]
+def lost(connection: Connection, *, lease: float, abilities: str, limit: int) -> list[Lost]:
+    """Lock at most `limit` running jobs whose lease, of `lease` seconds, has run out; gives them.
+
+    Those whose step is not among these `abilities` a moment later: they are left to who has it, if anybody has.
+    """
+    values = {"lease": lease, "abilities": abilities, "limit": limit}
+    return [Lost(**row) for row in connection.execute(_LOST, values).mappings()]
 
 
 def sent_to(connection: Connection) -> list[SentTo]:
