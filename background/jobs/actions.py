@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from background.base.log_context import actor
 from background.jobs import admission, creation, states
 from background.jobs.filters import MOST_AT_ONCE, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
-from background.jobs.sql import control, finding, limits
+from background.jobs.sql import control, finding
 from background.jobs.states import Action, JobStatus
 from background.storage import database, lanes
 
@@ -107,7 +107,7 @@ def _retry(connection: Connection, jobs: Sequence[control.Locked]) -> list[contr
 
 def _remove(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]:
     job_ids = [job.id for job in jobs]
-    limits.keep_begun(connection, job_ids, admission.declared())
+    admission.keep_begun(connection, job_ids)
     return control.remove(connection, job_ids)
 
 

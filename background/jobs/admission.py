@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -44,6 +44,11 @@ def declared() -> Mapping[str, Declared]:
     """The limits that the pipelines of this release declare, by their names."""
     found = registry.pipelines().values()
     return {each.name: Declared(each.limits, each.limit_keys) for each in found if each.limits}
+
+
+def keep_begun(connection: Connection, job_ids: Sequence[int]) -> None:
+    """Keep what rates count of jobs that are to be deleted, or to get another key."""
+    limits.keep_begun(connection, job_ids, declared(), known=registry.runnable())
 
 
 def admit(*, left: Lane | None = None, own: int = 0) -> None:

@@ -62,7 +62,7 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         if pipeline and pipeline.limit_keys:
             given = control.params(connection, job_id) if params is None else json.loads(params)
             limit_key = lane_key(pipeline.limit_keys, given)
-            limits.keep_begun(connection, [job_id], admission.declared())
+            admission.keep_begun(connection, [job_id])
         limited = list(admission.declared())
         again: dict[str, Any] = {"from_step": request.from_step, "params": params, "limit_key": limit_key}
         try:
@@ -111,7 +111,7 @@ def _checked(job_id: int, request: RetryRequest) -> str | None:
 def delete_job(job_id: int) -> None:
     """Remove an ended job with its steps and history. Raises `NotFound` or `Conflict`."""
     with database.transaction() as connection:
-        limits.keep_begun(connection, [job_id], admission.declared())
+        admission.keep_begun(connection, [job_id])
         while not control.remove(connection, [job_id]):
             found = control.lock(connection, [job_id])
             if not (found and found[0].status in ENDED):

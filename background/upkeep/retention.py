@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from background.documents import service as documents
 from background.jobs import admission
 from background.jobs.pipeline import step_key
-from background.jobs.sql import limits
 from background.settings import get_settings
 from background.storage import database
 from background.task_names import TaskName
@@ -54,7 +53,7 @@ class _Walk:
             # Before their rows: nothing would know of them any more if this process died in between.
             documents.delete_reports(documents.get_store(), reports)
             if self.table == "jobs" and ids:
-                limits.keep_begun(connection, ids, admission.declared())
+                admission.keep_begun(connection, ids)
             gone = bool(ids) and retention.delete(connection, self.table, ids, rows=EVENTS)
         if ids:
             self._measure(time.monotonic() - begun)

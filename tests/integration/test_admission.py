@@ -287,6 +287,13 @@ def test_a_rate_counts_what_has_begun_though_the_job_is_gone(
         get_settings.cache_clear()
 
 
+def cancelled(connection: Connection) -> int:
+    """A job that has ended, and that no limit has let in."""
+    job_id = create(connection)
+    control.cancel(connection, [job_id], actor=None)
+    return job_id
+
+
 def test_what_no_rate_counts_any_more_is_not_kept(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "declared", lambda: {"demo": Declared([Rate(9, 60)], [])})
     for _ in range(2):
@@ -297,6 +304,10 @@ def test_what_no_rate_counts_any_more_is_not_kept(connection: Connection, monkey
         connection.execute(text("UPDATE job_begins SET at = at - interval '60 seconds'"))
         service.delete_job(job_id)
         assert connection.execute(text("SELECT job_id FROM job_begins")).scalars().all() == [job_id]
+    # Of the rates of another release, or of other modules, nothing is known here.
+    connection.execute(text("UPDATE job_begins SET at = at - interval '60 seconds', pipeline = 'another'"))
+    service.delete_job(cancelled(connection))
+    assert connection.execute(text("SELECT pipeline FROM job_begins")).scalars().all() == ["another"]
     connection.execute(text("DELETE FROM job_begins"))
 
 

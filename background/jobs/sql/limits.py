@@ -6,7 +6,7 @@ until it is claimed (`PERMIT`), and counts as if it ran.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -149,14 +149,15 @@ GROUP BY queue, pipeline, limit_key
     )
     for name, which in (("limits_begun", _ALL), ("limits_begun_of", _ONE))
 )
-# What no rate counts any more goes at the same time.
+# What no rate counts any more goes at the same time; of a pipeline that is not known here that cannot be told.
 _LONGEST = "(SELECT greatest(CAST(:seconds AS float8), max(rate_seconds)) FROM job_controls)"
 _COUNTED_STILL = f"now() - {_LONGEST} * interval '1 second'"
 _KEEP_BEGUN = Prepared(
     "limits_keep_begun",
     f"""
 WITH past AS (
-    SELECT ctid AS place FROM job_begins WHERE at <= {_COUNTED_STILL} LIMIT 1000 FOR UPDATE SKIP LOCKED
+    SELECT ctid AS place FROM job_begins WHERE at <= {_COUNTED_STILL} AND pipeline = ANY (CAST(:known AS text[]))
+    LIMIT 1000 FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM job_begins WHERE ctid = ANY (ARRAY(SELECT place FROM past))
 )
@@ -310,10 +311,15 @@ def standing_of(connection: Connection, declared: Mapping[str, Declared], lane: 
     return found, row["number"], row["others"]
 
 
-def keep_begun(connection: Connection, job_ids: Sequence[int], declared: Mapping[str, Declared]) -> None:
-    """Keep what rates, these of pipelines among them, count of jobs that are to be deleted, or to get another key."""
+def keep_begun(
+    connection: Connection, job_ids: Sequence[int], declared: Mapping[str, Declared], *, known: Iterable[str]
+) -> None:
+    """Keep what rates, these of pipelines among them, count of jobs that are to be deleted, or to get another key.
+
+    `known` are all pipelines of this release.
+    """
     seconds = max(Standing({}, declared).windows(), default=0)
-    _KEEP_BEGUN(connection, {"ids": list(job_ids), "seconds": seconds})
+    _KEEP_BEGUN(connection, {"ids": list(job_ids), "seconds": seconds, "known": list(known)})
 
 
 def _standing(row: Mapping[str, Any], declared: Mapping[str, Declared]) -> Standing:
