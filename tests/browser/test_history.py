@@ -15,7 +15,7 @@ from background.upkeep.history import add_up
 from tests.browser.screens import expect_route, failed_job, open_list, row, submit, until
 from tests.browser.traffic import fill
 from tests.browser.watch import Watch
-from tests.support import Process, transaction
+from tests.support import Process, transaction, wait_for
 
 
 @pytest.fixture
@@ -114,6 +114,17 @@ def test_a_worker_has_a_page_with_what_it_did(page: Page, client: httpx.Client, 
     page.goto("/ui/#/workers/celery%40one")
     expect(page.locator("tr[data-job-id]")).to_have_count(19)
     expect(page.get_by_text("was stopped as planned")).to_be_visible()
+    # Back leads to where it was left, once it is as long again.
+    page.set_viewport_size({"width": 1280, "height": 400})
+    link = page.locator("tr[data-job-id] .c-id a").last
+    link.focus()
+    left = page.evaluate("scrollY")
+    assert left > 0
+    link.press("Enter")
+    expect(page.locator("article.job")).to_be_visible()
+    page.go_back()
+    expect(link).to_be_focused()
+    wait_for(lambda: page.evaluate("scrollY") == left, what="the scroll as it was")
     page.goto("/ui/#/workers/nobody")
     expect(page.get_by_text("There is no such worker")).to_be_visible()
     client.post(f"/jobs/{running}/cancel").raise_for_status()

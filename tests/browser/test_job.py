@@ -287,6 +287,9 @@ def test_a_job_that_is_not_there_says_so(page: Page, watch: Watch) -> None:
         expect(page.get_by_role("heading", level=2)).to_contain_text(str(id_))
         page.get_by_role("main").get_by_role("link", name="Jobs").click()
         expect_route(page, "#/jobs")
+    for named in ("stats", "99999999999999999999"):
+        page.goto(f"/ui/#/jobs/{named}")
+        expect(page.locator("[data-empty]")).to_contain_text(f"There is no job {named}")
 
 
 def test_a_job_that_was_retried_elsewhere_moves_again(page: Page, client: httpx.Client, worker: Process) -> None:

@@ -98,6 +98,16 @@ def test_back_restores_filter_scroll_and_focus(page: Page) -> None:
     expect(row(page, job).get_by_role("link").first).to_be_focused()
     assert page.evaluate("scrollY") == before
     assert set(shown_states(page).values()) == {"FAILED"}
+    page.set_viewport_size({"width": 380, "height": 800})  # Where rows are higher.
+    page.goto("/ui/#/jobs")
+    wait_for(lambda: page.evaluate("document.documentElement.scrollHeight") > 7000, what="a long list")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight - innerHeight - 1600)")  # Older ones are not read.
+    before = page.evaluate("scrollY")
+    wait_for(lambda: page.evaluate("history.state.scroll") == before, what="a scroll that is remembered")
+    page.get_by_role("navigation").get_by_role("link", name="Runs").click()
+    expect_route(page, "#/runs")
+    page.go_back()
+    wait_for(lambda: page.evaluate("scrollY") == before, what="the scroll as it was")
 
 
 def test_back_restores_the_scroll_though_the_page_before_has_just_moved(page: Page) -> None:

@@ -8,6 +8,7 @@ import { closeDialogs } from "./page/dialog.js";
 import { build, main, quiet, setSection } from "./page/frame.js";
 import { askForKey } from "./page/key.js";
 import { help, start as startKeyboard } from "./page/keyboard.js";
+import { restore, start as startPlace } from "./page/place.js";
 import { replays } from "./page/replaying.js";
 import { replace, start as startRouter } from "./page/router.js";
 import { unexplain } from "./page/terms.js";
@@ -27,12 +28,14 @@ async function show(route, { back }) {
   }
   const { section, load } = resolve(route);
   const mine = ++turn;
+  const place = back ? history.state : null; // As it was left: what is shown now scrolls, too.
+  restore(main, null);
   closeDialogs();
   unexplain();
   const address = [route.name, ...route.rest].join("/");
   if (address !== shownAddress) quiet();
   shownAddress = address;
-  if (load && shown === load && view.update?.(route, { back })) return;
+  if (load && shown === load && view.update?.(route, { back })) return restore(main, place);
   const module = load ? await Promise.resolve(load()).catch(() => lost) : null;
   if (mine !== turn) return; // A newer navigation has come in between.
   view.close?.();
@@ -54,6 +57,7 @@ async function show(route, { back }) {
   // A page that was just opened leaves the focus at its start, before the skip link.
   if (mine > 1 && (!back || !main.contains(document.activeElement)))
     main.querySelector("h1")?.focus({ preventScroll: true });
+  restore(main, place);
 }
 
 /** What is shown in the place of a view whose file did not come: a browser may not ask for it again by itself. */
@@ -79,6 +83,7 @@ get("ui/config.json").then(
 startPulse();
 startClicks();
 startKeyboard(SECTIONS, () => view.keys ?? {});
+startPlace(main);
 startRouter(show, closeDialogs);
 // Every view is fetched early, so that none is missing when the API is down later; but first what was asked for.
 const readAll = () => Promise.all(SECTIONS.flatMap(({ load, detail }) => [load(), detail?.()])).catch(() => {});

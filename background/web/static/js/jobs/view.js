@@ -65,6 +65,12 @@ class JobView extends FollowedView {
     return `jobs/${id}`;
   }
 
+  /** What is no number names no job, though the API may have something there: `jobs/stats`. */
+  follow() {
+    if (typeof this.id === "string") this.showMissing();
+    else super.follow();
+  }
+
   left() {
     this.parts?.replaying.close();
   }

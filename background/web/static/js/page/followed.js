@@ -77,7 +77,7 @@ export class FollowedView {
   }
 
   open({ rest, params }) {
-    this.id = /^\d+$/.test(rest[0]) ? Number(rest[0]) : rest[0];
+    this.id = /^\d{1,15}$/.test(rest[0]) ? Number(rest[0]) : rest[0]; // As long as a number holds exactly.
     this.params = params;
     this.main.append(h("h1", { tabindex: "-1" }, this.heading()), skeleton(6));
     setSection(this.section, this.heading());

@@ -69,9 +69,16 @@ export class Rows {
   }
 
   layout(held) {
+    const known = this._measure();
+    this.window.layout(held);
+    if (!known && this._measure()) this.window.layout(held); // The first were placed by a guess.
+  }
+
+  /** Whether there is a row that tells how high all are. */
+  _measure() {
     const first = this.window.rows.values().next().value;
     if (first) this.window.height = first.element.offsetHeight || this.window.height;
-    this.window.layout(held);
+    return first !== undefined;
   }
 
   // What is left out between rows is as high as a spacer: a table's rows cannot be placed otherwise.
