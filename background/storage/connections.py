@@ -68,7 +68,12 @@ def make_engine(settings: Mapping[str, str], name: str, *, url: URL | None = Non
     """A new engine: `settings` of PostgreSQL for its sessions, and the `name` that PostgreSQL shows of them."""
     psycopg2.extensions.set_wait_callback(deadlines.wait)
     address = url or get_settings().sqlalchemy_url
-    engine = create_engine(address, connect_args={"application_name": name}, **options)
+    arguments = {"application_name": name}
+    # libpq asks for a ticket of Kerberos at each connection, under a lock that a child which is forked meanwhile finds
+    # locked for ever. Whoever wants it says so.
+    if "gssencmode" not in address.query and "PGGSSENCMODE" not in os.environ:
+        arguments["gssencmode"] = "disable"
+    engine = create_engine(address, connect_args=arguments, **options)
 
     @event.listens_for(engine, "connect")
     def connect(driver: Any, record: Any) -> None:
