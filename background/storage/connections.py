@@ -70,8 +70,8 @@ def make_engine(settings: Mapping[str, str], name: str, *, url: URL | None = Non
     address = url or get_settings().sqlalchemy_url
     arguments = {"application_name": name}
     # libpq asks for a ticket of Kerberos at each connection, under a lock that a child which is forked meanwhile finds
-    # locked for ever. Whoever wants it says so.
-    if "gssencmode" not in address.query and "PGGSSENCMODE" not in os.environ:
+    # locked for ever. Whoever wants it says so in the URL.
+    if "gssencmode" not in address.query:
         arguments["gssencmode"] = "disable"
     engine = create_engine(address, connect_args=arguments, **options)
 

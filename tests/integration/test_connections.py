@@ -27,11 +27,10 @@ for number in range(60):
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert status == 0, f"child {number}: {os.waitstatus_to_exitcode(status)}"
-print("all")
 os._exit(0)
 """
 
 
 def test_a_child_connects_though_it_was_forked_while_a_thread_did(postgres: EmbeddedPostgres) -> None:
     done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout == "all\n", done.stderr
+    assert done.returncode == 0, done.stderr
