@@ -143,6 +143,7 @@ def test_choices_lists_and_objects_can_be_submitted(
         form.locator('[data-action="submit"]').click()
         expect(form).to_have_count(0)
         job = api.get("/jobs").json()[0]
+        expect_route(page, f"#/jobs/{job['id']}")  # Where the page goes by itself now.
         page.set_viewport_size({"width": 320, "height": 640})
         page.goto("/ui/#/pipelines/order")
         expect(page.locator("[data-param=address]")).to_be_visible()
