@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx2 as httpx
@@ -25,20 +26,26 @@ from tests.acceptance.test_jobs import ended, submit
 from tests.support import running_worker, transaction, wait_for
 
 
+def is_at_work(client: httpx.Client, run: str) -> bool:
+    """Whether the one task of this run has begun."""
+    return bool(client.get(f"/result/{run}").json()["status"] == "STARTED")
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_outlives_restarts_of_redis(
     client: httpx.Client, valkey: EmbeddedValkey, tmp_path: Path, pool: str
 ) -> None:
     with running_worker(tmp_path / "one.log", f"--pool={pool}", "--concurrency=2") as worker:
         for _ in range(3):
-            task = celery_app.send_task(TaskName.SLEEP, [2.5])
-            worker.wait_for_line(f"{task.id}] received")
+            run = client.post("/canvas", json={"task": "sleep", "args": [2.5]}).json()["task_id"]
+            # A slot has it: what waits for one in memory comes again, but only after the visibility timeout.
+            wait_for(partial(is_at_work, client, run), what="a task at work")
             valkey.kill()
             valkey.start()
             valkey.wait_ready()
             job = ended(client, submit(client, params={"step_seconds": 0}))
             assert job["status"] == "COMPLETED"
-            worker.wait_for_line(f"{task.id}] succeeded")
+            worker.wait_for_line(f"{run}] succeeded")
         assert worker.popen.poll() is None
         worker.popen.terminate()
         assert worker.popen.wait(10) == os.EX_OK

@@ -27,6 +27,12 @@ UPDATE run_tasks SET started_at = now() - interval '1 minute' FROM run WHERE run
 """)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep is not given up where the machine is slow: there is no next one here."""
+    monkeypatch.setattr(sweeping, "RECORD_SECONDS", 60)
+
+
 @pytest.fixture
 def group() -> Iterator[list[str]]:
     """The ids of a run and of its two tasks, which run on a worker that nobody has heard of."""
