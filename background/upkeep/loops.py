@@ -34,6 +34,7 @@ class Upkeep:
         self._chores = chores or {}
         self._presence = Presence(worker_id)
         self._steadiness = reaping.Steadiness()
+        self._look: leases.Look | None = None
         self._ending = threading.Event()
 
     def start(self, identity: Identity) -> None:
@@ -70,7 +71,7 @@ class Upkeep:
 
     def _keep_leases(self) -> None:
         undisturbed = self._steadiness.undisturbed_for(get_settings().lease_seconds)
-        leases.keep(worker_id=self.worker_id, undisturbed=undisturbed)
+        self._look = leases.keep(self._look, worker_id=self.worker_id, undisturbed=undisturbed)
 
     def _recover(self) -> None:
         since = time.monotonic()

@@ -1,5 +1,8 @@
-"""When PostgreSQL counts as steady, so that a lease that ran out means a lost worker."""
+"""When PostgreSQL counts as steady, so that a lease that ran out means a lost worker; and when its clock has jumped."""
 
+import pytest
+
+from background.upkeep.leases import Look
 from background.upkeep.reaping import Steadiness
 
 
@@ -34,3 +37,19 @@ def test_an_answer_that_is_missing_begins_it_anew() -> None:
     steadiness.note(102)
     steadiness.note(103)
     assert steadiness.seconds == 1
+
+
+@pytest.mark.parametrize(
+    ("clock", "since", "until", "jump"),
+    [
+        (1005, 5, 5, 0),
+        (1005.9, 5, 5, 0),  # it is adjusted
+        (1305, 5, 5, 300),
+        (705, 5, 5, -300),
+        (1009, 5, 9, 0),  # the answer took its time
+        (1309, 5, 9, 300),
+        (3600 + 1005, 5, 5, 3600),  # the machine slept, and with it our own clock
+    ],
+)
+def test_a_jump_of_the_clock(clock: float, since: float, until: float, jump: float) -> None:
+    assert Look(clock, since, until).jump(Look(1000, 0, 0)) == jump

@@ -23,10 +23,22 @@ FROM (SELECT id AS leased FROM jobs
 WHERE id = leased
 """)
 
+_CLOCK = text("SELECT extract(epoch FROM now())::float8")
+
+# What has begun since the last look, by today's clock, has the right time.
+_MOVE_TIME_OUTS = text("""
+UPDATE jobs SET step_until = step_until + :jump * interval '1 second'
+FROM (SELECT jobs.id AS moved FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
+      WHERE jobs.status = 'IN_PROGRESS' AND worker_id = :worker_id
+          AND job_steps.started_at NOT BETWEEN now() - :looked * interval '1 second' AND now()
+      ORDER BY jobs.id FOR UPDATE OF jobs) AS own
+WHERE id = moved
+""")
+
 _OVERDUE = text("""
 SELECT jobs.id, jobs.attempt, jobs.failures, max_attempts, pipeline, name AS step,
     job_steps.failures - forgiven AS step_failures, current_step, wake_up,
-    extract(epoch FROM step_until - job_steps.started_at)::float AS step_seconds
+    least(step_timeouts[current_step], :time_limit) AS step_seconds
 FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
 WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < now() - :grace * interval '1 second'
 """)
@@ -138,9 +150,20 @@ def renew(connection: Connection, *, wake_ups: Sequence[str], worker_id: str, le
     return connection.execute(_RENEW, values).rowcount
 
 
-def overdue(connection: Connection, *, worker_id: str, grace: float) -> list[Overdue]:
+def clock(connection: Connection) -> float:
+    """PostgreSQL's time, in seconds."""
+    return float(connection.execute(_CLOCK).scalar_one())
+
+
+def move_time_outs(connection: Connection, *, worker_id: str, jump: float, looked: float) -> None:
+    """Move the time-outs of what this worker runs with the clock, which has jumped in the last `looked` seconds."""
+    connection.execute(_MOVE_TIME_OUTS, {"worker_id": worker_id, "jump": jump, "looked": looked})
+
+
+def overdue(connection: Connection, *, worker_id: str, grace: float, time_limit: float) -> list[Overdue]:
     """Jobs of this worker whose step timed out `grace` seconds ago and did not stop by itself."""
-    rows = connection.execute(_OVERDUE, {"worker_id": worker_id, "grace": grace}).mappings()
+    values = {"worker_id": worker_id, "grace": grace, "time_limit": time_limit}
+    rows = connection.execute(_OVERDUE, values).mappings()
     return [Overdue(**row) for row in rows]
 
 
