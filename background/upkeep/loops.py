@@ -13,7 +13,7 @@ from functools import partial
 from background.base.errors import Unavailable
 from background.jobs import admission
 from background.settings import get_settings
-from background.upkeep import leases, reaping, sweeping, waking
+from background.upkeep import leases, reaping, rewinding, sweeping, waking
 from background.upkeep.presence import PASS_SECONDS, Presence
 from background.workers.identity import Identity
 
@@ -78,8 +78,10 @@ class Upkeep:
         lease = get_settings().lease_seconds
         try:
             to_do = self._presence.look()
-            self._steadiness.note(to_do.clock)
-            lost = to_do.lost and min(self._steadiness.seconds, to_do.age) >= lease and reaping.reap()
+            self._steadiness.note(to_do.clock, started=to_do.started)
+            if to_do.ahead > rewinding.JUMP_SECONDS:
+                rewinding.rewind()
+            lost = to_do.lost and self._steadiness.seconds >= lease and reaping.reap()
         except Unavailable:
             self._steadiness.forget()
             raise

@@ -10,7 +10,7 @@ def noted(*clocks: float) -> float:
     """How steady it is after answers at these times."""
     steadiness = Steadiness()
     for clock in clocks:
-        steadiness.note(clock)
+        steadiness.note(clock, started=1)
     return steadiness.seconds
 
 
@@ -28,14 +28,21 @@ def test_a_clock_that_is_set_back_begins_it_anew() -> None:
     assert noted(100, 101, 50, 51) == 1
 
 
+def test_a_server_that_was_started_again_begins_it_anew() -> None:
+    steadiness = Steadiness()
+    for clock, started in ((100, 1), (101, 1), (102, 101.5), (103, 101.5)):
+        steadiness.note(clock, started=started)
+    assert steadiness.seconds == 1
+
+
 def test_an_answer_that_is_missing_begins_it_anew() -> None:
     steadiness = Steadiness()
-    steadiness.note(100)
-    steadiness.note(101)
+    steadiness.note(100, started=1)
+    steadiness.note(101, started=1)
     steadiness.forget()
     assert steadiness.seconds == 0
-    steadiness.note(102)
-    steadiness.note(103)
+    steadiness.note(102, started=1)
+    steadiness.note(103, started=1)
     assert steadiness.seconds == 1
 
 

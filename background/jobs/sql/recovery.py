@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from background.jobs.sql.limits import CONTROLS, IS_OPEN, OF_QUEUES
 from background.jobs.sql.parts import HAS_STEP
+from background.jobs.sql.rewinding import AHEAD
 from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
 from background.jobs.states import WAKE_SECONDS
 from background.storage.prepared import Prepared
@@ -55,7 +56,8 @@ SELECT coalesce(jsonb_object_agg(served, number), '{{}}') FROM {OF_QUEUES} CROSS
     WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS of_queue
 """
 _LOOKED = f"""
-SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM now() - pg_postmaster_start_time())::float AS age,
+SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM pg_postmaster_start_time())::float AS started,
+    {AHEAD} AS ahead,
     EXISTS (SELECT FROM jobs WHERE status = 'IN_PROGRESS' AND lease_until < now()) AS lost,
     ({_DUE}) AS due,
     EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away,
@@ -87,14 +89,15 @@ GROUP BY sent_to
 
 
 class ToDo(NamedTuple):
-    """What a pass finds: PostgreSQL's `clock` in seconds, and its `age`, for how many it has been up.
+    """What a pass finds: PostgreSQL's `clock` in seconds, when it `started`, and by how much what it wrote is `ahead`.
 
     Whether jobs are `lost` or `turned_away`, and how many, up to `LOOKED_AT`, are `due` in each of the worker's queues
     that nobody publishes just now; whether some are `held` back.
     """
 
     clock: float
-    age: float
+    started: float
+    ahead: float
     lost: bool
     due: Mapping[str, int]
     turned_away: bool

@@ -1,0 +1,21 @@
+"""Sets back what PostgreSQL's clock has left ahead of it: else jobs that were due would wait until it has caught up."""
+
+import logging
+
+from background.jobs.sql import rewinding
+from background.storage import database
+
+logger = logging.getLogger(__name__)
+
+JUMP_SECONDS = 1.0
+"""What is ahead by less is waited for."""
+MOST_SECONDS = 60.0
+"""How long it may take: there may be a hundred thousand such jobs."""
+
+
+def rewind() -> None:
+    """Set it back, unless another worker does. Raises `Unavailable`."""
+    with database.transaction(seconds=MOST_SECONDS) as connection:
+        jump = rewinding.rewind(connection, least=JUMP_SECONDS)
+    if jump:
+        logger.warning("PostgreSQL's clock was set back by %.1f s; what waits and runs has gone back with it.", jump)
