@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu.utils.encoding import bytes_to_str
 
@@ -242,7 +242,7 @@ GENERATED = (
 def test_what_nobody_thought_of(client: httpx.Client, broker: "redis.Redis", own_worker: Process) -> None:
     since = len(own_worker.output)
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=300, database=None)
     @given(GENERATED)
     def push(junk: Any) -> None:
         broker.lpush(QUEUE, text(junk))

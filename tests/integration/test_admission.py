@@ -24,7 +24,7 @@ from background.upkeep import rekeying, rewinding
 from background.upkeep.retention import Retention
 from background.workers import sql as workers
 from background.workers.identity import Identity
-from tests.integration.test_job_queries import ABILITIES, STEPS, TRUSTED, finish, give_back, state, worker
+from tests.integration.test_job_queries import ABILITIES, STEPS, TRUSTED, finish, give_back, known, state, worker
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -76,7 +76,7 @@ def create(connection: Connection, **more: Any) -> int:
 
 def claim(connection: Connection, *, by: work.Worker = LIMITED) -> Any:
     """What the next claim gives."""
-    return next(iter(work.work(connection, by, claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)), None)
+    return known(next(iter(work.work(connection, by, claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)), None))
 
 
 def claimed(connection: Connection) -> list[int]:
