@@ -46,14 +46,12 @@ def wake_ups() -> dict[str, Request]:
     return {str(each.id): each for each in requests.active() if each.name in JOB_TASKS}
 
 
-def keep(before: Look | None, *, worker_id: str, undisturbed: bool) -> Look:
-    """Renew the leases of what runs here, and end what has timed out, where that is `undisturbed`. Gives this look.
+def keep(before: Look | None, *, worker_id: str) -> Look:
+    """Renew the leases of what runs here, but of what has timed out; gives this look. Raises `Unavailable`.
 
-    A step that ended in time during an outage of PostgreSQL must be able to say so first. Time by which PostgreSQL's
-    clock has jumped since the look `before` is none that a step took. Raises `Unavailable`.
+    Time by which PostgreSQL's clock has jumped since the look `before` is none that a step took.
     """
-    active = wake_ups()
-    held = {*active, *crew.wake_ups()}
+    held = {*wake_ups(), *crew.wake_ups()}
     lease = get_settings().lease_seconds
     since = time.monotonic()
     with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
@@ -63,11 +61,16 @@ def keep(before: Look | None, *, worker_id: str, undisturbed: bool) -> Look:
             recovery.move_time_outs(connection, worker_id=worker_id, jump=jump, looked=look.until - before.since)
         if held:
             recovery.renew(connection, wake_ups=list(held), worker_id=worker_id, lease=lease)
-    for job in time_out(worker_id=worker_id) if held and undisturbed else ():
+    return look
+
+
+def end_late(*, worker_id: str) -> None:
+    """End what runs here and has timed out. Raises `Unavailable`."""
+    active = wake_ups()
+    for job in time_out(worker_id=worker_id) if active or crew.wake_ups() else ():
         with log_context.bound(job_id=job.id):
             logger.warning("Job %s: its step timed out.", job.id)
         end_child(active.get(job.wake_up))
-    return look
 
 
 def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:

@@ -71,7 +71,10 @@ class Upkeep:
 
     def _keep_leases(self) -> None:
         undisturbed = self._steadiness.undisturbed_for(get_settings().lease_seconds)
-        self._look = leases.keep(self._look, worker_id=self.worker_id, undisturbed=undisturbed)
+        self._look = leases.keep(self._look, worker_id=self.worker_id)
+        # A step that ended in time during an outage of PostgreSQL must be able to say so first.
+        if undisturbed:
+            leases.end_late(worker_id=self.worker_id)
 
     def _recover(self) -> None:
         since = time.monotonic()
@@ -79,12 +82,12 @@ class Upkeep:
         try:
             to_do = self._presence.look()
             self._steadiness.note(to_do.clock, started=to_do.started)
-            if to_do.ahead > rewinding.JUMP_SECONDS:
-                rewinding.rewind()
             lost = to_do.lost and self._steadiness.seconds >= lease and reaping.reap()
         except Unavailable:
             self._steadiness.forget()
             raise
+        if to_do.ahead > rewinding.JUMP_SECONDS:
+            rewinding.rewind()
         waking.wake(to_do, since=since)
         if to_do.held or lost:
             admission.admit()

@@ -377,7 +377,8 @@ def test_time_by_which_the_clock_jumps_is_none_that_a_step_took(
     monkeypatch.setattr(leases, "wake_ups", lambda: {"wake-up": None})
     now = time.monotonic()
     before = leases.Look(recovery.clock(connection) - jump - 5, now - 5, now - 5)
-    leases.keep(before, worker_id=own.id, undisturbed=True)
+    leases.keep(before, worker_id=own.id)
+    leases.end_late(worker_id=own.id)
     times = "SELECT extract(epoch FROM step_until - now()) FROM jobs WHERE id = ANY(:jobs) AND lease_until > now()"
     found = connection.execute(text(times), {"jobs": [job, later]}).scalars().all()
     assert [0 < seconds <= 61 for seconds in found] == [True, True]

@@ -14,26 +14,37 @@ AHEAD = "(SELECT coalesce(extract(epoch FROM max(seen_at) - now()), 0)::float8 F
 """By how many seconds the clock is behind of what it was when a worker was seen last, which is not set back by that."""
 _AHEAD = text(f"SELECT {AHEAD}")
 
+_BACK = "- :jump * interval '1 second'"
 # By the clock of the moment: others have written since this transaction began.
+_NOW = "clock_timestamp()"
+_IF_AHEAD = f"{{0}} = CASE WHEN {{0}} > {_NOW} THEN {{0}} {_BACK} ELSE {{0}} END"
+# Together, so that a permit remains one.
+_ADMITTED = f"claimed_at = claimed_at {_BACK}, admitted_at = admitted_at {_BACK}"
+_WAITED = f"""
+UPDATE jobs SET {_IF_AHEAD.format("run_at")}, {_IF_AHEAD.format("started_at")}, {_ADMITTED}
+WHERE status = '{{}}' AND greatest(updated_at, admitted_at) > {_NOW}
+"""
+# Nobody is to seem dead for the time that this has taken.
+_ALIVE = f"{_BACK} + ({_NOW} - now())"
+# What runs is locked last, and briefly: its worker has to renew its lease.
 _REWIND = tuple(
-    text(statement.format(back="- :jump * interval '1 second'", now="clock_timestamp()"))
-    for statement in (
-        """
-UPDATE jobs SET run_at = run_at {back}, started_at = started_at {back}, claimed_at = claimed_at {back},
-    admitted_at = admitted_at {back},
-    lease_until = CASE WHEN lease_until > {now} + :jump * interval '1 second' THEN lease_until {back}
-                       ELSE lease_until END
-WHERE id = ANY (ARRAY(
-    SELECT id FROM jobs WHERE status = 'PENDING' AND greatest(updated_at, admitted_at) > {now}
-    UNION ALL
-    SELECT id FROM jobs WHERE status = 'IN_PROGRESS' AND greatest(updated_at, lease_until {back}) > {now}))
-        """,
-        """
-UPDATE jobs SET claimed_at = claimed_at {back}, admitted_at = admitted_at {back}
-WHERE admitted_at IS NOT NULL AND claimed_at > now() AND claimed_at > {now} AND status NOT IN ('PENDING', 'IN_PROGRESS')
-        """,
-        "UPDATE job_begins SET at = at {back} WHERE at > now() AND at > {now}",
-        "UPDATE workers SET seen_at = seen_at {back} WHERE seen_at > {now}",
+    map(
+        text,
+        (
+            _WAITED.format("PENDING"),
+            # What rates count.
+            f"""
+UPDATE jobs SET {_ADMITTED}
+WHERE admitted_at IS NOT NULL AND claimed_at > now() AND claimed_at > {_NOW}
+    AND status NOT IN ('PENDING', 'IN_PROGRESS')
+            """,
+            f"UPDATE job_begins SET at = at {_BACK} WHERE at > now() AND at > {_NOW}",
+            _WAITED.format("IN_PROGRESS"),
+            f"""
+UPDATE jobs SET lease_until = lease_until {_ALIVE} WHERE status = 'IN_PROGRESS' AND lease_until {_BACK} > now()
+            """,
+            f"UPDATE workers SET seen_at = seen_at {_ALIVE} WHERE seen_at > {_NOW}",
+        ),
     )
 )
 
