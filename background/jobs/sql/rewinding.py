@@ -10,13 +10,13 @@ from sqlalchemy import Connection, text
 LOCK_KEY = 5_820_123
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
-AHEAD = "(SELECT coalesce(extract(epoch FROM max(seen_at) - now()), 0)::float8 FROM workers)"
+# By the clock of the moment: others have written since this transaction began.
+_NOW = "clock_timestamp()"
+AHEAD = f"(SELECT coalesce(extract(epoch FROM max(seen_at) - {_NOW}), 0)::float8 FROM workers)"
 """By how many seconds the clock is behind of what it was when a worker was seen last, which is not set back by that."""
 _AHEAD = text(f"SELECT {AHEAD}")
 
 _BACK = "- :jump * interval '1 second'"
-# By the clock of the moment: others have written since this transaction began.
-_NOW = "clock_timestamp()"
 _IF_AHEAD = f"{{0}} = CASE WHEN {{0}} > {_NOW} THEN {{0}} {_BACK} ELSE {{0}} END"
 # Together, so that a permit remains one.
 _ADMITTED = f"claimed_at = claimed_at {_BACK}, admitted_at = admitted_at {_BACK}"
