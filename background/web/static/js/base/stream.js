@@ -10,10 +10,15 @@ const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all
 export const connection = Object.assign(new EventTarget(), { state: "off", asOf: null });
 
 function tell(state) {
-  if (connection.state === "live" && state !== "live") connection.asOf = Date.now();
+  if (state === "live" || (state === "paused" && connection.state === "live")) heard();
   if (connection.state === state) return;
   connection.state = state;
   connection.dispatchEvent(new Event("change"));
+}
+
+/** What is shown is as of now. */
+function heard() {
+  connection.asOf = Date.now();
 }
 
 let paused = false;
@@ -76,6 +81,7 @@ class Following {
     this.attempt = attempt;
     if (connection.state !== "cut") tell("wait");
     const key = currentKey();
+    const late = setTimeout(() => attempt.abort(), SILENCE_MS);
     try {
       const goesOn = this.lastId !== null && Date.now() - this.lostAt < REPLAY_MS;
       const response = await fetch(new URL(this.path, BASE), {
@@ -83,6 +89,7 @@ class Following {
         cache: "no-store",
         signal: attempt.signal,
       });
+      clearTimeout(late);
       readClock(response);
       if (response.status === 204) return this._finish();
       if (response.status === 401 && key === currentKey()) await needKey(key !== null);
@@ -91,6 +98,8 @@ class Following {
       if (!this.over) throw new Error("closed");
     } catch (error) {
       if (attempt === this.attempt && this._wanted) this._later(error);
+    } finally {
+      clearTimeout(late);
     }
   }
 
@@ -113,7 +122,7 @@ class Following {
       else waiting.push({ kind, data });
     });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    snapshot.catch(() => reader.cancel());
+    snapshot.catch(() => reader.cancel().catch(() => {}));
     await readAll(reader, parse);
     await snapshot;
   }
@@ -164,6 +173,7 @@ class Following {
 async function readAll(reader, take) {
   let watchdog = 0;
   const alive = () => {
+    if (connection.state === "live") heard();
     clearTimeout(watchdog);
     watchdog = setTimeout(() => reader.cancel(), SILENCE_MS);
   };
