@@ -209,6 +209,28 @@ def test_what_a_proxy_answers_is_not_taken_for_the_api(page: Page, watch: Watch,
         expect_live(page)
 
 
+def test_one_lost_request_moves_nothing(page: Page, watch: Watch) -> None:
+    watch.allow("net::ERR_FAILED")
+    page.goto("/ui/#/start")
+    page.evaluate("""() => new MutationObserver(() => { window.moved ||= document.querySelector("[data-banner=down]"); })
+      .observe(document.body, { childList: true, subtree: true })""")
+    page.route("**/workers", lambda route: route.abort())
+    for _ in range(2):
+        with page.expect_event("requestfailed"), page.expect_response("**/jobs/stats") as stats:
+            pass
+        stats.value.finished()
+    assert page.evaluate("!window.moved")
+
+
+def test_what_a_proxy_holds_back_is_shown_all_the_same(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    page.route(re.compile(r"/events$"), lambda _: None)
+    for route, shown in ((f"#/jobs/{job}", "It is not due yet"), ("#/jobs", f"#{job}")):
+        page.goto(f"/ui/{route}")
+        expect(page.locator("main")).to_contain_text(shown)
+        expect(page.locator(".live")).to_have_text("Connecting")
+
+
 HALF = """() => {
   const whole = window.fetch;
   window.fetch = async (address, options) => {

@@ -3,6 +3,7 @@ import { BASE, currentKey, headers, health, needKey, readClock } from "./api.js"
 import { poke } from "./pulse.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
+const SLOW_MS = 3000; // A proxy that holds back what comes piece by piece may hold a stream for ever.
 const RARELY_MS = 30_000; // So often is read at least what takes long, or is not answered.
 const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all.
 
@@ -41,7 +42,7 @@ health.addEventListener("change", () => health.down === null && hurry());
 /**
  * Follow a stream while the tab is visible. `open()` is awaited once connected: the snapshot is read there, and events
  * that come meanwhile wait for it. `event(kind, data, { early })` is each event, `early` for those that waited.
- * `retry()` is called when a connection failed, to read the snapshot all the same, `end()` when the server says that
+ * `retry()` is called when a connection failed or is long in coming, to read the snapshot all the same, `end()` when the server says that
  * nothing more will come. Gives a function that stops following.
  */
 export function follow(path, told) {
@@ -81,6 +82,7 @@ class Following {
     this.attempt = attempt;
     if (connection.state !== "cut") tell("wait");
     const key = currentKey();
+    const slow = setTimeout(() => this.told.retry?.(), SLOW_MS);
     const late = setTimeout(() => attempt.abort(), SILENCE_MS);
     try {
       const goesOn = this.lastId !== null && Date.now() - this.lostAt < REPLAY_MS;
@@ -89,6 +91,7 @@ class Following {
         cache: "no-store",
         signal: attempt.signal,
       });
+      clearTimeout(slow);
       clearTimeout(late);
       readClock(response);
       if (response.status === 204) return this._finish();
@@ -99,6 +102,7 @@ class Following {
     } catch (error) {
       if (attempt === this.attempt && this._wanted) this._later(error);
     } finally {
+      clearTimeout(slow);
       clearTimeout(late);
     }
   }
