@@ -202,7 +202,7 @@ def test_what_a_proxy_answers_is_not_taken_for_the_api(page: Page, watch: Watch,
         page.route(re.compile(r"//[^/]+/(?!ui/)"), functools.partial(_answer, status=status))
         page.evaluate("dispatchEvent(new Event('online'))")
         banner = page.locator('[data-banner="down"]')
-        expect(banner).to_contain_text(f"{status} was answered, and not by the API.")
+        expect(banner).to_contain_text(f"right now: {status} was answered, and not by the API.")
         expect(page.locator("[data-failure], main > [data-empty]")).to_have_count(0)
         page.unroute_all()
         expect(banner).to_have_count(0)

@@ -113,7 +113,11 @@ const NOT_NOW = [429, 503];
 
 /** The error for an answer that the API does not give: that of a proxy, say, before an API that is away. */
 const stranger = ({ status }) =>
-  new ApiError(0, { detail: `${status} was answered, and not by the API.`, code: "not_the_api", values: { status } });
+  new ApiError(0, {
+    detail: `${status} was answered, and not by the API.`,
+    code: "not_the_api",
+    values: { answer: status },
+  });
 
 /** What the API could not read, for lack of a part: that it is back only these can tell. */
 const unread = new Set();

@@ -114,6 +114,12 @@ export function renew(element, children, { same = true } = {}) {
 export const actionButton = (action, attributes, ...children) =>
   h("button", { type: "button", "data-action": action, ...attributes }, ...children);
 
+/** Hide an element, or show it again: a focus that is in it would be lost, and goes to `next`. */
+export function hide(element, off, next = /** @type {HTMLElement | null} */ (document.querySelector("main h1"))) {
+  if (off && element.contains(document.activeElement)) next?.focus({ preventScroll: true });
+  element.hidden = off;
+}
+
 /** Fill a view anew: a focus that was in it goes to its heading, one elsewhere stays where it is. */
 export function refill(main, ...children) {
   const focused = main.contains(document.activeElement);

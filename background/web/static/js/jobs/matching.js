@@ -1,7 +1,7 @@
 // All jobs that match: how many, which errors they have, and what may be done with all of them. It comes where one filters.
 // Hooks for tests: `[data-matching]`, its buttons `[data-action=act-on-all]` and `[data-error]`.
 import { get, post } from "../base/api.js";
-import { h, icon, say, set } from "../base/dom.js";
+import { h, hide, icon, say, set } from "../base/dom.js";
 import { number, t } from "../base/i18n.js";
 import { confirmed } from "../page/dialog.js";
 import { toast } from "../page/frame.js";
@@ -37,7 +37,7 @@ export class MatchingJobs {
 
   hide() {
     this.filter = null;
-    this.element.hidden = true;
+    hide(this.element, true);
     this.element.replaceChildren();
   }
 
@@ -68,12 +68,14 @@ export class MatchingJobs {
     );
     const groups = errors.length > 1 || (errors.length && !this.filter.q) ? errors.slice(0, SHOWN) : [];
     this.element.hidden = false;
+    const focused = this.element.contains(document.activeElement);
     this.element.replaceChildren(
       h("div", { class: "row" }, h("span", { class: "count" }, count), act),
       groups.length
         ? h("ul", { class: "error-groups", "aria-label": t("matching.errors") }, groups.map(this._group))
         : "",
     );
+    if (focused) act.focus();
   }
 
   _group = ({ error, number: n }) =>
