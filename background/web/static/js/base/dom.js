@@ -114,8 +114,11 @@ export function renew(element, children, { same = true } = {}) {
 export const actionButton = (action, attributes, ...children) =>
   h("button", { type: "button", "data-action": action, ...attributes }, ...children);
 
+/** Where the focus goes when what had it is there no more. */
+export const heading = () => /** @type {HTMLElement | null} */ (document.querySelector("main h1"));
+
 /** Hide an element, or show it again: a focus that is in it would be lost, and goes to `next`. */
-export function hide(element, off, next = /** @type {HTMLElement | null} */ (document.querySelector("main h1"))) {
+export function hide(element, off, next = heading()) {
   if (off && element.contains(document.activeElement)) next?.focus({ preventScroll: true });
   element.hidden = off;
 }
