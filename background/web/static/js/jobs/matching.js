@@ -2,6 +2,7 @@
 // Hooks for tests: `[data-matching]`, its buttons `[data-action=act-on-all]` and `[data-error]`.
 import { get, post } from "../base/api.js";
 import { h, hide, icon, say, set } from "../base/dom.js";
+import { refusal } from "../base/facts.js";
 import { number, t } from "../base/i18n.js";
 import { confirmed } from "../page/dialog.js";
 import { toast } from "../page/frame.js";
@@ -31,8 +32,13 @@ export class MatchingJobs {
       const found = await get(`jobs/matching?${query(wanted)}`);
       if (this.filter === filter && !this.working) this._draw(found);
     } catch {
-      this.hide(); // The list itself says what is wrong.
+      hide(this.element, true); // The list itself says what is wrong.
     }
+  }
+
+  /** Read again what could not be read. */
+  again() {
+    if (this.filter && this.element.hidden) this.show(this.filter);
   }
 
   hide() {
@@ -129,7 +135,9 @@ export class MatchingJobs {
       } while (before !== null && !stopped);
       toast(t(`matching.done.${action}`, { n: sum.done, refused: sum.refused }), { kind: sum.done ? "ok" : "fail" });
     } catch (error) {
-      complain(error);
+      const first = refusal(error).text;
+      if (sum.matched) toast(t("bulk.partly", { done: sum.done, failed: sum.refused, first }), { kind: "fail" });
+      else complain(error);
     }
     this.working = false;
     this.acted();
