@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
 from tests.browser.chromium import collect as pytest_collect_directory  # noqa: F401  (a hook)
@@ -47,6 +48,10 @@ from background import migrations  # noqa: E402
 from background.local.children import tail  # noqa: E402
 from background.local.postgres import EmbeddedPostgres  # noqa: E402
 from background.local.valkey import EmbeddedValkey  # noqa: E402
+
+# How long an example takes is no matter of the test: the machine may be busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -81,12 +81,13 @@ class Report(NamedTuple):
 
 @dataclass(eq=False)
 class Attempt:
-    """One claim on a job: what it knows and how it reports. All its writes carry its number, the fence.
+    """One claim on a job: what it knows and how it reports. All its writes carry its `token`, the fence.
 
     With a `lane`, others wait there for its end.
     """
 
     job_id: int
+    token: str
     task_id: str
     number: int
     failures: int
@@ -122,6 +123,7 @@ class Attempt:
         """The attempt that a claim has begun, with the parameters that this release has accepted."""
         return cls(
             job_id=claimed.id,
+            token=claimed.token,
             task_id=claimed.task_id,
             number=claimed.attempt,
             failures=claimed.failures,
@@ -194,7 +196,7 @@ class Attempt:
         function(*args)
 
     def _effects(self) -> Effects:
-        return Effects(self.job_id, self.number, self.step_name, persist, NotOurs)
+        return Effects(self.job_id, self.token, self.step_name, persist, NotOurs)
 
     def note(self, fraction: float, message: str | None) -> None:
         """Keep what an async step reports, for `event_loop` to write: whoever waits here holds up all others."""
@@ -213,7 +215,7 @@ class Attempt:
 
         def write(connection: Connection) -> bool | None:
             return transitions.progress(
-                connection, job_id=self.job_id, attempt=self.number, fraction=fraction, message=text, tell=tell
+                connection, job_id=self.job_id, token=self.token, fraction=fraction, message=text, tell=tell
             )
 
         if self._ask(write) and tell:
@@ -221,7 +223,7 @@ class Attempt:
 
     def watch(self) -> None:
         """Look for a cancel, at most every `REPORT_SECONDS`."""
-        self._ask(lambda connection: transitions.cancel_asked(connection, job_id=self.job_id, attempt=self.number))
+        self._ask(lambda connection: transitions.cancel_asked(connection, job_id=self.job_id, token=self.token))
 
     def _ask(self, statement: Callable[[Connection], bool | None]) -> bool:
         """Whether PostgreSQL has answered."""
@@ -319,7 +321,7 @@ class Attempt:
 
     def ended(self, output: str, *, yields: bool = False) -> End:
         """The step that has just returned this."""
-        return End(self.job_id, self.number, self.step, output, yields=yields)
+        return End(self.job_id, self.token, self.step, output, yields=yields)
 
     def go_on(self, ended: Ended | None) -> bool:
         """Take in how the job stands after a step; gives whether there is another one for us to run."""
@@ -334,7 +336,7 @@ class Attempt:
 
     def cancel_asked(self) -> bool | None:
         """Whether the job is to be cancelled; `None` when it is not ours any more."""
-        return persist(partial(transitions.cancel_asked, job_id=self.job_id, attempt=self.number))
+        return persist(partial(transitions.cancel_asked, job_id=self.job_id, token=self.token))
 
     def counts(self) -> transitions.Counts:
         """How often its step has failed and waited."""
@@ -342,7 +344,7 @@ class Attempt:
 
     def end_as(self, outcome: states.Outcome) -> None:
         """Write that it has ended in the middle of its step."""
-        persist(partial(transitions.stop, job_id=self.job_id, attempt=self.number, outcome=outcome))
+        persist(partial(transitions.stop, job_id=self.job_id, token=self.token, outcome=outcome))
 
 
 async def _shielded(step: Awaitable[Any]) -> tuple[Any, BaseException | None]:

@@ -30,10 +30,13 @@ _within: ContextVar[tuple[str, ...]] = ContextVar("within_effects", default=())
 
 @dataclass(slots=True)
 class Effects:
-    """Those of one step, of an attempt; `persist` executes what must be answered. Raises `lost` without the job."""
+    """Those of one step, under the claim of this `token`; `persist` executes what must be answered.
+
+    Raises `lost` without the job.
+    """
 
     job_id: int
-    attempt: int
+    token: str
     step: str
     persist: Persist
     lost: type[BaseException]
@@ -105,7 +108,7 @@ class Effects:
         return json.loads(text)
 
     def _write(self, name: str, text: str) -> None:
-        ours = partial(effects.record, job_id=self.job_id, attempt=self.attempt, step=self.step)
+        ours = partial(effects.record, job_id=self.job_id, token=self.token, step=self.step)
         if not self.persist(partial(ours, name=name, result=text)):
             raise self.lost
 

@@ -315,4 +315,4 @@ def _look(attempts: Sequence["Attempt"]) -> dict[int, bool]:
             with suppress(Cancelled, NotOurs):  # found again below
                 attempt.report(*reported)
     with lanes.working(seconds=1) as connection:
-        return transitions.held(connection, [(each.job_id, each.number) for each in attempts])
+        return transitions.held(connection, [(each.job_id, each.token) for each in attempts])

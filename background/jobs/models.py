@@ -57,7 +57,7 @@ jobs = Table(
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("run_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("max_attempts", SmallInteger, nullable=False),
-    # Claims so far, the fence of every write; never lowered.
+    # Claims so far; never lowered. The fence of every write is `claim_token`.
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     # What is held against max_attempts; 0 again after a retry.
     Column("failures", Integer, nullable=False, server_default=text("0")),

@@ -211,7 +211,7 @@ class Slot:
 
     def _begun(self, claimed: Claimed) -> Attempt | None:
         """The attempt that this claim has begun; `None` when it has ended with that."""
-        own: dict[str, Any] = {"job_id": claimed.id, "attempt": claimed.attempt}
+        own: dict[str, Any] = {"job_id": claimed.id, "token": claimed.token}
         if claimed.step_failures is None:  # its step was completed just then
             persist(partial(transitions.stop, outcome=states.handed_back("it had changed"), **own))
             return None

@@ -8,6 +8,7 @@ from background.base.jsontext import NO_NUL
 from background.http.pages import link_next
 from background.http.problems import responses
 from background.http.requests import AS_WRITTEN, StorableJSONRoute
+from background.jobs.filters import MAX_ID
 from background.jobs.router import created
 from background.jobs.schemas import JobCreated
 from background.schedules import service
@@ -15,7 +16,6 @@ from background.schedules.schemas import Schedule, ScheduleChange, ScheduleReque
 
 router = APIRouter(tags=["schedules"], route_class=StorableJSONRoute)
 
-MAX_ID = 2**63 - 1
 ScheduleId = Annotated[int, Path(ge=1, le=MAX_ID), AS_WRITTEN]
 
 

@@ -204,6 +204,7 @@ class _Attempt(Attempt):
         limit = get_settings().job_time_limit
         return cls(
             job_id=JOB_ID,
+            token=str(uuid4()),
             task_id=str(uuid4()),
             number=run.attempts,
             failures=run.failures,
@@ -279,7 +280,7 @@ class _Attempt(Attempt):
                 timer.cancel()
 
     def _effects(self) -> Effects:
-        return _Remembered(JOB_ID, self.number, self.step_name, partial(_no_server), NotOurs, self.job.run)
+        return _Remembered(JOB_ID, self.token, self.step_name, partial(_no_server), NotOurs, self.job.run)
 
     def cancel_asked(self) -> bool:
         """As far as this job's time goes."""

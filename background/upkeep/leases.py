@@ -55,7 +55,7 @@ def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:
     with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
         jobs = recovery.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4))
         for job in jobs:
-            transitions.stop(connection, job_id=job.id, attempt=job.attempt, outcome=_outcome(job))
+            transitions.stop(connection, job_id=job.id, token=job.token, outcome=_outcome(job))
     for job in jobs:
         event_loop.lose(job.id, job.attempt)
     return jobs

@@ -68,7 +68,7 @@ def reap() -> int:
             policy = registry.policy(job.pipeline, job.step)
             limit = policy.limit(job.step_failures, failures=job.failures, max_attempts=job.max_attempts)
             outcome = states.lost(silent=job.silent, **limit)
-            transitions.stop(connection, job_id=job.id, attempt=job.attempt, outcome=outcome)
+            transitions.stop(connection, job_id=job.id, token=job.token, outcome=outcome)
     for job in jobs:
         with log_context.bound(job_id=job.id, attempt=job.attempt):
             logger.warning("Job %s attempt %s: its worker was lost.", job.id, job.attempt)

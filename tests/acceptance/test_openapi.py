@@ -8,7 +8,7 @@ import httpx2 as httpx
 import pytest
 import redis
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -50,7 +50,7 @@ def test_every_answer_is_in_the_document(method: str, path: str, base_url: str) 
     seconds = 2 if path.endswith("/events") else 10
 
     @given(case=schema()[path][method].as_strategy())
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25)
     def ask(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(base_url=base_url, checks=list(CHECKS), timeout=seconds)
 

@@ -212,8 +212,10 @@ def test_what_a_proxy_answers_is_not_taken_for_the_api(page: Page, watch: Watch,
 def test_one_lost_request_moves_nothing(page: Page, watch: Watch) -> None:
     watch.allow("net::ERR_FAILED")
     page.goto("/ui/#/start")
-    page.evaluate("""() => new MutationObserver(() => { window.moved ||= document.querySelector(".banner"); })
-      .observe(document.body, { childList: true, subtree: true })""")
+    page.evaluate("""() => {
+      const look = () => { window.moved ||= document.querySelector("[data-banner=down]"); };
+      new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    }""")
     page.route("**/workers", lambda route: route.abort())
     for _ in range(2):
         with page.expect_event("requestfailed"), page.expect_response("**/jobs/stats") as stats:

@@ -47,7 +47,7 @@ def test_what_the_application_says_of_a_failure_is_said_in_the_readers_language(
     moving = begin()
     outcome = states.timed_out(1, seconds=30, failures=2, max_attempts=3, pause=0)
     with transaction() as connection:
-        transitions.stop(connection, job_id=moving.job_id, attempt=moving.attempt, outcome=outcome)
+        transitions.stop(connection, job_id=moving.job_id, token=moving.token, outcome=outcome)
     said = "1단계가 제한 시간 30초를 넘겼습니다"
     page = new_context(locale="ko-KR").new_page()
     open_list(page)

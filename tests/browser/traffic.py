@@ -100,22 +100,22 @@ class Traffic(AbstractContextManager["Traffic"]):
 class Moving:
     """A job that this process has claimed."""
 
-    def __init__(self, job_id: int, attempt: int) -> None:
+    def __init__(self, job_id: int, token: str) -> None:
         self.job_id = job_id
-        self.attempt = attempt
+        self.token = token
         self.step = 1
 
     def progress(self, fraction: float, *, tell: bool = True) -> None:
         """Report how far its step is; `tell` it as an event."""
         with lanes.working(seconds=PATIENCE_SECONDS) as connection:
             transitions.progress(
-                connection, job_id=self.job_id, attempt=self.attempt, fraction=fraction, message=None, tell=tell
+                connection, job_id=self.job_id, token=self.token, fraction=fraction, message=None, tell=tell
             )
 
     def end_step(self, output: str = "{}") -> Self | None:
         """End its step with this JSON; gives the job while it has another one."""
         with lanes.working(seconds=PATIENCE_SECONDS) as connection:
-            ends = [End(self.job_id, self.attempt, self.step, output)]
+            ends = [End(self.job_id, self.token, self.step, output)]
             (row,) = work.work(connection, nobody(), ends=ends)
         assert isinstance(row, Ended)
         if row.status != JobStatus.IN_PROGRESS:
@@ -146,4 +146,4 @@ def begin(worker: Worker | None = None) -> Moving:
         job_id = control.create(connection, [job], actor=None)[0].id
         (row,) = work.work(connection, worker or nobody(), claims=[Claim(str(uuid4()), "", (job_id, 1))])
     assert isinstance(row, Claimed)
-    return Moving(job_id, row.attempt)
+    return Moving(job_id, row.token)

@@ -22,7 +22,7 @@ from background.settings import get_settings
 from background.storage import connections
 from background.upkeep import rekeying
 from background.upkeep.retention import Retention
-from tests.integration.test_job_queries import STEPS, TRUSTED, finish, give_back, state, worker
+from tests.integration.test_job_queries import STEPS, TRUSTED, finish, give_back, known, state, worker
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -62,7 +62,7 @@ def create(connection: Connection, **more: Any) -> int:
 
 def claim(connection: Connection, *, by: work.Worker = LIMITED) -> Any:
     """What the next claim gives."""
-    return next(iter(work.work(connection, by, claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)), None)
+    return known(next(iter(work.work(connection, by, claims=[Claim(str(uuid4()), "wake-up")], trusted=TRUSTED)), None))
 
 
 def claimed(connection: Connection) -> list[int]:

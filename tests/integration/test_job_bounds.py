@@ -140,9 +140,9 @@ def test_progress_is_told_now_and_then_and_the_newest_of_each_step_stays(
 def test_who_follows_a_job_gets_the_newest_progress_and_loses_nothing_else() -> None:
     with transaction() as connection:
         job_id = create(connection)
-        claim(connection, job_id)
+        token = claim(connection, job_id).token
         for number in range(1, 4):
-            transitions.progress(connection, job_id=job_id, attempt=1, fraction=number / 10, message=None)
+            transitions.progress(connection, job_id=job_id, token=token, fraction=number / 10, message=None)
     for last in range(5):
         events, document = subjects.since(subjects.job(job_id), last)
         assert events == [each for each in [(1, "created"), (2, "started"), (5, "progress")] if each[0] > last]

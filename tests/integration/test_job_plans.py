@@ -83,6 +83,7 @@ def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() 
         values = {
             "job_ids": [running],
             "attempts": [1],
+            "holders": [str(uuid4())],
             "steps": [1],
             "outputs": ["null"],
             "yields": [False],
@@ -100,7 +101,7 @@ def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() 
             "seen": waiting,
             "events": 1,
             "job_id": running,
-            "attempt": 1,
+            "token": str(uuid4()),
             "status": "PENDING",
             "kind": "step_failed",
             "message": "",

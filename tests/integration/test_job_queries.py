@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from background.canvas.reasons import Error
 from background.jobs import states
 from background.jobs.filters import JobFilter
-from background.jobs.sql import control, limits, logs, reads, recovery, transitions, work
+from background.jobs.sql import control, effects, limits, logs, reads, recovery, transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
 from background.outcomes import get_outcome
@@ -24,6 +24,8 @@ from tests.support import transaction
 pytestmark = pytest.mark.usefixtures("postgres")
 STEPS = ["one", "two", "three"]
 TRUSTED = ["demo", "other"]
+tokens: dict[tuple[int, int], str] = {}
+"""Those of the claims, by job and attempt."""
 ABILITIES = json.dumps({"demo": {"steps": STEPS, "params": "digest"}, "other": {"steps": STEPS, "params": "digest"}})
 
 
@@ -69,19 +71,26 @@ def worker(name: str = "w1") -> Worker:
 def claim(connection: Connection, job: int, *, by: str = "w1", seen: int | None = None) -> Any:
     """Claim this job as it is now, unless it was `seen` before."""
     claims = [Claim(str(uuid4()), "wake-up", (job, seen or event_count(connection, job)))]
-    return next((row for row in work.work(connection, worker(by), claims=claims)), None)
+    return known(next((row for row in work.work(connection, worker(by), claims=claims)), None))
+
+
+def known(found: Any) -> Any:
+    """What a claim has given, whose token is remembered."""
+    if isinstance(found, Claimed):
+        tokens[found.id, found.attempt] = found.token
+    return found
 
 
 def finish(connection: Connection, job: int, *, attempt: int, step: int) -> Any:
     """End a step with an output that names it."""
-    ends = [End(job, attempt, step, f'{{"step": {step}}}')]
+    ends = [End(job, tokens[job, attempt], step, f'{{"step": {step}}}')]
     return next((row for row in work.work(connection, worker(), ends=ends)), None)
 
 
 def give_back(connection: Connection, job: int, *, attempt: int = 1) -> Any:
     """End an attempt so that another may begin."""
     outcome = states.failed("later", error=None, failures=0, max_attempts=9, retryable=True, pause=0.5)
-    return transitions.stop(connection, job_id=job, attempt=attempt, outcome=replace(outcome, delay=0))
+    return transitions.stop(connection, job_id=job, token=tokens[job, attempt], outcome=replace(outcome, delay=0))
 
 
 def what(row: Any) -> str:
@@ -167,7 +176,7 @@ def test_steps_end_and_jobs_are_claimed_in_one_statement(connection: Connection)
 
     rows: list[Any] = [*work.work(connection, mine, claims=claims(3), trusted=TRUSTED, peek=True)]
     assert [(what(row), row.current_step, row.more) for row in rows] == [("claimed", 1, {"celery": 2})] * 3
-    ends = [End(row.id, 1, 1, '"done"') for row in rows] + [End(ids[4], 7, 1, '"not mine"')]
+    ends = [End(row.id, row.token, 1, '"done"') for row in rows] + [End(ids[4], str(uuid4()), 1, '"not mine"')]
     rows = [*work.work(connection, mine, ends=ends, claims=claims(3), trusted=TRUSTED, peek=True)]
     told = sorted(((what(row), row.id, row.current_step, row.more) for row in rows), key=lambda each: each[:2])
     assert told == [
@@ -237,11 +246,33 @@ def test_an_attempt_that_lost_its_job_can_write_nothing(connection: Connection, 
     before = state(connection, job)
     assert finish(connection, job, attempt=1, step=1) is None
     assert give_back(connection, job) is None
-    assert transitions.progress(connection, job_id=job, attempt=1, fraction=0.5, message="late") is None
-    assert transitions.cancel_asked(connection, job_id=job, attempt=1) is None
+    assert transitions.progress(connection, job_id=job, token=tokens[job, 1], fraction=0.5, message="late") is None
+    assert transitions.cancel_asked(connection, job_id=job, token=tokens[job, 1]) is None
     after = state(connection, job)
     clocks = dict.fromkeys(("seconds_until_due", "running_seconds"))
     assert {**after, **clocks} == {**before, **clocks}
+
+
+def test_a_claim_that_a_failover_has_lost_can_write_nothing(connection: Connection, job: int) -> None:
+    """Its commit is gone, and the next claim has the number that it had."""
+    connection.exec_driver_sql("BEGIN")
+    lost = claim(connection, job)
+    connection.exec_driver_sql("ROLLBACK")
+    held = claim(connection, job, by="w2")
+    assert lost.attempt == held.attempt
+    before = state(connection, job)["events"]
+    own: dict[str, Any] = {"job_id": job, "token": lost.token}
+    ends = [End(step=1, output='"late"', **own)]
+    outcome = states.lost(failures=0, max_attempts=9, silent=0)
+    assert [*work.work(connection, worker(), ends=ends)] == []
+    assert transitions.stop(connection, outcome=outcome, **own) is None
+    assert transitions.progress(connection, fraction=0.5, message="late", **own) is None
+    assert transitions.cancel_asked(connection, **own) is None
+    assert transitions.held(connection, [(job, lost.token), (job, held.token)]) == {job: False}
+    assert not effects.record(connection, step="one", name="charge", result="1", **own)
+    assert state(connection, job)["events"] == before
+    assert finish(connection, job, attempt=1, step=1).current_step == 2
+    assert [*work.work(connection, worker(), ends=ends)] == []
 
 
 def test_a_finish_asked_again_changes_nothing(connection: Connection, job: int) -> None:
@@ -268,7 +299,7 @@ def test_nothing_is_written_after_the_end(connection: Connection, job: int) -> N
 def test_a_cancel_is_heard_between_steps(connection: Connection, job: int) -> None:
     claim(connection, job)
     connection.execute(text("UPDATE jobs SET cancel_requested = true WHERE id = :id"), {"id": job})
-    assert transitions.progress(connection, job_id=job, attempt=1, fraction=0.5, message=None) is True
+    assert transitions.progress(connection, job_id=job, token=tokens[job, 1], fraction=0.5, message=None) is True
     assert finish(connection, job, attempt=1, step=1).status == "CANCELLED"
     ended = state(connection, job)
     assert [each["status"] for each in ended["steps"]] == ["COMPLETED"]
@@ -324,7 +355,7 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
     rows = recovery.lost(connection, lease=200, abilities=ABILITIES, limit=10_000)
     (lost,) = (row for row in rows if row.id == job)
     outcome = states.lost(failures=lost.failures, max_attempts=lost.max_attempts, silent=lost.silent)
-    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    transitions.stop(connection, job_id=job, token=tokens[job, 1], outcome=outcome)
     assert 100 <= state(connection, job)["running_seconds"] < 700
 
 
@@ -346,7 +377,7 @@ def test_the_cause_of_a_job_is_that_of_its_error_also_where_a_release_before_wro
 ) -> None:
     claim(connection, job)
     outcome = states.lost(failures=0, max_attempts=9, silent=0)
-    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    transitions.stop(connection, job_id=job, token=tokens[job, 1], outcome=outcome)
     seen = state(connection, job)
     (listed,) = reads.get_many(connection, [job], most=1024)
     assert seen["cause"] == listed.cause == seen["events"][-1]["cause"] == {"code": "lost"}
@@ -357,7 +388,7 @@ def test_the_cause_of_a_job_is_that_of_its_error_also_where_a_release_before_wro
 def test_what_is_asked_by_its_task_id_is_lost_where_no_step_has_raised(connection: Connection, job: int) -> None:
     claim(connection, job)
     outcome = states.lost(failures=2, max_attempts=3, silent=0)
-    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    transitions.stop(connection, job_id=job, token=tokens[job, 1], outcome=outcome)
     told = get_outcome(state(connection, job)["task_id"])
     assert (told.status, told.error) == ("FAILURE", Error(type="Lost", message=outcome.message))
 
@@ -366,7 +397,7 @@ def test_a_step_that_raises_our_words_by_itself_has_no_cause(connection: Connect
     claim(connection, job)
     words = states.lost(failures=0, max_attempts=9, silent=0).message
     outcome = states.failed(words, error=None, failures=0, max_attempts=9, retryable=True, pause=0)
-    transitions.stop(connection, job_id=job, attempt=1, outcome=outcome)
+    transitions.stop(connection, job_id=job, token=tokens[job, 1], outcome=outcome)
     seen = state(connection, job)
     assert (seen["error"], seen["cause"], seen["events"][-1]["cause"]) == (words, None, None)
 
@@ -385,9 +416,9 @@ def test_how_often_a_step_has_waited_is_known_though_another_release_refuses_it(
     connection: Connection, job: int
 ) -> None:
     claim(connection, job)
-    transitions.stop(connection, job_id=job, attempt=1, outcome=states.waits("429", seconds=0))
+    transitions.stop(connection, job_id=job, token=tokens[job, 1], outcome=states.waits("429", seconds=0))
     claim(connection, job)
-    transitions.refuse(connection, job_id=job, attempt=2, error="no", crews=[], refusing=None)
+    transitions.refuse(connection, job_id=job, token=tokens[job, 2], error="no", crews=[], refusing=None)
     assert transitions.counts(connection, job_id=job, step=1) == (0, 1)
     assert [step["status"] for step in state(connection, job)["steps"]] == ["FAILED"]
 

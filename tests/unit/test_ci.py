@@ -13,7 +13,7 @@ import run as run_py
 from tests.support import ROOT
 
 TOOLS = ("bash", "env", "dirname", "mktemp", "tee", "tail", "rm", "cp")
-INSTALLS = '#!/bin/sh\nfor last; do :; done\n[ "$last" = -qq ] || cp "$0" "${0%/*}/$last"\n'
+INSTALLS = '#!/bin/sh\nfor last; do :; done\n[ "$last" = update ] || cp "$0" "${0%/*}/$last"\n'
 
 
 @pytest.fixture
@@ -51,12 +51,21 @@ def test_without_chromium_the_checks_go_on(programs: Path, apt_get: str | None) 
 def test_chromium_is_installed_and_then_wanted(programs: Path) -> None:
     add(programs, "apt-get", INSTALLS)
     assert run(programs) == ["run.py lint CI=1", "run.py test CI=1"]
-    assert (programs / "chromium").exists()
+    assert (programs / "chromium-headless-shell").exists()
     assert (programs / "pgbouncer").exists()
+    assert not (programs / "chromium").exists()  # It is the larger one.
 
 
-def test_chromium_that_is_there_is_wanted(programs: Path) -> None:
-    add(programs, "chromium", "#!/bin/sh\n")
+def test_where_chromium_is_there_with_a_window_alone_that_is_installed(programs: Path) -> None:
+    add(programs, "apt-get", INSTALLS.replace("[", "[ $last = chromium-headless-shell ] && exit 100\n[", 1))
+    assert run(programs) == ["run.py lint CI=1", "run.py test CI=1"]
+    assert not (programs / "chromium-headless-shell").exists()
+    assert (programs / "chromium").exists()
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-headless-shell"])
+def test_chromium_that_is_there_is_wanted(programs: Path, name: str) -> None:
+    add(programs, name, "#!/bin/sh\n")
     add(programs, "apt-get", "#!/bin/sh\nexit 100\n")
     assert run(programs) == ["run.py lint CI=1", "run.py test CI=1"]
 

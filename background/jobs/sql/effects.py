@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from background.jobs.sql.transitions import HELD
+from background.jobs.sql.transitions import OURS
 from background.storage.prepared import Prepared
 from background.storage.rows import typed
 
@@ -13,7 +13,7 @@ _RECORD = Prepared(
     "job_effect_record",
     f"""
 WITH own AS (
-    SELECT id FROM jobs WHERE id = :job_id AND attempt = :attempt AND {HELD} FOR NO KEY UPDATE
+    SELECT id FROM jobs WHERE id = :job_id AND {OURS} FOR NO KEY UPDATE
 ), effect AS (
     INSERT INTO job_effects (job_id, step, name, result)
     SELECT id, CAST(:step AS text), CAST(:name AS text), CAST(:result AS jsonb) FROM own
@@ -35,12 +35,12 @@ class Effect(NamedTuple):
     result: Any
 
 
-def record(connection: Connection, *, job_id: int, attempt: int, step: str, name: str, result: str) -> bool:
-    """Record that an effect was had, which gave this (JSON text); gives whether the attempt still holds the job.
+def record(connection: Connection, *, job_id: int, token: str, step: str, name: str, result: str) -> bool:
+    """Record that an effect was had, which gave this (JSON text); gives whether the claim still holds the job.
 
     Recorded again after a lost answer, it stays as it is.
     """
-    values = {"job_id": job_id, "attempt": attempt, "step": step, "name": name, "result": result}
+    values = {"job_id": job_id, "token": token, "step": step, "name": name, "result": result}
     return bool(_RECORD(connection, values))
 
 

@@ -24,7 +24,7 @@ WHERE id = leased
 """)
 
 _OVERDUE = text("""
-SELECT jobs.id, jobs.attempt, jobs.failures, max_attempts, pipeline, name AS step,
+SELECT jobs.id, jobs.attempt, claim_token::text AS token, jobs.failures, max_attempts, pipeline, name AS step,
     job_steps.failures - forgiven AS step_failures, current_step, wake_up,
     extract(epoch FROM step_until - job_steps.started_at)::float AS step_seconds
 FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
@@ -57,7 +57,8 @@ _BEAT_AND_LOOK = Prepared("recovery_pass", f"WITH {_SET}, beat AS ({BEAT}), gone
 # Who has its step knows how often that may fail, and looks every second, too.
 _KNOWERS_SECONDS = 3
 _LOST = text(f"""
-SELECT jobs.id, queue, jobs.attempt, jobs.failures, max_attempts, pipeline, step_names[current_step] AS step,
+SELECT jobs.id, queue, jobs.attempt, claim_token::text AS token, jobs.failures, max_attempts, pipeline,
+    step_names[current_step] AS step,
     coalesce(job_steps.failures - forgiven, 0) AS step_failures,
     extract(epoch FROM now() - greatest(updated_at, lease_until - :lease * interval '1 second'))::float AS silent
 FROM jobs LEFT JOIN job_steps ON job_id = jobs.id AND step_number = current_step
@@ -98,6 +99,7 @@ class Overdue(NamedTuple):
 
     id: int
     attempt: int
+    token: str
     failures: int
     max_attempts: int
     pipeline: str
@@ -114,6 +116,7 @@ class Lost(NamedTuple):
     id: int
     queue: str
     attempt: int
+    token: str
     failures: int
     max_attempts: int
     pipeline: str

@@ -1,7 +1,7 @@
 """SQL of how attempts end in the middle of a step, and of what they report. (`work`: ends of steps, and claims.)
 
 Each transition is one statement that commits by itself. One that writes to a job first takes the job's row in a CTE
-named `own`, which carries the fence: its `attempt`, and that it is `HELD`
+named `own`, which carries the fence: that the claim which is writing holds it, `OURS`
 (in a planned stop: whose jobs they are). Without such a row the job is no
 longer this worker's, and nothing is done to it. Every statement can be repeated after a lost answer: the second time
 finds the work done and says so.
@@ -28,6 +28,9 @@ _EVENT = "INSERT INTO job_events (job_id, number, kind, step, attempt, worker, m
 HELD = "lease_until IS NOT NULL"
 """Whether a worker has the job: it is IN_PROGRESS. Worded so that no index of such jobs can be used: to find one of
 known id, PostgreSQL would read it from end to end where it believes that few jobs run."""
+OURS = f"claim_token = CAST(CAST(:token AS text) AS uuid) AND {HELD}"
+"""Whether this claim holds the job. Not by the attempt's number: a claim that a failover has lost has the number of the
+next one, and both would go on."""
 
 # Ends an attempt without finishing its step: the job becomes :status, unless someone asked to cancel it.
 _STOP = Prepared(
@@ -45,7 +48,7 @@ WITH own AS (
                       ELSE run_at END,
         finished_at = CASE WHEN cancel_requested OR CAST(:status AS text) <> 'PENDING' THEN now() END,
         event_count = event_count + 1, updated_at = {CHANGED_AT}
-    WHERE id = :job_id AND attempt = :attempt AND {HELD}
+    WHERE id = :job_id AND {OURS}
     RETURNING *
 ), step AS (
     UPDATE job_steps
@@ -76,7 +79,7 @@ WITH own AS (
         claim_token = NULL, running_seconds = NULL, finished_at = CASE WHEN cancel_requested THEN now() END,
         turned_away = {TURNED_AWAY}, held = {LET_IN},
         event_count = event_count + 1, updated_at = {CHANGED_AT}
-    WHERE id = :job_id AND attempt = :attempt AND {HELD}
+    WHERE id = :job_id AND {OURS}
     RETURNING *
 ), fresh AS (
     DELETE FROM job_steps USING own
@@ -131,7 +134,7 @@ _PROGRESS = Prepared(
     f"""
 WITH own AS (
     UPDATE jobs SET event_count = event_count + CAST(:tell AS int), updated_at = {CHANGED_AT}
-    WHERE id = :job_id AND attempt = :attempt AND {HELD}
+    WHERE id = :job_id AND {OURS}
     RETURNING *
 ), step AS (
     UPDATE job_steps SET progress = :fraction, message = coalesce(CAST(:message AS text), message)
@@ -151,7 +154,7 @@ SELECT cancel_requested FROM own
 
 _OWNED = Prepared(
     "job_owned",
-    f"SELECT cancel_requested FROM jobs WHERE id = :job_id AND attempt = :attempt AND {HELD}",
+    f"SELECT cancel_requested FROM jobs WHERE id = :job_id AND {OURS}",
 )
 
 _COUNTS = Prepared(
@@ -165,8 +168,8 @@ _ALL_HELD = Prepared(
     "jobs_held",
     f"""
 SELECT id, cancel_requested
-FROM unnest(CAST(:job_ids AS bigint[]), CAST(:attempts AS int[])) AS own(job_id, number)
-    JOIN jobs ON id = job_id AND attempt = number
+FROM unnest(CAST(:job_ids AS bigint[]), CAST(CAST(:tokens AS text[]) AS uuid[])) AS own(job_id, token)
+    JOIN jobs ON id = job_id AND claim_token = token
 WHERE {HELD}
 """,
 )
@@ -185,15 +188,15 @@ def counts(connection: Connection, *, job_id: int, step: int) -> Counts:
     return typed(Counts, rows[0]) if rows else Counts(0, 0)
 
 
-def stop(connection: Connection, *, job_id: int, attempt: int, outcome: Outcome) -> str | None:
+def stop(connection: Connection, *, job_id: int, token: str, outcome: Outcome) -> str | None:
     """End an attempt in the middle of its step, with this outcome.
 
     Gives the status written (CANCELLED when that was asked for), or `None` when the job is no longer held by this
-    attempt.
+    claim.
     """
     values = {
         "job_id": job_id,
-        "attempt": attempt,
+        "token": token,
         "status": outcome.status,
         "kind": outcome.kind,
         "message": outcome.message,
@@ -210,14 +213,14 @@ def stop(connection: Connection, *, job_id: int, attempt: int, outcome: Outcome)
 
 
 def refuse(
-    connection: Connection, *, job_id: int, attempt: int, error: str, crews: Sequence[str], refusing: str | None
+    connection: Connection, *, job_id: int, token: str, error: str, crews: Sequence[str], refusing: str | None
 ) -> str | None:
     """End an attempt whose parameters are refused, by the crew that is `refusing`; no failure.
 
     `error` says why. Which of the live `crews` (see `workers.identity.Crew`) have refused it is remembered.
     """
     cause = Cause(CauseCode.PARAMS_REFUSED, error=error)
-    values = {"job_id": job_id, "attempt": attempt, "error": error, "crews": list(crews), "refusing": refusing}
+    values = {"job_id": job_id, "token": token, "error": error, "crews": list(crews), "refusing": refusing}
     values |= {"message": str(cause), "cause": _json(cause.facts)}
     status: str | None = _only(_REFUSE(connection, values))
     return status
@@ -230,26 +233,26 @@ def hand_back(connection: Connection, *, worker_id: str, outcome: Outcome) -> di
 
 
 def progress(
-    connection: Connection, *, job_id: int, attempt: int, fraction: float, message: str | None, tell: bool = True
+    connection: Connection, *, job_id: int, token: str, fraction: float, message: str | None, tell: bool = True
 ) -> bool | None:
     """Write how far the running step is (0 to 1), and `tell` it as an event, in place of the last one of this step.
 
     Gives whether a cancel is asked for; `None`: not ours any more.
     """
-    values = {"job_id": job_id, "attempt": attempt, "fraction": fraction, "message": message, "tell": int(tell)}
+    values = {"job_id": job_id, "token": token, "fraction": fraction, "message": message, "tell": int(tell)}
     asked: bool | None = _only(_PROGRESS(connection, values))
     return asked
 
 
-def cancel_asked(connection: Connection, *, job_id: int, attempt: int) -> bool | None:
-    """Whether a cancel is asked for; `None` when the job is no longer held by this attempt."""
-    asked: bool | None = _only(_OWNED(connection, {"job_id": job_id, "attempt": attempt}))
+def cancel_asked(connection: Connection, *, job_id: int, token: str) -> bool | None:
+    """Whether a cancel is asked for; `None` when the job is no longer held by this claim."""
+    asked: bool | None = _only(_OWNED(connection, {"job_id": job_id, "token": token}))
     return asked
 
 
-def held(connection: Connection, attempts: Sequence[tuple[int, int]]) -> dict[int, bool]:
-    """Of these jobs, each with an attempt that must hold it: those that are still held, and whether to be cancelled."""
-    values = {"job_ids": [job_id for job_id, _ in attempts], "attempts": [number for _, number in attempts]}
+def held(connection: Connection, claims: Sequence[tuple[int, str]]) -> dict[int, bool]:
+    """Of these jobs, each with the token that must hold it: those that are still held, and whether to be cancelled."""
+    values = {"job_ids": [job_id for job_id, _ in claims], "tokens": [token for _, token in claims]}
     return {row["id"]: row["cancel_requested"] for row in _ALL_HELD(connection, values)}
 
 

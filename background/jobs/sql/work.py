@@ -43,9 +43,9 @@ _MORE = f"""
 # has no row in `step` when that was completed under this statement's snapshot.
 _ENDS = """
 ended AS (
-    SELECT * FROM unnest(CAST(:job_ids AS bigint[]), CAST(:attempts AS int[]), CAST(:steps AS smallint[]),
-                         CAST(:outputs AS text[]), CAST(:yields AS boolean[]))
-        AS ended(job_id, attempt, step, output, yields)
+    SELECT * FROM unnest(CAST(:job_ids AS bigint[]), CAST(CAST(:holders AS text[]) AS uuid[]),
+                         CAST(:steps AS smallint[]), CAST(:outputs AS text[]), CAST(:yields AS boolean[]))
+        AS ended(job_id, holder, step, output, yields)
 ), next AS (
     SELECT ended.*, following, coalesce({has_following}, false) AS able,
         coalesce({has_following}, false) AND NOT yields AS here
@@ -71,7 +71,7 @@ ended AS (
         current_step = CASE WHEN following IS NOT NULL AND NOT cancel_requested THEN following ELSE current_step END,
         event_count = event_count + 1, updated_at = {changed_at}
     FROM next
-    WHERE id = next.job_id AND jobs.attempt = next.attempt AND {held} AND current_step = next.step
+    WHERE id = next.job_id AND claim_token = holder AND {held} AND current_step = next.step
     RETURNING id, status, current_step, step_names, step_timeouts, jobs.attempt, worker, event_count,
         next.step AS ended_step, next.output
 ), done AS (
@@ -148,7 +148,7 @@ UNION ALL
 SELECT 'ended', jobs.id, jobs.status, jobs.current_step, job_steps.failures,
     least(step_timeouts[current_step], :time_limit),
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM ended JOIN jobs ON jobs.id = ended.job_id AND jobs.attempt = ended.attempt
+FROM ended JOIN jobs ON jobs.id = ended.job_id AND claim_token = holder
     LEFT JOIN job_steps ON job_steps.job_id = jobs.id AND job_steps.step_number = jobs.current_step
 WHERE jobs.id <> ALL (ARRAY(SELECT id FROM own))
 """
@@ -267,10 +267,13 @@ class Worker:
 
 @dataclass(frozen=True)
 class End:
-    """A step of this attempt has ended with this output (JSON text); with `yields` another slot runs the next one."""
+    """A step has ended with this output (JSON text); with `yields` another slot runs the next one.
+
+    `token` is that of the claim which holds the job.
+    """
 
     job_id: int
-    attempt: int
+    token: str
     step: int
     output: str
     yields: bool = False
@@ -359,12 +362,12 @@ def work(
     """End these steps and begin the next ones, or end their jobs; claim a due job for each of these claims, if any.
 
     A claim of a job that was `seen` stands alone; other claims are of jobs of the pipelines that are `trusted`, and
-    that nobody has turned away. A job that is no longer held by the attempt of an end is not among the answers. With
+    that nobody has turned away. A job that is no longer held by the claim of an end is not among the answers. With
     `peek` they tell how many `more` jobs wait.
     """
     values = {
         "job_ids": [each.job_id for each in ends],
-        "attempts": [each.attempt for each in ends],
+        "holders": [each.token for each in ends],
         "steps": [each.step for each in ends],
         "outputs": [each.output for each in ends],
         "yields": [each.yields for each in ends],

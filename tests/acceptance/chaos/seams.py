@@ -49,8 +49,8 @@ def rewrite_sql(pattern: str, by: str, *, at_least: int) -> None:
 
 def no_fence() -> None:
     """A worker's writes no longer ask whether the job is still its own."""
-    rewrite_sql(r"(\w+\.)?\battempt = :attempt\b", ":attempt > 0", at_least=4)
-    rewrite_sql(r"\bjobs\.attempt = (next|ended)\.attempt\b", "true", at_least=1)
+    rewrite_sql(r"\bclaim_token = (CAST\(CAST\(:token AS text\) AS uuid\))", r"\1 IS NOT NULL", at_least=4)
+    rewrite_sql(r"\bAND claim_token = (holder|token)\b", "", at_least=1)
 
 
 def node_heartbeat_only() -> None:

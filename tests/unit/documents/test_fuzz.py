@@ -40,21 +40,21 @@ def read(content: bytes, media_type: str) -> None:
 
 
 @pytest.mark.parametrize("media_type", TYPES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.binary(max_size=400))
 def test_any_bytes(media_type: str, content: bytes) -> None:
     read(content, media_type)
 
 
 @pytest.mark.parametrize("media_type", [MARKDOWN, HTML])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(source=MARKUP)
 def test_any_markup(media_type: str, source: str) -> None:
     read(source.encode(), media_type)
 
 
 @pytest.mark.parametrize("media_type", [PDF, DOCX, HTML])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_samples(media_type: str, data: st.DataObject) -> None:
     content = bytearray((SAMPLES / TYPES[media_type]).read_bytes())
@@ -64,7 +64,7 @@ def test_damaged_samples(media_type: str, data: st.DataObject) -> None:
     read(bytes(content[: data.draw(place) if data.draw(st.booleans()) else None]), media_type)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(alphabet=st.characters()), title=st.none() | st.text())
 def test_any_text_is_analysed(text: str, title: str | None) -> None:
     analysis = analyze(text, title=title)
@@ -73,7 +73,7 @@ def test_any_text_is_analysed(text: str, title: str | None) -> None:
     assert len(analysis.keywords) <= 10
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text())
 def test_any_text_is_escaped_on_one_line(text: str) -> None:
     escaped = escape(text)
