@@ -42,8 +42,8 @@ health.addEventListener("change", () => health.down === null && hurry());
 /**
  * Follow a stream while the tab is visible. `open()` is awaited once connected: the snapshot is read there, and events
  * that come meanwhile wait for it. `event(kind, data, { early })` is each event, `early` for those that waited.
- * `retry()` is called when a connection failed or is long in coming, to read the snapshot all the same, `end()` when the server says that
- * nothing more will come. Gives a function that stops following.
+ * `retry()` is called when a connection failed or is long in coming, to read the snapshot all the same, `end()` when the
+ * server says that nothing more will come. Gives a function that stops following.
  */
 export function follow(path, told) {
   const following = new Following(path, told);
