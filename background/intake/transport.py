@@ -4,6 +4,7 @@ What it cannot read, or what raises an error on its way to whoever consumes it, 
 process, or be handed out again and again. Errors of the connection and refusals of the server stay what they are.
 """
 
+import time
 from collections.abc import Callable
 from queue import Empty
 from typing import Any
@@ -38,9 +39,32 @@ _Transport: Any = kombu_redis.Transport
 NOT_THE_MESSAGES = (redis.RedisError, OSError, InconsistencyError)
 
 
+class Clock:
+    """Redis's time, by which kombu tells here for how long a message is held.
+
+    By the workers' own clocks one that is ahead would hand out again what others are at work on.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        """Unix time."""
+        return time.time() + self._ahead
+
+    def set(self, client: Any) -> None:
+        """Go by this server."""
+        seconds, microseconds = client.time()
+        self._ahead = seconds + microseconds / 1e6 - time.time()
+
+
+clock = Clock()
+
+
 def register() -> None:
     """Make it what kombu uses for the URL of a Redis in this process."""
     TRANSPORT_ALIASES.update(dict.fromkeys(SCHEMES, f"{__name__}:Transport"))
+    kombu_redis.time = clock  # type: ignore[attr-defined]
 
 
 class Client(redis.Redis):
@@ -65,6 +89,7 @@ class QoS(_QoS):  # type: ignore[misc]
     def restore_visible(self, *args: Any, **kwargs: Any) -> None:
         """Hand out again what was held for too long."""
         with self.channel.conn_or_acquire() as client:
+            clock.set(client)
             if client.ttl(self.unacked_mutex_key) == _NEVER:
                 # kombu's own ends by itself. This one would keep everybody from ever restoring anything.
                 client.delete(self.unacked_mutex_key)
@@ -114,6 +139,8 @@ class Channel(_Channel):  # type: ignore[misc]
                 if not no_ack and not message.acknowledged:
                     message.reject()
 
+        with self.conn_or_acquire() as client:
+            clock.set(client)
         return super().basic_consume(queue, no_ack, guarded, *args, **kwargs)
 
     def get_table(self, exchange: str) -> Any:

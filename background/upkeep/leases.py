@@ -3,8 +3,10 @@
 import logging
 import os
 import signal
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from celery.worker.request import Request
 
@@ -18,32 +20,57 @@ from background.upkeep import requests
 
 logger = logging.getLogger(__name__)
 
+JUMP_SECONDS = 1.0
+"""By less than this a clock is taken to be adjusted, and not to jump."""
+
+
+class Look(NamedTuple):
+    """PostgreSQL's `clock` showed this between two times of `time.monotonic`."""
+
+    clock: float
+    since: float
+    until: float
+
+    def jump(self, before: "Look") -> float:
+        """By how many seconds PostgreSQL's clock has jumped since that look, at least, beside our own.
+
+        Ours stands still while the machine sleeps, as the steps do that it times.
+        """
+        passed = self.clock - before.clock
+        found = passed - min(max(passed, self.since - before.until), self.until - before.since)
+        return found if abs(found) > JUMP_SECONDS else 0.0
+
 
 def wake_ups() -> dict[str, Request]:
     """The messages that have woken slots which run jobs now, by id, as this worker's main process knows."""
     return {str(each.id): each for each in requests.active() if each.name in JOB_TASKS}
 
 
-def keep(*, worker_id: str, undisturbed: bool) -> None:
-    """Renew the leases of what runs here, and end what has timed out, where that is `undisturbed`.
+def keep(before: Look | None, *, worker_id: str) -> Look:
+    """Renew the leases of what runs here, but of what has timed out; gives this look. Raises `Unavailable`.
 
-    A step that ended in time during an outage of PostgreSQL must be able to say so first. Raises `Unavailable`.
+    Time by which PostgreSQL's clock has jumped since the look `before` is none that a step took.
     """
+    held = {*wake_ups(), *crew.wake_ups()}
+    lease = get_settings().lease_seconds
+    since = time.monotonic()
+    with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
+        look = Look(recovery.clock(connection), since, time.monotonic())
+        if before is not None and (jump := look.jump(before)):
+            logger.warning("PostgreSQL's clock has jumped by %.1f s.", jump)
+            recovery.move_time_outs(connection, worker_id=worker_id, jump=jump, looked=look.until - before.since)
+        if held:
+            recovery.renew(connection, wake_ups=list(held), worker_id=worker_id, lease=lease)
+    return look
+
+
+def end_late(*, worker_id: str) -> None:
+    """End what runs here and has timed out. Raises `Unavailable`."""
     active = wake_ups()
-    held = {*active, *crew.wake_ups()}
-    renew(held, worker_id=worker_id)
-    for job in time_out(worker_id=worker_id) if held and undisturbed else ():
+    for job in time_out(worker_id=worker_id) if active or crew.wake_ups() else ():
         with log_context.bound(job_id=job.id):
             logger.warning("Job %s: its step timed out.", job.id)
         end_child(active.get(job.wake_up))
-
-
-def renew(wake_ups: Collection[str], *, worker_id: str) -> None:
-    """Renew the leases of what runs there, in one statement, never past a step's time-out. Raises `Unavailable`."""
-    lease = get_settings().lease_seconds
-    if wake_ups:
-        with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
-            recovery.renew(connection, wake_ups=list(wake_ups), worker_id=worker_id, lease=lease)
 
 
 def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:
@@ -51,9 +78,10 @@ def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:
 
     Where a step blocks the event loop that others wait in, those are handed back.
     """
-    lease = get_settings().lease_seconds
+    settings = get_settings()
+    lease, time_limit = settings.lease_seconds, settings.job_time_limit
     with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
-        jobs = recovery.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4))
+        jobs = recovery.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4), time_limit=time_limit)
         for job in jobs:
             transitions.stop(connection, job_id=job.id, token=job.token, outcome=_outcome(job))
     for job in jobs:

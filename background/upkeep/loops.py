@@ -13,7 +13,7 @@ from functools import partial
 from background.base.errors import Unavailable
 from background.jobs import admission
 from background.settings import get_settings
-from background.upkeep import leases, reaping, sweeping, waking
+from background.upkeep import leases, reaping, rewinding, sweeping, waking
 from background.upkeep.presence import PASS_SECONDS, Presence
 from background.workers.identity import Identity
 
@@ -34,6 +34,7 @@ class Upkeep:
         self._chores = chores or {}
         self._presence = Presence(worker_id)
         self._steadiness = reaping.Steadiness()
+        self._look: leases.Look | None = None
         self._ending = threading.Event()
 
     def start(self, identity: Identity) -> None:
@@ -70,18 +71,23 @@ class Upkeep:
 
     def _keep_leases(self) -> None:
         undisturbed = self._steadiness.undisturbed_for(get_settings().lease_seconds)
-        leases.keep(worker_id=self.worker_id, undisturbed=undisturbed)
+        self._look = leases.keep(self._look, worker_id=self.worker_id)
+        # A step that ended in time during an outage of PostgreSQL must be able to say so first.
+        if undisturbed:
+            leases.end_late(worker_id=self.worker_id)
 
     def _recover(self) -> None:
         since = time.monotonic()
         lease = get_settings().lease_seconds
         try:
             to_do = self._presence.look()
-            self._steadiness.note(to_do.clock)
-            lost = to_do.lost and min(self._steadiness.seconds, to_do.age) >= lease and reaping.reap()
+            self._steadiness.note(to_do.clock, started=to_do.started)
+            lost = to_do.lost and self._steadiness.seconds >= lease and reaping.reap()
         except Unavailable:
             self._steadiness.forget()
             raise
+        if to_do.ahead > rewinding.JUMP_SECONDS:
+            rewinding.rewind()
         waking.wake(to_do, since=since)
         if to_do.held or lost:
             admission.admit()

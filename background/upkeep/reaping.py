@@ -26,16 +26,17 @@ class Steadiness:
     def __init__(self) -> None:
         self._since: float | None = None
         self._last = 0.0
+        self._started = 0.0
         self._broken = False
 
-    def note(self, clock: float) -> None:
-        """PostgreSQL has answered, and its clock showed this many seconds."""
+    def note(self, clock: float, *, started: float) -> None:
+        """PostgreSQL, which was started then, has answered, and its clock showed this many seconds."""
         longest_gap = max(get_settings().lease_seconds / 3, 3 * PASS_SECONDS)
-        if self._since is not None and not 0 <= clock - self._last <= longest_gap:
+        if self._since is not None and not (started == self._started and 0 <= clock - self._last <= longest_gap):
             self.forget()
         if self._since is None:
             self._since = clock
-        self._last = clock
+        self._last, self._started = clock, started
 
     def forget(self) -> None:
         """PostgreSQL has not answered."""

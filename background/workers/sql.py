@@ -35,12 +35,14 @@ class Seen(NamedTuple):
     tasks: list[dict[str, Any]]
 
 
-# As parts of a statement: a worker says that it lives, and forgets those that were lost long ago.
+# As parts of a statement: a worker says that it lives, and forgets those that were lost long ago. Where the clock was
+# set back `seen_at` stays ahead until all else has been set back, too (see `jobs.sql.rewinding`).
 BEAT = """
 INSERT INTO workers (id, name, host, pid, pool, concurrency, abilities, release, queues, queue_length)
 VALUES (:id, :name, :host, :pid, :pool, :concurrency, CAST(:abilities AS jsonb), :release, CAST(:queues AS text[]),
     :queue_length)
-ON CONFLICT (id) DO UPDATE SET seen_at = now(), queues = excluded.queues, queue_length = excluded.queue_length
+ON CONFLICT (id) DO UPDATE
+SET seen_at = greatest(now(), workers.seen_at), queues = excluded.queues, queue_length = excluded.queue_length
 """
 _QUEUES = f"coalesce(queues, '{{{QUEUE}}}')"
 FORGET_OLD = f"DELETE FROM workers WHERE seen_at < now() - interval '{KEPT_SECONDS} s'"

@@ -15,18 +15,32 @@ from background.jobs.filters import ActionRequest
 from background.jobs.limits import Declared, Lane, Limit, Rate
 from background.jobs.pipeline import Params, Pipeline
 from background.jobs.schemas import RetryRequest
-from background.jobs.sql import control, limits, work
+from background.jobs.sql import control, limits, recovery, work
 from background.jobs.sql.work import Claim, Claimed, Lacking
 from background.jobs.states import JobStatus
 from background.settings import get_settings
 from background.storage import connections
-from background.upkeep import rekeying
+from background.upkeep import rekeying, rewinding
 from background.upkeep.retention import Retention
-from tests.integration.test_job_queries import STEPS, TRUSTED, finish, give_back, known, state, worker
+from background.workers import sql as workers
+from background.workers.identity import Identity
+from tests.integration.test_job_queries import ABILITIES, STEPS, TRUSTED, finish, give_back, known, state, worker
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 LIMITED = replace(worker(), limited=["demo"])
+AHEAD = """
+WITH begun AS (
+    INSERT INTO job_begins (job_id, at, queue, pipeline, limit_key)
+    VALUES (0, now() + interval '59 minutes', 'celery', 'demo', '')
+), worker AS (
+    UPDATE workers SET seen_at = seen_at + interval '1 hour'
+)
+UPDATE jobs SET run_at = run_at + interval '1 hour', started_at = started_at + interval '1 hour',
+    claimed_at = claimed_at + interval '1 hour', admitted_at = admitted_at + interval '1 hour',
+    lease_until = lease_until + interval '1 hour', updated_at = updated_at + interval '1 hour'
+"""
+"""All was written before the clock was set back by an hour."""
 
 
 @pytest.fixture
@@ -110,6 +124,41 @@ def test_a_permit_is_for_one_attempt(connection: Connection) -> None:
     control.retry(connection, [first], **again, actor=None)
     admission.admit()
     assert claimed(connection) == [first]
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_what_waits_and_runs_goes_back_with_the_clock(connection: Connection) -> None:
+    """Once, whoever sees it: its pauses and limits go on as if the clock had not been set back."""
+    pausing = create(connection, pipeline="other")
+    lost, let_in, ended = (create(connection, held=True, limit_key=f'["{customer}"]') for customer in "123")
+    admission.admit()
+    assert claimed(connection) == [pausing, lost, let_in, ended]
+    end(connection, ended)
+    assert give_back(connection, pausing) == give_back(connection, let_in) == "PENDING"
+    admission.admit()
+    due = create(connection, pipeline="other")
+    connection.execute(text("UPDATE jobs SET run_at = run_at + interval '50 s' WHERE id = :id"), {"id": pausing})
+    own = Identity(str(uuid4()), "w1", "host", 1, "solo", 1, ABILITIES, "release")
+    look: dict[str, Any] = {"queues": ["celery"], "queue_length": 0, "patience": 15}
+    recovery.look(connection, own, **look)
+    connection.execute(text(AHEAD))
+    later = create(connection, pipeline="other", delay_seconds=70)
+    assert claimed(connection) == []
+    assert state(connection, lost)["running_seconds"] == 0
+    assert [recovery.look(connection, own, **look).ahead > 3500 for _ in "12"] == [True, True]
+    for _ in "12":
+        rewinding.rewind()
+    assert recovery.look(connection, own, **look).ahead < 1
+    assert [0 < state(connection, each)["seconds_until_due"] - more <= 50 for each, more in ((pausing, 0), (later, 20))]
+    assert 0 <= state(connection, lost)["running_seconds"] < 1800
+    begun = "SELECT count(*) FROM jobs WHERE greatest(claimed_at, admitted_at) > now()"
+    assert connection.execute(text(begun)).scalar_one() == 0
+    assert connection.execute(text("SELECT at < now() FROM job_begins WHERE job_id = 0")).scalar_one()
+    connection.execute(text("DELETE FROM job_begins WHERE job_id = 0"))
+    left = "SELECT extract(epoch FROM lease_until - now()) FROM jobs WHERE id = :id"
+    assert 0 < connection.execute(text(left), {"id": lost}).scalar_one() <= 15
+    assert claimed(connection) == [let_in, due]
+    workers.forget(connection, own.id)
 
 
 def test_as_many_are_let_in_as_there_is_room_for_whatever_was_planned(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """The statements of the pipeline against a real PostgreSQL: fence, order, repetition."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
 from background.outcomes import get_outcome
 from background.storage import connections
+from background.upkeep import leases
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
@@ -357,6 +359,29 @@ def test_the_wait_for_a_lost_worker_is_no_time_of_its_steps(connection: Connecti
     outcome = states.lost(failures=lost.failures, max_attempts=lost.max_attempts, silent=lost.silent)
     transitions.stop(connection, job_id=job, token=tokens[job, 1], outcome=outcome)
     assert 100 <= state(connection, job)["running_seconds"] < 700
+
+
+@pytest.mark.parametrize("jump", [300, -300])
+def test_time_by_which_the_clock_jumps_is_none_that_a_step_took(
+    connection: Connection, job: int, monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    """Or the machine slept, whose steps slept, too. A step that has begun since has its own time."""
+    own, later = worker(), create(connection)
+    for each in (job, later):
+        work.work(connection, own, claims=[Claim(str(uuid4()), "wake-up", (each, 1))])
+    shift = """
+        WITH step AS (UPDATE job_steps SET started_at = started_at - :jump * interval '1 s' WHERE job_id = :job)
+        UPDATE jobs SET step_until = step_until - :jump * interval '1 s' WHERE id = :job
+    """
+    connection.execute(text(shift), {"jump": jump, "job": job})
+    monkeypatch.setattr(leases, "wake_ups", lambda: {"wake-up": None})
+    now = time.monotonic()
+    before = leases.Look(recovery.clock(connection) - jump - 5, now - 5, now - 5)
+    leases.keep(before, worker_id=own.id)
+    leases.end_late(worker_id=own.id)
+    times = "SELECT extract(epoch FROM step_until - now()) FROM jobs WHERE id = ANY(:jobs) AND lease_until > now()"
+    found = connection.execute(text(times), {"jobs": [job, later]}).scalars().all()
+    assert [0 < seconds <= 61 for seconds in found] == [True, True]
 
 
 @pytest.mark.parametrize(("steps", "seconds", "is_taken"), [(STEPS, 1, True), (STEPS[1:], 1, False), ([], 4, True)])

@@ -63,10 +63,15 @@ def look(run: str) -> tuple[str, list[tuple[str, Any, Any]]]:
     return row.status, [(each.state, each.result, (each.error or {}).get("type")) for each in tasks]
 
 
-def test_of_a_lost_workers_tasks_those_that_had_succeeded_are_not_lost(group: list[str]) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_of_a_lost_workers_tasks_those_that_had_succeeded_are_not_lost(group: list[str], *, ahead: bool) -> None:
+    """Also of those that it has begun `ahead`, before the clock was set back."""
     run, first, _ = group
     celery_app.backend.store_result(first, 7, "SUCCESS")
     past(run, seconds=0)  # Something else in this run has just moved: it is not quiet.
+    if ahead:
+        with transaction() as connection:
+            connection.execute(text("UPDATE run_tasks SET started_at = started_at + interval '1 hour'"))
     sweeping.sweep()
     assert look(run) == ("FAILURE", [("SUCCESS", "7", None), ("FAILURE", None, "Lost")])
 
@@ -259,7 +264,7 @@ def test_what_another_broker_took_is_lost_whoevers_turn_it_is() -> None:
     run = record_only(group_of(members), epoch="another")[0]
     past(run, seconds=6)
     with transaction() as connection:
-        connection.execute(text("UPDATE sweeps SET rest_until = now() + interval '1 hour'"))
+        connection.execute(text("UPDATE sweeps SET rest_until = now() + interval '30 seconds'"))
     sweeping.sweep()
     assert look(run) == ("FAILURE", [("FAILURE", None, "Lost")] * 2)
 
@@ -268,6 +273,8 @@ def test_what_another_broker_took_is_lost_whoevers_turn_it_is() -> None:
 def test_what_nobody_published_is_lost() -> None:
     (run, _), (other, _) = waiting(2)
     server.get_client().delete(f"{marks.PUBLISHED_KEY}.{run}")
+    with transaction() as connection:  # as after the clock was set back in a rest
+        connection.execute(text("UPDATE sweeps SET rest_until = now() + interval '1 hour'"))
     sweeping.sweep()
     assert look(run) == ("FAILURE", [("FAILURE", None, "Lost")])
     assert look(other)[0] == "PENDING"

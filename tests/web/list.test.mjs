@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HELD, JobList } from "../../background/web/static/js/jobs/list.js";
+Object.assign(globalThis, { location: { href: "http://localhost/ui/" }, document: { documentElement: {} } });
+const { HELD, JobList } = await import("../../background/web/static/js/jobs/list.js");
 
 const job = (id, more = {}) => ({ id, status: "PENDING", pipeline: "demo", updated_at: "2026-01-01", ...more });
 const listOf = (...ids) => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { matches, query, terms } from "../../background/web/static/js/jobs/search.js";
-import { asJson, completions, put, written } from "../../background/web/static/js/jobs/search-text.js";
+Object.assign(globalThis, { location: { href: "http://localhost/ui/" }, document: { documentElement: {} } });
+const { readClock } = await import("../../background/web/static/js/base/api.js");
+const { matches, query, terms } = await import("../../background/web/static/js/jobs/search.js");
+const { asJson, completions, put, written } = await import("../../background/web/static/js/jobs/search-text.js");
 
 const job = (more = {}) =>
   /** @type {any} */ ({
@@ -73,6 +75,15 @@ test("the API is asked the same in a query and for an action", () => {
   const [[name, since]] = [...query({ q: "last:1h" })];
   assert.equal(name, "created_after");
   assert.ok(Math.abs(Date.now() - Date.parse(since) - 3_600_000) < 60_000);
+});
+
+test("the last hour is that of the server, whose time is in its answers", () => {
+  const there = Date.now() - 7_200_000;
+  readClock({ headers: new Headers({ Date: new Date(there).toUTCString() }) });
+  const [[, since]] = [...query({ q: "last:1h" })];
+  assert.ok(Math.abs(there - Date.parse(since) - 3_600_000) < 60_000);
+  assert.ok(matches(job({ created_at: new Date(there).toISOString() }), "last:1h"));
+  readClock({ headers: new Headers({ Date: new Date().toUTCString() }) });
 });
 
 test("names and values are completed", () => {

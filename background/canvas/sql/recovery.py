@@ -22,7 +22,8 @@ _LOST_WITH_WORKER = Prepared(
     "run_tasks_lost",
     """
 SELECT run_id, id::text, worker FROM run_tasks
-WHERE state = 'STARTED' AND started_at < now() - CAST(:patience AS float8) * interval '1 second'
+WHERE state = 'STARTED' AND started_at NOT BETWEEN now() - CAST(:patience AS float8) * interval '1 second'
+                                               AND now() + CAST(:patience AS float8) * interval '1 second'
   AND worker_id IS NOT NULL
   AND NOT EXISTS (SELECT FROM workers WHERE workers.id = worker_id
                   AND seen_at > now() - CAST(:patience AS float8) * interval '1 second')
@@ -53,12 +54,14 @@ _IS_SILENT = """
                          * interval '1 second'
 """
 
+# A rest that were longer was begun before the clock was set back.
+_LONGEST = "interval '1 minute'"
 # One after another gets its turn, from the oldest on; whoever sweeps next goes on from there.
 _NEXT = Prepared(
     "runs_next",
     f"""
 WITH sweep AS (
-    SELECT place FROM sweeps WHERE rest_until <= now()
+    SELECT place FROM sweeps WHERE rest_until NOT BETWEEN now() AND now() + {_LONGEST}
 ), run AS (
     SELECT id, task_id, status, epoch, failed, updated_at, total - settled AS tasks,
         sum(total - settled) OVER (ORDER BY runs.id) - (total - settled) AS before

@@ -12,6 +12,9 @@ FIRST_STEP = f"""
 HAS_STEP = "(CAST(:abilities AS jsonb) #> ARRAY[pipeline, 'steps'] @> to_jsonb(step_names[{step}]))"
 """Whether a worker with these `:abilities` (see `registry`) can run that step of a job. NULL is no."""
 
+RUNNING_SECONDS = "greatest(0, extract(epoch FROM now() - claimed_at))"
+"""For how long the present attempt of a job has run; 0 where the clock was set back since."""
+
 LET_IN = "admitted_at IS NOT NULL"
 """Whether limits have ever let a job in: if it waits again, it is held until they do so again."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from background.jobs.filters import JobFilter
 from background.jobs.sql.finding import RARE, of, page
-from background.jobs.sql.parts import FIRST_STEP
+from background.jobs.sql.parts import FIRST_STEP, RUNNING_SECONDS
 from background.jobs.states import WAKE_SECONDS, JobStatus
 from background.storage.prepared import Prepared
 
@@ -40,7 +40,7 @@ _JOB_COLUMNS = f"""
     queue, limit_key, held, tags, unique_key, schedule_id, parent_id, request_id,
     status = 'IN_PROGRESS' AND cancel_requested AS cancel_requested,
     CASE status WHEN 'PENDING' THEN step_names[{FIRST_STEP}] END AS next_step,
-    CASE status WHEN 'IN_PROGRESS' THEN extract(epoch FROM now() - claimed_at)::float ELSE running_seconds END
+    CASE status WHEN 'IN_PROGRESS' THEN {RUNNING_SECONDS}::float ELSE running_seconds END
         AS running_seconds
 """
 _WHOLE = f"""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from background.jobs.sql.limits import CONTROLS, IS_OPEN, OF_QUEUES
 from background.jobs.sql.parts import HAS_STEP
+from background.jobs.sql.rewinding import AHEAD
 from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
 from background.jobs.states import WAKE_SECONDS
 from background.storage.prepared import Prepared
@@ -23,10 +24,22 @@ FROM (SELECT id AS leased FROM jobs
 WHERE id = leased
 """)
 
+_CLOCK = text("SELECT extract(epoch FROM now())::float8")
+
+# What has begun since the last look, by today's clock, has the right time.
+_MOVE_TIME_OUTS = text("""
+UPDATE jobs SET step_until = step_until + :jump * interval '1 second'
+FROM (SELECT jobs.id AS moved FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
+      WHERE jobs.status = 'IN_PROGRESS' AND worker_id = :worker_id
+          AND job_steps.started_at NOT BETWEEN now() - :looked * interval '1 second' AND now()
+      ORDER BY jobs.id FOR UPDATE OF jobs) AS own
+WHERE id = moved
+""")
+
 _OVERDUE = text("""
 SELECT jobs.id, jobs.attempt, claim_token::text AS token, jobs.failures, max_attempts, pipeline, name AS step,
     job_steps.failures - forgiven AS step_failures, current_step, wake_up,
-    extract(epoch FROM step_until - job_steps.started_at)::float AS step_seconds
+    least(step_timeouts[current_step], :time_limit) AS step_seconds
 FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
 WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < now() - :grace * interval '1 second'
 """)
@@ -43,7 +56,8 @@ SELECT coalesce(jsonb_object_agg(served, number), '{{}}') FROM {OF_QUEUES} CROSS
     WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS of_queue
 """
 _LOOKED = f"""
-SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM now() - pg_postmaster_start_time())::float AS age,
+SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM pg_postmaster_start_time())::float AS started,
+    {AHEAD} AS ahead,
     EXISTS (SELECT FROM jobs WHERE status = 'IN_PROGRESS' AND lease_until < now()) AS lost,
     ({_DUE}) AS due,
     EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away,
@@ -76,14 +90,15 @@ GROUP BY sent_to
 
 
 class ToDo(NamedTuple):
-    """What a pass finds: PostgreSQL's `clock` in seconds, and its `age`, for how many it has been up.
+    """What a pass finds: PostgreSQL's `clock` in seconds, when it `started`, and by how much what it wrote is `ahead`.
 
     Whether jobs are `lost` or `turned_away`, and how many, up to `LOOKED_AT`, are `due` in each of the worker's queues
     that nobody publishes just now; whether some are `held` back.
     """
 
     clock: float
-    age: float
+    started: float
+    ahead: float
     lost: bool
     due: Mapping[str, int]
     turned_away: bool
@@ -141,9 +156,20 @@ def renew(connection: Connection, *, wake_ups: Sequence[str], worker_id: str, le
     return connection.execute(_RENEW, values).rowcount
 
 
-def overdue(connection: Connection, *, worker_id: str, grace: float) -> list[Overdue]:
+def clock(connection: Connection) -> float:
+    """PostgreSQL's time, in seconds."""
+    return float(connection.execute(_CLOCK).scalar_one())
+
+
+def move_time_outs(connection: Connection, *, worker_id: str, jump: float, looked: float) -> None:
+    """Move the time-outs of what this worker runs with the clock, which has jumped in the last `looked` seconds."""
+    connection.execute(_MOVE_TIME_OUTS, {"worker_id": worker_id, "jump": jump, "looked": looked})
+
+
+def overdue(connection: Connection, *, worker_id: str, grace: float, time_limit: float) -> list[Overdue]:
     """Jobs of this worker whose step timed out `grace` seconds ago and did not stop by itself."""
-    rows = connection.execute(_OVERDUE, {"worker_id": worker_id, "grace": grace}).mappings()
+    values = {"worker_id": worker_id, "grace": grace, "time_limit": time_limit}
+    rows = connection.execute(_OVERDUE, values).mappings()
     return [Overdue(**row) for row in rows]
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from background.base import jsontext
 from background.jobs.causes import Cause, CauseCode
-from background.jobs.sql.parts import LET_IN, TURNED_AWAY
+from background.jobs.sql.parts import LET_IN, RUNNING_SECONDS, TURNED_AWAY
 from background.jobs.states import Outcome
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT, typed
@@ -108,7 +108,7 @@ WITH own AS (
     SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'PENDING' END, lease_until = NULL,
         step_until = NULL, claim_token = NULL, turned_away = NULL,
         held = {LET_IN} AND NOT cancel_requested, run_at = now(),
-        running_seconds = extract(epoch FROM now() - claimed_at),
+        running_seconds = {RUNNING_SECONDS},
         finished_at = CASE WHEN cancel_requested THEN now() END,
         event_count = event_count + 1, updated_at = {CHANGED_AT}
     WHERE worker_id = :worker_id AND status = 'IN_PROGRESS'

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from background.base.queue_names import QUEUE
 from background.jobs.sql.limits import CONTROLS, IS_OPEN, MAY_BEGIN, OF_QUEUES, PERMIT
-from background.jobs.sql.parts import FIRST_STEP, HAS_STEP, IS_COMPLETED, LET_IN
+from background.jobs.sql.parts import FIRST_STEP, HAS_STEP, IS_COMPLETED, LET_IN, RUNNING_SECONDS
 from background.jobs.sql.transitions import HELD
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT, typed
@@ -62,7 +62,7 @@ ended AS (
         turned_away = CASE WHEN following IS NOT NULL AND NOT able
             THEN jsonb_build_object('refused_by', '{{}}'::text[]) END,
         held = {let_in} AND NOT here AND NOT cancel_requested AND following IS NOT NULL,
-        running_seconds = CASE WHEN NOT here OR cancel_requested THEN extract(epoch FROM now() - claimed_at) END,
+        running_seconds = CASE WHEN NOT here OR cancel_requested THEN {running_seconds} END,
         finished_at = CASE WHEN following IS NULL OR cancel_requested THEN now() END,
         result = CASE WHEN following IS NULL AND current_step = cardinality(step_names) THEN CAST(output AS jsonb)
             WHEN following IS NULL THEN (SELECT job_steps.output FROM job_steps
@@ -216,6 +216,7 @@ def _work(name: str, *, ends: bool, picked: str | None = None, trusted: str = "t
             picked=picked,
             trusted=trusted,
             let_in=LET_IN,
+            running_seconds=RUNNING_SECONDS,
             changed_at=CHANGED_AT,
             may_begin=MAY_BEGIN,
             permit=PERMIT,

@@ -79,7 +79,6 @@ def reap_after_outage() -> None:
     from background.upkeep import reaping
 
     reaping.Steadiness.seconds = property(lambda _: math.inf)  # type: ignore[assignment, method-assign]
-    rewrite_sql(r"extract\(epoch FROM now\(\) - pg_postmaster_start_time\(\)\)", "1e9", at_least=2)
 
 
 def permits_do_not_count() -> None:

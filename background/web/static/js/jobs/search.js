@@ -1,5 +1,7 @@
 // What is looked for, as text: `tag:nightly param.customer:7 error:"no luck"`; words without a name are of the error.
 
+import { now } from "../base/api.js";
+
 /** Names of what may be looked for, as the API has them; `last` is how long ago a job was made at most. */
 export const NAMES = [
   "status",
@@ -40,7 +42,7 @@ export function pairs({ q, ...plain }) {
   const found = Object.entries(plain).filter(([, value]) => value !== undefined && value !== "");
   for (const { name, value } of terms(q)) {
     if (name !== "last") found.push([name, value]);
-    else if (value in SPANS) found.push(["created_after", new Date(Date.now() - SPANS[value]).toISOString()]);
+    else if (value in SPANS) found.push(["created_after", new Date(now() - SPANS[value]).toISOString()]);
   }
   return found;
 }
@@ -68,7 +70,7 @@ export function matches(job, text) {
     [...params].every((name) => job.params === null || named(name).some((value) => isParam(job, name, value))) &&
     named("created_after").every((time) => Date.parse(job.created_at) >= Date.parse(time)) &&
     named("created_before").every((time) => Date.parse(job.created_at) < Date.parse(time)) &&
-    named("last").every((span) => !(span in SPANS) || Date.now() - Date.parse(job.created_at) <= SPANS[span])
+    named("last").every((span) => !(span in SPANS) || now() - Date.parse(job.created_at) <= SPANS[span])
   );
 }
 
