@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from background.base import api_keys, redis_url
 from background.base.api_keys import ApiKey
+from background.base.errors import said
 from background.base.hosts import host
 from background.base.signatures import key_of
 
@@ -353,8 +354,7 @@ def _read(kind: type[SettingsT]) -> SettingsT:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        raise SystemExit(f"{str(first['loc'][0]).upper()}: {message}") from None
+        raise SystemExit(f"{str(first['loc'][0]).upper()}: {said(first)}") from None
     except UnusableSecret as error:
         raise SystemExit(str(error)) from None
     except UnicodeDecodeError as error:

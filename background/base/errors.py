@@ -53,6 +53,11 @@ class FieldError:
         return FieldError((*where, *self.loc), self.msg, self.type, self.values)
 
 
+def said(finding: Mapping[str, Any]) -> str:
+    """What is wrong, in the words of pydantic, or of a validator without what pydantic puts before them."""
+    return str(finding["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
 def plain(context: Mapping[str, Any] | None) -> dict[str, Any]:
     """What pydantic says beside a finding, without what JSON has not."""
     return {
@@ -84,7 +89,7 @@ class Invalid(PlaygroundError):
         It names the fields; what is wrong with all of them together it says.
         """
         found = [
-            FieldError((*where, *each["loc"]), each["msg"], each["type"], plain(each.get("ctx")))
+            FieldError((*where, *each["loc"]), said(each), each["type"], plain(each.get("ctx")))
             for each in error.errors(include_url=False)
         ]
         fields = ", ".join(".".join(map(str, each.loc[1:])) for each in found if each.loc[1:])

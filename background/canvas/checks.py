@@ -11,7 +11,7 @@ from pydantic import (
     ValidationError,
 )
 
-from background.base.errors import FieldError, Invalid, plain
+from background.base.errors import FieldError, Invalid, plain, said
 from background.base.jsontext import MAX_DEPTH
 from background.canvas.spec import (
     SHORT_NAMES,
@@ -206,4 +206,4 @@ def _value_faults(model: type[Parameters], name: str, value: Any, *, where: Wher
         _adapter(model, name).validate_python(value, strict=True)
     except ValidationError as error:
         for each in error.errors(include_url=False):
-            yield FieldError((*where, *each["loc"]), each["msg"], each["type"], plain(each.get("ctx")))
+            yield FieldError((*where, *each["loc"]), said(each), each["type"], plain(each.get("ctx")))

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from background.base import exact
+from background.base.errors import said
 from background.base.jsontext import MAX_DEPTH, text_deeper_than
 from background.settings import get_settings
 from background.task_names import CATALOGUE
@@ -34,7 +35,7 @@ def check_arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise InvalidArgument(f"{place}: {first['msg']}.") from None
+        raise InvalidArgument(f"{place}: {said(first)}.") from None
 
 
 def result_text(result: Any) -> str:

@@ -1,11 +1,15 @@
 """Jobs that move on a terminal: bars, or a line for each change where nobody watches."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from rich.cells import set_cell_size
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from background.cli.text import clean
 from background.jobs.states import ENDED
@@ -13,6 +17,28 @@ from background.jobs.states import ENDED
 Json = Mapping[str, Any]
 
 WIDTH = 28
+NARROW = 60
+"""With fewer columns names and states leave no room for bars and times."""
+WIDE = 100
+"""With fewer a long bar would leave no room for a sentence."""
+
+
+class _Took(ProgressColumn):
+    """How long it has run, or ran, by the API's times: it may have begun before anybody watched."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """As `0:00:05`."""
+        began, ended = task.fields["began"], task.fields["ended"]
+        if began is None:
+            return Text("-:--:--")
+        took = (_moment(ended) if ended else datetime.now(UTC)) - _moment(began)
+        return Text(str(timedelta(seconds=max(0, int(took.total_seconds())))), "progress.elapsed")
+
+
+def _moment(told: str) -> datetime:
+    return datetime.fromisoformat(told)
 
 
 class _Bars:
@@ -21,12 +47,15 @@ class _Bars:
     def __init__(self, terminal: Console) -> None:
         self._terminal = terminal
         self._live = terminal.is_terminal
+        self._width = min(WIDTH, terminal.width // 2)
+        whole = Column(no_wrap=True)
+        bar = BarColumn(bar_width=30 if terminal.width >= WIDE else 8, table_column=whole)
+        # What is said of it gives way: it can have several lines.
+        status = TextColumn("{task.fields[status]}", markup=False, table_column=Column(overflow="fold"))
         self._bars = Progress(
-            SpinnerColumn(finished_text="✓"),
+            SpinnerColumn(finished_text="✓", table_column=whole),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[status]}", markup=False),
-            TimeElapsedColumn(),
+            *([status] if terminal.width < NARROW else [bar, status, _Took(table_column=whole)]),
             console=terminal,
             disable=not self._live,
         )
@@ -41,13 +70,11 @@ class _Bars:
         self._bars.stop()
 
     def _add(self, name: str, status: str) -> TaskID:
-        text = clean(name)[:WIDTH]
-        return self._bars.add_task(f"{text:{WIDTH}}", start=False, total=1.0, status=clean(status))
+        text = set_cell_size(clean(name), self._width)
+        return self._bars.add_task(text, total=1.0, status=clean(status), began=None, ended=None)
 
-    def _set(self, row: TaskID, *, done: float, status: str, running: bool) -> None:
-        if running and not self._bars.tasks[self._bars.task_ids.index(row)].started:
-            self._bars.start_task(row)
-        self._bars.update(row, completed=done, status=clean(status))
+    def _set(self, row: TaskID, *, done: float, status: str, began: str | None, ended: str | None = None) -> None:
+        self._bars.update(row, completed=done, status=clean(status), began=began, ended=ended)
 
     def say(self, line: str) -> None:
         """A line above the bars."""
@@ -88,7 +115,8 @@ class JobView(_Bars):
         if number not in self._rows:
             self._rows[number] = self._add(f"{self._title}: {number} {step['name']}", status)
         done = 1.0 if status == "COMPLETED" else min(step["progress"], 0.99)
-        self._set(self._rows[number], done=done, status=status, running=True)
+        began, ended = step["started_at"], step["completed_at"]
+        self._set(self._rows[number], done=done, status=status, began=began, ended=ended)
 
     def _say_once(self, number: int, line: str) -> None:
         if self._said.get(number) != line:
@@ -128,7 +156,7 @@ class JobsView(_Bars):
             self._rows[job["id"]],
             done=min(done / len(job["step_names"]), 0.99),
             status=status,
-            running=bool(job["steps"]),
+            began=job["started_at"],
         )
 
     def _remove(self, job_id: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def failed(error: "ClientError") -> CommandFailed:
     from background.client.errors import Refused, Unusable
 
     if isinstance(error, Refused):
-        details = [f"{'.'.join(map(str, each.loc))}: {each.msg}" for each in error.errors]
+        told = [each for each in error.errors if each.msg not in error.detail]
+        details = [f"{'.'.join(map(str, each.loc))}: {each.msg}" for each in told]
         return CommandFailed(error.detail, _code_of(error.status), details=details)
     return CommandFailed(str(error), ExitCode.INVALID if isinstance(error, Unusable) else ExitCode.UNAVAILABLE)
 
@@ -53,4 +55,4 @@ def _code_of(status: int) -> ExitCode:
         return ExitCode.NOT_POSSIBLE
     if status in (401, 403):
         return ExitCode.NOT_ALLOWED
-    return ExitCode.INVALID if 400 <= status < 500 else ExitCode.UNAVAILABLE
+    return ExitCode.INVALID if 400 <= status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS else ExitCode.UNAVAILABLE

@@ -15,11 +15,33 @@ AT_ONCE = 1000
 """How many jobs one request changes, so that somebody sees it go on."""
 DONE = {"cancel": "cancelled", "retry": "retried", "delete": "deleted"}
 
+STATUSES = [status.lower() for status in JobStatus]
+
 Wanted = dict[str, Any]
 _Text = str | None
+
+
+def _statuses(given: list[str] | None) -> list[str]:
+    for each in given or []:
+        if each.lower() not in STATUSES:
+            raise typer.BadParameter(f"{each!r} is none of {', '.join(STATUSES)}.")
+    return [each.upper() for each in given or []]
+
+
+def _completed(incomplete: str) -> list[str]:
+    return [each for each in STATUSES if each.startswith(incomplete.lower())]
+
+
 OPTIONS: dict[str, Any] = {
     "status": Annotated[
-        list[JobStatus] | None, typer.Option(case_sensitive=False, help="Any of these.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar=" | ".join(STATUSES),
+            help="Any of these.",
+            show_default=False,
+            callback=_statuses,
+            autocompletion=_completed,
+        ),
     ],
     "tag": Annotated[list[str] | None, typer.Option(help="All of these.", show_default=False)],
     "pipeline": Annotated[_Text, typer.Option(show_default=False)],

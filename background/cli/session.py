@@ -79,8 +79,9 @@ class Session:
         self.note(f"{reason.removesuffix('.')}. Trying again for a while.")
 
     def note(self, text: str) -> None:
-        """A remark that is not the result."""
-        self.err.print(clean(text), markup=False, highlight=False, soft_wrap=True)
+        """A remark that is not the result. Beside a display that moves it stands above: there it is not drawn over."""
+        shared = self.live and self.err.is_terminal
+        (self.out if shared else self.err).print(clean(text), markup=False, highlight=False, soft_wrap=True)
 
 
 P = ParamSpec("P")

@@ -3,13 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Column, Table
 from rich.text import Text
 
 from background.cli.text import clean, clock, duration, short
 
 Json = Mapping[str, Any]
+
+GAP = 2
+"""Spaces between columns."""
+LEAST = 32
+"""Text that has fewer columns than these is hard to read."""
 
 COLOURS = {
     "COMPLETED": "green",
@@ -38,7 +45,7 @@ def jobs_table(jobs: Sequence[Json]) -> RenderableType:
     if not jobs:
         return "There are no such jobs. Submit one: python -m background submit"
     rows = ([job["id"], job["pipeline"], state(job["status"]), *_course(job)] for job in jobs)
-    return _table(["job", "pipeline", "status", "attempt", "created", "what"], rows)
+    return _Rows(["job", "pipeline", "status", "attempt", "created", "what"], rows)
 
 
 def _course(job: Json) -> list[object]:
@@ -70,7 +77,7 @@ def job_details(job: Json) -> RenderableType:
         "error": job["error"],
     }
     title = Text.assemble(f"Job {job['id']}, {clean(job['pipeline'])}: ", state(job["status"]))
-    steps = _table(
+    steps = _Rows(
         ["step", "name", "status", "attempt", "took", "message"],
         (
             [
@@ -84,7 +91,7 @@ def job_details(job: Json) -> RenderableType:
             for step in job["steps"]
         ),
     )
-    history = _table(
+    history = _Rows(
         ["event", "at", "what", "step", "attempt", "by", "message"],
         (
             [
@@ -125,7 +132,7 @@ def workers_table(workers: Sequence[Json]) -> RenderableType:
         ]
         for worker in workers
     )
-    return _table(["worker", "status", "pool", "pid", "last seen", "runs"], rows)
+    return _Rows(["worker", "status", "pool", "pid", "last seen", "runs"], rows)
 
 
 def _work(work: Json) -> str:
@@ -137,7 +144,7 @@ def documents_table(documents: Sequence[Json]) -> RenderableType:
     """The stored documents."""
     if not documents:
         return "There are no documents. Add one: python -m background documents add FILE"
-    return _table(["name", "bytes", "type"], ([each["name"], each["size"], each["type"]] for each in documents))
+    return _Rows(["name", "bytes", "type"], ([each["name"], each["size"], each["type"]] for each in documents))
 
 
 def queues_table(queues: Sequence[Json]) -> RenderableType:
@@ -152,7 +159,7 @@ def queues_table(queues: Sequence[Json]) -> RenderableType:
         ]
         for each in queues
     )
-    return _table(["queue", "workers", "waiting", "running", "held back by"], rows)
+    return _Rows(["queue", "workers", "waiting", "running", "held back by"], rows)
 
 
 def _holds(queue: Json) -> Iterator[str]:
@@ -172,7 +179,7 @@ def schedules_table(schedules: Sequence[Json]) -> RenderableType:
         [each["id"], each["name"], each["pipeline"], _rhythm(each), _next(each), each["last_job_id"]]
         for each in schedules
     )
-    return _table(["schedule", "name", "pipeline", "when", "next", "last job"], rows)
+    return _Rows(["schedule", "name", "pipeline", "when", "next", "last job"], rows)
 
 
 def schedule_details(schedule: Json) -> RenderableType:
@@ -200,11 +207,34 @@ def _next(schedule: Json) -> str:
     return "paused" if schedule["paused"] else clock(schedule["next_at"]) or "none follows"
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*(each if isinstance(each, Text) else _cell(each) for each in row))
-    return table
+class _Rows:
+    """A table whose last column is text of any length. Where it has no room beside the others it stands below them."""
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        heads = [Text(each, "bold") for each in columns]
+        cells = [[each if isinstance(each, Text) else _cell(each) for each in row] for row in rows]
+        self._rows = [heads, *cells]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        *widths, last = (max(map(_width, column)) for column in zip(*self._rows, strict=True))
+        if sum(widths) + GAP * len(widths) + min(last, LEAST) <= options.max_width:
+            table = Table.grid(*(Column(no_wrap=True) for _ in widths), "", padding=(0, GAP, 0, 0))
+            for row in self._rows:
+                table.add_row(*row)
+            yield table
+            return
+        for *cells, text in self._rows:
+            line = Text()
+            for cell, width in zip(cells, widths, strict=True):
+                line.append_text(cell).append(" " * (width - _width(cell) + GAP))
+            line.rstrip()
+            yield line
+            if text:
+                yield Padding(text, (0, 0, 0, 4))
+
+
+def _width(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.split("\n")))
 
 
 def _cell(value: object) -> Text:

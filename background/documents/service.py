@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from background.base.errors import Invalid, NotFound
+from background.base.errors import Invalid, NotFound, said
 from background.documents.extraction import Facts
 from background.documents.report import DocumentAnalysis, report_files, write_report
 from background.documents.store import DocumentStore
@@ -103,4 +103,4 @@ def _validated(model: type[_Model], value: object, problem: str) -> _Model:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Invalid(f"{problem} ({f'{where}: ' if where else ''}{first['msg']}).") from None
+        raise Invalid(f"{problem} ({f'{where}: ' if where else ''}{said(first)}).") from None

@@ -25,6 +25,7 @@ from background.base.errors import (
     Unavailable,
     UnsupportedType,
     plain,
+    said,
 )
 from background.http.request_id import of_answer
 
@@ -142,7 +143,7 @@ def _said(each: Mapping[str, Any], request: Request, body: Any) -> str:
     if tuple(each["loc"]) == ("body",) and isinstance(body, bytes) and body:
         given = request.headers.get("Content-Type") or "missing"
         return f"It is not read as JSON unless Content-Type is application/json; it is {given[:100]}"
-    return "It must be a JSON object" if each["type"] in _NO_OBJECT else str(each["msg"])
+    return "It must be a JSON object" if each["type"] in _NO_OBJECT else said(each)
 
 
 async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:

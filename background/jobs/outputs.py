@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from background.base import jsontext
+from background.base.errors import said
 from background.base.strict import hides
 
 _AS_TEXT = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
@@ -276,7 +277,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"][1:]))
-        return f"{where}: {first['msg']}." if where else f"{first['msg']}."
+        return f"{where}: {said(first)}." if where else f"{said(first)}."
     if unexpected := _UNEXPECTED.search(str(error)):
         declared, place, kind = unexpected.groups()
         return f"{f'{place}: ' if place else ''}Expected {declared}, and it is {kind}."

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, overload
 from pydantic import ValidationError
 
 from background.base import jsontext
+from background.base.errors import said
 from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
 from background.base.strict import as_json, hides, written
 from background.jobs.context import StepContext, step_key
@@ -387,4 +388,4 @@ def _first(error: BaseException) -> str:
     if not isinstance(error, ValidationError):
         return one_line(error)
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'params'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'params'}: {said(first)}"

@@ -1,5 +1,6 @@
 """What the page does when the stream is cut, and that many tabs do not stand in each other's way."""
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from sqlalchemy import text
 
 from background.local.postgres import EmbeddedPostgres
@@ -185,6 +186,97 @@ def test_an_api_that_takes_requests_and_answers_none_is_not_live(page: Page, cli
     page.unroute_all()
     wait_for(lambda: not is_said_later(), what="an answer")
     expect_live(page)
+
+
+def _answer(route: Route, *, status: int) -> None:
+    route.fulfill(status=status, content_type="text/html", body="<h1>Nobody is behind me</h1>")
+
+
+def test_what_a_proxy_answers_is_not_taken_for_the_api(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of (404|502)|net::ERR_FAILED")
+    job = later_job(client)
+    for status, route in ((502, "#/pipelines/demo"), (404, f"#/jobs/{job}"), (200, "#/system")):
+        page.goto("/ui/#/system")
+        page.goto(f"/ui/{route}")
+        expect_live(page)
+        page.route(re.compile(r"//[^/]+/(?!ui/)"), functools.partial(_answer, status=status))
+        page.evaluate("dispatchEvent(new Event('online'))")
+        banner = page.locator('[data-banner="down"]')
+        expect(banner).to_contain_text(f"right now: {status} was answered, and not by the API.")
+        expect(page.locator("[data-failure], main > [data-empty]")).to_have_count(0)
+        page.unroute_all()
+        expect(banner).to_have_count(0)
+        expect_live(page)
+
+
+def test_one_lost_request_moves_nothing(page: Page, watch: Watch) -> None:
+    watch.allow("net::ERR_FAILED")
+    page.goto("/ui/#/start")
+    page.evaluate("""() => {
+      const look = () => { window.moved ||= document.querySelector("[data-banner=down]"); };
+      new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    }""")
+    page.route("**/workers", lambda route: route.abort())
+    for _ in range(2):
+        with page.expect_event("requestfailed"), page.expect_response("**/jobs/stats") as stats:
+            pass
+        stats.value.finished()
+    assert page.evaluate("!window.moved")
+
+
+def test_what_a_proxy_holds_back_is_shown_all_the_same(page: Page, client: httpx.Client) -> None:
+    job = later_job(client)
+    page.route(re.compile(r"/events$"), lambda _: None)
+    for route, shown in ((f"#/jobs/{job}", "It is not due yet"), ("#/jobs", f"#{job}")):
+        page.goto(f"/ui/{route}")
+        expect(page.locator("main")).to_contain_text(shown)
+        expect(page.locator(".live")).to_have_text("Connecting")
+
+
+HALF = """() => {
+  const whole = window.fetch;
+  window.fetch = async (address, options) => {
+    if (!window.half || !/(runs|workers|stats)([?]|$)/.test(address)) return whole(address, options);
+    const start = (body) => {
+      body.enqueue(new TextEncoder().encode("[{"));
+      if (window.half === "cut") body.error(new TypeError("network error"));
+      options.signal.addEventListener("abort", () => body.error(options.signal.reason));
+    };
+    return new Response(new ReadableStream({ start }));
+  };
+}"""
+
+
+@pytest.mark.parametrize("end", ["cut", "silent"])
+def test_half_of_an_answer_is_none(page: Page, client: httpx.Client, end: str) -> None:
+    page.clock.install()
+    page.goto("/ui/#/runs")
+    expect_live(page)
+    page.evaluate(HALF)
+    page.evaluate("end => { window.half = end; }", end)
+    said = page.get_by_text("The API at")
+
+    def is_said_later() -> bool:
+        page.clock.fast_forward(25_000)
+        return said.is_visible()
+
+    wait_for(is_said_later, what="that nothing is answered")
+    page.evaluate("() => { window.half = null; }")
+    wait_for(lambda: not is_said_later(), what="an answer")
+    expect_live(page)
+
+
+def test_what_could_not_be_read_once_and_was_left_is_no_outage(page: Page, watch: Watch) -> None:
+    watch.allow("status of 503")
+    problem = {"title": "Service Unavailable", "status": 503, "detail": "Away.", "code": "database_down", "values": {}}
+    page.route(re.compile(r"/runs\?"), lambda route: route.fulfill(status=503, json=problem))
+    page.goto("/ui/#/runs")
+    banner = page.locator('[data-banner="down"]')
+    expect(page.locator("[data-failure]")).to_be_visible()
+    page.goto("/ui/#/documents")
+    with page.expect_response("**/jobs/stats"):
+        expect(banner).to_have_count(0)
+    expect(banner).to_have_count(0)
 
 
 @pytest.mark.parametrize("key", ["p", "click"])

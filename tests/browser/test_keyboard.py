@@ -146,6 +146,36 @@ def test_the_skip_link_leads_to_the_heading(page: Page, client: httpx.Client) ->
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
+def test_what_goes_away_when_it_is_pressed_hands_its_focus_on(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 404")
+    jobs = [later_job(client) for _ in range(3)]
+    heading = page.get_by_role("heading", level=1)
+
+    def press(action: str, route: str = "") -> None:
+        if route:
+            page.goto(f"/ui/{route}")
+        page.locator(f'main [data-action="{action}"]').press("Enter")
+
+    press("cancel", f"#/jobs/{jobs[0]}")
+    expect(page.locator('[data-action="cancel"]')).to_be_hidden()
+    expect(heading).to_be_focused()
+    for route in ("#/jobs?status=PENDING", "#/runs?status=FAILURE"):
+        press("clear", route)
+        expect(page.locator('main [data-action="clear"]')).to_be_hidden()
+        expect(heading).to_be_focused()
+    open_list(page)
+    row(page, jobs[1]).get_by_role("checkbox").check()
+    press("select-loaded")
+    expect(page.locator('[data-action="select-none"]')).to_be_focused()
+    press("select-none")
+    expect(heading).to_be_focused()
+    press("delete", f"#/jobs/{jobs[0]}")
+    client.delete(f"/jobs/{jobs[0]}").raise_for_status()
+    expect(page.locator("[data-empty]")).to_be_attached()
+    page.keyboard.press("Escape")
+    expect(heading).to_be_focused()
+
+
 def test_what_arrives_takes_no_focus_from_elsewhere(page: Page, watch: Watch, client: httpx.Client) -> None:
     watch.allow("status of 404")
     job = later_job(client)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from tests.browser.screens import expect_route, open_list, row, shown_ids, submit
+from tests.browser.watch import Watch
 from tests.support import transaction
 
 
@@ -46,6 +47,23 @@ def test_what_is_looked_for_is_in_the_address_and_all_of_it_can_be_cancelled(pag
     assert client.get(f"/jobs/{tagged[0]}").json()["status"] == "PENDING"
     page.get_by_role("combobox", name="Created").select_option(label="Last hour")
     expect_route(page, "#/jobs?status=PENDING&q=tag%3Asearched+param.fail_times%3A2+last%3A1h")
+
+
+def test_how_many_match_is_said_again_after_an_outage(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("net::ERR_FAILED")
+    submit(client, delay_seconds=3600, tags=["searched"])
+    page.clock.install()
+    open_list(page, "?q=tag%3Asearched")
+    matching = page.locator("[data-matching]")
+    matching.get_by_role("button", name="All that match").click()
+    page.get_by_role("menuitem", name="Cancel all that match").press("Enter")
+    page.route(re.compile("/jobs/(actions|matching)"), lambda route: route.abort())
+    page.locator("[data-action=confirm]").click()
+    expect(matching).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    page.unroute_all()
+    page.clock.fast_forward(11_000)
+    expect(matching.get_by_text("1 job matches")).to_be_visible()
 
 
 def test_errors_are_grouped_and_lead_to_their_jobs(page: Page, client: httpx.Client) -> None:

@@ -34,6 +34,7 @@ export function headers(more = {}) {
 }
 
 const ANSWER_MS = 20_000; // The API answers within 5 s, also without PostgreSQL: after so long nobody is there.
+const WHOLE_MS = 60_000; // 3 MB of a slow network.
 
 /** The writes that have no answer yet, by what they ask for, and how many there have been at all. */
 const writes = new Map();
@@ -66,8 +67,9 @@ async function ask(method, path, { body, more, signal, as = "json" } = {}) {
   const key = currentKey();
   const isForm = body instanceof FormData;
   let response;
+  let data;
   try {
-    response = await answered(new URL(path, BASE), {
+    ({ response, data } = await answered(new URL(path, BASE), as, {
       method,
       signal,
       cache: "no-store",
@@ -77,7 +79,7 @@ async function ask(method, path, { body, more, signal, as = "json" } = {}) {
         ...more,
       }),
       body: body === undefined || isForm ? body : JSON.stringify(body),
-    });
+    }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     unread.clear();
@@ -89,11 +91,12 @@ async function ask(method, path, { body, more, signal, as = "json" } = {}) {
     if (key === currentKey()) await needKey(key !== null);
     return ask(method, path, { body, more, signal, as });
   }
-  const data = await parsed(response, response.ok ? as : "json");
-  if (!response.ok) {
-    const error = new ApiError(response.status, { detail: `${response.status} ${response.statusText}`, ...data });
-    if (response.status === 503 && method === "GET") {
-      unread.add(place(path));
+  if (!response.ok || data === undefined) {
+    const error = data
+      ? new ApiError(response.status, { detail: String(response.status), ...data })
+      : stranger(response);
+    if (method === "GET" && (!error.status || NOT_NOW.includes(error.status))) {
+      unread.add(place(path)).add(ALWAYS_READ);
       report(error);
     }
     throw error;
@@ -106,8 +109,19 @@ async function ask(method, path, { body, more, signal, as = "json" } = {}) {
   return { data, next: nextOf(response.headers.get("Link")) };
 }
 
+const NOT_NOW = [429, 503];
+
+/** The error for an answer that the API does not give: that of a proxy, say, before an API that is away. */
+const stranger = ({ status }) =>
+  new ApiError(0, {
+    detail: `${status} was answered, and not by the API.`,
+    code: "not_the_api",
+    values: { answer: status },
+  });
+
 /** What the API could not read, for lack of a part: that it is back only these can tell. */
 const unread = new Set();
+const ALWAYS_READ = "jobs/stats"; // It needs every part but the broker.
 const place = (/** @type {string} */ path) => path.split("?", 1)[0];
 
 /** The addresses that are being read, and those that are being deleted: what is read of these could only be missing. */
@@ -117,11 +131,13 @@ const isOf = (address, thing) =>
   address === thing || address.startsWith(`${thing}/`) || address.startsWith(`${thing}?`);
 
 /**
- * `fetch`; what is only read is waited for so long, whose end is no AbortError. What is done may last.
+ * The response and what it says, undefined for what is not of the kind that was asked for. What is only read is waited for
+ * so long, and its last byte, but a file's, too; the end of that is no AbortError. What is done may last.
  * @param {URL} address
+ * @param {"json" | "text" | "blob"} as
  * @param {RequestInit} options
  */
-async function answered(address, { signal, ...options }) {
+async function answered(address, as, { signal, ...options }) {
   const waiting = new AbortController();
   if (options.method === "GET") {
     reads.set(waiting, address.href);
@@ -129,11 +145,14 @@ async function answered(address, { signal, ...options }) {
   }
   const leave = () => waiting.abort(signal.reason);
   const late = () => waiting.abort(new DOMException("", "TimeoutError"));
-  const timer = options.method === "GET" ? setTimeout(late, ANSWER_MS) : 0;
+  let timer = options.method === "GET" ? setTimeout(late, ANSWER_MS) : 0;
   if (signal?.aborted) leave();
   signal?.addEventListener("abort", leave, { once: true });
   try {
-    return await fetch(address, { ...options, signal: waiting.signal });
+    const response = await fetch(address, { ...options, signal: waiting.signal });
+    clearTimeout(timer);
+    if (options.method === "GET" && as !== "blob") timer = setTimeout(late, WHOLE_MS);
+    return { response, data: await said(response, response.ok ? as : "json") };
   } finally {
     clearTimeout(timer);
     reads.delete(waiting);
@@ -173,20 +192,25 @@ export async function remove(path) {
   }
 }
 
+let heard = Date.now();
+
 /** Remember whether the API answers: null for yes, else `network`, `key`, or the `ApiError` that says what it lacks. */
 export function report(down) {
+  if (down === null) heard = Date.now();
   if (down === health.down || (down?.message && down.message === health.down?.message)) return;
-  health.since = down === null ? null : (health.since ?? Date.now());
+  health.since = down === null ? null : (health.since ?? heard);
   health.down = down;
   health.dispatchEvent(new Event("change"));
 }
 
-async function parsed(response, as) {
+async function said(response, as) {
   if (response.status === 204) return null;
+  if (as !== "json") return response[as]();
+  const text = await response.text();
   try {
-    return await response[as]();
+    return JSON.parse(text);
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -114,6 +114,15 @@ export function renew(element, children, { same = true } = {}) {
 export const actionButton = (action, attributes, ...children) =>
   h("button", { type: "button", "data-action": action, ...attributes }, ...children);
 
+/** Where the focus goes when what had it is there no more. */
+export const heading = () => /** @type {HTMLElement | null} */ (document.querySelector("main h1"));
+
+/** Hide an element, or show it again: a focus that is in it would be lost, and goes to `next`. */
+export function hide(element, off, next = heading()) {
+  if (off && element.contains(document.activeElement)) next?.focus({ preventScroll: true });
+  element.hidden = off;
+}
+
 /** Fill a view anew: a focus that was in it goes to its heading, one elsewhere stays where it is. */
 export function refill(main, ...children) {
   const focused = main.contains(document.activeElement);

@@ -135,7 +135,7 @@ export function refusal({ status, code, values, message, errors = [] }) {
     const { text, known } = fault(errors[0]);
     return { text: t("refused.field", { field: errors[0].loc.slice(1).join("."), text }), known };
   }
-  const key = { 0: "down.short", 401: "down.key", 403: "down.readOnly" }[status];
+  const key = { 0: code ? null : "down.short", 401: "down.key", 403: "down.readOnly" }[status];
   return key ? sentence(key) : worded("refusal", { ...values, code }, message);
 }
 

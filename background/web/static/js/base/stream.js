@@ -3,6 +3,7 @@ import { BASE, currentKey, headers, health, needKey, readClock } from "./api.js"
 import { poke } from "./pulse.js";
 
 const SILENCE_MS = 40_000; // A comment is due every 15 s.
+const SLOW_MS = 3000; // A proxy that holds back what comes piece by piece may hold a stream for ever.
 const RARELY_MS = 30_000; // So often is read at least what takes long, or is not answered.
 const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all.
 
@@ -10,10 +11,15 @@ const REPLAY_MS = 60_000; // After a longer absence a fresh snapshot says it all
 export const connection = Object.assign(new EventTarget(), { state: "off", asOf: null });
 
 function tell(state) {
-  if (connection.state === "live" && state !== "live") connection.asOf = Date.now();
+  if (state === "live" || (state === "paused" && connection.state === "live")) heard();
   if (connection.state === state) return;
   connection.state = state;
   connection.dispatchEvent(new Event("change"));
+}
+
+/** What is shown is as of now. */
+function heard() {
+  connection.asOf = Date.now();
 }
 
 let paused = false;
@@ -36,8 +42,8 @@ health.addEventListener("change", () => health.down === null && hurry());
 /**
  * Follow a stream while the tab is visible. `open()` is awaited once connected: the snapshot is read there, and events
  * that come meanwhile wait for it. `event(kind, data, { early })` is each event, `early` for those that waited.
- * `retry()` is called when a connection failed, to read the snapshot all the same, `end()` when the server says that
- * nothing more will come. Gives a function that stops following.
+ * `retry()` is called when a connection failed or is long in coming, to read the snapshot all the same, `end()` when the
+ * server says that nothing more will come. Gives a function that stops following.
  */
 export function follow(path, told) {
   const following = new Following(path, told);
@@ -76,6 +82,8 @@ class Following {
     this.attempt = attempt;
     if (connection.state !== "cut") tell("wait");
     const key = currentKey();
+    const slow = setTimeout(() => this.told.retry?.(), SLOW_MS);
+    const late = setTimeout(() => attempt.abort(), SILENCE_MS);
     try {
       const goesOn = this.lastId !== null && Date.now() - this.lostAt < REPLAY_MS;
       const response = await fetch(new URL(this.path, BASE), {
@@ -83,6 +91,8 @@ class Following {
         cache: "no-store",
         signal: attempt.signal,
       });
+      clearTimeout(slow);
+      clearTimeout(late);
       readClock(response);
       if (response.status === 204) return this._finish();
       if (response.status === 401 && key === currentKey()) await needKey(key !== null);
@@ -91,6 +101,9 @@ class Following {
       if (!this.over) throw new Error("closed");
     } catch (error) {
       if (attempt === this.attempt && this._wanted) this._later(error);
+    } finally {
+      clearTimeout(slow);
+      clearTimeout(late);
     }
   }
 
@@ -113,7 +126,7 @@ class Following {
       else waiting.push({ kind, data });
     });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    snapshot.catch(() => reader.cancel());
+    snapshot.catch(() => reader.cancel().catch(() => {}));
     await readAll(reader, parse);
     await snapshot;
   }
@@ -164,6 +177,7 @@ class Following {
 async function readAll(reader, take) {
   let watchdog = 0;
   const alive = () => {
+    if (connection.state === "live") heard();
     clearTimeout(watchdog);
     watchdog = setTimeout(() => reader.cancel(), SILENCE_MS);
   };

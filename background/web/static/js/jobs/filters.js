@@ -1,6 +1,6 @@
 // What is looked for in the list of jobs: chips, and the same as fields where there is little room.
 import { request } from "../base/api.js";
-import { actionButton, h, icon, say, set } from "../base/dom.js";
+import { actionButton, h, hide, icon, say, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { later } from "../base/later.js";
 import { exportButton } from "../page/export.js";
@@ -73,8 +73,8 @@ export class Filters {
     this.status.value = filter.status ?? "";
     this.pipeline.value = filter.pipeline ?? "";
     this.box?.show(filter.q);
-    this.clear.hidden = !filter.status && !filter.pipeline && !filter.q;
-    this.newest.hidden = !filter.before;
+    hide(this.clear, !filter.status && !filter.pipeline && !filter.q);
+    hide(this.newest, !filter.before);
   }
 
   showPipelines(found) {

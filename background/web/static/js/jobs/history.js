@@ -1,5 +1,5 @@
 // What has happened to a job, event by event.
-import { h, set } from "../base/dom.js";
+import { h, hide, set } from "../base/dom.js";
 import { causeSentence, inBrief, line } from "../base/facts.js";
 import { moment, number, t, when } from "../base/i18n.js";
 import { workerLink } from "../base/links.js";
@@ -16,7 +16,7 @@ export function olderButton(older) {
     element.disabled = true;
     try {
       none = !(await older());
-      if (none) element.hidden = true;
+      if (none) hide(element, true);
     } catch (error) {
       complain(error);
     } finally {

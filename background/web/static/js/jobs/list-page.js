@@ -1,7 +1,7 @@
 // What the list of jobs is made of, apart from its rows: heading, table, empty and error states, and around them filters and
 // selection.
 import { asCurl } from "../base/api.js";
-import { actionButton, h, icon, say, set } from "../base/dom.js";
+import { actionButton, h, hide, icon, say, set } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
 import { counted, t } from "../base/i18n.js";
 import { code, empty, failure, skeleton } from "../page/parts.js";
@@ -60,7 +60,7 @@ export class ListPage {
   showNews(list) {
     const gone = list.gone ? t("news.gone", { n: list.gone }) : "";
     const text = list.news ? t("news", { n: list.news }) : gone;
-    this.news.hidden = !text;
+    hide(this.news, !text);
     if (this.news.textContent !== text) this.news.replaceChildren(icon("up"), text);
   }
 

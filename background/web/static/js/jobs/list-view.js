@@ -133,6 +133,7 @@ class JobsView {
 
   _recheck() {
     if (document.visibilityState !== "visible") return;
+    this.matchingJobs?.again();
     if (this.rows.shown().some((id) => this.list.get(id)?.status === "PENDING")) this.feed.recheckWaiting();
   }
 

@@ -1,7 +1,8 @@
 // All jobs that match: how many, which errors they have, and what may be done with all of them. It comes where one filters.
 // Hooks for tests: `[data-matching]`, its buttons `[data-action=act-on-all]` and `[data-error]`.
 import { get, post } from "../base/api.js";
-import { h, icon, say, set } from "../base/dom.js";
+import { h, hide, icon, say, set } from "../base/dom.js";
+import { refusal } from "../base/facts.js";
 import { number, t } from "../base/i18n.js";
 import { confirmed } from "../page/dialog.js";
 import { toast } from "../page/frame.js";
@@ -31,13 +32,18 @@ export class MatchingJobs {
       const found = await get(`jobs/matching?${query(wanted)}`);
       if (this.filter === filter && !this.working) this._draw(found);
     } catch {
-      this.hide(); // The list itself says what is wrong.
+      hide(this.element, true); // The list itself says what is wrong.
     }
+  }
+
+  /** Read again what could not be read. */
+  again() {
+    if (this.filter && this.element.hidden) this.show(this.filter);
   }
 
   hide() {
     this.filter = null;
-    this.element.hidden = true;
+    hide(this.element, true);
     this.element.replaceChildren();
   }
 
@@ -68,12 +74,14 @@ export class MatchingJobs {
     );
     const groups = errors.length > 1 || (errors.length && !this.filter.q) ? errors.slice(0, SHOWN) : [];
     this.element.hidden = false;
+    const focused = this.element.contains(document.activeElement);
     this.element.replaceChildren(
       h("div", { class: "row" }, h("span", { class: "count" }, count), act),
       groups.length
         ? h("ul", { class: "error-groups", "aria-label": t("matching.errors") }, groups.map(this._group))
         : "",
     );
+    if (focused) act.focus();
   }
 
   _group = ({ error, number: n }) =>
@@ -127,7 +135,9 @@ export class MatchingJobs {
       } while (before !== null && !stopped);
       toast(t(`matching.done.${action}`, { n: sum.done, refused: sum.refused }), { kind: sum.done ? "ok" : "fail" });
     } catch (error) {
-      complain(error);
+      const first = refusal(error).text;
+      if (sum.matched) toast(t("bulk.partly", { done: sum.done, failed: sum.refused, first }), { kind: "fail" });
+      else complain(error);
     }
     this.working = false;
     this.acted();

@@ -1,5 +1,5 @@
 // How many jobs of the list are chosen, and what may be done with them.
-import { actionButton, h, say, set } from "../base/dom.js";
+import { actionButton, h, hide, say, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { may } from "./job.js";
 
@@ -21,12 +21,12 @@ export class Selection {
     this.loaded = actionButton("select-loaded", { class: "button quiet", onclick: () => view.selectAll(true) });
     const matching = { class: "button quiet", onclick: () => view.selectMatching() };
     this.matching = actionButton("select-matching", matching, t("select.matching"));
-    const none = actionButton(
+    this.none = actionButton(
       "select-none",
       { class: "button quiet", onclick: () => view.selectNone() },
       t("select.none"),
     );
-    this.choice = h("div", { class: "row" }, [...this.bulk.values()], this.loaded, this.matching, none);
+    this.choice = h("div", { class: "row" }, [...this.bulk.values()], this.loaded, this.matching, this.none);
     this.working = h("div", { class: "row", hidden: true });
     this.element = h(
       "div",
@@ -43,7 +43,7 @@ export class Selection {
    */
   work(state) {
     this.choice.hidden = this.count.hidden = state !== null;
-    this.working.hidden = state === null;
+    hide(this.working, state === null, this.none);
     if (state === null) return this.working.replaceChildren();
     if (!this.working.childElementCount) {
       const stop = actionButton("stop", { class: "button" }, t("bulk.stop"));
@@ -65,9 +65,9 @@ export class Selection {
     const some = jobs.length > 0;
     const shown = list.ids.length;
     say(this.loaded, t("select.loaded", { n: shown }));
-    this.loaded.hidden = jobs.length >= shown;
-    this.matching.hidden = !list.more || jobs.length !== shown;
-    this.element.hidden = !some;
+    hide(this.loaded, jobs.length >= shown, this.none);
+    hide(this.matching, !list.more || jobs.length !== shown, this.none);
+    hide(this.element, !some);
     document.documentElement.classList.toggle("selecting", some);
     this.all.checked = some && jobs.length >= shown;
     this.all.indeterminate = some && jobs.length < shown;

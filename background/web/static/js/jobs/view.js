@@ -4,7 +4,7 @@
 
 import { remedy } from "../base/advice.js";
 import { get, now } from "../base/api.js";
-import { h, refill, set } from "../base/dom.js";
+import { h, hide, refill, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { nameLink, pipelineHref } from "../base/links.js";
 import { connection } from "../base/stream.js";
@@ -215,13 +215,12 @@ class JobView extends FollowedView {
     parts.state.update(job);
     parts.pipeline.update(job.pipeline);
     for (const [name, button] of parts.actions) {
-      button.hidden = !may[name](job);
-      if (document.activeElement === button && button.hidden) this.main.querySelector("h1").focus();
+      hide(button, !may[name](job));
     }
     this.sentenceBox.className = `sentence role-${sentence.role}`;
     explain(parts.sentence, sentence);
     parts.detail.update(sentence.detail);
-    parts.report.hidden = !reportIn(job.result);
+    hide(parts.report, !reportIn(job.result));
     this._advise();
     parts.bar.update(job);
     facts(parts.facts, job);

@@ -1,5 +1,5 @@
 // Modal dialogs over the native element, which traps the focus and gives it back.
-import { focusOn, h, iconButton, placeOf } from "../base/dom.js";
+import { focusOn, h, heading, iconButton, placeOf } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { enterDialog, go, leaveDialog } from "./router.js";
 
@@ -35,8 +35,9 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
   };
   element.addEventListener("close", () => {
     element.remove();
-    // What stood behind was drawn anew.
+    // What stood behind was drawn anew, or is there no more.
     if (place && !opener?.isConnected) focusOn(place);
+    if (place && document.activeElement === document.body) heading()?.focus({ preventScroll: true });
     closed?.(result);
     if (!apart) leaveDialog();
   });

@@ -7,7 +7,7 @@ import { poke, pulse, stranded } from "../base/pulse.js";
 import { connection, hurry, pause } from "../base/stream.js";
 import { go } from "./router.js";
 
-const CUT_SHOWN_MS = 2000;
+const CUT_SHOWN_MS = 2000; // One request of many may be lost.
 const TOAST_MS = 6000;
 const GOING_MS = 500;
 const THEMES = ["auto", "light", "dark"];
@@ -58,7 +58,7 @@ export function build(sections, { help }) {
     toastBox,
   );
   connection.addEventListener("change", showConnection);
-  health.addEventListener("change", showBanners);
+  health.addEventListener("change", showHealth);
   pulse.addEventListener("change", showBanners);
   showConnection();
 }
@@ -213,6 +213,14 @@ function showState(state, asOf) {
   set(live, "title", t("live.title"));
   say(live.querySelector(".live-text"), text);
   document.documentElement.classList.toggle("stale", cutShown);
+}
+
+let downTimer = 0;
+
+function showHealth() {
+  clearTimeout(downTimer);
+  if (health.down === null || health.down === "key" || banners.querySelector('[data-banner="down"]')) showBanners();
+  else downTimer = setTimeout(showBanners, CUT_SHOWN_MS);
 }
 
 function showBanners() {

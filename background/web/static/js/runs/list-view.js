@@ -1,7 +1,7 @@
 // The list of runs. Hooks for tests: rows `tr[data-run][data-status]`; filters `a[data-filter]`, `select[name=type]`;
 // `[data-action]`: build, show-new, older, newest, clear.
 import { asCurl, request } from "../base/api.js";
-import { h, icon, set } from "../base/dom.js";
+import { h, hide, icon, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { poll } from "../base/stream.js";
 import { exportButton } from "../page/export.js";
@@ -152,9 +152,9 @@ class RunsView {
     }
     this.status.value = params.status ?? "";
     this.type.value = params.type ?? "";
-    this.clear.hidden = !params.status && !params.type;
-    this.newest.hidden = !params.before;
-    this.news.hidden = true;
+    hide(this.clear, !params.status && !params.type);
+    hide(this.newest, !params.before);
+    hide(this.news, true);
     this.present("loading");
     // Runs as a whole have no stream: the page that is shown is read again.
     this.polling?.stop();
@@ -195,13 +195,13 @@ class RunsView {
   showNews() {
     const shown = new Set(this.order);
     const count = this.arrived.filter((id) => !shown.has(id)).length;
-    this.news.hidden = count === 0;
+    hide(this.news, count === 0);
     if (count) this.news.replaceChildren(icon("up"), t("news.runs", { n: count }));
   }
 
   admit(asked = false) {
     this.order = this.arrived;
-    this.news.hidden = true;
+    hide(this.news, true);
     const kept = new Set(this.order);
     for (const [id, row] of this.rows) {
       if (kept.has(id)) continue;

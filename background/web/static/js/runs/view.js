@@ -2,7 +2,7 @@
 // data]`, `[data-graph] .node[data-id][data-state]`, `.stem[data-state]`, `.cut[data-culprit]`, `[role=treeitem][data-id]`,
 // `[data-inspector]`, `[data-action]`: cancel, terminate, retry, copy-run, delete.
 import { get, now } from "../base/api.js";
-import { h, refill, say, set } from "../base/dom.js";
+import { h, hide, refill, say, set } from "../base/dom.js";
 import { runSentence } from "../base/facts.js";
 import { duration, since, t } from "../base/i18n.js";
 import { brief } from "../graph/node.js";
@@ -163,9 +163,7 @@ class RunView extends FollowedView {
     setSection("runs", name(run));
     parts.state.update(...runState(run));
     for (const [action, button] of parts.actions) {
-      const off = !run.actions.includes(action);
-      if (off && document.activeElement === button) parts.title.focus();
-      button.hidden = off;
+      hide(button, !run.actions.includes(action));
     }
     this.box.className = `sentence role-${role(run)}`;
     const sentence = runSentence(run, { apart: true });

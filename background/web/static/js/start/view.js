@@ -102,7 +102,7 @@ function picture() {
 
   function update() {
     const { stats, workers } = pulse;
-    const answers = health.down !== "network"; // One that asks for a key, or lacks a part, does.
+    const answers = health.down !== "network" && health.down?.code !== "not_the_api"; // One that asks for a key, or lacks a part, does.
     tell("api", answers ? "✓" : "✕", t(answers ? "start.api.up" : "start.api.down"), answers ? "ok" : "fail");
     const lacks = /^database_/.test(health.down?.code ?? "");
     if (lacks) tell("database", "✕", t("start.database.down"), "fail");
