@@ -15,7 +15,7 @@ AT_ONCE = 1000
 """How many jobs one request changes, so that somebody sees it go on."""
 DONE = {"cancel": "cancelled", "retry": "retried", "delete": "deleted"}
 
-STATUSES = [status.lower() for status in JobStatus]
+STATUSES = [status.value for status in JobStatus]
 
 Wanted = dict[str, Any]
 _Text = str | None
@@ -23,13 +23,15 @@ _Text = str | None
 
 def _statuses(given: list[str] | None) -> list[str]:
     for each in given or []:
-        if each.lower() not in STATUSES:
+        if each.upper() not in STATUSES:
             raise typer.BadParameter(f"{each!r} is none of {', '.join(STATUSES)}.")
     return [each.upper() for each in given or []]
 
 
 def _completed(incomplete: str) -> list[str]:
-    return [each for each in STATUSES if each.startswith(incomplete.lower())]
+    # Typer leaves out what does not begin with the same letters, capital or not.
+    names = [each.lower() for each in STATUSES] if incomplete.islower() else STATUSES
+    return [each for each in names if each.startswith(incomplete)]
 
 
 OPTIONS: dict[str, Any] = {

@@ -253,7 +253,7 @@ def test_a_document_goes_in_and_comes_out(cli: Cli, tmp_path: Path) -> None:
         (["submit", "--params", "[]"], "--params must be a JSON object"),
         (["submit", "--param", "x"], "--param must be NAME=VALUE"),
         (["submit", "--priority", "high"], "--priority"),
-        (["jobs", "--status", "nope"], "'nope' is none of pending, in_progress,"),
+        (["jobs", "--status", "nope"], "'nope' is none of PENDING, IN_PROGRESS,"),
         (["jobs", "--created-after", "now"], "query.created_after: a time is written as in RFC 3339"),
         (["submit", "--delay", "nan"], "It is not JSON: delay_seconds: nan is no number that JSON has."),
         (["submit", "-p", "step_seconds=NaN"], "body.params.step_seconds: Input should be a valid number"),

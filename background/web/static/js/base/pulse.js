@@ -1,5 +1,5 @@
 // How the whole is doing: `GET /jobs/stats` and `GET /workers`, read every so often while the tab is visible.
-import { get } from "./api.js";
+import { get, health } from "./api.js";
 import { throttle } from "./dom.js";
 
 const IDLE_MS = 5_000;
@@ -10,6 +10,9 @@ export const pulse = Object.assign(new EventTarget(), { stats: null, workers: nu
 
 /** Read it again soon, because something has happened. */
 export const poke = throttle(read, BUSY_MS);
+
+// One request of many may be lost: whether the API is away another one tells.
+health.addEventListener("change", () => health.down && poke());
 
 let reading = false;
 let timer = 0;

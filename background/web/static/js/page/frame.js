@@ -7,7 +7,8 @@ import { poke, pulse, stranded } from "../base/pulse.js";
 import { connection, hurry, pause } from "../base/stream.js";
 import { go } from "./router.js";
 
-const CUT_SHOWN_MS = 2000; // One request of many may be lost.
+const CUT_SHOWN_MS = 2000;
+const DOWN_SHOWN_MS = 4000; // One request of many may be lost: until then `pulse` has asked again.
 const TOAST_MS = 6000;
 const GOING_MS = 500;
 const THEMES = ["auto", "light", "dark"];
@@ -220,7 +221,7 @@ let downTimer = 0;
 function showHealth() {
   clearTimeout(downTimer);
   if (health.down === null || health.down === "key" || banners.querySelector('[data-banner="down"]')) showBanners();
-  else downTimer = setTimeout(showBanners, CUT_SHOWN_MS);
+  else downTimer = setTimeout(showBanners, DOWN_SHOWN_MS);
 }
 
 function showBanners() {
