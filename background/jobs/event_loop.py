@@ -275,25 +275,20 @@ def stop_all() -> None:
             each.tell(lambda there=each: stop(list(there.watched), NotOurs()))
 
 
-def block_of(job_id: int, number: int) -> Block | None:
-    """What blocks the loop in which this attempt at a job is, if anything does."""
-    return next((each.block for each, _ in _places(job_id, number)), None)
+def block_of(token: str) -> Block | None:
+    """What blocks the loop in which the attempt of this claim is, if anything does."""
+    return next((each.block for each, _ in _places(token)), None)
 
 
-def lose(job_id: int, number: int) -> None:
-    """Let this attempt stop, from any thread: its job was handed back while its loop was blocked."""
-    for place, attempt in _places(job_id, number):
+def lose(token: str) -> None:
+    """Let the attempt of this claim stop, from any thread: its job was handed back while its loop was blocked."""
+    for place, attempt in _places(token):
         attempt.is_lost = True
         place.tell(stop, [attempt], NotOurs())
 
 
-def _places(job_id: int, number: int) -> list[tuple[_Loop, "Attempt"]]:
-    return [
-        (place, attempt)
-        for place in _home.loops
-        for attempt in list(place.members)
-        if (attempt.job_id, attempt.number) == (job_id, number)
-    ]
+def _places(token: str) -> list[tuple[_Loop, "Attempt"]]:
+    return [(place, attempt) for place in _home.loops for attempt in list(place.members) if attempt.token == token]
 
 
 async def _watch(place: _Loop) -> None:
@@ -302,12 +297,12 @@ async def _watch(place: _Loop) -> None:
         here = list(place.watched)
         with suppress(Unavailable):  # a look that PostgreSQL misses is no loss
             held = await write(lambda: _look(here))  # noqa: B023  (it is awaited)
-            stop([each for each in here if each.job_id not in held], NotOurs())
-            stop([each for each in here if held.get(each.job_id)], Cancelled())
+            stop([each for each in here if each.token not in held], NotOurs())
+            stop([each for each in here if held.get(each.token)], Cancelled())
 
 
-def _look(attempts: Sequence["Attempt"]) -> dict[int, bool]:
-    """Write what these have reported; gives whether a cancel is asked for, of each that is still ours, by job."""
+def _look(attempts: Sequence["Attempt"]) -> dict[str, bool]:
+    """Write what these have reported; gives whether a cancel is asked for, of each that is still ours, by token."""
     for attempt in attempts:
         reported, attempt.reported = attempt.reported, None
         if reported is not None:

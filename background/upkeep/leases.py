@@ -85,13 +85,13 @@ def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:
         for job in jobs:
             transitions.stop(connection, job_id=job.id, token=job.token, outcome=_outcome(job))
     for job in jobs:
-        event_loop.lose(job.id, job.attempt)
+        event_loop.lose(job.token)
     return jobs
 
 
 def _outcome(job: recovery.Overdue) -> states.Outcome:
     """What becomes of a job whose step has timed out. One that another one has kept from going on has not failed."""
-    block = event_loop.block_of(job.id, job.attempt)
+    block = event_loop.block_of(job.token)
     by = None if block is None or block.by is None else (block.by.job_id, block.by.step)
     if block is not None and (by is None or by[0] != job.id):
         return states.held_up(by)

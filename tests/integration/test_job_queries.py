@@ -270,7 +270,7 @@ def test_a_claim_that_a_failover_has_lost_can_write_nothing(connection: Connecti
     assert transitions.stop(connection, outcome=outcome, **own) is None
     assert transitions.progress(connection, fraction=0.5, message="late", **own) is None
     assert transitions.cancel_asked(connection, **own) is None
-    assert transitions.held(connection, [(job, lost.token), (job, held.token)]) == {job: False}
+    assert transitions.held(connection, [(job, lost.token), (job, held.token)]) == {held.token: False}
     assert not effects.record(connection, step="one", name="charge", result="1", **own)
     assert state(connection, job)["events"] == before
     assert finish(connection, job, attempt=1, step=1).current_step == 2

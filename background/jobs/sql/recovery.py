@@ -37,7 +37,7 @@ WHERE id = moved
 """)
 
 _OVERDUE = text("""
-SELECT jobs.id, jobs.attempt, claim_token::text AS token, jobs.failures, max_attempts, pipeline, name AS step,
+SELECT jobs.id, claim_token::text AS token, jobs.failures, max_attempts, pipeline, name AS step,
     job_steps.failures - forgiven AS step_failures, current_step, wake_up,
     least(step_timeouts[current_step], :time_limit) AS step_seconds
 FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
@@ -113,7 +113,6 @@ class Overdue(NamedTuple):
     """
 
     id: int
-    attempt: int
     token: str
     failures: int
     max_attempts: int

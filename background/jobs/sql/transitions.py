@@ -167,7 +167,7 @@ SELECT failures - forgiven AS failures, waits FROM job_steps WHERE job_id = :job
 _ALL_HELD = Prepared(
     "jobs_held",
     f"""
-SELECT id, cancel_requested
+SELECT token::text, cancel_requested
 FROM unnest(CAST(:job_ids AS bigint[]), CAST(CAST(:tokens AS text[]) AS uuid[])) AS own(job_id, token)
     JOIN jobs ON id = job_id AND claim_token = token
 WHERE {HELD}
@@ -250,10 +250,10 @@ def cancel_asked(connection: Connection, *, job_id: int, token: str) -> bool | N
     return asked
 
 
-def held(connection: Connection, claims: Sequence[tuple[int, str]]) -> dict[int, bool]:
-    """Of these jobs, each with the token that must hold it: those that are still held, and whether to be cancelled."""
+def held(connection: Connection, claims: Sequence[tuple[int, str]]) -> dict[str, bool]:
+    """Of these claims, each a job and its token: those that still hold theirs, and whether that is to be cancelled."""
     values = {"job_ids": [job_id for job_id, _ in claims], "tokens": [token for _, token in claims]}
-    return {row["id"]: row["cancel_requested"] for row in _ALL_HELD(connection, values)}
+    return {row["token"]: row["cancel_requested"] for row in _ALL_HELD(connection, values)}
 
 
 def _json(cause: Mapping[str, Any] | None) -> str | None:
