@@ -92,5 +92,5 @@ class Upkeep:
         if to_do.held or lost:
             admission.admit()
         # After an outage of PostgreSQL no worker has been seen for a while.
-        if self._steadiness.seconds >= lease:
+        if to_do.runs and self._steadiness.seconds >= lease:
             sweeping.sweep()

@@ -5,9 +5,9 @@ from threading import Lock
 from background.base.errors import Unavailable
 from background.broker import queues
 from background.celery import queue_of, served
-from background.jobs.sql import recovery
 from background.settings import get_settings
 from background.storage import database, deadlines, lanes
+from background.upkeep.sql import presence
 from background.workers import sql as workers
 from background.workers.identity import Identity
 
@@ -25,7 +25,7 @@ class Presence:
         self._lock = Lock()
         self._workers = 1
 
-    def look(self) -> recovery.ToDo:
+    def look(self) -> presence.ToDo:
         """Say that it lives; gives what there is to do. Raises `Unavailable`."""
         lease = get_settings().lease_seconds
         with self._lock:
@@ -36,7 +36,7 @@ class Presence:
             except Unavailable:
                 queued = None
             with lanes.working(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
-                found = recovery.look(connection, self.identity, queues=names, queue_length=queued, patience=lease)
+                found = presence.look(connection, self.identity, queues=names, queue_length=queued, patience=lease)
         self._workers = found.workers
         return found
 

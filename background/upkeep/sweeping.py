@@ -37,11 +37,8 @@ PASS_SECONDS = 1.0
 def sweep() -> None:
     """Record what is lost, and what has ended without being recorded. Raises `Unavailable`.
 
-    While no run waits, or there are no tables of runs, that is one statement, and the broker is not asked.
+    Nothing of either kind is there while no run waits.
     """
-    with lanes.recording(seconds=RECORD_SECONDS) as connection:
-        if not (database.has_canvas(connection) and recovery.something_waits(connection)):
-            return
     until = time.monotonic() + PASS_SECONDS
     with database.transaction() as connection:
         if not recovery.try_sweep_lock(connection):

@@ -8,10 +8,11 @@ from background.jobs import dispatch
 from background.jobs.sql import recovery, turned_away
 from background.settings import get_settings
 from background.storage import database
+from background.upkeep.sql.presence import ToDo
 from background.workers import sql as workers
 
 
-def wake(to_do: recovery.ToDo, *, since: float) -> None:
+def wake(to_do: ToDo, *, since: float) -> None:
     """Wake workers for what is due, or was turned away by others. Raises `Unavailable`."""
     for queue, due in to_do.due.items():
         dispatch.wake(due, queue=queue, since=since)

@@ -17,7 +17,7 @@ from tests.support import wait_for
 CLAIM = b"EXECUTE job_claim_seen "
 FINISH = b"EXECUTE job_end "
 FINISH_AND_CLAIM = b"EXECUTE job_end_and_claim "
-LOOK = b"EXECUTE recovery_pass"
+LOOK = b"EXECUTE pass_with_canvas"
 
 
 def finished(stack: Stack, client: httpx.Client, job_id: int) -> dict[str, Any]:

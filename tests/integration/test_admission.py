@@ -15,13 +15,14 @@ from background.jobs.filters import ActionRequest
 from background.jobs.limits import Declared, Lane, Limit, Rate
 from background.jobs.pipeline import Params, Pipeline
 from background.jobs.schemas import RetryRequest
-from background.jobs.sql import control, limits, recovery, work
+from background.jobs.sql import control, limits, work
 from background.jobs.sql.work import Claim, Claimed, Lacking
 from background.jobs.states import JobStatus
 from background.settings import get_settings
 from background.storage import connections
 from background.upkeep import rekeying, rewinding
 from background.upkeep.retention import Retention
+from background.upkeep.sql import presence
 from background.workers import sql as workers
 from background.workers.identity import Identity
 from tests.integration.test_job_queries import ABILITIES, STEPS, TRUSTED, finish, give_back, known, state, worker
@@ -140,15 +141,15 @@ def test_what_waits_and_runs_goes_back_with_the_clock(connection: Connection) ->
     connection.execute(text("UPDATE jobs SET run_at = run_at + interval '50 s' WHERE id = :id"), {"id": pausing})
     own = Identity(str(uuid4()), "w1", "host", 1, "solo", 1, ABILITIES, "release")
     look: dict[str, Any] = {"queues": ["celery"], "queue_length": 0, "patience": 15}
-    recovery.look(connection, own, **look)
+    presence.look(connection, own, **look)
     connection.execute(text(AHEAD))
     later = create(connection, pipeline="other", delay_seconds=70)
     assert claimed(connection) == []
     assert state(connection, lost)["running_seconds"] == 0
-    assert [recovery.look(connection, own, **look).ahead > 3500 for _ in "12"] == [True, True]
+    assert [presence.look(connection, own, **look).ahead > 3500 for _ in "12"] == [True, True]
     for _ in "12":
         rewinding.rewind()
-    assert recovery.look(connection, own, **look).ahead < 1
+    assert presence.look(connection, own, **look).ahead < 1
     assert [0 < state(connection, each)["seconds_until_due"] - more <= 50 for each, more in ((pausing, 0), (later, 20))]
     assert 0 <= state(connection, lost)["running_seconds"] < 1800
     begun = "SELECT count(*) FROM jobs WHERE greatest(claimed_at, admitted_at) > now()"

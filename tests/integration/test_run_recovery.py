@@ -16,8 +16,10 @@ from background.canvas.spec import chain, task
 from background.canvas.spec import group as group_of
 from background.canvas.sql import reads, recovery, tasks
 from background.celery import celery_app
+from background.storage import lanes
 from background.task_names import TaskName
 from background.upkeep import letting_go, sweeping
+from background.upkeep.sql import presence
 from tests.support import end, record_only, transaction, wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -253,9 +255,17 @@ def test_runs_that_only_wait_are_not_read_one_by_one(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("alone")
-def test_while_nothing_waits_the_broker_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "marks", None)
+def test_a_worker_sees_with_what_else_there_is_to_do_whether_runs_wait() -> None:
+    def seen() -> bool:
+        with lanes.working() as connection:
+            return presence.look(connection, None, queues=[], queue_length=None, patience=15).runs
+
+    assert not seen()
+    ((run, _),) = waiting(1)
+    assert seen()
+    server.get_client().delete(f"{marks.PUBLISHED_KEY}.{run}")
     sweeping.sweep()
+    assert not seen()
 
 
 @pytest.mark.usefixtures("alone")

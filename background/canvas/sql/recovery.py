@@ -15,8 +15,6 @@ RUNS, TASKS = 200, 500
 SECONDS_PER_RUN, SECONDS_PER_TASK = 0.01, 0.004
 """For so many seconds a pass rests for each run and each waiting task that it has looked at."""
 
-_WAITS = text(f"SELECT EXISTS (SELECT FROM runs WHERE status IN {UNFINISHED})")
-
 # Few run at a time, and an index has those alone.
 _LOST_WITH_WORKER = Prepared(
     "run_tasks_lost",
@@ -180,11 +178,6 @@ class Unfinished(NamedTuple):
 def try_sweep_lock(connection: Connection) -> bool:
     """Whether this transaction may look for lost tasks: one at a time is enough."""
     return bool(connection.execute(_SWEEP_LOCK, {"key": SWEEP_LOCK_KEY}).scalar_one())
-
-
-def something_waits(connection: Connection) -> bool:
-    """Whether there is a run that has not ended."""
-    return bool(connection.execute(_WAITS).scalar_one())
 
 
 def lost_with_worker(connection: Connection, *, patience: float) -> list[LostTask]:

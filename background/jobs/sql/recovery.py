@@ -1,19 +1,12 @@
 """SQL of what keeps jobs going: leases, lost jobs, missing messages. What becomes of them `transitions` writes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from background.jobs.sql.limits import CONTROLS, IS_OPEN, OF_QUEUES
+from background.jobs.sql.limits import CONTROLS, IS_OPEN
 from background.jobs.sql.parts import HAS_STEP
-from background.jobs.sql.rewinding import AHEAD
-from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
-from background.jobs.states import WAKE_SECONDS
-from background.storage.prepared import Prepared
-from background.workers.identity import Identity
-from background.workers.sql import BEAT, FORGET_OLD
 
 # Whoever writes to one of them just now is alive; and nobody waits for two.
 _RENEW = text("""
@@ -44,30 +37,6 @@ FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
 WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < now() - :grace * interval '1 second'
 """)
 
-# All that a pass looks for when there is nothing to do, by queue as claims look. What has just become due by being
-# stored is being published by whoever stored it.
-_DUE = f"""
-SELECT coalesce(jsonb_object_agg(served, number), '{{}}') FROM {OF_QUEUES} CROSS JOIN LATERAL (
-    SELECT count(*) AS number FROM (
-        SELECT of_level.* FROM generate_series(9, 0, -1) AS level CROSS JOIN LATERAL (
-            SELECT updated_at, run_at FROM jobs WHERE {OF_QUEUE} AND priority = level
-            ORDER BY run_at, id LIMIT {LOOKED_AT}) AS of_level
-        LIMIT {LOOKED_AT}) AS waiting
-    WHERE updated_at < now() - interval '{WAKE_SECONDS} s' OR run_at > updated_at) AS of_queue
-"""
-_LOOKED = f"""
-SELECT extract(epoch FROM now())::float AS clock, extract(epoch FROM pg_postmaster_start_time())::float AS started,
-    {AHEAD} AS ahead,
-    EXISTS (SELECT FROM jobs WHERE status = 'IN_PROGRESS' AND lease_until < now()) AS lost,
-    ({_DUE}) AS due,
-    EXISTS (SELECT FROM jobs WHERE turned_away IS NOT NULL AND status = 'PENDING') AS turned_away,
-    EXISTS (SELECT FROM jobs WHERE status = 'PENDING' AND held) AS held,
-    (SELECT count(*) FROM workers WHERE seen_at > now() - CAST(:patience AS float8) * interval '1 second') AS workers
-"""
-_SET = CONTROLS.format()
-_LOOK = Prepared("recovery_look", f"WITH {_SET} {_LOOKED}")
-_BEAT_AND_LOOK = Prepared("recovery_pass", f"WITH {_SET}, beat AS ({BEAT}), gone AS ({FORGET_OLD}) {_LOOKED}")
-
 # Who has its step knows how often that may fail, and looks every second, too.
 _KNOWERS_SECONDS = 3
 _LOST = text(f"""
@@ -82,28 +51,11 @@ ORDER BY jobs.id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
 """)
 
 _SENT_TO = text(f"""
-WITH {_SET} SELECT sent_to AS release, count(*) AS due FROM jobs
+WITH {CONTROLS.format()} SELECT sent_to AS release, count(*) AS due FROM jobs
 WHERE status = 'PENDING' AND turned_away IS NOT NULL AND sent_to IS NOT NULL AND NOT held AND run_at <= now()
     AND {IS_OPEN.format(queue="queue")}
 GROUP BY sent_to
 """)
-
-
-class ToDo(NamedTuple):
-    """What a pass finds: PostgreSQL's `clock` in seconds, when it `started`, and by how much what it wrote is `ahead`.
-
-    Whether jobs are `lost` or `turned_away`, and how many, up to `LOOKED_AT`, are `due` in each of the worker's queues
-    that nobody publishes just now; whether some are `held` back.
-    """
-
-    clock: float
-    started: float
-    ahead: float
-    lost: bool
-    due: Mapping[str, int]
-    turned_away: bool
-    held: bool
-    workers: int
 
 
 class Overdue(NamedTuple):
@@ -170,24 +122,6 @@ def overdue(connection: Connection, *, worker_id: str, grace: float, time_limit:
     values = {"worker_id": worker_id, "grace": grace, "time_limit": time_limit}
     rows = connection.execute(_OVERDUE, values).mappings()
     return [Overdue(**row) for row in rows]
-
-
-def look(
-    connection: Connection,
-    identity: Identity | None,
-    *,
-    queues: Sequence[str],
-    queue_length: int | None,
-    patience: float,
-) -> ToDo:
-    """What there is to do in these queues, and how many `workers` have been seen in the last `patience` seconds.
-
-    At the same time one with this `identity` says that it lives, and what it sees of its queues.
-    """
-    values = {"patience": patience, "queues": list(queues)}
-    if identity is None:
-        return ToDo(**_LOOK(connection, values)[0])
-    return ToDo(**_BEAT_AND_LOOK(connection, {**values, **asdict(identity), "queue_length": queue_length})[0])
 
 
 def lost(connection: Connection, *, lease: float, abilities: str, limit: int) -> list[Lost]:
