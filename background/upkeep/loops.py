@@ -86,7 +86,7 @@ class Upkeep:
         except Unavailable:
             self._steadiness.forget()
             raise
-        if to_do.ahead > rewinding.JUMP_SECONDS:
+        if to_do.ahead > leases.JUMP_SECONDS:
             rewinding.rewind()
         waking.wake(to_do, since=since)
         if to_do.held or lost:

@@ -5,17 +5,19 @@ import logging
 from background.base.errors import Unavailable
 from background.jobs.sql import rewinding
 from background.storage import database
+from background.upkeep.leases import JUMP_SECONDS
 
 logger = logging.getLogger(__name__)
 
-JUMP_SECONDS = 1.0
-"""What is ahead by less is waited for."""
 MOST_SECONDS = 300.0
 """How long it may take: there may be a million such jobs."""
 
 
 def rewind() -> None:
-    """Set it back, unless another worker does. What cannot be done now is for the next look."""
+    """Set it back, unless another worker does. What is ahead by less than a jump is waited for.
+
+    What cannot be done now is for the next look.
+    """
     try:
         with database.transaction(seconds=MOST_SECONDS) as connection:
             jump = rewinding.rewind(connection, least=JUMP_SECONDS)
