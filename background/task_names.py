@@ -17,10 +17,6 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-RETRIES_HEADER = "playground_retries"
-"""Message header: how often a canvas task is tried again when it fails."""
-
-
 END_TASKS = "end_tasks"
 """Remote control command of our workers: kill these canvas tasks."""
 

@@ -38,9 +38,10 @@ from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
 from background.canvas.values import InvalidArgument, check_arguments, result_text
 from background.celery import celery_app
+from background.intake.messages import RETRIES_HEADER
 from background.intake.request import NamedRequest
 from background.settings import get_settings
-from background.task_names import JOB_TASKS, RETRIES_HEADER
+from background.task_names import JOB_TASKS
 from background.workers.identity import WORKER_ID
 
 MAX_DELIVERIES = 3

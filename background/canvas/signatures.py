@@ -24,7 +24,7 @@ from background.canvas.spec import (
     items_of,
     placed_parts,
 )
-from background.task_names import RETRIES_HEADER
+from background.intake.messages import RETRIES_HEADER
 
 MESSAGE_OPTIONS = ("countdown", "eta", "expires", "queue", "priority", "time_limit")
 

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 SHOWN = 200
 NAME_LENGTH = 1024
 LARGEST = 2**63
+RETRIES_HEADER = "playground_retries"
+"""Header of our own: how often a canvas task is tried again when it fails."""
 CONTENT_TYPE = "application/json"
 CONTENT_ENCODINGS = {"utf-8", "us-ascii", "ascii", "binary"}
 
@@ -172,9 +174,7 @@ def _is_limit(value: Any) -> bool:
 
 
 def _are_limits(value: Any) -> bool:
-    return (
-        _is_list(value) and len(value) == 2 and all(each is None or (_is_number(each) and each >= 0) for each in value)
-    )
+    return _is_list(value) and len(value) == 2 and all(map(_or_none(_is_limit), value))
 
 
 def _are_names(value: Any) -> bool:
@@ -182,7 +182,7 @@ def _are_names(value: Any) -> bool:
 
 
 def _is_retry_limit(value: Any) -> bool:
-    """The header of our own; other programs may send it as text."""
+    """Other programs may send it as text."""
     return _is_count(value) or (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9)
 
 
@@ -212,7 +212,7 @@ FIELDS: dict[str, Check] = {
     "ignore_result": _or_none(lambda value: isinstance(value, bool)),
     "stamped_headers": _or_none(_are_names),
     "stamps": _or_none(_is_object),
-    "playground_retries": _or_none(_is_retry_limit),
+    RETRIES_HEADER: _or_none(_is_retry_limit),
 }
 FOLLOWERS: dict[str, Check] = {
     **dict.fromkeys(("callbacks", "errbacks", "chain"), _or_none(_are_signatures)),

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from background.task_names import RETRIES_HEADER as OUR_HEADER
+from background.intake.messages import RETRIES_HEADER as OUR_HEADER
 from background.task_names import TaskName
 from tests.acceptance.bare.evaluation import Evaluation, Mixed, Unevaluated
 from tests.acceptance.bare.generator import NUMBER, Generator, tasks_in

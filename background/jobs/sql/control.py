@@ -36,7 +36,7 @@ WITH job AS (
     -- Who takes the places of several keys takes them in one order.
     ORDER BY unique_key, pipeline, position
     ON CONFLICT DO NOTHING
-    RETURNING id, task_id, status, queue, priority, held, run_at <= now() AND NOT held AS due
+    RETURNING id, task_id, status, queue, held, run_at <= now() AND NOT held AS due
 ), event AS (
     {_ASKED} SELECT id, 1, 'created', NULL, 0, CAST(:actor AS text) FROM job
 )
@@ -70,7 +70,7 @@ SELECT id, status FROM own
 """)
 
 _LOCKED = """
-SELECT id, status, queue, pipeline, step_names, step_keys,
+SELECT id, status, pipeline, step_names, step_keys,
     ARRAY(SELECT name FROM job_steps WHERE job_id = jobs.id AND job_steps.status = 'COMPLETED') AS completed
 FROM jobs WHERE id = ANY(:job_ids) ORDER BY id FOR UPDATE
 """
@@ -104,7 +104,7 @@ WITH wanted AS (
 ), event AS (
     {_ASKED} SELECT id, event_count, 'retried', :from_step, attempt, :actor FROM own
 )
-SELECT id, task_id, status, queue, priority, held, NOT held AS due FROM own
+SELECT id, task_id, status, queue, held, NOT held AS due FROM own
 """)
 
 # From now on the numbers mean other steps.
@@ -145,7 +145,6 @@ class Stored(NamedTuple):
     task_id: UUID
     status: str
     queue: str
-    priority: int
     held: bool
     due: bool
     duplicate: bool = False
@@ -166,7 +165,6 @@ class Locked(NamedTuple):
 
     id: int
     status: str
-    queue: str
     pipeline: str
     step_names: list[str]
     step_keys: dict[str, int] | None

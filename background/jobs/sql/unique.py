@@ -19,11 +19,11 @@ SELECT asked.task_id AS asked, found.*
 FROM jsonb_to_recordset(CAST(:jobs AS jsonb))
         AS asked(task_id uuid, pipeline text, unique_key text, unique_seconds float8)
     CROSS JOIN LATERAL (
-        (SELECT id, task_id, status, queue, priority FROM jobs
+        (SELECT id, task_id, status, queue FROM jobs
          WHERE pipeline = asked.pipeline AND unique_key = asked.unique_key AND status IN ('PENDING', 'IN_PROGRESS')
              AND task_id <> asked.task_id)
         UNION ALL
-        (SELECT id, task_id, status, queue, priority FROM jobs
+        (SELECT id, task_id, status, queue FROM jobs
          WHERE pipeline = asked.pipeline AND unique_key = asked.unique_key
              AND created_at > now() - asked.unique_seconds * interval '1 second' AND task_id <> asked.task_id
          ORDER BY created_at DESC, id DESC LIMIT 1)
@@ -67,7 +67,6 @@ def _find(session: Blocking, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Sto
             UUID(str(row["task_id"])),
             row["status"],
             row["queue"],
-            row["priority"],
             held=False,
             due=False,
             duplicate=True,
