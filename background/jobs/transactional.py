@@ -5,22 +5,20 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, scoped_session
 
-from background.base.errors import Invalid, Unavailable
+from background.base.errors import Invalid
 from background.jobs import checks
 from background.jobs.new_job import as_new, as_row
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import EnqueueOptions, JobRequest
 from background.jobs.sql import control, unique
-from background.jobs.sql.control import Stored
+from background.jobs.sql.control import Blocking, Stored
+from background.storage.connections import no_schema
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
-    Blocking: TypeAlias = Session | scoped_session[Session] | Connection
     Waiting: TypeAlias = AsyncSession | async_scoped_session[AsyncSession] | AsyncConnection
 
 NO_SCHEMA = ("42P01", "42703")
@@ -29,7 +27,7 @@ NO_SCHEMA = ("42P01", "42703")
 
 @overload
 def enqueue(
-    session: "Blocking",
+    session: Blocking,
     pipeline: str | Pipeline,
     params: BaseModel | Mapping[str, Any] | None = None,
     **options: Unpack[EnqueueOptions],
@@ -99,7 +97,7 @@ def _row(
     raise Invalid(said or str(found), errors=found.errors, code=found.code, **found.values)
 
 
-def _store(session: "Blocking", row: dict[str, Any]) -> Stored:
+def _store(session: Blocking, row: dict[str, Any]) -> Stored:
     try:
         while True:
             stored = unique.store(session, [row], lambda rows: control.enqueue(session, rows))
@@ -108,4 +106,4 @@ def _store(session: "Blocking", row: dict[str, Any]) -> Stored:
     except DBAPIError as error:
         if (getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)) not in NO_SCHEMA:
             raise
-        raise Unavailable("The database has no schema yet; run: python -m background migrate") from error
+        raise no_schema() from error

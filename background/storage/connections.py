@@ -137,7 +137,7 @@ def translated() -> Iterator[None]:
         if isinstance(found, psycopg2.OperationalError | psycopg2.InterfaceError):
             raise _unavailable(found) from error
         if isinstance(found, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn):
-            raise Unavailable("The database has no schema yet; run: python -m background migrate") from error
+            raise no_schema() from error
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise Unavailable("PostgreSQL closed the connection.", code="database_down") from error
         raise
@@ -147,6 +147,11 @@ def held_up() -> Unavailable:
     """What is told to whoever waits for somebody else's transaction, and has waited long enough."""
     words = "another transaction has what this one needs, and has not ended; try again"
     return Unavailable(f"PostgreSQL says: {words}", code="database_refuses", words=words)
+
+
+def no_schema() -> Unavailable:
+    """What is told where a table or a column of ours is not there."""
+    return Unavailable("The database has no schema yet; run: python -m background migrate")
 
 
 def _unavailable(error: BaseException) -> Unavailable:

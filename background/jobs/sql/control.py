@@ -1,7 +1,7 @@
 """All SQL that clients move a job with. (What workers write: `work` and `transitions`.)"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -171,6 +171,10 @@ class Locked(NamedTuple):
     completed: list[str]
 
 
+Blocking: TypeAlias = Session | scoped_session[Session] | Connection
+"""Whose transaction it may be."""
+
+
 def create(connection: Connection, jobs: Sequence[Mapping[str, Any]], *, actor: str | None) -> list[Stored]:
     """Insert PENDING jobs with their first events, in order.
 
@@ -179,21 +183,17 @@ def create(connection: Connection, jobs: Sequence[Mapping[str, Any]], *, actor: 
     `request_id`, and `idempotency_key` with `request_digest`. One of which a key is taken is left out (see `unique`).
     `actor` is the name of the API key that asks, here and below.
     """
-    numbered = [{**job, "position": position} for position, job in enumerate(jobs)]
-    return [
-        Stored(**row)
-        for row in _CREATE(connection, {"jobs": jsontext.as_kept(jsontext.dumps(numbered)), "actor": actor})
-    ]
+    return [Stored(**row) for row in _CREATE(connection, {"jobs": _numbered(jobs), "actor": actor})]
 
 
-def enqueue(session: Session | scoped_session[Session] | Connection, jobs: Sequence[Mapping[str, Any]]) -> list[Stored]:
+def enqueue(session: Blocking, jobs: Sequence[Mapping[str, Any]]) -> list[Stored]:
     """The same in the transaction of somebody else; workers hear of it when that is committed."""
-    values = {
-        "jobs": jsontext.as_kept(jsontext.dumps([{**job, "position": position} for position, job in enumerate(jobs)])),
-        "actor": None,
-    }
-    rows = session.execute(_ENQUEUE, values).mappings()
+    rows = session.execute(_ENQUEUE, {"jobs": _numbered(jobs), "actor": None}).mappings()
     return [typed(Stored, {**row, "task_id": UUID(str(row["task_id"]))}) for row in rows]
+
+
+def _numbered(jobs: Sequence[Mapping[str, Any]]) -> str:
+    return jsontext.as_kept(jsontext.dumps([{**job, "position": position} for position, job in enumerate(jobs)]))
 
 
 def by_key(connection: Connection, key: str) -> Known | None:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy import text
 
 from background.base import jsontext
-from background.jobs.sql.control import Stored
+from background.jobs.sql.control import Blocking, Stored
 
 _FIND = text("""
 SELECT asked.task_id AS asked, found.*
@@ -33,7 +32,6 @@ FROM jsonb_to_recordset(CAST(:jobs AS jsonb))
 # It was made by this transaction, and nobody has seen it.
 _UNDO = text("DELETE FROM jobs WHERE task_id = ANY(CAST(CAST(:task_ids AS text[]) AS uuid[]))")
 
-Blocking: TypeAlias = Session | scoped_session[Session] | Connection
 Create: TypeAlias = Callable[[Sequence[Mapping[str, Any]]], Sequence[Stored]]
 ASKED = ("task_id", "pipeline", "unique_key", "unique_seconds")
 
