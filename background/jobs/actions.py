@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from background.base.log_context import actor
 from background.jobs import admission, creation, states
-from background.jobs.filters import MOST_AT_ONCE, ActionOutcome, ActionRequest, ErrorCount, JobFilter, Matching
+from background.jobs.filters import MOST_AT_ONCE, ActionOutcome, ActionRequest, JobFilter, Matching
 from background.jobs.sql import control, finding
 from background.jobs.states import Action, JobStatus
 from background.storage import database, lanes
@@ -46,8 +46,7 @@ def matching(wanted: JobFilter) -> Matching:
     with database.transaction() as connection:
         number = finding.count(connection, wanted, most=MOST_AT_ONCE + 1)
         errors = finding.errors(connection, wanted, among=AMONG, most=SHOWN) if number else []
-    told = [ErrorCount(error=each.error, number=each.number) for each in errors]
-    return Matching(number=min(number, MOST_AT_ONCE), more=number > MOST_AT_ONCE, errors=told)
+    return Matching(number=min(number, MOST_AT_ONCE), more=number > MOST_AT_ONCE, errors=errors)
 
 
 def _act(request: ActionRequest, job_ids: Sequence[int]) -> int:

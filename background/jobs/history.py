@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,28 +25,18 @@ BUCKETS = {
 """How long a bucket of each range is, and how many there are."""
 
 
-class Part(Protocol):
-    """So many jobs of a bucket that have a measure in the same bin, and the sum of that measure."""
+class Part(NamedTuple):
+    """So many jobs that ended in the bucket which began `since` then have a `measure` in the same `bin`.
 
-    @property
-    def since(self) -> datetime:
-        """When the bucket begins."""
+    A measure is a status, or what was measured in `seconds`, of which this is the sum; the order of bins is that of the
+    values in them.
+    """
 
-    @property
-    def measure(self) -> str:
-        """A status, or what was measured in seconds."""
-
-    @property
-    def bin(self) -> int:
-        """Which bin; their order is that of the values in them."""
-
-    @property
-    def number(self) -> int:
-        """How many jobs."""
-
-    @property
-    def seconds(self) -> float:
-        """The sum of their values."""
+    since: datetime
+    measure: str
+    bin: int
+    number: int
+    seconds: float
 
 
 class Spread(NamedTuple):

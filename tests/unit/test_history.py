@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from background.jobs import history
-from background.jobs.history import Range
-from background.jobs.sql.history import UNIT, Part
+from background.jobs.history import Part, Range
+from background.jobs.sql.history import UNIT
 
 NOW = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from background.base import jsontext
 from background.base.queue_names import QUEUE
-from background.jobs.filters import JobFilter, meant
+from background.jobs.filters import ErrorCount, JobFilter, meant
 from background.jobs.states import ENDED, JobStatus
 
 # As words of a statement: the indexes are of one status each, and worded as they are (see `models`).
@@ -53,13 +53,6 @@ WITH RECURSIVE halves (low, high) AS (
 )
 SELECT max(low) FROM halves
 """)
-
-
-class Number(NamedTuple):
-    """An error, and how many have it."""
-
-    error: str
-    number: int
 
 
 def of(pipeline: str, status: JobStatus | None) -> str:
@@ -249,7 +242,7 @@ def count(connection: Connection, wanted: JobFilter, *, most: int) -> int:
     return int(connection.execute(text(f"SELECT count(*) FROM {found.sql} AS found"), found.values).scalar_one())
 
 
-def errors(connection: Connection, wanted: JobFilter, *, among: int, most: int) -> list[Number]:
+def errors(connection: Connection, wanted: JobFilter, *, among: int, most: int) -> list[ErrorCount]:
     """The errors of the newest jobs that are wanted and have failed, so many of them: the `most` frequent first."""
     if wanted.status and JobStatus.FAILED not in wanted.status:
         return []
@@ -260,4 +253,4 @@ def errors(connection: Connection, wanted: JobFilter, *, among: int, most: int) 
         GROUP BY error ORDER BY number DESC, error LIMIT :most
     """
     rows = connection.execute(text(statement), {**found.values, "most": most}).mappings()
-    return [Number(**row) for row in rows]
+    return [ErrorCount(**row) for row in rows]

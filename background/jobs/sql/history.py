@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from background.jobs.history import Part
+
 UNIT = timedelta(minutes=20)
 """What is added up."""
 SETTLED = timedelta(minutes=2)
@@ -71,16 +73,6 @@ GROUP BY 1, 2, 3
 """)
 
 _CLOCK = text("SELECT now() AS now, max(since) + :unit AS summed_until FROM job_history")
-
-
-class Part(NamedTuple):
-    """How many jobs that ended in the bucket which began `since` then have a measure in this bin; the sum of it."""
-
-    since: datetime
-    measure: str
-    bin: int
-    number: int
-    seconds: float
 
 
 class Clock(NamedTuple):
