@@ -18,7 +18,8 @@ NO_NUL = r"^[^\x00]*$"
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested in what a client sends or is sent."""
 SHOWN_DEPTH = 200
-"""The same in what earlier releases have stored, to be told at all: pydantic writes little more."""
+"""The same of what is told at all: pydantic gives up at 255. Earlier releases have stored deeper values, and what tasks
+send makes the tree of a run deeper."""
 
 
 def holds_more_than(most: int, value: Any) -> bool:

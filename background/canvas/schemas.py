@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr
 
 from background.base import exact
-from background.base.jsontext import deeper_than
+from background.base.jsontext import SHOWN_DEPTH, deeper_than
 from background.base.queue_names import QUEUE
 from background.base.strict import Strict
 from background.canvas.facts import Story, expired, facts_of, reason
@@ -23,8 +23,6 @@ from background.canvas.wording import verdict
 from background.celery import RESULTS_KEPT_SECONDS
 from background.workers.identity import Snapshot
 
-SHOWN_LEVELS = 200
-"""A deeper tree is not shown: pydantic gives up at 255. Canvases are refused long before; what tasks send may go on."""
 RESULTS_KEPT = timedelta(seconds=RESULTS_KEPT_SECONDS)
 
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
@@ -219,7 +217,7 @@ class Run(TaskResult):
             code=row.code,
             canvas=json.loads(row.canvas or "null"),
             graph=Graph(nodes=nodes, edges=list(edges(tree)), tree=tree)
-            if graph and not deeper_than(SHOWN_LEVELS, tree)
+            if graph and not deeper_than(SHOWN_DEPTH, tree)
             else None,
             created_at=row.created_at,
             updated_at=row.updated_at,
