@@ -91,7 +91,7 @@ def _in_turn() -> Iterator[bool]:
 
 def _locked(left: Lane | None) -> tuple[Mapping[str, int], bool]:
     with lanes.working.transaction() as connection:
-        return _admit(connection, left) if limits.try_lock(connection) else ({}, False)
+        return _admit(connection, left) if limits.lock(connection) else ({}, False)
 
 
 def _admit(connection: Connection, left: Lane | None) -> tuple[Mapping[str, int], bool]:

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from background.settings import get_settings
 from background.storage.connections import get_engine
 from background.storage.deadlines import ANSWER_SECONDS, time_limit
+from background.storage.locks import Lock
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ WITHOUT_CANVAS = "jobs@head"
 JOBS, CANVAS = "jobs", "canvas"
 """The branches. Up to `LAST_OF_ONE_HISTORY`, a revision of canvases has the number of the one it was part of."""
 LAST_OF_ONE_HISTORY = "0014"
-LOCK_KEY = 5_820_117
-"""PostgreSQL advisory lock that one migration at a time holds."""
 WAIT_SECONDS = 30.0
 LOCK_SECONDS = 1.0
 RETRY_SECONDS = 1.0
@@ -260,7 +259,7 @@ def _alone(engine: Engine) -> Iterator[None]:
     with engine.connect() as connection:
         while True:
             with connection.begin():
-                if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK_KEY}):
+                if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": Lock.MIGRATION.value}):
                     yield
                     return
             if not told:

@@ -12,6 +12,7 @@ from background.jobs import admission
 from background.jobs.pipeline import step_key
 from background.settings import get_settings
 from background.storage import database
+from background.storage.locks import Lock, try_lock
 from background.task_names import TaskName
 from background.upkeep.sql import retention
 
@@ -42,7 +43,7 @@ class _Walk:
     def batch(self, days: float) -> int:
         begun = time.monotonic()
         with database.transaction() as connection:
-            if not (retention.has(connection, self.table) and retention.try_lock(connection)):
+            if not (retention.has(connection, self.table) and try_lock(connection, Lock.RETENTION)):
                 return 0
             found = self._find(connection, days)
             ids = [row.id for row in found]

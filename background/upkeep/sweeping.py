@@ -24,6 +24,7 @@ from background.canvas.states import LOST, TaskState
 from background.celery import VISIBILITY_SECONDS
 from background.settings import get_settings
 from background.storage import database, lanes
+from background.storage.locks import Lock, try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def sweep() -> None:
     """
     until = time.monotonic() + PASS_SECONDS
     with database.transaction() as connection:
-        if not recovery.try_sweep_lock(connection):
+        if not try_lock(connection, Lock.SWEEP):  # one that looks at a time is enough
             return
         epoch = marks.epoch(new=str(uuid4()))
         for look in _looks(connection, epoch):

@@ -20,6 +20,7 @@ from background.jobs.sql.work import Claim, Claimed, Lacking
 from background.jobs.states import JobStatus
 from background.settings import get_settings
 from background.storage import connections
+from background.storage.locks import Lock
 from background.upkeep import rekeying, rewinding
 from background.upkeep.retention import Retention
 from background.upkeep.sql import presence
@@ -448,7 +449,7 @@ def test_one_thread_of_a_process_waits_for_the_lock(connection: Connection) -> N
     """)
     most = 0
     with transaction() as holder:
-        holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": limits.LOCK_KEY})
+        holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": Lock.ADMISSION.value})
         with ThreadPoolExecutor(8) as threads:
             asked = [threads.submit(admission.admit) for _ in range(24)]
             while not all(each.done() for each in asked):

@@ -20,6 +20,7 @@ from background.canvas.built import Built
 from background.canvas.spec import from_text
 from background.settings import get_settings
 from background.storage import connections, database, schema
+from background.storage.locks import Lock
 from tests.support import ROOT, wait_for
 
 CANVAS = {"runs", "run_tasks", "run_events", "run_aliases", "sweeps"}
@@ -234,7 +235,7 @@ def test_one_that_waits_for_another_holds_up_none_of_its_indexes(empty: Engine) 
     looking = empty.execution_options(isolation_level="AUTOCOMMIT")
     with empty.connect() as other, looking.connect() as connection:
         other.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '60s'")
-        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.LOCK_KEY})
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": Lock.MIGRATION.value})
         with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             assert next(line for line in process.stderr if "Another migration" in line)

@@ -11,10 +11,10 @@ from background.canvas.spec import chain, task
 from background.documents.service import get_store
 from background.settings import get_settings
 from background.storage import connections
+from background.storage.locks import Lock
 from background.task_names import TaskName
 from background.upkeep import retention
 from background.upkeep.retention import Retention
-from background.upkeep.sql import retention as retention_sql
 from tests.integration.test_job_queries import claim, create, finish
 from tests.support import record_only, transaction
 
@@ -167,7 +167,7 @@ def test_what_somebody_holds_is_passed_over_and_found_later(monkeypatch: pytest.
 def test_one_at_a_time_and_nothing_without_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     old = ended(days=DAYS + 1)
     with connections.get_engine().connect() as other:
-        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": retention_sql.LOCK_KEY})
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": Lock.RETENTION.value})
         assert Retention().forget() == 0
         other.rollback()
     monkeypatch.delenv("RETENTION_DAYS")

@@ -17,6 +17,7 @@ from background.canvas.spec import group as group_of
 from background.canvas.sql import reads, recovery, tasks
 from background.celery import celery_app
 from background.storage import lanes
+from background.storage.locks import Lock, try_lock
 from background.task_names import TaskName
 from background.upkeep import letting_go, sweeping
 from background.upkeep.sql import presence
@@ -510,7 +511,7 @@ def test_what_waits_longer_than_it_is_known_to_be_published_is_not_lost(called: 
 def test_one_worker_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting(1, epoch="another")
     with transaction() as connection:
-        assert recovery.try_sweep_lock(connection)
+        assert try_lock(connection, Lock.SWEEP)
         monkeypatch.setattr(sweeping, "marks", None)
         sweeping.sweep()
 

@@ -120,9 +120,6 @@ JOIN unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:states AS text[])) AS se
 ORDER BY run_tasks.id FOR UPDATE OF run_tasks
 """)
 
-SWEEP_LOCK_KEY = 5_820_119
-_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
-
 
 class LostTask(NamedTuple):
     """A task that runs on a worker which has fallen silent."""
@@ -173,11 +170,6 @@ class Unfinished(NamedTuple):
     state: str
     called: bool
     is_replaced: bool
-
-
-def try_sweep_lock(connection: Connection) -> bool:
-    """Whether this transaction may look for lost tasks: one at a time is enough."""
-    return bool(connection.execute(_SWEEP_LOCK, {"key": SWEEP_LOCK_KEY}).scalar_one())
 
 
 def lost_with_worker(connection: Connection, *, patience: float) -> list[LostTask]:

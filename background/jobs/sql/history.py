@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from background.jobs.history import Part
+from background.storage.locks import Lock, try_lock
 
 UNIT = timedelta(minutes=20)
 """What is added up."""
@@ -18,7 +19,6 @@ SETTLED = timedelta(minutes=2)
 KEPT = timedelta(days=8)
 RECENT = timedelta(hours=1)
 """Longer ago no jobs are read, only sums."""
-LOCK_KEY = 5_820_121
 
 _BIN = "CASE WHEN {0} IS NOT NULL THEN ceil(ln(greatest({0}, 0.001)) / ln(1.1)) END"
 # A job that was tried again has another run_at than at its first start; it is left out of the waiting time.
@@ -42,8 +42,6 @@ _MEASURED = f"""
     HAVING grouping(status) = 0 OR (grouping(waited) = 0 AND waited IS NOT NULL)
         OR (grouping(ran) = 0 AND ran IS NOT NULL)
 """
-
-_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
 _NEXT = text("""
 SELECT since FROM (
@@ -84,7 +82,7 @@ class Clock(NamedTuple):
 
 def add_up(connection: Connection) -> bool:
     """Add up the next unit in which jobs have ended, and forget what is old. Gives whether there may be another."""
-    if not connection.execute(_LOCK, {"key": LOCK_KEY}).scalar_one():
+    if not try_lock(connection, Lock.HISTORY):
         return False
     since = connection.execute(_NEXT, {"unit": UNIT, "kept": KEPT, "settled": SETTLED}).scalar_one_or_none()
     if since is None:

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, text
 
 from background.jobs.limits import READY, SHOWN, START, Control, Declared, Lane, Standing
 from background.jobs.sql.parts import LET_IN
+from background.storage.locks import Lock, try_lock
 from background.storage.prepared import Prepared
 from background.storage.rows import typed
 
-LOCK_KEY = 5_820_122
 WAIT_SECONDS = 0.2
 """For so long others that let jobs in are waited for."""
 OF_LANE = 50
@@ -58,7 +58,6 @@ STOPPED = f"""
 _HELD = "status = 'PENDING' AND held"
 _DUE = "run_at <= now() AND (turned_away IS NULL OR sent_to IS NOT NULL)"
 
-_LOCK = Prepared("limits_lock", f"SELECT pg_try_advisory_xact_lock({LOCK_KEY}) AS mine")
 _AFTER = f"""
     SELECT queue, pipeline, limit_key FROM jobs
     WHERE {_HELD} AND {{after}}
@@ -278,10 +277,10 @@ class Backlog(NamedTuple):
     running: int
 
 
-def try_lock(connection: Connection) -> bool:
+def lock(connection: Connection) -> bool:
     """Whether this transaction may let jobs in: one at a time, and others are waited for, but not for long."""
     until = time.monotonic() + WAIT_SECONDS
-    while not _LOCK(connection, {})[0]["mine"]:
+    while not try_lock(connection, Lock.ADMISSION):
         if time.monotonic() > until:
             return False
         time.sleep(0.005)

@@ -7,8 +7,7 @@ was told.
 
 from sqlalchemy import Connection, text
 
-LOCK_KEY = 5_820_123
-_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+from background.storage.locks import Lock, try_lock
 
 # By the clock of the moment: others have written since this transaction began.
 _NOW = "clock_timestamp()"
@@ -51,7 +50,7 @@ UPDATE jobs SET lease_until = lease_until {_ALIVE} WHERE status = 'IN_PROGRESS' 
 
 def rewind(connection: Connection, *, least: float) -> float:
     """Set back what lies ahead, if that is at least so much; gives by how much. One process does so, and once."""
-    if not connection.execute(_LOCK, {"key": LOCK_KEY}).scalar_one():
+    if not try_lock(connection, Lock.REWINDING):
         return 0.0
     jump = float(connection.execute(_AHEAD).scalar_one())
     if jump < least:

@@ -14,11 +14,8 @@ from background.canvas.states import RUN_FINAL
 from background.storage import database
 from background.storage.schema import one_of
 
-LOCK_KEY = 5_820_120
 START: dict[str, Any] = {"jobs": datetime(1970, 1, 1, tzinfo=UTC), "runs": 0}
 """The place before all others: jobs go by the time at which they ended, runs by their number."""
-
-_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 
 _ENDED_RUN = one_of("status", RUN_FINAL)
 # Whoever holds one now, to retry or delete it, is not waited for. A run has no column for its end, and an index on
@@ -79,11 +76,6 @@ class Old(NamedTuple):
     place: Any
     past: bool
     keys: int
-
-
-def try_lock(connection: Connection) -> bool:
-    """Whether this transaction may delete: one at a time."""
-    return bool(connection.execute(_LOCK, {"key": LOCK_KEY}).scalar_one())
 
 
 def has(connection: Connection, table: str) -> bool:
