@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from background.base.errors import Unavailable
-from background.storage import database, lanes
+from background.storage import database, pools
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def ask(statement: Callable[[Connection], Answer], *, together: bool = False) ->
     begun = time.monotonic()
     for again in (True, False):
         try:
-            with (database.transaction if together else lanes.recording)(seconds=RECORD_SECONDS / 2) as connection:
+            with (database.transaction if together else pools.recording)(seconds=RECORD_SECONDS / 2) as connection:
                 return statement(connection) if database.has_canvas(connection) else None
         except (Unavailable, SQLAlchemyError, psycopg2.Error) as error:
             if not again or time.monotonic() - begun >= RECORD_SECONDS / 2:

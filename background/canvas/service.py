@@ -42,7 +42,7 @@ from background.canvas.sql import runs
 from background.canvas.states import FINAL, RETRYABLE, RUN_FINAL, RunType, TaskState
 from background.canvas.warnings import warnings_about
 from background.celery import celery_app
-from background.storage import database, lanes
+from background.storage import database, pools
 from background.task_names import CATALOGUE, END_TASKS
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def _submit(spec: CanvasSpec, *, run_type: RunType | None = None) -> tuple[Run, 
     epoch = marks.epoch(new=str(uuid4()))
     run = {**built.run_row(spec), "type": run_type or TYPE_OF.get(type(spec), RunType.SINGLE)}
     # One statement, which commits by itself.
-    with lanes.working() as connection:
+    with pools.working() as connection:
         runs.create(connection, run, built.task_rows(), epoch=epoch)
         row, seen = read_run(connection, built.plan.task_id)
     try:

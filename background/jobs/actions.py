@@ -12,7 +12,7 @@ from background.jobs import admission, creation, states
 from background.jobs.filters import MOST_AT_ONCE, ActionOutcome, ActionRequest, JobFilter, Matching
 from background.jobs.sql import control, finding
 from background.jobs.states import Action, JobStatus
-from background.storage import database, lanes
+from background.storage import database, pools
 
 BATCH = 100
 """How many jobs one transaction changes: it holds their rows for some 15 ms."""
@@ -57,7 +57,7 @@ def _act(request: ActionRequest, job_ids: Sequence[int]) -> int:
     """
     since = time.monotonic()
     try:
-        with lanes.working.transaction() as connection:
+        with pools.working.transaction() as connection:
             free = control.lock(connection, job_ids, free=True)
             done = _done(connection, request, free)
     except IntegrityError:  # a unique key was taken at this moment

@@ -14,7 +14,7 @@ from background.base.errors import Unavailable
 from background.jobs import dispatch, registry
 from background.jobs.limits import READY, Declared, Lane, Standing, is_apart
 from background.jobs.sql import limits
-from background.storage import lanes
+from background.storage import pools
 
 logger = logging.getLogger(__name__)
 _turn = threading.Lock()
@@ -90,7 +90,7 @@ def _in_turn() -> Iterator[bool]:
 
 
 def _locked(left: Lane | None) -> tuple[Mapping[str, int], bool]:
-    with lanes.working.transaction() as connection:
+    with pools.working.transaction() as connection:
         return _admit(connection, left) if limits.lock(connection) else ({}, False)
 
 

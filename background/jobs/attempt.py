@@ -34,7 +34,7 @@ from background.jobs.sql import transitions
 from background.jobs.sql.work import Claimed, End, Ended
 from background.jobs.states import JobStatus
 from background.settings import get_settings
-from background.storage import lanes
+from background.storage import pools
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def persist(statement: Callable[[Connection], Answer]) -> Answer:
     pause = 0.1
     while True:
         try:
-            with lanes.working() as connection:
+            with pools.working() as connection:
                 return statement(connection)
         except Unavailable as error:
             logger.warning("%s Trying again in %.1f s.", error, pause)
@@ -233,7 +233,7 @@ class Attempt:
             return False
         self.reported_at = time.monotonic()
         try:
-            with lanes.working(seconds=1) as connection:
+            with pools.working(seconds=1) as connection:
                 cancel = statement(connection)
         except Unavailable:
             return False

@@ -17,7 +17,7 @@ from background.jobs import admission, dispatch, registry
 from background.jobs.new_job import as_new, as_row, digest, drawn_as
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import control, unique
-from background.storage import deadlines, lanes
+from background.storage import deadlines, pools
 from background.storage.turns import turn
 
 LARGE_BYTES = 16 * 1024
@@ -60,7 +60,7 @@ def _create_alone(job: dict[str, Any], request: JobRequest) -> tuple[control.Sto
     key, is_unique = job.get("idempotency_key"), job["unique_key"] is not None
     while True:
         since = time.monotonic()
-        with lanes.working.transaction(lock_seconds=LOCK_SECONDS if is_unique else None) as connection:
+        with pools.working.transaction(lock_seconds=LOCK_SECONDS if is_unique else None) as connection:
             # It decides before the unique key does; without one most keys are new.
             before = control.by_key(connection, key) if key is not None and is_unique else None
             if before is None:
@@ -108,7 +108,7 @@ def _store_together(wanted: Sequence[_Wanted]) -> list[control.Stored]:
     """
     since = min(each.since for each in wanted)
     made: dict[str, control.Stored] = {}
-    with deadlines.late(time.monotonic() - since), lanes.working.transaction() as connection:
+    with deadlines.late(time.monotonic() - since), pools.working.transaction() as connection:
         for who in dict.fromkeys(each.actor for each in wanted):
             rows = control.create(connection, [each.job for each in wanted if each.actor == who], actor=who)
             made |= {str(each.task_id): each for each in rows}
@@ -127,7 +127,7 @@ def create_jobs(requests: Sequence[JobRequest]) -> Sequence[control.Stored]:
     jobs = [as_new(as_row(request, where=("body", "jobs", position))) for position, request in enumerate(requests)]
     since = time.monotonic()
     is_unique = any(job["unique_key"] is not None for job in jobs)
-    with lanes.working.transaction(lock_seconds=LOCK_SECONDS if is_unique else None) as connection:
+    with pools.working.transaction(lock_seconds=LOCK_SECONDS if is_unique else None) as connection:
         stored = store_all(connection, jobs, actor=actor())
     wake_for(stored, since=since)
     return stored

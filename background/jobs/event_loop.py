@@ -27,7 +27,7 @@ from background.base import forks
 from background.base.errors import Unavailable
 from background.jobs.pipeline import Cancelled, NotOurs
 from background.jobs.sql import transitions
-from background.storage import lanes
+from background.storage import pools
 
 if TYPE_CHECKING:
     from background.jobs.attempt import Attempt
@@ -309,5 +309,5 @@ def _look(attempts: Sequence["Attempt"]) -> dict[str, bool]:
             attempt.reported_at = -math.inf  # how often is decided here
             with suppress(Cancelled, NotOurs):  # found again below
                 attempt.report(*reported)
-    with lanes.working(seconds=1) as connection:
+    with pools.working(seconds=1) as connection:
         return transitions.held(connection, [(each.job_id, each.token) for each in attempts])

@@ -23,7 +23,7 @@ from background.base import jsontext
 from background.base.errors import Unavailable
 from background.jobs.sql import logs
 from background.jobs.sql.logs import Chunk
-from background.storage import lanes
+from background.storage import pools
 
 MOST_LINES = 1000
 MOST_BYTES = 256 * 1024
@@ -123,7 +123,7 @@ class _Home:
             self._chunks = self._chunks or self._taken()
             if self._chunks:
                 self._there.set()  # until it is done
-                with lanes.working(seconds=seconds) as connection:
+                with pools.working(seconds=seconds) as connection:
                     logs.add(connection, self._chunks)
                 self._chunks = []
         with self.lock:

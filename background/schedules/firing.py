@@ -20,7 +20,7 @@ from background.jobs.new_job import as_checked
 from background.jobs.schedule import Schedule
 from background.jobs.sql import control
 from background.schedules import sql
-from background.storage import lanes
+from background.storage import pools
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def seconds_until_due() -> float | None:
 
     Raises `Unavailable`.
     """
-    with lanes.working() as connection:
+    with pools.working() as connection:
         return sql.seconds_until_due(connection, pipelines=registry.pipelines())
 
 
@@ -64,7 +64,7 @@ def fire() -> int:
     ready: dict[int, Ready] = {}
     while True:
         since = time.monotonic()
-        with lanes.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
+        with pools.working.transaction(lock_seconds=LOCK_SECONDS) as connection:
             due = sql.take_due(connection, pipelines=registry.pipelines(), but=waiting, limit=AT_ONCE)
             bare = [row for row in due if row.job.get("drawn") and not (row.id in ready and ready[row.id].fits(row))]
             able = [row for row in due if row not in bare]

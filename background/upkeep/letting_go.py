@@ -13,7 +13,7 @@ from background.canvas.recording import changes
 from background.canvas.sql import tasks
 from background.canvas.traces import is_uuid
 from background.canvas.trees import call_id
-from background.storage import database, lanes
+from background.storage import database, pools
 from background.upkeep import requests
 
 LOOK_SECONDS = 5.0
@@ -39,7 +39,7 @@ class Letting:
         """Look once more. Raises `Unavailable`."""
         before, self._idle = self._idle, set()
         running = _running()
-        with lanes.recording(seconds=RECORD_SECONDS) as connection:
+        with pools.recording(seconds=RECORD_SECONDS) as connection:
             if not database.has_canvas(connection):
                 return
             self._idle = tasks.idle(connection, self._worker_id, running=running)

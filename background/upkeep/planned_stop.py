@@ -31,7 +31,7 @@ from background.canvas.batch import GATHER_SECONDS
 from background.canvas.sql import tasks
 from background.jobs import crew, dispatch, event_loop, states, step_logs
 from background.jobs.sql import transitions
-from background.storage import database, lanes
+from background.storage import database, pools
 from background.upkeep import requests
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class PlannedStop:
     def _hand_back(self, *, until: float) -> None:
         while time.monotonic() < until:
             try:
-                with lanes.working(seconds=1) as connection:
+                with pools.working(seconds=1) as connection:
                     outcome = states.stopped()
                     handed_back = transitions.hand_back(connection, worker_id=self.worker_id, outcome=outcome)
             except Unavailable as error:

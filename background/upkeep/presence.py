@@ -6,7 +6,7 @@ from background.base.errors import Unavailable
 from background.broker import queues
 from background.celery import queue_of, served
 from background.settings import get_settings
-from background.storage import database, deadlines, lanes
+from background.storage import database, deadlines, pools
 from background.upkeep.sql import presence
 from background.workers import sql as workers
 from background.workers.identity import Identity
@@ -35,7 +35,7 @@ class Presence:
                 queued = queues.queue_length(*names, *own)
             except Unavailable:
                 queued = None
-            with lanes.working(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
+            with pools.working(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
                 found = presence.look(connection, self.identity, queues=names, queue_length=queued, patience=lease)
         self._workers = found.workers
         return found

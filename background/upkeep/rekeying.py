@@ -13,7 +13,7 @@ from background.jobs import registry
 from background.jobs.limits import lane_key
 from background.jobs.pipeline import Pipeline, Refused
 from background.jobs.sql import limits
-from background.storage import lanes
+from background.storage import pools
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def rekey(pipeline: Pipeline, wait: Callable[[float], bool] = lambda _: False) -
     """Give the jobs of a pipeline that have not ended the keys of its limits; gives how many had others."""
     names, after, changed = pipeline.limit_keys, 0, 0
     while names:
-        with lanes.working.transaction() as connection:
+        with pools.working.transaction() as connection:
             found = limits.keyed(connection, pipeline.name, names, after=after)
             keys = {each.id: lane_key(names, _values(pipeline, names, each)) for each in found}
             wrong = {each.id: (each.limit_key, keys[each.id]) for each in found if keys[each.id] != each.limit_key}

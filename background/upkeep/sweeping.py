@@ -23,7 +23,7 @@ from background.canvas.sql import recovery, tasks
 from background.canvas.states import LOST, TaskState
 from background.celery import VISIBILITY_SECONDS
 from background.settings import get_settings
-from background.storage import database, lanes
+from background.storage import database, pools
 from background.storage.locks import Lock, try_lock
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _looks(connection: Connection, epoch: str) -> Iterator[Callable[[], None]]:
         yield partial(_lose_with_worker, number, list(running))
     for number in recovery.left_behind(connection, epoch=epoch):
         yield partial(_look_into, number, epoch=epoch)
-    with lanes.recording(seconds=RECORD_SECONDS) as recording:
+    with pools.recording(seconds=RECORD_SECONDS) as recording:
         rows = recovery.next_still(
             recording,
             epoch=epoch,

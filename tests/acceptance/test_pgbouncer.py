@@ -75,12 +75,12 @@ def listeners() -> int:
 
 
 SHOW = """
-from background.storage import database, lanes, prepared
+from background.storage import database, pools, prepared
 names = ("timezone", "synchronous_commit", "idle_in_transaction_session_timeout")
 sql = "SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names)
 with database.transaction() as connection:
     print(connection.exec_driver_sql(sql).mappings().all())
-with lanes.recording(seconds=4) as connection:
+with pools.recording(seconds=4) as connection:
     print(connection.exec_driver_sql(sql).mappings().all())
     print(prepared.Prepared("show", sql + " WHERE :percent = '%'")(connection, {"percent": "%"}))
 """

@@ -14,7 +14,7 @@ from background.jobs import registry
 from background.jobs.sql import control, transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Ended, Worker
 from background.jobs.states import JobStatus
-from background.storage import lanes
+from background.storage import pools
 from tests.support import transaction
 
 STEPS = ["prepare", "process", "publish"]
@@ -107,14 +107,14 @@ class Moving:
 
     def progress(self, fraction: float, *, tell: bool = True) -> None:
         """Report how far its step is; `tell` it as an event."""
-        with lanes.working(seconds=PATIENCE_SECONDS) as connection:
+        with pools.working(seconds=PATIENCE_SECONDS) as connection:
             transitions.progress(
                 connection, job_id=self.job_id, token=self.token, fraction=fraction, message=None, tell=tell
             )
 
     def end_step(self, output: str = "{}") -> Self | None:
         """End its step with this JSON; gives the job while it has another one."""
-        with lanes.working(seconds=PATIENCE_SECONDS) as connection:
+        with pools.working(seconds=PATIENCE_SECONDS) as connection:
             ends = [End(self.job_id, self.token, self.step, output)]
             (row,) = work.work(connection, nobody(), ends=ends)
         assert isinstance(row, Ended)
@@ -142,7 +142,7 @@ def begin(worker: Worker | None = None) -> Moving:
         "max_attempts": 3,
         "queue": "traffic",  # of which no real worker takes it before we do
     }
-    with lanes.working(seconds=PATIENCE_SECONDS) as connection:
+    with pools.working(seconds=PATIENCE_SECONDS) as connection:
         job_id = control.create(connection, [job], actor=None)[0].id
         (row,) = work.work(connection, worker or nobody(), claims=[Claim(str(uuid4()), "", (job_id, 1))])
     assert isinstance(row, Claimed)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event, text
 from background.jobs.filters import JobFilter
 from background.jobs.sql import control, effects, logs, reads, transitions, work
 from background.jobs.states import JobStatus
-from background.storage import lanes
+from background.storage import pools
 from background.storage.prepared import Prepared
 from tests.support import transaction
 
@@ -73,7 +73,7 @@ def explained(connection: Connection, statement: Prepared, values: dict[str, Any
 def test_a_transition_reads_its_own_rows_alone_however_many_jobs_wait_and_run() -> None:
     """Statistics tell that none does, as they do when a backlog has just come: any index on those looks small."""
     abilities = json.dumps({PIPELINE: {"steps": ["one", "two"], "params": "digest"}})
-    with lanes.working(seconds=60) as connection:
+    with pools.working(seconds=60) as connection:
         connection.exec_driver_sql("BEGIN")
         make(connection, 3_000, JobStatus.COMPLETED)
         connection.exec_driver_sql("DELETE FROM jobs WHERE status IN ('PENDING', 'IN_PROGRESS')")
@@ -163,7 +163,7 @@ def test_a_list_of_one_status_and_pipeline_reads_no_other_jobs() -> None:
 
 def test_a_key_is_looked_for_among_those_that_jobs_have() -> None:
     size = "SELECT pg_relation_size('ix_jobs_idempotency_key')"
-    with lanes.working(seconds=60) as connection:
+    with pools.working(seconds=60) as connection:
         connection.exec_driver_sql("BEGIN")
         before = connection.exec_driver_sql(size).scalar_one()
         make(connection, 3_000, JobStatus.PENDING)

@@ -17,7 +17,7 @@ from background.canvas.spec import chord as chord_of
 from background.canvas.spec import group as group_of
 from background.canvas.spec import task
 from background.canvas.sql import reads, recovery, runs, tasks
-from background.storage import connections, lanes
+from background.storage import connections, pools
 from background.task_names import TaskName
 from background.workers import sql as workers
 from tests.support import end, record_only, transaction, wait_for
@@ -364,9 +364,9 @@ def test_a_transition_reads_no_other_run(connection: Connection, chord: list[str
     connection.execute(many)
     connection.execute(text("ANALYZE run_tasks"))
     # Tests before this one may have stopped the server that the idle connections lead to.
-    with contextlib.suppress(Unavailable), lanes.recording(seconds=4) as recorder:
+    with contextlib.suppress(Unavailable), pools.recording(seconds=4) as recorder:
         recorder.execute(text("SELECT 1"))
-    with lanes.recording(seconds=4) as recorder:
+    with pools.recording(seconds=4) as recorder:
         for task_id in chord:
             start(recorder, task_id)
             settle(recorder, task_id, "SUCCESS")

@@ -16,7 +16,7 @@ from background.canvas.spec import chain, task
 from background.canvas.spec import group as group_of
 from background.canvas.sql import reads, recovery, tasks
 from background.celery import celery_app
-from background.storage import lanes
+from background.storage import pools
 from background.storage.locks import Lock, try_lock
 from background.task_names import TaskName
 from background.upkeep import letting_go, sweeping
@@ -258,7 +258,7 @@ def test_runs_that_only_wait_are_not_read_one_by_one(monkeypatch: pytest.MonkeyP
 @pytest.mark.usefixtures("alone")
 def test_a_worker_sees_with_what_else_there_is_to_do_whether_runs_wait() -> None:
     def seen() -> bool:
-        with lanes.working() as connection:
+        with pools.working() as connection:
             return presence.look(connection, None, queues=[], queue_length=None, patience=15).runs
 
     assert not seen()

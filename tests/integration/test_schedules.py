@@ -25,7 +25,7 @@ from background.jobs.pipeline import Params, Pipeline, StepContext
 from background.schedules import declared, firing, service, sql
 from background.schedules.schemas import ScheduleChange, ScheduleRequest
 from background.settings import get_settings
-from background.storage import database, deadlines, lanes
+from background.storage import database, deadlines, pools
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -171,7 +171,7 @@ def test_whoever_dies_before_the_commit_has_made_nothing() -> None:
     set_back(schedule_id, 1)
 
     def die() -> None:
-        with lanes.working.transaction() as connection:
+        with pools.working.transaction() as connection:
             (row,) = sql.take_due(connection, pipelines=(), but=(), limit=1)
             assert len(firing.create(connection, row, [row.now], firing.jobs_of(row, 1))) == 1
             assert firing.fire() == 0, "another worker leaves alone what this one holds"

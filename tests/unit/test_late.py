@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from background.app import create_app
 from background.base.errors import Unavailable
 from background.http.requests import StorableJSONRoute
-from background.storage import database, deadlines, lanes
+from background.storage import database, deadlines, pools
 from background.storage.turns import turn
 from tests.support import wait_for
 
@@ -46,9 +46,9 @@ def test_what_one_has_waited_is_taken_off_but_for_a_little() -> None:
 
 
 def test_the_wait_for_a_connection_is_part_of_it() -> None:
-    lane = lanes.Lane("test", {}, most=1)
-    assert lane._free.acquire()
-    with deadlines.late(100), pytest.raises(Unavailable, match="in use"), lane(seconds=4):
+    pool = pools.Pool("test", {}, most=1)
+    assert pool._free.acquire()
+    with deadlines.late(100), pytest.raises(Unavailable, match="in use"), pool(seconds=4):
         pass
 
 

@@ -13,7 +13,7 @@ from background.jobs import step_logs
 from background.jobs.sql import logs
 from background.jobs.sql.logs import Chunk, Kept
 from background.jobs.step_logs import MOST_BYTES, MOST_LINES, Lines
-from background.storage import lanes
+from background.storage import pools
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_what_postgresql_did_not_take_is_written_again_as_it_was(monkeypatch: py
     monkeypatch.setattr(step_logs._Home, "_run", lambda _: None)
     home = step_logs._Home()
     monkeypatch.setattr(step_logs, "_home", home)
-    monkeypatch.setattr(lanes, "working", lambda **_: nullcontext())
+    monkeypatch.setattr(pools, "working", lambda **_: nullcontext())
     asked: list[list[str]] = []
 
     def add(_: Any, chunks: list[Chunk]) -> None:

@@ -33,11 +33,11 @@ _WORKING_SETTINGS = {
 }
 
 
-class Lane:
+class Pool:
     """Connections on which each statement commits by itself, kept for as long as they work.
 
-    SQLAlchemy's pool, BEGIN and COMMIT would cost as much as a statement. There are as many as were ever used at once,
-    which is far fewer than a process may have threads.
+    SQLAlchemy's own pool, BEGIN and COMMIT would cost as much as a statement. There are as many as were ever used at
+    once, which is far fewer than a process may have threads.
     """
 
     def __init__(self, name: str, settings: Mapping[str, str], *, most: int) -> None:
@@ -83,7 +83,7 @@ class Lane:
     def _get_engine(self) -> Engine:
         with self._making:
             if self._engine is None:
-                # A pool without limit.
+                # SQLAlchemy's own is without limit: how many there are is decided here.
                 engine = make_engine(self._settings, self._name, isolation_level="AUTOCOMMIT", pool_size=0)
                 before = local(self._settings)
 
@@ -119,9 +119,9 @@ class Lane:
         self._idle.clear()
 
 
-recording = Lane("celery-playground-recorder", _RECORDING_SETTINGS, most=1000)
+recording = Pool("celery-playground-recorder", _RECORDING_SETTINGS, most=1000)
 """For what is only recorded: the commit is not waited for. A crash of PostgreSQL may take the last half second of such
 records with it; they can be had elsewhere."""
 
-working = Lane("celery-playground-worker", _WORKING_SETTINGS, most=CONNECTIONS)
+working = Pool("celery-playground-worker", _WORKING_SETTINGS, most=CONNECTIONS)
 """For what must be safe when it returns. It reads by index alone."""
