@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from background.base import jsontext
-from background.jobs.states import WaitingCode
+from background.jobs.waiting import WaitingCode
 
 QUEUE, PIPELINE = "queue", "pipeline"
 """What may be paused, and limited."""

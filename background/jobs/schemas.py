@@ -22,7 +22,8 @@ from pydantic import (
 from background.base.strict import Strict
 from background.jobs.causes import CauseCode
 from background.jobs.history import Bucket, Range
-from background.jobs.states import KEY_CHARACTERS, Action, EventKind, JobStatus, StepStatus, WaitingCode
+from background.jobs.states import KEY_CHARACTERS, Action, EventKind, JobStatus, StepStatus
+from background.jobs.waiting import WaitingCode
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400
 MAX_TAGS = 10

@@ -13,7 +13,7 @@ from background.base import jsontext
 from background.base.errors import Conflict, NotFound, Unavailable
 from background.base.log_context import actor
 from background.broker import queues
-from background.jobs import admission, checks, creation, history, registry, states, step_logs
+from background.jobs import admission, checks, creation, history, registry, states, step_logs, waiting
 from background.jobs.filters import JobFilter
 from background.jobs.history import Range
 from background.jobs.limits import PIPELINE, Lane, Standing, lane_key
@@ -170,7 +170,7 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
     facts = None
     if row.status == JobStatus.PENDING:
         of_queue = seen.of(row.queue)
-        known = states.Waiting(
+        known = waiting.Waiting(
             seconds_until_due=row.seconds_until_due,
             run_at=row.run_at,
             error=row.error,
@@ -181,16 +181,16 @@ def _told(kind: type[ToldJob], row: reads.StoredJob, seen: Snapshot, standing: S
             serving=of_queue.workers,
             queue_length=of_queue.length,
             barred=standing.why(Lane(row.queue, row.pipeline, row.limit_key), held=row.held),
-            lacking=states.lacking(
+            lacking=waiting.lacking(
                 row.pipeline,
                 row.next_step,
                 turned_away=row.turned_away,
                 crews={crew.id: crew.abilities for crew in seen.crews if row.queue in crew.queues},
             ),
         )
-        facts = states.waiting(known)
+        facts = waiting.why(known)
     events = [{**event, "reason": (event["cause"] or {}).get("reason")} for event in row.events]
-    sentence = facts and states.waiting_for(facts)
+    sentence = facts and waiting.sentence(facts)
     completed = {step["name"] for step in row.steps if step["status"] == StepStatus.COMPLETED}
     stands: dict[str, Any] = {"status": JobStatus(row.status), "step_names": row.step_names, "completed": completed}
     more = {
@@ -226,7 +226,7 @@ def get_statistics(range_: Range, *, pipeline: str | None) -> Statistics:
         queued = None
     with database.transaction() as connection:
         counts = reads.counts(connection)
-        waiting = reads.waiting(connection)
+        backlog = reads.waiting(connection)
         series = _series(connection, range_, pipeline=pipeline)
     by_status = {status.value: 0 for status in JobStatus}
     by_pipeline = {name: dict(by_status) for name in registry.pipelines()}
@@ -243,7 +243,7 @@ def get_statistics(range_: Range, *, pipeline: str | None) -> Statistics:
             "range": range_,
             "bucket_seconds": history.BUCKETS[range_][0].total_seconds(),
             "estimated": sorted({each.status for each in counts if each.estimated}),
-            **waiting._asdict(),
+            **backlog._asdict(),
         }
     )
 

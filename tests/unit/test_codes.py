@@ -10,7 +10,8 @@ from background.canvas.spec import TaskSpec
 from background.canvas.warnings import SAID, WarningCode
 from background.jobs.causes import SENTENCES as CAUSES
 from background.jobs.causes import CauseCode
-from background.jobs.states import WAITING_SENTENCES, WaitingCode
+from background.jobs.waiting import SENTENCES as WAITING
+from background.jobs.waiting import WaitingCode
 from background.pipelines import demo, document
 from tests.support import ROOT
 
@@ -76,5 +77,5 @@ def test_codes_are_found_in_the_sources() -> None:
 
 def test_every_code_has_its_english_here() -> None:
     assert set(SAID) == set(WarningCode)
-    assert set(WAITING_SENTENCES) == set(WaitingCode)
+    assert set(WAITING) == set(WaitingCode)
     assert set(CAUSES) == set(CauseCode)

@@ -8,7 +8,7 @@ import pytest
 from background.jobs.limits import Control, Declared, Lane, Limit, Rate, Standing, lane_key
 from background.jobs.pipeline import DeclaredWrong, Params, Pipeline
 from background.jobs.schemas import WaitingFacts, told
-from background.jobs.states import waiting_for
+from background.jobs.waiting import sentence
 
 
 class Order(Params):
@@ -88,16 +88,16 @@ def test_the_value_of_a_limit_comes_as_it_is_in_json() -> None:
 def test_where_not_all_that_have_a_place_are_named_it_says_so() -> None:
     found = standing([Limit(2)])
     found.running(lane(1), 2, [5, 4])
-    assert waiting_for(found.why(lane(1)) or {}).endswith("2 at once of the pipeline order, now jobs 4, 5.")
+    assert sentence(found.why(lane(1)) or {}).endswith("2 at once of the pipeline order, now jobs 4, 5.")
     found = standing([Limit(9)])
     found.running(lane(1), 9, [5, 4])
-    assert waiting_for(found.why(lane(1)) or {}).endswith("now jobs 4, 5 and others.")
+    assert sentence(found.why(lane(1)) or {}).endswith("now jobs 4, 5 and others.")
 
 
 def test_what_is_said_of_a_rate_is_right_for_one_and_for_a_year() -> None:
     found = standing([Rate(1, 31_536_000)])
     found.begun(lane(1), 1, 31_536_000)
-    said = waiting_for(found.why(lane(1)) or {})
+    said = sentence(found.why(lane(1)) or {})
     assert said == "Its turn has not come: at most 1 of the pipeline order may begin in 31,536,000 s."
 
 

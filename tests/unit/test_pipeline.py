@@ -18,7 +18,7 @@ from pydantic import (
     BaseModel,
 )
 
-from background.jobs import new_job, states
+from background.jobs import new_job, states, waiting
 from background.jobs.declared import is_async, source
 from background.jobs.pipeline import (
     DeclaredWrong,
@@ -354,7 +354,7 @@ def test_what_none_of_the_workers_has_is_said() -> None:
 
     def lacking(step: str, refused_by: list[str] | None = None, **crews: Any) -> Any:
         turned_away = None if refused_by is None else {"refused_by": refused_by, "error": "no"}
-        return states.lacking("pay", step, turned_away=turned_away, crews=crews)
+        return waiting.lacking("pay", step, turned_away=turned_away, crews=crews)
 
     assert lacking("charge") is None, "workers of a release that does not say what it has"
     assert lacking("charge", a={}) == {"code": "no_worker_has_pipeline", "pipeline": "pay"}
