@@ -12,7 +12,7 @@ from background.base.strict import written
 from background.jobs import registry
 from background.jobs.limits import lane_key
 from background.jobs.pipeline import Pipeline, Refused
-from background.jobs.sql import limits
+from background.jobs.sql import rekeying
 from background.storage import pools
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ def rekey(pipeline: Pipeline, wait: Callable[[float], bool] = lambda _: False) -
     names, after, changed = pipeline.limit_keys, 0, 0
     while names:
         with pools.working.transaction() as connection:
-            found = limits.keyed(connection, pipeline.name, names, after=after)
+            found = rekeying.keyed(connection, pipeline.name, names, after=after)
             keys = {each.id: lane_key(names, _values(pipeline, names, each)) for each in found}
             wrong = {each.id: (each.limit_key, keys[each.id]) for each in found if keys[each.id] != each.limit_key}
-            changed += limits.rekey(connection, wrong) if wrong else 0
+            changed += rekeying.rekey(connection, wrong) if wrong else 0
         if not found or wait(0.0):
             break
         after = found[-1].id
@@ -49,7 +49,7 @@ def rekey(pipeline: Pipeline, wait: Callable[[float], bool] = lambda _: False) -
     return changed
 
 
-def _values(pipeline: Pipeline, names: list[str], job: limits.Keyed) -> Mapping[str, Any]:
+def _values(pipeline: Pipeline, names: list[str], job: rekeying.Keyed) -> Mapping[str, Any]:
     """Of the params that are keys; those that the release which made the job did not know have their defaults."""
     if job.params is None:
         return dict(zip(names, job.key_values, strict=True))

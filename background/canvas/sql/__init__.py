@@ -1,1 +1,1 @@
-"""All SQL of recorded runs: `runs` and `tasks` write, `reads` only reads, `recovery` finds what will not come."""
+"""All SQL of recorded runs: `runs`, `tasks` and `places` write, `reads` only reads, `recovery` finds what is lost."""

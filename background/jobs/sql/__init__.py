@@ -1,1 +1,5 @@
-"""All SQL of jobs. A worker's: `work`, `transitions`, `recovery`, `turned_away`; a client's: `control`, `reads`."""
+"""All SQL of jobs.
+
+A worker's: `work`, `transitions`, `effects`, `logs`, `turned_away`; its upkeep's: `recovery`, `rekeying`, `rewinding`.
+A client's: `control`, `unique`, `reads`, `finding`, `history`. Of both: `limits`. `parts` are those that several have.
+"""

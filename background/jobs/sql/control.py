@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from background.base import jsontext
 from background.base.queue_names import QUEUE
-from background.jobs.sql.limits import STOPPED
+from background.jobs.sql.parts import STOPPED
 from background.jobs.states import ENDED
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT, typed

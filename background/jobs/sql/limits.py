@@ -2,7 +2,7 @@
 
 A job with a limit before it is held, in `ix_jobs_held`, and not in the part of `ix_jobs_next` at which claims look. Who
 lets some in holds a lock: what has run out of room is then counted by one at a time. What was admitted has a permit
-until it is claimed (`PERMIT`), and counts as if it ran.
+until it is claimed (`parts.PERMIT`), and counts as if it ran.
 """
 
 import time
@@ -12,48 +12,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from background.jobs.limits import READY, SHOWN, START, Control, Declared, Lane, Standing
-from background.jobs.sql.parts import LET_IN
+from background.jobs.sql.parts import LET_IN, PERMIT
 from background.storage.locks import Lock, try_lock
 from background.storage.prepared import Prepared
-from background.storage.rows import typed
 
 WAIT_SECONDS = 0.2
 """For so long others that let jobs in are waited for."""
 OF_LANE = 50
 """So many jobs of a lane are let in at once at most."""
 
-KEYED_AT_ONCE = 500
-"""At so many jobs one looks at a time for keys of another release."""
-
-PERMIT = "coalesce(admitted_at > coalesce(claimed_at, '-infinity'), false)"
-"""Whether a job that waits was admitted since it was claimed last."""
-PAUSED = "EXISTS (SELECT FROM job_controls WHERE kind = '{kind}' AND name = {name} AND paused)"
-LIMITED = """EXISTS (SELECT FROM job_controls WHERE kind = 'queue' AND name = {name}
-    AND (concurrency IS NOT NULL OR rate_count IS NOT NULL))"""
-CONTROLS = """
-controls AS MATERIALIZED (
-    SELECT coalesce(array_agg(name) FILTER (WHERE kind = 'queue' AND paused), '{{}}') AS paused_queues,
-        coalesce(array_agg(name) FILTER (WHERE kind = 'pipeline' AND paused), '{{}}') AS paused_pipelines,
-        coalesce(array_agg(name) FILTER (WHERE kind = 'queue' AND (concurrency IS NOT NULL OR rate_count IS NOT NULL)),
-                 '{{}}') AS limited_queues
-    FROM job_controls
-)
-"""
-"""What people have set, read once by a statement: each look of its own costs a claim as much as a row."""
-_OF_CONTROLS = "CAST((SELECT {} FROM controls) AS text[])"
-OF_QUEUES = "unnest(CAST(:queues AS text[])) AS served"
-"""The queues of a worker, of which each is to be looked at if it `IS_OPEN`."""
-IS_OPEN = f"{{queue}} <> ALL ({_OF_CONTROLS.format('paused_queues')})"
-"""Whether a queue is not paused."""
-MAY_BEGIN = f"""
-    pipeline <> ALL ({_OF_CONTROLS.format("paused_pipelines")}) AND ({PERMIT}
-        OR pipeline <> ALL (CAST(:limited AS text[])) AND queue <> ALL ({_OF_CONTROLS.format("limited_queues")}))
-"""
-"""Whether a job that is due may be claimed: by the name of no limited pipeline, or with a permit."""
-STOPPED = f"""
-    ({PAUSED.format(kind="pipeline", name="{pipeline}")} OR {LIMITED.format(name="{queue}")})
-"""
-"""Whether a job of this queue and pipeline is to be held, as far as people have set something."""
 # One that was turned away, and not sent to a release yet, cannot be claimed.
 _HELD = "status = 'PENDING' AND held"
 _DUE = "run_at <= now() AND (turned_away IS NULL OR sent_to IS NOT NULL)"
@@ -200,36 +167,6 @@ WITH own AS MATERIALIZED (
 )
 UPDATE jobs SET held = true FROM own WHERE id = picked
 """
-# By `ix_jobs_pending_of`, and those that run are few.
-_KEYED = Prepared(
-    "limits_keyed",
-    f"""
-SELECT id, limit_key, (
-        SELECT jsonb_agg(params -> name ORDER BY place)
-        FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS key(name, place)
-    ) AS key_values, CASE WHEN NOT params ?& CAST(:names AS text[]) THEN params END AS params
-FROM (
-    (SELECT id, limit_key, params FROM jobs
-     WHERE status = 'PENDING' AND pipeline || '' = CAST(:pipeline AS text) AND priority >= 0 AND id > :after
-     ORDER BY id LIMIT {KEYED_AT_ONCE})
-    UNION ALL
-    SELECT id, limit_key, params FROM jobs
-    WHERE status = 'IN_PROGRESS' AND pipeline = CAST(:pipeline AS text) AND id > :after
-) AS unended
-ORDER BY id LIMIT {KEYED_AT_ONCE}
-""",
-)
-_REKEY = Prepared(
-    "limits_rekey",
-    """
-WITH own AS MATERIALIZED (
-    SELECT id AS picked, key FROM unnest(CAST(:ids AS bigint[]), CAST(:before AS text[]), CAST(:keys AS text[]))
-        AS wanted(job_id, before, key) JOIN jobs ON id = job_id AND limit_key = before
-    WHERE status IN ('PENDING', 'IN_PROGRESS') FOR UPDATE OF jobs SKIP LOCKED
-)
-UPDATE jobs SET limit_key = key FROM own WHERE id = picked RETURNING id
-""",
-)
 _SET = text("""
 INSERT INTO job_controls (kind, name, paused, concurrency, rate_count, rate_seconds)
 VALUES (:kind, :name, coalesce(:paused, false), :concurrency, :rate_count, :rate_seconds)
@@ -255,18 +192,6 @@ SELECT queue, sum(waiting)::bigint AS waiting, sum(running)::bigint AS running F
     SELECT queue, 0, count(*) FROM jobs WHERE status = 'IN_PROGRESS' GROUP BY queue
 ) AS of_queue GROUP BY queue
 """)
-
-
-class Keyed(NamedTuple):
-    """A job that has not ended: the key of its lane, and the values of the params that are keys now.
-
-    It has its `params` where these are not all among them.
-    """
-
-    id: int
-    limit_key: str
-    key_values: list[Any]
-    params: dict[str, Any] | None
 
 
 class Backlog(NamedTuple):
@@ -360,18 +285,6 @@ def admit(connection: Connection, chosen: Mapping[Lane, int]) -> dict[str, int]:
         "numbers": list(chosen.values()),
     }
     return {row["queue"]: row["number"] for row in _ADMIT(connection, values)}
-
-
-def keyed(connection: Connection, pipeline: str, names: Sequence[str], *, after: int) -> list[Keyed]:
-    """The next jobs of a pipeline with ids behind `after` that have not ended, with their values of these params."""
-    values = {"pipeline": pipeline, "names": list(names), "after": after}
-    return [typed(Keyed, row) for row in _KEYED(connection, values)]
-
-
-def rekey(connection: Connection, keys: Mapping[int, tuple[str, str]]) -> int:
-    """Bring these jobs into other lanes, each from the first key to the second; gives how many were free to go."""
-    before, now = zip(*keys.values(), strict=True)
-    return len(_REKEY(connection, {"ids": list(keys), "before": list(before), "keys": list(now)}))
 
 
 def change(

@@ -24,3 +24,40 @@ TURNED_AWAY = """
         WHERE crew = :refusing OR turned_away -> 'refused_by' ? crew)))
 """
 """What is remembered when a job's parameters are refused: which of the live crews have done so, and what was said."""
+
+PERMIT = "coalesce(admitted_at > coalesce(claimed_at, '-infinity'), false)"
+"""Whether a job that waits was admitted since it was claimed last."""
+
+CONTROLS = """
+controls AS MATERIALIZED (
+    SELECT coalesce(array_agg(name) FILTER (WHERE kind = 'queue' AND paused), '{{}}') AS paused_queues,
+        coalesce(array_agg(name) FILTER (WHERE kind = 'pipeline' AND paused), '{{}}') AS paused_pipelines,
+        coalesce(array_agg(name) FILTER (WHERE kind = 'queue' AND (concurrency IS NOT NULL OR rate_count IS NOT NULL)),
+                 '{{}}') AS limited_queues
+    FROM job_controls
+)
+"""
+"""What people have set, read once by a statement: each look of its own costs a claim as much as a row."""
+_OF_CONTROLS = "CAST((SELECT {} FROM controls) AS text[])"
+
+OF_QUEUES = "unnest(CAST(:queues AS text[])) AS served"
+"""The queues of a worker, of which each is to be looked at if it `IS_OPEN`."""
+
+IS_OPEN = f"{{queue}} <> ALL ({_OF_CONTROLS.format('paused_queues')})"
+"""Whether a queue is not paused."""
+
+MAY_BEGIN = f"""
+    pipeline <> ALL ({_OF_CONTROLS.format("paused_pipelines")}) AND ({PERMIT}
+        OR pipeline <> ALL (CAST(:limited AS text[])) AND queue <> ALL ({_OF_CONTROLS.format("limited_queues")}))
+"""
+"""Whether a job that is due may be claimed: its pipeline is not paused, and no limit is before it, or one let it in."""
+
+STOPPED = """
+    (EXISTS (SELECT FROM job_controls WHERE kind = 'pipeline' AND name = {pipeline} AND paused)
+     OR EXISTS (SELECT FROM job_controls
+                WHERE kind = 'queue' AND name = {queue} AND (concurrency IS NOT NULL OR rate_count IS NOT NULL)))
+"""
+"""Whether a job of this queue and pipeline is to be held, as far as people have set something.
+
+A paused queue holds none: claims pass it by.
+"""

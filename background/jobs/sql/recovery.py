@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from background.jobs.sql.limits import CONTROLS, IS_OPEN
-from background.jobs.sql.parts import HAS_STEP
+from background.jobs.sql.parts import CONTROLS, HAS_STEP, IS_OPEN
 
 # Whoever writes to one of them just now is alive; and nobody waits for two.
 _RENEW = text("""

@@ -11,8 +11,18 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from background.base.queue_names import QUEUE
-from background.jobs.sql.limits import CONTROLS, IS_OPEN, MAY_BEGIN, OF_QUEUES, PERMIT
-from background.jobs.sql.parts import FIRST_STEP, HAS_STEP, IS_COMPLETED, LET_IN, RUNNING_SECONDS
+from background.jobs.sql.parts import (
+    CONTROLS,
+    FIRST_STEP,
+    HAS_STEP,
+    IS_COMPLETED,
+    IS_OPEN,
+    LET_IN,
+    MAY_BEGIN,
+    OF_QUEUES,
+    PERMIT,
+    RUNNING_SECONDS,
+)
 from background.jobs.sql.transitions import HELD
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT, typed

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from background.canvas.sql.runs import UNFINISHED
-from background.jobs.sql.limits import CONTROLS, OF_QUEUES
+from background.jobs.sql.parts import CONTROLS, OF_QUEUES
 from background.jobs.sql.rewinding import AHEAD
 from background.jobs.sql.work import LOOKED_AT, OF_QUEUE
 from background.jobs.states import WAKE_SECONDS
