@@ -12,21 +12,23 @@ from background.broker.publishing import producer
 from background.broker.server import get_client, translated
 from background.celery import celery_app
 
-# How long a queue lives after the last message to it (0: for ever) comes last.
+# `lives`: for how many milliseconds the queue does after its last message, 0: for ever. The messages come behind that.
 _PUSH = """
+local till, fill, at_least, most, lives = unpack(ARGV, 1, 5)
 local now = redis.call('TIME')
-if now[1] + now[2] / 1e6 > tonumber(ARGV[1]) then return 0 end
-local waiting = redis.call('LLEN', KEYS[1])
-local number = math.max(math.min(#ARGV - 5, ARGV[2] - waiting), tonumber(ARGV[3]))
-number = math.min(number, #ARGV - 5, ARGV[4] - waiting)
+if now[1] + now[2] / 1e6 > tonumber(till) then return 0 end
+local waiting, given = redis.call('LLEN', KEYS[1]), #ARGV - 5
+local number = math.max(math.min(given, fill - waiting), tonumber(at_least))
+number = math.min(number, given, most - waiting)
 for place = 1, number do redis.call('LPUSH', KEYS[1], ARGV[place + 5]) end
-if tonumber(ARGV[5]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+if tonumber(lives) > 0 then redis.call('PEXPIRE', KEYS[1], lives) end
 return math.max(number, 0)
 """
-# Surplus ones go where they are next; ARGV[3] is what tells them from others.
+# Those that are too many are taken away where they are next to be received; the `task` tells them from other messages.
 _SETTLE = """
-local function is_one(message) return message and string.find(message, ARGV[3], 1, true) end
-local waiting, wanted, kept = redis.call('LLEN', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
+local wanted, kept, task, lives, new = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local waiting = redis.call('LLEN', KEYS[1])
+local function is_one(message) return message and string.find(message, task, 1, true) end
 while waiting > math.max(wanted, kept) and is_one(redis.call('LINDEX', KEYS[1], -1)) do
     redis.call('RPOP', KEYS[1])
     waiting = waiting - 1
@@ -37,8 +39,8 @@ if found then
     found = false
     for _, message in ipairs(redis.call('LRANGE', KEYS[1], 0, 19)) do found = found or is_one(message) end
 end
-if not found then redis.call('LPUSH', KEYS[1], ARGV[5]) end
-if tonumber(ARGV[4]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if not found then redis.call('LPUSH', KEYS[1], new) end
+if tonumber(lives) > 0 then redis.call('PEXPIRE', KEYS[1], lives) end
 """
 
 

@@ -15,11 +15,11 @@ UNACKED_KEY = "unacked"
 PAGE = 200
 """So many messages are read by one command, 0.5 ms of Redis."""
 PAGES = 5
-"""So many pages are read in a pass."""
+"""So many pages are read each time."""
 MOST_KNOWN = 50_000
 """With more messages than this it is not said whose they are."""
 AGAIN_SECONDS = 1.0
-"""So long after one inventory has ended the next one begins."""
+"""So long after a round has ended the next one begins."""
 # The body is in base64, so no other id stands under that name.
 _IDS = """
 local messages
@@ -57,8 +57,8 @@ def queue_length(*queues: str) -> int:
 
 
 @dataclass
-class _Inventory:
-    """The ids of the tasks whose messages lie in some queues or are with a worker, as far as they have been read.
+class _Round:
+    """One round through some queues: the ids of the tasks whose messages lie there or are with a worker, so far.
 
     What is with a worker is read first and last, and a queue from where messages come to where they go: so one that
     moves on meanwhile is still ahead. Only one that is taken and given back in the meantime may be missed.
@@ -90,21 +90,21 @@ class _Inventory:
 
 
 class Inventory:
-    """What messages there are, found in pages: a queue may be long, and never drain.
+    """What messages there are, found in rounds of pages: a queue may be long, and never drain.
 
     Nobody is held up by that, and what is not said of a task today is said later.
     """
 
     def __init__(self) -> None:
-        self._ended: deque[_Inventory] = deque(maxlen=2)
-        self._now: _Inventory | None = None
+        self._ended: deque[_Round] = deque(maxlen=2)
+        self._now: _Round | None = None
 
     def go_on(self, *queues: str) -> None:
         """Read on, in these queues beside the usual one from the next beginning on. Raises `Unavailable`."""
         if self._now is None:
             if self._ended and time.monotonic() - (self._ended[-1].ended or 0) < AGAIN_SECONDS:
                 return
-            self._now = _Inventory(frozenset({QUEUE, *queues}))
+            self._now = _Round(frozenset({QUEUE, *queues}))
         self._now.go_on()
         if len(self._now.ids) > MOST_KNOWN:
             self._ended.clear()
@@ -114,7 +114,7 @@ class Inventory:
             self._now = None
 
     def lacks(self, ids: Iterable[str], *queues: str, since: float) -> bool:
-        """Whether it was gone through twice since that time (`time.monotonic`), and none of these tasks was found.
+        """Whether two rounds were made since that time (`time.monotonic`), and none of these tasks was found.
 
         Once is not enough: a message that a worker is just taking is nowhere for a moment.
         """
