@@ -1,7 +1,7 @@
 """What Celery builds from a canvas: asked of Celery itself, in memory, before anything is sent.
 
-A signature is applied to an application that keeps what it would publish (`dry`), so Celery unrolls,
-upgrades and freezes as it always does; what stands in the messages (`embed`: chain, chord, callbacks, errbacks) is
+A signature is applied to an application that keeps what it would publish (`dry`), so Celery unrolls, upgrades and
+freezes as it always does; what stands in the messages (`embed`: chain, chord, callbacks, errbacks) is
 applied to it in turn, as a worker does after a success (celery/app/trace.py). So every task that will or may run is
 known, under the id it will have. The very messages are what is published then.
 """
@@ -32,8 +32,8 @@ class Plan:
     """What Celery builds.
 
     `result_ids` is the id of the task whose result the canvas has, or a list of such for a group; `nodes` has all tasks
-    in the order of the tree; `steps` is what to do so that it runs. `calls` has the tasks that
-    Celery calls several times under one id: each call is a task of its own here, with the id that stands there.
+    in the order of the tree; `steps` is what to do so that it runs. `calls` has the tasks that Celery calls several
+    times under one id: each call is a task of its own here, with the id that stands there.
     `made_up` has the other ids that tasks may be told: of groups, and of chains that are the body of a chord.
     `chain_errbacks` has the origins of the error callbacks of such chains, by their first tasks: Celery hangs them on
     each step, and calls them when the header fails, which it does not with those of a step.

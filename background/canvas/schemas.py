@@ -153,10 +153,9 @@ class Run(TaskResult):
     """A recorded canvas. `ready`: no task of it can change any more.
 
     `result` is there once the tasks that it comes from have succeeded, as in Celery: also while a callback runs, and
-    where one fails.
-    `cancel_requested`: it is to stop, and can still change. `actions`: what may be asked of it now. `canvas` is what
-    was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a long result is
-    cut: `result` has the beginning of its JSON then. A graph too deep to be shown is `null` everywhere.
+    where one fails. `cancel_requested`: it is to stop, and can still change. `actions`: what may be asked of it now.
+    `canvas` is what was posted, and `code` what Celery built of it. In lists `canvas` and `graph` are left out, and a
+    long result is cut: `result` has the beginning of its JSON then. A graph too deep to be shown is `null` everywhere.
     """
 
     type: RunType

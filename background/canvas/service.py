@@ -146,8 +146,7 @@ def retry(task_id: UUID) -> None:
     """Publish this id's run again: what had succeeded only hands on its recorded result.
 
     It does so under new ids: workers remember what was revoked, and messages of the last try may still be on their way.
-    Raises `NotFound`, `Conflict` unless the run is FAILURE or REVOKED and its tasks still exist, and
-    `Unavailable`.
+    Raises `NotFound`, `Conflict` unless the run is FAILURE or REVOKED and its tasks still exist, and `Unavailable`.
     """
     epoch = marks.epoch(new=str(uuid4()))
     with database.transaction() as connection:

@@ -357,8 +357,8 @@ class Statistics(BaseModel):
     `queue_depth` is the number of messages in the broker's queue, `None` when the broker does not answer.
     `series` has the buckets of the `range`, oldest first, the last one not over yet, each of `bucket_seconds`. What
     ended more than an hour ago is as it was within some minutes of its end, also of jobs that were deleted or retried
-    since. Of a pipeline with more than 20,000 jobs PostgreSQL's
-    statistics tell how many are COMPLETED, or of a status with as many: such statuses are in `estimated`.
+    since. Of a pipeline with more than 20,000 jobs PostgreSQL's statistics tell how many are COMPLETED, or of a status
+    with as many: such statuses are in `estimated`.
     """
 
     total: int

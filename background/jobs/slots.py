@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS = 0.1
 """Seconds after which whoever claims lets other messages of its queue have their turn."""
 ACCEPT_SECONDS = 10.0
-LOOKED_TOO_LONG = f"Looking at the params took longer than the {ACCEPT_SECONDS:g} s it may take."
 """How long validators and `upgrade` may take."""
+LOOKED_TOO_LONG = f"Looking at the params took longer than the {ACCEPT_SECONDS:g} s it may take."
 
 
 class Wish(NamedTuple):

@@ -52,8 +52,7 @@ def run_pipeline(
     It is cancelled `cancel_after` seconds of its time. For each name in `lose` the worker dies once at the end of that
     step, after its effects and before its record: the step is run again. Steps that are async, time-outs of steps that
     do not use `context.sleep`, and their own `time.sleep` take real time. Raises `Invalid` or `TooLarge` where `POST
-    /jobs` refuses, and
-    `ValueError` for a step that is none.
+    /jobs` refuses, and `ValueError` for a step that is none.
     """
     given = checks.in_json(params, where=("run",))
     named = pipeline.name if isinstance(pipeline, Pipeline) else pipeline

@@ -188,8 +188,8 @@ def next_still(
     """The runs whose turn it is in which nothing moves.
 
     One is silent after `silence` seconds, or after `patience` where a worker that was not seen for so long has ended a
-    task, and not said that nothing more comes of it.
-    One is untouched when none of its tasks has begun within `unpublished` seconds, up to which are `known`.
+    task, and not said that nothing more comes of it. One is untouched when none of its tasks has begun within
+    `unpublished` seconds; after `known` seconds that is not told any more.
     """
     values = {"epoch": epoch, "patience": patience, "silence": silence, "unpublished": unpublished, "known": known}
     return [StillRun(**row) for row in _NEXT(connection, values)]

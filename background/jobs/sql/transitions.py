@@ -1,10 +1,9 @@
 """SQL of how attempts end in the middle of a step, and of what they report. (`work`: ends of steps, and claims.)
 
 Each transition is one statement that commits by itself. One that writes to a job first takes the job's row in a CTE
-named `own`, which carries the fence: that the claim which is writing holds it, `OURS`
-(in a planned stop: whose jobs they are). Without such a row the job is no
-longer this worker's, and nothing is done to it. Every statement can be repeated after a lost answer: the second time
-finds the work done and says so.
+named `own`, which carries the fence: that the claim which is writing holds it, `OURS` (in a planned stop: that this
+worker has it). Without such a row the job is no longer this worker's, and nothing is done to it. Every statement can be
+repeated after a lost answer: the second time finds the work done and says so.
 
 Rows that `own` lets through are joined (`FROM own`), never read in a scalar subquery: a row that changed while
 the statement waited for its lock is then judged again by its newest version (PostgreSQL documentation,
@@ -227,7 +226,7 @@ def refuse(
 
 
 def hand_back(connection: Connection, *, worker_id: str, outcome: Outcome) -> dict[str, int]:
-    """End all attempts of this start of a worker, with this outcome (`handed_back`); gives how many of each queue."""
+    """End all attempts of this start of a worker, with this outcome (`stopped`); gives how many of each queue."""
     values = {"worker_id": worker_id, "kind": outcome.kind, "message": outcome.message, "cause": _json(outcome.cause)}
     return {row["queue"]: row["number"] for row in _HAND_BACK(connection, values)}
 
