@@ -32,7 +32,7 @@ from background.base.queue_names import QUEUE
 from background.canvas import results
 from background.canvas.asking import ask, record
 from background.canvas.placing import place
-from background.canvas.recording import changes, describe, secure, settle, started, told
+from background.canvas.recording import changes, describe, error_text, secure, settle, started
 from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
@@ -77,7 +77,7 @@ class RecordedRequest(NamedRequest):
             settle(
                 str(self.id),
                 TaskState.FAILURE,
-                error=told("TimeLimitExceeded", f"It took longer than the {timeout:g} s that it may take."),
+                error=error_text("TimeLimitExceeded", f"It took longer than the {timeout:g} s that it may take."),
                 place=place_of(self._context),  # type: ignore[attr-defined]
             )
 
@@ -294,7 +294,7 @@ def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None
         record(lambda connection: tasks.replaced(connection, trace.known_id, called=comes, queue=queue))
     elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
         kind = "Ignore" if state == "IGNORED" else "Reject"
-        error = told(kind, str(getattr(retval, "reason", retval)))
+        error = error_text(kind, str(getattr(retval, "reason", retval)))
         settle(trace.task_id, TaskState.FAILURE, error=error, place=trace.place)
     elif state == TaskState.FAILURE:  # Celery itself could not go on
         settle(trace.task_id, TaskState.FAILURE, error=describe(retval), place=trace.place)
@@ -305,9 +305,9 @@ def _record_revoked(request: Any, *, terminated: bool, expired: bool, **_: Any) 
     error = None
     if expired:
         before = "its next try" if request.retries else "a worker took it"
-        error = told("TaskExpired", f"It had expired before {before}.")
+        error = error_text("TaskExpired", f"It had expired before {before}.")
     elif terminated:
-        error = told("Killed", "It was killed while it ran.")
+        error = error_text("Killed", "It was killed while it ran.")
     settle(str(request.id), TaskState.REVOKED, error=error, place=place_of(request))
 
 

@@ -25,10 +25,10 @@ from background.workers.identity import WORKER_ID
 
 def describe(error: BaseException) -> str:
     """An exception as JSON text with `type` and `message`."""
-    return told(type(error).__name__, str(error))
+    return error_text(type(error).__name__, str(error))
 
 
-def told(kind: str, message: str) -> str:
+def error_text(kind: str, message: str) -> str:
     """An error of this type as JSON text."""
     return json.dumps({"type": kind, "message": jsontext.clean_text(message)}, ensure_ascii=False)
 
