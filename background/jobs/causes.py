@@ -20,6 +20,7 @@ class CauseCode(StrEnum):
     WAITED_TOO_OFTEN = "waited_too_often"
     CANCELLED_IN_STEP = "cancelled_in_step"
     WORKER_STOPPED = "worker_stopped"
+    OVERTAKEN = "overtaken"
     BLOCKED = "blocked"
     BLOCKED_BY_ANOTHER = "blocked_by_another"
     PARAMS_REFUSED = "params_refused"
@@ -38,6 +39,7 @@ SENTENCES = {
     CauseCode.WAITED_TOO_OFTEN: "It has raised RetryLater {times:,} times, as often as it may; last: {error}",
     CauseCode.CANCELLED_IN_STEP: "Cancelled during the step",
     CauseCode.WORKER_STOPPED: "Handed back: the worker was stopped",
+    CauseCode.OVERTAKEN: "Handed back: its step was completed just then",
     CauseCode.BLOCKED: "Handed back: step {step} of job {job} blocks the event loop of its worker",
     CauseCode.BLOCKED_BY_ANOTHER: "Handed back: another step blocks the event loop of its worker",
     CauseCode.PARAMS_REFUSED: "Its params were refused. {error}",

@@ -213,7 +213,7 @@ class Slot:
         """The attempt that this claim has begun; `None` when it has ended with that."""
         own: dict[str, Any] = {"job_id": claimed.id, "token": claimed.token}
         if claimed.step_failures is None:  # its step was completed just then
-            persist(partial(transitions.stop, outcome=states.handed_back("it had changed"), **own))
+            persist(partial(transitions.stop, outcome=states.overtaken(), **own))
             return None
         try:
             return Attempt.from_claim(claimed, *_accepted(claimed))

@@ -165,9 +165,9 @@ def stopped() -> Outcome:
     return _told(JobStatus.PENDING, EventKind.HANDED_BACK, Cause(CauseCode.WORKER_STOPPED))
 
 
-def handed_back(why: str) -> Outcome:
-    """The job is given back, which is held against nobody. It goes on elsewhere at once."""
-    return Outcome(JobStatus.PENDING, EventKind.HANDED_BACK, f"Handed back: {why}")
+def overtaken() -> Outcome:
+    """The step was completed just when the job was claimed for it, which is held against nobody."""
+    return _told(JobStatus.PENDING, EventKind.HANDED_BACK, Cause(CauseCode.OVERTAKEN))
 
 
 def _told(status: JobStatus, kind: EventKind, cause: Cause, **more: Any) -> Outcome:

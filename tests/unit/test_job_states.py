@@ -50,8 +50,8 @@ def test_a_loss_goes_on_at_once_below_the_limit(failures: int, limit: int) -> No
 
 
 def test_what_is_nobodys_fault_is_no_failure() -> None:
-    assert (states.handed_back("why").status, states.cancelled().status) == (JobStatus.PENDING, JobStatus.CANCELLED)
-    assert not states.handed_back("why").is_failure
+    assert (states.overtaken().status, states.cancelled().status) == (JobStatus.PENDING, JobStatus.CANCELLED)
+    assert not states.overtaken().is_failure
     assert (states.stopped().status, states.stopped().is_failure) == (JobStatus.PENDING, False)
     assert not states.cancelled().is_failure
     later = states.waits("429", seconds=30)

@@ -93,6 +93,7 @@ export default {
   "cause.waited_too_often": "It has raised RetryLater {times} times, as often as it may; last: {error}",
   "cause.cancelled_in_step": "Cancelled during the step.",
   "cause.worker_stopped": "The worker was stopped.",
+  "cause.overtaken": "Its step was completed just then.",
   "cause.blocked": "Step {step} of job {job} blocks the event loop of its worker.",
   "cause.blocked_by_another": "Another step blocks the event loop of its worker.",
   "cause.params_refused": "Its params were refused. {error}",

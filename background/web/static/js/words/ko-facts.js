@@ -92,6 +92,7 @@ export default {
   "cause.waited_too_often": "RetryLater를 허용된 횟수({times}번)만큼 모두 발생시켰습니다. 마지막 이유: {error}",
   "cause.cancelled_in_step": "단계를 실행하는 도중에 취소되었습니다.",
   "cause.worker_stopped": "워커가 중지되었습니다.",
+  "cause.overtaken": "그 사이에 단계가 이미 완료되었습니다.",
   "cause.blocked": "{job}번 작업의 {step}단계가 워커의 이벤트 루프를 막고 있습니다.",
   "cause.blocked_by_another": "다른 단계가 워커의 이벤트 루프를 막고 있습니다.",
   "cause.params_refused": "매개변수가 거부되었습니다. {error}",
