@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import httpx2 as httpx
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from background.base.ports import OF_SERVERS, free_ports
 
@@ -61,6 +62,31 @@ def transaction() -> Iterator[Connection]:
     with database.transaction(seconds=60) as connection:
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '60s'")
         yield connection
+
+
+def store_job(connection: Connection, *, step_names: Sequence[str], **more: Any) -> int:
+    """A fresh PENDING job with these steps, as the API stores one, and whatever `more` says of it; gives its id."""
+    from background.jobs.sql import control
+
+    usual = {"pipeline": "demo", "params": {}, "priority": 0, "delay_seconds": 0, "max_attempts": 3}
+    job = {**usual, "task_id": str(uuid4()), "step_names": list(step_names), **more}
+    return control.create(connection, [job], actor=None)[0].id
+
+
+@contextlib.contextmanager
+def no_schedules() -> Iterator[None]:
+    """No schedule, and no job of one, at the beginning of the block and after it."""
+
+    def clear() -> None:
+        with transaction() as connection:
+            connection.execute(text("DELETE FROM schedules"))
+            connection.execute(text("DELETE FROM jobs WHERE schedule_id IS NOT NULL"))
+
+    clear()
+    try:
+        yield
+    finally:
+        clear()
 
 
 def record_only(spec: Any, *, epoch: str | None = None) -> list[str]:

@@ -10,23 +10,15 @@ import pytest
 from sqlalchemy import text
 
 from tests.acceptance.test_bad_input import assert_problem
-from tests.support import running_worker, transaction, wait_for
+from tests.support import no_schedules, running_worker, transaction, wait_for
 
 HOURLY = {"name": "hourly", "pipeline": "demo", "params": {"step_seconds": 0.1}, "cron": "0 * * * *"}
 
 
 @pytest.fixture(autouse=True)
 def empty(client: httpx.Client) -> Iterator[None]:
-    """No schedule, and no job of one."""
-
-    def clear() -> None:
-        with transaction() as connection:
-            connection.execute(text("DELETE FROM schedules"))
-            connection.execute(text("DELETE FROM jobs WHERE schedule_id IS NOT NULL"))
-
-    clear()
-    yield
-    clear()
+    with no_schedules():
+        yield
 
 
 def make(client: httpx.Client, **given: Any) -> dict[str, Any]:

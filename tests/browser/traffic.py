@@ -11,11 +11,11 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from background.jobs import registry
-from background.jobs.sql import control, transitions, work
+from background.jobs.sql import transitions, work
 from background.jobs.sql.work import Claim, Claimed, End, Ended, Worker
 from background.jobs.states import JobStatus
 from background.storage import pools
-from tests.support import transaction
+from tests.support import store_job, transaction
 
 STEPS = ["prepare", "process", "publish"]
 PATIENCE_SECONDS = 60
@@ -132,18 +132,9 @@ def nobody() -> Worker:
 
 def begin(worker: Worker | None = None) -> Moving:
     """Create a job and claim it, as this worker or under the name of one that does not exist."""
-    job = {
-        "task_id": str(uuid4()),
-        "pipeline": "demo",
-        "step_names": STEPS,
-        "params": {},
-        "priority": 0,
-        "delay_seconds": 0,
-        "max_attempts": 3,
-        "queue": "traffic",  # of which no real worker takes it before we do
-    }
     with pools.working(seconds=PATIENCE_SECONDS) as connection:
-        job_id = control.create(connection, [job], actor=None)[0].id
+        # In a queue of which no real worker takes it before we do.
+        job_id = store_job(connection, step_names=STEPS, queue="traffic")
         (row,) = work.work(connection, worker or nobody(), claims=[Claim(str(uuid4()), "", (job_id, 1))])
     assert isinstance(row, Claimed)
     return Moving(job_id, row.token)

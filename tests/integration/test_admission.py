@@ -26,7 +26,17 @@ from background.upkeep.retention import Retention
 from background.upkeep.sql import presence
 from background.workers import sql as workers
 from background.workers.identity import Identity
-from tests.integration.test_job_queries import ABILITIES, STEPS, TRUSTED, finish, give_back, known, state, worker
+from tests.integration.test_job_queries import (
+    ABILITIES,
+    STEPS,
+    TRUSTED,
+    create,
+    finish,
+    give_back,
+    known,
+    state,
+    worker,
+)
 from tests.support import transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
@@ -60,20 +70,6 @@ def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each customer."""
     declared = {"demo": Declared([Limit(1, key="customer")], ["customer"])}
     monkeypatch.setattr(admission, "declared", lambda: declared)
-
-
-def create(connection: Connection, **more: Any) -> int:
-    """A job as the API stores one."""
-    job = {
-        "task_id": str(uuid4()),
-        "pipeline": "demo",
-        "step_names": STEPS,
-        "params": {},
-        "priority": 0,
-        "delay_seconds": 0,
-        "max_attempts": 3,
-    }
-    return control.create(connection, [{**job, **more}], actor=None)[0].id
 
 
 def claim(connection: Connection, *, by: work.Worker = LIMITED) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from background.jobs.states import JobStatus
 from background.outcomes import get_outcome
 from background.storage import connections
 from background.upkeep import leases
-from tests.support import transaction
+from tests.support import store_job, transaction
 
 pytestmark = pytest.mark.usefixtures("postgres")
 STEPS = ["one", "two", "three"]
@@ -31,18 +31,9 @@ tokens: dict[tuple[int, int], str] = {}
 ABILITIES = json.dumps({"demo": {"steps": STEPS, "params": "digest"}, "other": {"steps": STEPS, "params": "digest"}})
 
 
-def create(connection: Connection, *, pipeline: str = "demo") -> int:
+def create(connection: Connection, *, step_names: Sequence[str] = STEPS, **more: Any) -> int:
     """A fresh PENDING job of three steps."""
-    job = {
-        "task_id": str(uuid4()),
-        "pipeline": pipeline,
-        "step_names": STEPS,
-        "params": {},
-        "priority": 0,
-        "delay_seconds": 0,
-        "max_attempts": 3,
-    }
-    return int(control.create(connection, [job], actor=None)[0].id)
+    return store_job(connection, step_names=step_names, **more)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from background.schedules import declared, firing, service, sql
 from background.schedules.schemas import ScheduleChange, ScheduleRequest
 from background.settings import get_settings
 from background.storage import database, deadlines, pools
-from tests.support import transaction
+from tests.support import no_schedules, transaction
 
 pytestmark = pytest.mark.usefixtures("postgres", "valkey")
 Json = dict[str, Any]
@@ -51,16 +51,8 @@ def add_up(context, params):
 
 @pytest.fixture(autouse=True)
 def empty() -> Iterator[None]:
-    """No schedule, and no job of one."""
-
-    def clear() -> None:
-        with transaction() as connection:
-            connection.execute(text("DELETE FROM schedules"))
-            connection.execute(text("DELETE FROM jobs WHERE schedule_id IS NOT NULL"))
-
-    clear()
-    yield
-    clear()
+    with no_schedules():
+        yield
 
 
 def make(**given: Any) -> int:

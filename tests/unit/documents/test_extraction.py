@@ -4,8 +4,7 @@ import contextlib
 import re
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -13,23 +12,10 @@ from background.base.errors import Invalid, UnsupportedType
 from background.documents.extraction import ExtractedText, Facts
 from background.documents.extraction import extract as extraction
 from background.documents.extraction.docx import MAX_TREE
-from background.documents.extraction.extract import extract, tidy
+from background.documents.extraction.extract import tidy
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN
 from tests.unit.documents import makers
-
-
-class Read(Protocol):
-    def __call__(self, content: bytes, media_type: str) -> ExtractedText: ...
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def read(content: bytes, media_type: str) -> ExtractedText:
-        path = tmp_path / "content"
-        path.write_bytes(content)
-        return extract(path, media_type)
-
-    return read
+from tests.unit.documents.conftest import Read
 
 
 def expected(text: str, *, title: str | None = None, **facts: Any) -> ExtractedText:

@@ -1,18 +1,16 @@
 """What readers get wrong, kind by kind: right, or said to be doubtful, or refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from background.base.errors import Invalid
-from background.documents.extraction import ExtractedText, markdown
+from background.documents.extraction import markdown
 from background.documents.extraction.encoding import decode
 from background.documents.extraction.extract import extract
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN, media_type_of
 from tests.unit.documents import makers
-
-Read = Callable[[bytes, str], ExtractedText]
+from tests.unit.documents.conftest import Read
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 M = "http://schemas.openxmlformats.org/officeDocument/2006/math"
@@ -21,16 +19,6 @@ STRICT = {
     "http://schemas.openxmlformats.org/officeDocument/2006/": "http://purl.oclc.org/ooxml/officeDocument/",
     "http://schemas.openxmlformats.org/drawingml/2006/": "http://purl.oclc.org/ooxml/drawingml/",
 }
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def read(content: bytes, media_type: str) -> ExtractedText:
-        path = tmp_path / "content"
-        path.write_bytes(content)
-        return extract(path, media_type)
-
-    return read
 
 
 @pytest.mark.parametrize("want", sorted(makers.FILES.glob("*.want")), ids=lambda path: path.stem)
