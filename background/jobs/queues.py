@@ -91,7 +91,7 @@ def _queues(*more: str) -> list[Queue]:
     """Those, and these."""
     with database.transaction() as connection:
         controls = limits.standing(connection, {}, used=False).controls
-        backlogs = {each.queue: each for each in limits.backlogs(connection)}
+        loads = {each.queue: each for each in limits.loads(connection)}
         seen = workers.snapshot(connection, patience=get_settings().lease_seconds)
     pipelines: dict[str, list[str]] = {QUEUE: []}
     for each in registry.pipelines().values():
@@ -99,7 +99,7 @@ def _queues(*more: str) -> list[Queue]:
     is_set = {name for (kind, name), control in controls.items() if kind == OF_QUEUE and control != Control()}
 
     def told(name: str) -> Queue:
-        found = backlogs.get(name)
+        found = loads.get(name)
         control = controls.get((OF_QUEUE, name), Control())
         rate = None
         if control.rate_count is not None and control.rate_seconds is not None:
@@ -115,7 +115,7 @@ def _queues(*more: str) -> list[Queue]:
             pipelines=pipelines.get(name, []),
         )
 
-    return [told(name) for name in sorted({*pipelines, *seen.queues, *backlogs, *is_set, *more})]
+    return [told(name) for name in sorted({*pipelines, *seen.queues, *loads, *is_set, *more})]
 
 
 @router.patch("/queues/{name}", responses=responses())

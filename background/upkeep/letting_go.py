@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from background.canvas.asking import RECORD_SECONDS
 from background.canvas.recorder import acknowledged
 from background.canvas.recording import changes
-from background.canvas.sql import tasks
+from background.canvas.sql import letting_go
 from background.canvas.traces import is_uuid
 from background.canvas.trees import call_id
 from background.storage import database, pools
@@ -42,10 +42,10 @@ class Letting:
         with pools.recording(seconds=RECORD_SECONDS) as connection:
             if not database.has_canvas(connection):
                 return
-            self._idle = tasks.idle(connection, self._worker_id, running=running)
+            self._idle = letting_go.idle(connection, self._worker_id, running=running)
             if gone := before & self._idle:
-                tasks.let_go(connection, self._worker_id, gone)
-            unclosed = tasks.unclosed(connection, done) if (done := self._done - running) else ()
+                letting_go.let_go(connection, self._worker_id, gone)
+            unclosed = letting_go.unclosed(connection, done) if (done := self._done - running) else ()
         for each in unclosed:
             changes.add(each, "closed", can_wait=True)
         changes.flush()

@@ -28,7 +28,7 @@ from redis import RedisError
 from background.base import log_context
 from background.base.errors import Unavailable
 from background.canvas.batch import GATHER_SECONDS
-from background.canvas.sql import tasks
+from background.canvas.sql import letting_go
 from background.jobs import crew, dispatch, event_loop, states, step_logs
 from background.jobs.sql import transitions
 from background.storage import database, pools
@@ -165,7 +165,7 @@ class PlannedStop:
         time.sleep(2 * GATHER_SECONDS)  # What has just ended is being written.
         with suppress(Unavailable), database.transaction(seconds=1) as connection:
             if database.has_canvas(connection):
-                tasks.hand_back(connection, self.worker_id)
+                letting_go.hand_back(connection, self.worker_id)
         for request in set(requests.taken()):
             try:
                 # Not request.reject: that leaves it to the main loop, which has ended.

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from background.canvas.sql.runs import EVENT, UNFINISHED
-from background.canvas.states import LOST, RUN_FINAL
+from background.canvas.states import LOST
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT
-from background.storage.schema import one_of
 
 _RUN_OF_TASK = """
     SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
@@ -193,33 +192,6 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
 {EVENT} SELECT id, event_count, 'found', CAST(:task_id AS uuid) FROM change RETURNING run_id
 """)
 
-_HAND_BACK = text("""
-UPDATE run_tasks SET state = 'PENDING', starts = greatest(starts - 1, 0), worker = NULL, worker_id = NULL
-WHERE worker_id = :worker_id AND state = 'STARTED'
-""")
-
-# A task that is called several times has the id of its message as an alias.
-_IDLE = Prepared(
-    "run_tasks_idle",
-    """
-SELECT id::text FROM run_tasks
-WHERE state = 'STARTED' AND worker_id = :worker_id AND id <> ALL (CAST(CAST(:running AS text[]) AS uuid[]))
-  AND NOT EXISTS (SELECT FROM run_aliases WHERE run_aliases.run_id = run_tasks.run_id
-                  AND run_aliases.id = ANY (CAST(CAST(:running AS text[]) AS uuid[])))
-""",
-)
-_UNCLOSED = Prepared(
-    "run_tasks_unclosed",
-    f"""
-SELECT id::text FROM run_tasks
-WHERE id = ANY (CAST(CAST(:ids AS text[]) AS uuid[])) AND NOT closed AND {one_of("state", RUN_FINAL)}
-""",
-)
-_LET_GO = text("""
-UPDATE run_tasks SET state = 'PENDING', worker = NULL, worker_id = NULL
-WHERE id = ANY (CAST(:ids AS uuid[])) AND worker_id = :worker_id AND state = 'STARTED'
-""")
-
 _TO_JUDGE = Prepared(
     "run_to_judge",
     f"""
@@ -291,26 +263,6 @@ def not_started(connection: Connection, task_id: str) -> None:
 def replaced(connection: Connection, task_id: str, *, called: bool, queue: str | None) -> None:
     """The task has put another in its place, which comes under its id; `called`: it was sent, into that `queue`."""
     connection.execute(_REPLACED, {"task_id": task_id, "called": called, "queue": queue})
-
-
-def hand_back(connection: Connection, worker_id: str) -> None:
-    """What this worker ran waits for another."""
-    connection.execute(_HAND_BACK, {"worker_id": worker_id})
-
-
-def idle(connection: Connection, worker_id: str, *, running: Collection[str]) -> set[str]:
-    """The tasks which that worker has begun, and which are none of those that it is `running`."""
-    return {row["id"] for row in _IDLE(connection, {"worker_id": worker_id, "running": list(running)})}
-
-
-def unclosed(connection: Connection, ids: Collection[str]) -> list[str]:
-    """The tasks among these which have ended, and of which more might come, for all that is recorded."""
-    return [row["id"] for row in _UNCLOSED(connection, {"ids": list(ids)})]
-
-
-def let_go(connection: Connection, worker_id: str, ids: Collection[str]) -> None:
-    """That worker runs these tasks no more; how they ended is unknown, and they may come again."""
-    connection.execute(_LET_GO, {"worker_id": worker_id, "ids": list(ids)})
 
 
 def retried(connection: Connection, *, task_id: str, retries: int, error: str, queue: str | None = None) -> None:

@@ -194,7 +194,7 @@ SELECT queue, sum(waiting)::bigint AS waiting, sum(running)::bigint AS running F
 """)
 
 
-class Backlog(NamedTuple):
+class Load(NamedTuple):
     """How many jobs of a queue are due and wait, and how many run."""
 
     queue: str
@@ -302,6 +302,6 @@ def hold(connection: Connection, kind: str, name: str) -> int:
     return connection.execute(text(_HOLD_SOME.format(which=_HOLD[kind])), {"name": name}).rowcount
 
 
-def backlogs(connection: Connection) -> list[Backlog]:
+def loads(connection: Connection) -> list[Load]:
     """What waits and runs in each queue in which something does."""
-    return [Backlog(**row) for row in connection.execute(_QUEUES).mappings()]
+    return [Load(**row) for row in connection.execute(_QUEUES).mappings()]
