@@ -10,7 +10,7 @@ export const health = Object.assign(new EventTarget(), { down: null, since: null
 /** Asks for an API key; rejects when a person declines. The page sets it at its start. */
 export const keys = { ask: async (/** @type {{ refused?: boolean }} */ _why) => {} };
 
-export class ApiError extends Error {
+class ApiError extends Error {
   /**
    * `status` is 0 when no answer came; `problem` is what the API said: detail, code and values, and errors of a 422.
    * @param {number} status

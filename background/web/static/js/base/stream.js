@@ -236,7 +236,7 @@ export function poll(read, ms) {
  * Feed it pieces of text; calls `found(id, kind, data)` for each event, and with empty data where an id came alone (HTML
  * standard, "Interpreting an event stream").
  */
-export function parser(found) {
+function parser(found) {
   let rest = "";
   let id = null;
   let told = false;
