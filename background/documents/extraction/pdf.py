@@ -23,6 +23,10 @@ _HYPHENATED: Final = re.compile("[\x02\ufffe]\\s*")
 _TURN: Final = re.compile("(?<=[\u05d0-\u07ff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u05d0-\u07ff])")
 # What it writes for glyphs of which the file does not say what they mean.
 _UNKNOWN: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
+# TeX and others print an accent of its own over a letter, before it or after it.
+_ACCENTS: Final = "`´ˆ˜¯˘˙¨˚˝ˇ¸˛"  # noqa: RUF001
+_COMBINING: Final = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327\u0328"
+_DOTLESS: Final = {"\u0131": "i", "\u0237": "j"}
 _SAMPLE: Final = 200  # characters of a page
 # In a number stands no ampersand, and no parenthesis that nothing closes.
 _BETWEEN_WORDS: Final = re.compile(
@@ -87,8 +91,29 @@ def _page(document: PdfDocument, number: int) -> str | None:
 
 def _text(page: PdfPage) -> str | None:
     found = page.get_textpage()
-    text = _TURN.sub(" ", found.get_text_range())
+    text = _TURN.sub(" ", _accented(found, found.get_text_range()))
     return _HYPHENATED.sub("", text).replace("\xad", "-") if _is_known(found, text) or _is_language(text) else None
+
+
+def _accented(page: PdfTextPage, text: str) -> str:
+    """The text of a page with each accent in the letter beside it over which it is printed."""
+    out = list(text)
+    for at in (at for at, each in enumerate(text) if each in _ACCENTS):
+        beside = next((each for each in (at - 1, at + 1) if _is_over(page, text, at, each)), None)
+        if beside is not None:
+            out[beside] = _DOTLESS.get(out[beside], out[beside]) + _COMBINING[_ACCENTS.index(text[at])]
+            out[at] = ""
+    return "".join(out)
+
+
+def _is_over(page: PdfTextPage, text: str, accent: int, letter: int) -> bool:
+    if not text[letter : letter + 1].isalpha():
+        return False
+    places = [pdfium.FPDFText_GetCharIndexFromTextIndex(page, each) for each in (accent, letter)]
+    if pdfium.FPDFText_GetCharAngle(page, places[0]) != 0:
+        return False
+    (left, _, right, _), (begin, _, end, _) = map(page.get_charbox, places)
+    return bool(begin <= (left + right) / 2 <= end)
 
 
 def _is_known(page: PdfTextPage, text: str) -> bool:

@@ -437,6 +437,25 @@ def test_a_hyphen_is_one_also_where_its_font_calls_it_soft(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        ("G) 0 (\\310) 390 (ottingen", "Göttingen"),  # as by TeX, before its letter, which is drawn back
+        ("e) 390 (\\302) 0 (l\\302eve", "él´eve"),  # as others do it, and one that stands by itself
+        ("na) 0 (\\310) 300 (\\365ve, gar) 0 (c) 420 (\\313) 0 (on", "naïve, garçon"),
+        ("\\302\\302) 0 (", "´´"),
+        ("cre) 390 (\\302) 0 (e) 390 (\\302) 0 (e", "créée"),
+    ],
+)
+def test_an_accent_that_is_printed_over_a_letter_is_that_letters(read: Read, shown: str, text: str) -> None:
+    assert read(makers.pdf(f"word ) Tj [({shown})] TJ ("), PDF).text == f"word {text}"
+
+
+def test_an_accent_on_a_line_that_is_turned_stays_as_it_is(read: Read) -> None:
+    turned = makers.pdf(") Tj 0 1 -1 0 40 300 Tm (don\\302t) Tj (")
+    assert read(turned, PDF).text == "don´t"
+
+
+@pytest.mark.parametrize(
     ("encoding", "codec", "text"),
     [
         ("KSC-EUC-H", "euc_kr", "작업을 기다린다"),
