@@ -40,7 +40,7 @@ _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
 # Letters of two alphabets in one word: what accents look like in a wrong encoding.
 _MIXED: Final = re.compile("(?<=[A-Za-z])(?:[\u0370-\u0e7f]|[\u3040-\ud7ff](?=[A-Za-z]))|[\u0370-\u0e7f](?=[A-Za-z])")
 # But for the sign with which files of CP/M and DOS end.
-_CONTROLS: Final = re.compile(r"(?!\x1a+\Z)[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+_CONTROLS: Final = re.compile(r"(?!\x1a+\Z)[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 def read_plain(data: bytes) -> Reading:
@@ -57,9 +57,9 @@ def decode(data: bytes, *, declared: str | None = None) -> Reading:
     then a guess. A few broken bytes become U+FFFD. Raises `Invalid` when it is no text.
     """
     found = next(_candidates(data, declared), None)
-    if found is None or "\0" in found.text or len(_CONTROLS.findall(found.text)) * 100 > len(found.text):
+    if found is None or len(_CONTROLS.findall(found.text)) * 100 > len(found.text):
         raise refused("The file is not text in a known encoding.", code="document_encoding")
-    return found
+    return found._replace(text=found.text.replace("\0", ""))  # which no page shows
 
 
 def _candidates(data: bytes, declared: str | None) -> Iterator[Reading]:
@@ -88,10 +88,13 @@ def _sample(data: bytes, at: int) -> bytes:
 
 
 def _tolerant(data: bytes, codec: str | None, *, sure: bool = True) -> Iterator[Reading]:
-    """The text when no more of its characters beyond ASCII than a few are broken."""
-    text = data.decode(codec, "replace") if codec else "\ufffd"
+    """The text when no more of its characters beyond ASCII than a few are broken; U+FFFD itself is one as any other."""
+    if codec is None:
+        return
+    text = data.decode(codec, "replace")
     beyond = len(text) - len(text.encode("ascii", "ignore"))
-    if text.count("\ufffd") * 20 <= beyond:
+    broken = len(text) - len(data.decode(codec, "ignore")) if "\ufffd" in text else 0
+    if broken * 20 <= beyond:
         yield Reading(None, text, encoding=codec, encoding_sure=sure)
 
 

@@ -386,6 +386,17 @@ def test_what_tells_an_encoding_may_stand_anywhere(content: bytes, text: str) ->
 
 
 @pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("It was broken before: caf\ufffd.".encode(), "It was broken before: caf\ufffd."),
+        (b"A broken pro\0gram wrote it. " + ASCII.encode(), f"A broken program wrote it. {ASCII}"),
+    ],
+)
+def test_what_was_broken_before_is_read_as_it_is(content: bytes, text: str) -> None:
+    assert decode(content).text == text
+
+
+@pytest.mark.parametrize(
     ("codec", "text"),
     [
         ("cp1251", "повреден „MERGE_RR“ (запис за коригиране на конфликт)"),
