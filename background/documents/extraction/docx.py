@@ -28,7 +28,7 @@ _WORD: Final = re.compile(r"\{http://[\w./]+/wordprocessingml/(?:2006/)?main\}")
 _MATH: Final = re.compile(r"\{http://[\w./]+/officeDocument/(?:2006/)?math\}")
 
 _SKIPPED: Final = frozenset({"w:del", "w:moveFrom", "w:pPrChange", "w:rPrChange", "w:rt", "w:sectPr", "w:tabs"})
-_BORDERS: Final = {"w:p": BLOCK, "w:tbl": BLOCK, "w:tr": LINE, "w:tc": CELL}
+_BORDERS: Final = {"w:p": BLOCK, "w:tbl": BLOCK, "w:tr": LINE, "w:tc": CELL, "m:fName": SPACE}
 _SIGNS: Final = {
     "w:tab": "\t",
     "w:ptab": "\t",
@@ -36,6 +36,7 @@ _SIGNS: Final = {
     "m:den": "/",
     "m:sup": "^",
     "m:sub": "_",
+    "m:lim": "_",
     "m:rad": "\u221a",
     "m:d": "(",
 }

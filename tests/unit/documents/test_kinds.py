@@ -87,6 +87,10 @@ def alternatives(choice: str, fallback: str) -> str:
             "<m:oMath><m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath>",
             "x^2",
         ),
+        (
+            "<m:t>n</m:t><m:fName><m:e><m:t>lim</m:t></m:e><m:lim><m:t>x</m:t></m:lim></m:fName><m:e><m:t>y</m:t></m:e>",
+            "n lim_x y",
+        ),
         ("<m:oMath><m:d><m:e><m:rad><m:e><m:r><m:t>y</m:t></m:r></m:e></m:rad></m:e></m:d></m:oMath>", "(√y)"),
     ],
 )
