@@ -15,9 +15,7 @@ from background.documents.extraction import Reading
 from background.documents.extraction.layout import BLOCK, CELL, LINE, SPACE, Layout
 from background.documents.naming import refused
 
-MAX_INFLATED: Final = 200 * 1000 * 1000  # bytes, pictures included
-MAX_XML: Final = 60 * 1000 * 1000  # bytes of XML; each element takes time
-MAX_PARTS: Final = 10_000
+MAX_XML: Final = 60 * 1000 * 1000  # bytes of all parts that are read; each element takes time
 MAX_TREE: Final = 10 * 1000 * 1000  # bytes of a part that is read as a tree, which takes up to thirty times as much
 MAX_DEPTH: Final = 256  # elements in one another; libxml2's own limit holds for trees alone
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # what an encrypted DOCX or an old DOC begins with
@@ -83,21 +81,23 @@ class _Package:
     """The parts of a DOCX, by names without a slash at their begin, and in any case."""
 
     def __init__(self, file: zipfile.ZipFile) -> None:
-        """Raises `Invalid` where it is encrypted or too large; what lies about its size meets the process's limits."""
-        parts = file.infolist()
-        xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
-        if any(part.flag_bits & 1 for part in parts):
-            raise refused("The DOCX document is encrypted.", code="document_encrypted")
-        sizes = sum(part.file_size for part in parts), sum(part.file_size for part in xml), len(parts)
-        if any(size > most for size, most in zip(sizes, (MAX_INFLATED, MAX_XML, MAX_PARTS), strict=True)):
-            raise _too_large()
         self._file = file
-        self._parts = {part.filename.replace("\\", "/").lstrip("/").casefold(): part for part in parts}
+        self._parts = {part.filename.replace("\\", "/").lstrip("/").casefold(): part for part in file.infolist()}
+        self._size = 0
 
     def parse(self, part: str, target: Any = None) -> Any:
-        """Tell `target` what stands in a part that has to be there; without one, its tree."""
+        """Tell `target` what stands in a part that has to be there; without one, its tree.
+
+        Raises `Invalid` where it is encrypted, or all that was read is too much; what lies about its size is cut off.
+        """
+        found = self._parts[part.casefold()]
+        if found.flag_bits & 1:
+            raise refused("The DOCX document is encrypted.", code="document_encrypted")
+        self._size += found.file_size
+        if self._size > MAX_XML:
+            raise _too_large()
         parser = etree.XMLParser(target=target, resolve_entities=False)
-        with self._file.open(self._parts[part.casefold()]) as content:
+        with self._file.open(found) as content:
             return etree.parse(content, parser)
 
     def tree(self, part: str) -> Any:

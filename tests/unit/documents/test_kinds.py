@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from background.base.errors import Invalid
-from background.documents.extraction import markdown
+from background.documents.extraction import docx, markdown
 from background.documents.extraction.encoding import decode
 from background.documents.extraction.extract import extract
 from background.documents.naming import DOCX, HTML, MARKDOWN, PDF, PLAIN, media_type_of
@@ -152,6 +152,14 @@ def test_templates_and_documents_with_macros_are_documents(read: Read, kind: str
 def test_what_has_no_words_in_it_keeps_no_docx_from_being_read(read: Read, part: str, old: bytes, new: bytes) -> None:
     other = makers.repacked_word(lambda name, content: content.replace(old, new) if name == part else content)
     assert read(other, DOCX).text == read(makers.word("Hello"), DOCX).text
+
+
+def test_of_a_docx_only_what_is_read_counts(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docx, "MAX_XML", 1_000_000)
+    more = {"customXml/item9.xml": b" " * 1_000_000}
+    assert (
+        read(makers.repacked_word(lambda _, content: content, more), DOCX).text == read(makers.word("Hello"), DOCX).text
+    )
 
 
 def test_a_docx_whose_words_are_lost_is_refused(read: Read) -> None:
