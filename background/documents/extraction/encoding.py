@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final
 
 import chardet
@@ -100,11 +101,18 @@ def _tolerant(data: bytes, codec: str | None, *, sure: bool = True) -> Iterator[
 
 def _guessed(data: bytes, sample: bytes) -> Iterator[Reading]:
     """The best guess; sure when a second judge finds the same language in the text, and no other text is as likely."""
-    guesses = [(*guess, sample.decode(guess[0] or "ascii", "replace")) for guess in _guesses(sample)]
-    codec, confidence, language, text = next((each for each in guesses if not _is_mixed(each[3])), guesses[0])
+    guesses = []
+    for guess in _guesses(sample):
+        codec = guess[0] or "ascii"
+        text = sample.decode(codec, "replace")
+        # chardet knows small letters: capitals are as likely as those.
+        small = _guesses(text.lower().encode(codec, "replace")) if text.isupper() else []
+        guesses.append((*next((each for each in small if each[0] == codec), guess), text))
+    guesses.sort(key=itemgetter(1), reverse=True)
+    likely, confidence, language, text = next((each for each in guesses if not _is_mixed(each[3])), guesses[0])
     rival = max((each[1] for each in guesses if each[0] and each[3] != text), default=0)
     sure = confidence - rival > _MARGIN and detect_language(text) == language
-    yield from _tolerant(data, codec, sure=sure)
+    yield from _tolerant(data, likely, sure=sure)
 
 
 def _is_mixed(text: str) -> bool:

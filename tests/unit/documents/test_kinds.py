@@ -430,6 +430,19 @@ def test_a_line_in_another_encoding_is_never_sure(codec: str, text: str) -> None
     assert decoded.text == text or not decoded.encoding_sure
 
 
+@pytest.mark.parametrize(
+    ("codecs", "text"),
+    [
+        ("koi8-r cp866 iso8859-5 cp1251", "АКТ СВЕРКИ ВЗАИМНЫХ РАСЧЕТОВ МЕЖДУ ПРЕДПРИЯТИЯМИ ЗА ТРЕТИЙ КВАРТАЛ"),
+        ("cp1253 iso8859-7 cp737", "ΑΝΑΚΟΙΝΩΣΗ ΠΡΟΣ ΤΟΥΣ ΚΑΤΟΙΚΟΥΣ ΤΟΥ ΔΗΜΟΥ ΓΙΑ ΤΗΝ ΚΑΘΑΡΙΟΤΗΤΑ"),
+        ("cp1250 iso8859-2 cp852", "PŘÍLOHA K ŽÁDOSTI O UDĚLENÍ ŽIVNOSTENSKÉHO OPRÁVNĚNÍ"),
+        ("cp1252 cp850 mac-roman", "DÉCLARATION DES DROITS DE L'HOMME À L'ÉGARD DES ÉTRANGERS"),
+    ],
+)
+def test_capitals_are_guessed_as_small_letters_are(codecs: str, text: str) -> None:
+    assert [decode(text.encode(codec)).text for codec in codecs.split()] == [text] * len(codecs.split())
+
+
 @pytest.mark.parametrize("text", ["café", "naïve", "Ýmir", "déjà vu créée", "AÇÃO"])
 def test_little_text_is_doubtful(read: Read, text: str) -> None:
     assert not decode(text.encode("cp1252")).encoding_sure
