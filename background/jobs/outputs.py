@@ -92,7 +92,9 @@ class Outputs(Mapping[str, Any]):
         if name not in self._read:
             stored, codec = self._stored[name], self._codec(name)
             try:
-                self._read[name] = stored if codec is None else codec.loads(stored)
+                found = stored if codec is None else codec.loads(stored)
+                # What this step changes in it must not reach the next, which may run elsewhere.
+                self._read[name] = json.loads(json.dumps(found)) if found is stored else found
             except NotStorable as error:
                 what = f"The output of {name!r} is not of the type that the step declares."
                 raise NotStorable(f"{what} {error}") from None

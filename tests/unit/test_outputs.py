@@ -273,6 +273,18 @@ def test_what_may_be_anything_comes_back_as_json() -> None:
         assert codec.dumps(codec.loads(json.loads(codec.dumps(value)))) == codec.dumps(value)
 
 
+@pytest.mark.parametrize("declared", [Any, list[Decimal | None]])
+def test_what_a_step_changes_in_an_output_does_not_reach_the_next(declared: Any) -> None:
+    stored = {"rows": [None], "gone": [None]}
+    codecs = {"rows": Codec(returns(declared))}
+    for _ in range(2):
+        outputs = Outputs(stored, codecs.get)
+        for name in stored:
+            assert outputs[name] == [None]
+            outputs[name].append(None)
+            assert outputs[name] == [None, None], "within a step it is one object"
+
+
 def test_an_output_of_another_release_is_named() -> None:
     outputs = Outputs({"price": "free", "note": 1}, {"price": Codec(returns(Decimal))}.get)
     assert (outputs["note"], sorted(outputs)) == (1, ["note", "price"])
