@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from background.base import jsontext
@@ -288,7 +288,7 @@ def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
 
 def _form(value: Any) -> Any:
     """The form in JSON of what has one. Raises `TypeError`."""
-    if isinstance(value, Iterator):
+    if isinstance(value, Iterator | SecretStr | SecretBytes):  # of a secret it is asterisks
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     try:
         return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")

@@ -201,6 +201,7 @@ def test_without_a_type_it_is_stored_in_its_form_and_given_back_as_json() -> Non
     ("declared", "value", "why"),
     [
         (Any, Plain(), "Object of type Plain is not JSON serializable"),
+        (Any, {"key": SecretStr("x")}, "Object of type SecretStr is not JSON serializable"),
         (Any, itertools.count(), "Object of type count is not JSON serializable"),
         (Any, [math.nan], "Out of range float values"),
         (Any, "\0", "NUL"),
