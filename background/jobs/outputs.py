@@ -13,11 +13,11 @@ import re
 import types
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from background.base import jsontext
@@ -47,7 +47,7 @@ class Codec:
         self.is_async = is_async
         declared = _declared(function)
         self._adapter: TypeAdapter[tuple[Any]] | None = None if _is_json(declared) else _adapter(declared)
-        self._is_mixed = _is_mixed(declared) and not _is_open(declared)
+        self._several = _several(declared)
 
     def dumps(self, value: Any) -> str:
         """Its JSON text. Raises `NotStorable`."""
@@ -60,7 +60,7 @@ class Codec:
             (plain,) = self._adapter.dump_python((value,), mode="json", warnings="error")
             text = jsontext.as_kept(jsontext.dumps(plain))
             (found,) = _read(self._adapter, text)  # a later step must be able to
-            if lost := _lost(value, found, exactly=self._is_mixed):
+            if lost := _lost(value, found, several=self._several):
                 raise NotStorable(lost)
         except RecursionError:
             raise NotStorable("It is nested too deeply.") from None
@@ -92,7 +92,9 @@ class Outputs(Mapping[str, Any]):
         if name not in self._read:
             stored, codec = self._stored[name], self._codec(name)
             try:
-                self._read[name] = stored if codec is None else codec.loads(stored)
+                found = stored if codec is None else codec.loads(stored)
+                # What this step changes in it must not reach the next, which may run elsewhere.
+                self._read[name] = json.loads(json.dumps(found)) if found is stored else found
             except NotStorable as error:
                 what = f"The output of {name!r} is not of the type that the step declares."
                 raise NotStorable(f"{what} {error}") from None
@@ -142,18 +144,31 @@ def _is_json(declared: Any) -> bool:
     return typing.is_typeddict(declared) and all(map(_is_json, typing.get_type_hints(declared).values()))
 
 
+def _within(declared: Any, *aliases: Any) -> Iterator[Any]:
+    """An annotation, and all that it is made of; what a `type` statement names is looked at once."""
+    yield declared
+    if get_origin(declared) is not Literal and declared not in aliases:
+        aliased = [declared.__value__] if hasattr(declared, "__value__") else []
+        for each in (*get_args(declared), *aliased):
+            yield from _within(each, *aliases, *([declared] if aliased else []))
+
+
+def _several(declared: Any) -> Set[type]:
+    """All types that are named, where several are allowed of which not all are JSON's; else none.
+
+    Of what is stored nobody could tell then which of them it was. Nor where anything is allowed somewhere, which comes
+    back as JSON.
+    """
+    named = list(_within(declared))
+    if not any(map(_is_mixed, named)) or any(each in (Any, object, *_ARRAYS, *_OBJECTS) for each in named):
+        return frozenset()
+    return {kind for each in named if isinstance(kind := get_origin(each) or each, type)}
+
+
 def _is_mixed(declared: Any) -> bool:
-    """Whether it allows several types of which not all are JSON's: of what is stored nobody could tell which it was."""
-    origin, inner = get_origin(declared), get_args(declared)
-    several = origin in (Union, types.UnionType) and len({*inner} - {type(None)}) > 1
-    return (several and not all(map(_is_json, inner))) or any(map(_is_mixed, inner))
-
-
-def _is_open(declared: Any) -> bool:
-    """Whether it allows anything somewhere, which comes back as JSON."""
-    if get_origin(declared) is Literal:
-        return False
-    return declared in (Any, object, *_ARRAYS, *_OBJECTS) or any(map(_is_open, get_args(declared)))
+    inner = get_args(declared)
+    several = get_origin(declared) in (Union, types.UnionType) and len({*inner} - {type(None)}) > 1
+    return several and not all(map(_is_json, inner))
 
 
 def _why_unreadable(declared: Any) -> str | None:
@@ -203,31 +218,40 @@ def _read(adapter: "TypeAdapter[tuple[Any]]", text: str) -> tuple[Any]:
 _ANOTHER = "It would come back as another type. Declare one, or a model that has a field for each."
 
 
-def _lost(value: Any, found: Any, *, exactly: bool) -> str | None:
+def _lost(value: Any, found: Any, *, several: Set[type]) -> str | None:
     """What of the value would not come back, as a sentence: it is of no type, or has more than the one declared.
 
-    With `exactly` also what would come back as another of the types that are declared.
+    Where `several` types are declared also what would come back as another one of them.
     """
     pairs: list[tuple[Any, Any]] = []
-    if _has_fields(found) or (exactly and _has_fields(value)):
-        related = isinstance(value, type(found)) or isinstance(found, type(value))
-        if not related or (exactly and type(value) is not type(found)):
-            return _ANOTHER
-        names = _fields(value)
-        if more := [name for name in names if name not in _fields(found)]:
-            return f"It is a {type(value).__qualname__}, whose {', '.join(more)} a {type(found).__qualname__} has not."
-        pairs = [(getattr(value, name), getattr(found, name)) for name in names]
+    why: str | None
+    if type(value) in several and type(value) is not type(found):
+        why = _ANOTHER
+    elif _has_fields(found) or (several and _has_fields(value)):
+        why = _lost_fields(value, found, exactly=bool(several))
+        pairs = [] if why else [(getattr(value, name), getattr(found, name)) for name in _fields(value)]
     elif isinstance(value, Mapping) and isinstance(found, Mapping):
-        if len(found) < len(value):
-            return f"Of its {len(value)} keys {len(found)} would come back."
+        why = f"Of its {len(value)} keys {len(found)} would come back." if len(found) < len(value) else None
+        keys = {key: key for key in found} if several else {}
         pairs = [(each, found.get(key)) for key, each in value.items() if key in found]
+        pairs += [(key, keys.get(key)) for key in value] if several else []
     elif isinstance(value, list | tuple) and isinstance(found, list | tuple):
-        if exactly and isinstance(value, list) is not isinstance(found, list):
-            return _ANOTHER
+        why = _ANOTHER if several and isinstance(value, list) is not isinstance(found, list) else None
         pairs = list(zip(value, found, strict=False))
-    elif exactly and value != found:
+    else:
+        why = _ANOTHER if several and value != found else None
+    return why or next(filter(None, (_lost(*pair, several=several) for pair in pairs)), None)
+
+
+def _lost_fields(value: Any, found: Any, *, exactly: bool) -> str | None:
+    related = isinstance(value, type(found)) or isinstance(found, type(value))
+    if not related or (exactly and type(value) is not type(found)):
         return _ANOTHER
-    return next(filter(None, (_lost(*pair, exactly=exactly) for pair in pairs)), None)
+    if more := [name for name in _fields(value) if name not in _fields(found)]:
+        return f"It is a {type(value).__qualname__}, whose {', '.join(more)} a {type(found).__qualname__} has not."
+    if unread := [name for name in _unread(value) if getattr(value, name) != getattr(found, name)]:
+        return f"Its {', '.join(unread)} would come back as another value: a field that is init=False is not read."
+    return None
 
 
 def _has_fields(value: Any) -> bool:
@@ -237,7 +261,11 @@ def _has_fields(value: Any) -> bool:
 def _fields(value: Any) -> Sequence[str]:
     if isinstance(value, BaseModel):
         return [*type(value).model_fields]
-    return [each.name for each in dataclasses.fields(value)]
+    return [each.name for each in dataclasses.fields(value) if hasattr(value, each.name)]
+
+
+def _unread(value: Any) -> Sequence[str]:
+    return [each.name for each in dataclasses.fields(value) if not each.init] if dataclasses.is_dataclass(value) else []
 
 
 def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
@@ -260,7 +288,7 @@ def _adapter(declared: Any) -> "TypeAdapter[tuple[Any]]":
 
 def _form(value: Any) -> Any:
     """The form in JSON of what has one. Raises `TypeError`."""
-    if isinstance(value, Iterator):
+    if isinstance(value, Iterator | SecretStr | SecretBytes):  # of a secret it is asterisks
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     try:
         return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")

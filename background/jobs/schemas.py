@@ -106,7 +106,7 @@ class BatchRequest(Strict):
 class RetryRequest(Strict):
     """The body of `POST /jobs/{id}/retry`. `params` replace the old ones entirely.
 
-    `replan` gives the job the steps of today's release; what is COMPLETED of them stays so.
+    `replan` gives the job the steps and hooks of today's release; what is COMPLETED of them stays so.
     """
 
     from_step: int | None = Field(None, ge=1, le=100)

@@ -4,9 +4,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from celery.worker.request import Request
 
@@ -43,7 +43,7 @@ class Look(NamedTuple):
 
 def wake_ups() -> dict[str, Request]:
     """The messages that have woken slots which run jobs now, by id, as this worker's main process knows."""
-    return {str(each.id): each for each in requests.active() if each.name in JOB_TASKS}
+    return {str(each.id): each for each in requests.active() if each.name in JOB_TASKS and not _is_dead(_child(each))}
 
 
 def keep(before: Look | None, *, worker_id: str) -> Look:
@@ -67,21 +67,24 @@ def keep(before: Look | None, *, worker_id: str) -> Look:
 def end_late(*, worker_id: str) -> None:
     """End what runs here and has timed out. Raises `Unavailable`."""
     active = wake_ups()
-    for job in time_out(worker_id=worker_id) if active or crew.wake_ups() else ():
+    held = {*active, *crew.wake_ups()}
+    for job in time_out(held, worker_id=worker_id) if held else ():
         with log_context.bound(job_id=job.id):
             logger.warning("Job %s: its step timed out.", job.id)
         end_child(active.get(job.wake_up))
 
 
-def time_out(*, worker_id: str) -> Sequence[recovery.Overdue]:
+def time_out(held: Collection[str], *, worker_id: str) -> Sequence[recovery.Overdue]:
     """Write off the jobs of this worker whose step has timed out and did not stop; gives them. Raises `Unavailable`.
 
+    Those that run where one of these messages woke a slot: with a child of the pool its step has ended, and is lost.
     Where a step blocks the event loop that others wait in, those are handed back.
     """
     settings = get_settings()
     lease, time_limit = settings.lease_seconds, settings.job_time_limit
     with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
-        jobs = recovery.overdue(connection, worker_id=worker_id, grace=min(1.0, lease / 4), time_limit=time_limit)
+        own: dict[str, Any] = {"worker_id": worker_id, "wake_ups": list(held)}
+        jobs = recovery.overdue(connection, **own, grace=min(1.0, lease / 4), time_limit=time_limit)
         for job in jobs:
             transitions.stop(connection, job_id=job.id, token=job.token, outcome=_outcome(job))
     for job in jobs:
@@ -106,7 +109,23 @@ def _outcome(job: recovery.Overdue) -> states.Outcome:
 
 def end_child(request: Request | None) -> None:
     """Kill the child of the prefork pool that runs this; a thread cannot be ended from outside, and keeps its slot."""
-    pid = int(request.worker_pid or 0) if request else 0
-    if pid not in (0, os.getpid()):
+    pid = _child(request)
+    if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _child(request: Request | None) -> int | None:
+    """The child of the prefork pool that runs this, if one does."""
+    pid = int(request.worker_pid or 0) if request else 0
+    return None if pid in (0, os.getpid()) else pid
+
+
+def _is_dead(child: int | None) -> bool:
+    """Whether this child has ended, which Celery sees up to five seconds later; it is left to Celery to wait for it."""
+    if child is None or not hasattr(os, "waitid"):  # macOS has had it since Python 3.13
+        return False
+    try:
+        return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True

@@ -6,13 +6,14 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import text
 
 from background.local.postgres import EmbeddedPostgres
 from background.local.valkey import EmbeddedValkey
 from tests.acceptance.callbacks import SECRET, Stub, verified
 from tests.acceptance.test_bad_input import assert_problem
 from tests.acceptance.test_jobs import ended
-from tests.support import running_api, running_worker, wait_for
+from tests.support import running_api, running_worker, transaction, wait_for
 
 ENV = {
     "PIPELINES": "tests.acceptance.hooked,background.pipelines",
@@ -83,6 +84,21 @@ def test_a_cancelled_job_calls_no_hook(api: httpx.Client, tmp_path: Path) -> Non
     job_id = submit(api, pipeline="order", params={"notes": str(tmp_path)}, delay_seconds=60)
     assert api.post(f"/jobs/{job_id}/cancel").status_code == 202
     assert "hooks" not in api.get(f"/jobs/{job_id}").json()
+
+
+def test_a_retry_that_takes_the_plan_of_today_calls_the_hooks_of_today(
+    api: httpx.Client, stub: Stub, tmp_path: Path
+) -> None:
+    asked = {"params": {"notes": str(tmp_path), "fail": True}, "callback_url": f"{stub.url}/200"}
+    job_id = submit(api, pipeline="order", **asked, delay_seconds=60)
+    assert api.post(f"/jobs/{job_id}/cancel").status_code == 202
+    rename = "UPDATE jobs SET hooks = CAST(replace(hooks::text, 'regret', 'grieve') AS jsonb) WHERE id = :id"
+    with transaction() as connection:
+        connection.execute(text(rename), {"id": job_id})
+    assert api.post(f"/jobs/{job_id}/retry", json={"replan": True}).status_code == 202
+    called = {each["pipeline"]: each["step_names"] for each in hooks(api, job_id)}
+    assert called == {"callback_url": ["deliver"], "order.on_failure": ["regret", "never"]}
+    assert len(api.get(f"/jobs/{job_id}").json()["hooks"]) == 3, "both ends are told to the address"
 
 
 @pytest.mark.parametrize(("path", "tries"), [("200", 1), ("500-204", 2), ("429-200", 2)])

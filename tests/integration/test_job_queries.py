@@ -1,14 +1,19 @@
 """The statements of the pipeline against a real PostgreSQL: fence, order, repetition."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery.worker import state as celery_state
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
@@ -20,6 +25,7 @@ from background.jobs.sql.work import Claim, Claimed, End, Offered, Worker
 from background.jobs.states import JobStatus
 from background.outcomes import get_outcome
 from background.storage import connections
+from background.task_names import TaskName
 from background.upkeep import leases
 from tests.support import store_job, transaction
 
@@ -375,6 +381,45 @@ def test_time_by_which_the_clock_jumps_is_none_that_a_step_took(
     assert [0 < seconds <= 61 for seconds in found] == [True, True]
 
 
+class Request:
+    """What Celery knows of a message that it carries out."""
+
+    id = "wake-up"
+    name = TaskName.RUN_JOB.value
+
+    def __init__(self, worker_pid: int) -> None:
+        self.worker_pid = worker_pid
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="macOS has it since Python 3.13")
+def test_a_step_whose_child_is_dead_is_lost_and_has_not_taken_too_long(connection: Connection, job: int) -> None:
+    own = worker()
+    work.work(connection, own, claims=[Claim(str(uuid4()), "wake-up", (job, 1))])
+    connection.execute(text("UPDATE jobs SET step_until = now() - interval '1 h' WHERE id = :job"), {"job": job})
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    left = Request(child.pid)
+    for pid, status in ((child.pid, JobStatus.IN_PROGRESS), (os.getpid(), JobStatus.PENDING)):
+        left.worker_pid = pid
+        with celery_carries_out(left):
+            leases.end_late(worker_id=own.id)
+        assert state(connection, job)["status"] == status
+    assert child.wait() == 0
+    with celery_carries_out(left):
+        left.worker_pid = child.pid
+        assert leases.wake_ups() == {}
+
+
+@contextmanager
+def celery_carries_out(request: Request) -> Iterator[None]:
+    """A block in which this is one of the requests that Celery knows."""
+    celery_state.active_requests.add(request)
+    try:
+        yield
+    finally:
+        celery_state.active_requests.discard(request)
+
+
 @pytest.mark.parametrize(("steps", "seconds", "is_taken"), [(STEPS, 1, True), (STEPS[1:], 1, False), ([], 4, True)])
 def test_a_lost_job_is_taken_by_who_knows_how_often_its_step_may_fail(
     connection: Connection, job: int, steps: list[str], seconds: int, is_taken: bool
@@ -422,7 +467,7 @@ def test_what_a_step_has_logged_goes_with_it_to_another_plan(connection: Connect
     lines = '[[0, "INFO", "a line"]]'
     logs.add(connection, [logs.Chunk(job, 1, step, step, 1, 1, lines) for step in (1, 2, 3)])
     first, _, last = STEPS
-    again: dict[str, Any] = {"step_timeouts": [None] * 3, "step_keys": "{}"}
+    again: dict[str, Any] = {"step_timeouts": [None] * 3, "step_keys": "{}", "hooks": "[]"}
     control.plan(connection, job_id=job, step_names=["before", first, last], **again)
     found = logs.find(connection, job, step=None, attempt=None, after=0, limit=10)
     assert [(each.last, each.step) for each in found] == [(1, 2), (2, 0), (3, 3)]

@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing_extensions import TypeAliasType
 
 from background.jobs.outputs import Codec, NotStorable, Outputs
 
@@ -79,6 +80,42 @@ class Undone:
     note: str
 
 
+class Paid(NamedTuple):
+    """One of two that are equal as tuples."""
+
+    cents: int
+
+
+class Owed(NamedTuple):
+    """The other."""
+
+    cents: int
+
+
+class Level(IntEnum):
+    """What is equal to an integer."""
+
+    LOW = 1
+
+
+@dataclasses.dataclass
+class Summed:
+    """A field that is counted, and one that is set."""
+
+    items: list[Decimal]
+    number: int = dataclasses.field(init=False)
+    note: str = dataclasses.field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        """Count."""
+        self.number = len(self.items)
+
+
+NOTED = Summed([Decimal(1)])
+NOTED.note = "by hand"
+AMOUNT = TypeAliasType("AMOUNT", Decimal | str)
+
+
 class Halted(Done):
     """A third."""
 
@@ -136,6 +173,11 @@ def returns(declared: Any) -> Callable[..., Any]:
         (list[set[int] | Decimal], [{1}, Decimal(2)], [[1], "2"]),
         (dict[Colour | int, bytes | None], {Colour.RED: b"", 2: None}, {"red": "", "2": None}),
         (type(None), None, None),
+        (Paid | Owed, Paid(5), [5]),
+        (int | Level, 1, 1),
+        (dict[datetime, Paid | Owed], {NOON: Paid(5)}, {"2030-01-01T12:00:00Z": [5]}),
+        (Summed, Summed([Decimal(1)]), {"items": ["1"], "note": ""}),
+        (AMOUNT, Decimal(5), "5"),
     ],
 )
 def test_it_comes_back_as_it_was(declared: Any, value: Any, stored: Any) -> None:
@@ -159,6 +201,7 @@ def test_without_a_type_it_is_stored_in_its_form_and_given_back_as_json() -> Non
     ("declared", "value", "why"),
     [
         (Any, Plain(), "Object of type Plain is not JSON serializable"),
+        (Any, {"key": SecretStr("x")}, "Object of type SecretStr is not JSON serializable"),
         (Any, itertools.count(), "Object of type count is not JSON serializable"),
         (Any, [math.nan], "Out of range float values"),
         (Any, "\0", "NUL"),
@@ -175,6 +218,15 @@ def test_without_a_type_it_is_stored_in_its_form_and_given_back_as_json() -> Non
         (Done | Halted, Halted("x"), "It would come back as another type"),
         (tuple[int, ...] | list[int], (1,), "It would come back as another type"),
         (Path | date, date(2030, 1, 1), "It would come back as another type"),
+        (Paid | Owed, Owed(5), "It would come back as another type"),
+        (list[Paid | Owed], [Owed(5)], "It would come back as another type"),
+        (int | Level, Level.LOW, "It would come back as another type"),
+        (set[int] | frozenset[int], frozenset({1}), "It would come back as another type"),
+        (dict[datetime | date, int], {date(2030, 1, 1): 1}, "It would come back as another type"),
+        (dict[datetime | str, int], {NOON: 1}, "It would come back as another type"),
+        (dict[UUID | str, int], {str(UUID(int=1)): 1}, "It would come back as another type"),
+        (AMOUNT, "5", "It would come back as another type"),
+        (Summed, NOTED, "Its note would come back as another value: a field that is init=False is not read."),
         (dict[int | str, Decimal], {1: Decimal(1), "1": Decimal(2)}, "Of its 2 keys 1 would come back."),
         (Any, [{"a": ({1: 2, "1": 3},)}], "It has the key '1' twice, as JSON writes it."),
         (dict, {None: 2, "null": 3}, "It has the key 'null' twice"),
@@ -220,6 +272,18 @@ def test_what_may_be_anything_comes_back_as_json() -> None:
     ):
         codec = Codec(returns(declared))
         assert codec.dumps(codec.loads(json.loads(codec.dumps(value)))) == codec.dumps(value)
+
+
+@pytest.mark.parametrize("declared", [Any, list[Decimal | None]])
+def test_what_a_step_changes_in_an_output_does_not_reach_the_next(declared: Any) -> None:
+    stored = {"rows": [None], "gone": [None]}
+    codecs = {"rows": Codec(returns(declared))}
+    for _ in range(2):
+        outputs = Outputs(stored, codecs.get)
+        for name in stored:
+            assert outputs[name] == [None]
+            outputs[name].append(None)
+            assert outputs[name] == [None, None], "within a step it is one object"
 
 
 def test_an_output_of_another_release_is_named() -> None:

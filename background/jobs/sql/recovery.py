@@ -33,7 +33,8 @@ SELECT jobs.id, claim_token::text AS token, jobs.failures, max_attempts, pipelin
     job_steps.failures - forgiven AS step_failures, current_step, wake_up,
     least(step_timeouts[current_step], :time_limit) AS step_seconds
 FROM jobs JOIN job_steps ON job_id = jobs.id AND step_number = current_step
-WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND step_until < now() - :grace * interval '1 second'
+WHERE worker_id = :worker_id AND jobs.status = 'IN_PROGRESS' AND wake_up = ANY(:wake_ups)
+    AND step_until < now() - :grace * interval '1 second'
 """)
 
 # Who has its step knows how often that may fail, and looks every second, too.
@@ -116,9 +117,11 @@ def move_time_outs(connection: Connection, *, worker_id: str, jump: float, looke
     connection.execute(_MOVE_TIME_OUTS, {"worker_id": worker_id, "jump": jump, "looked": looked})
 
 
-def overdue(connection: Connection, *, worker_id: str, grace: float, time_limit: float) -> list[Overdue]:
-    """Jobs of this worker whose step timed out `grace` seconds ago and did not stop by itself."""
-    values = {"worker_id": worker_id, "grace": grace, "time_limit": time_limit}
+def overdue(
+    connection: Connection, *, wake_ups: Sequence[str], worker_id: str, grace: float, time_limit: float
+) -> list[Overdue]:
+    """Jobs that run where these messages woke this worker, whose step timed out `grace` seconds ago and goes on."""
+    values = {"wake_ups": wake_ups, "worker_id": worker_id, "grace": grace, "time_limit": time_limit}
     rows = connection.execute(_OVERDUE, values).mappings()
     return [Overdue(**row) for row in rows]
 
