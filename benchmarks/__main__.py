@@ -16,6 +16,7 @@ CLAIMS = (
     "retention",
     "hostile",
     "documents",
+    "logs",
     "schedules",
 )
 """What is claimed of one part; each prints its own lines."""
