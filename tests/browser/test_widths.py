@@ -4,6 +4,7 @@ import json
 import platform
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -222,4 +223,22 @@ def test_every_route_is_right_at_every_width(
         page.goto(f"/ui/{route}")
         expect(page.locator(ready).first).to_be_visible()
         found += [f"{route} at {each}" for each in looked_at(page, korean=language == "ko-KR")]
+    assert not found, "\n".join(found)
+
+
+def test_every_route_is_as_narrow_on_the_days_after(
+    new_context: Callable[..., BrowserContext], routes: dict[str, str]
+) -> None:
+    """When times have their dates."""
+    page = new_context(locale="en-US", timezone_id="Asia/Seoul", reduced_motion="reduce").new_page()
+    page.clock.install(time=datetime.now(UTC) + timedelta(days=2))
+    found: list[str] = []
+    for route, ready in routes.items():
+        page.set_viewport_size({"width": 1440, "height": 780})
+        page.goto("about:blank")
+        page.goto(f"/ui/{route}")
+        expect(page.locator(ready).first).to_be_visible()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 780})
+            found += [f"{route} at {width}: {each}" for each in page.evaluate(MEASURE)["wider"][:2]]
     assert not found, "\n".join(found)
