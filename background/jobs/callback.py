@@ -12,7 +12,6 @@ from background.base import jsontext
 from background.base.signatures import signed
 from background.jobs.pipeline import EndedJob, Pipeline, StepContext
 from background.jobs.policy import MOST_SECONDS, NoRetry, RetryLater, exponential
-from background.jobs.states import CALLBACK
 from background.settings import get_settings
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -31,7 +30,7 @@ class Delivery(EndedJob):
     url: str
 
 
-callback = Pipeline(CALLBACK, Delivery, "Tells the address that a job was given how it has ended.")
+callback = Pipeline("callback_url", Delivery, "Tells the address that a job was given how it has ended.")
 
 
 @callback.step(max_attempts=20, backoff=PAUSES)

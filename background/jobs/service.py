@@ -14,6 +14,7 @@ from background.base.errors import Conflict, NotFound, Unavailable
 from background.base.log_context import actor
 from background.broker import queues
 from background.jobs import admission, checks, creation, history, hooks, registry, states, step_logs, waiting
+from background.jobs.callback import callback
 from background.jobs.filters import JobFilter
 from background.jobs.history import Range
 from background.jobs.limits import PIPELINE, Lane, Standing, lane_key
@@ -57,8 +58,15 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
         job, pipeline, step_names = _retryable(connection, job_id, request)
         if pipeline and request.replan:
             keys = states.replanned(job.step_names, job.step_keys, step_names)
-            calls = jsontext.dumps(hooks.called(pipeline, None) or [])
-            control.plan(connection, job_id=job_id, step_keys=jsontext.dumps(keys), hooks=calls, **pipeline.plan())
+            calls = hooks.called(pipeline, None) or []
+            control.plan(
+                connection,
+                job_id=job_id,
+                step_keys=jsontext.dumps(keys),
+                hooks=jsontext.dumps(calls),
+                callback=callback.name,
+                **pipeline.plan(),
+            )
         limit_key = None
         if pipeline and pipeline.limit_keys:
             given = control.params(connection, job_id) if params is None else json.loads(params)

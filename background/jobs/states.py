@@ -68,9 +68,6 @@ refuses it. A message that is missing then will not come, and recovery sends ano
 KEY_CHARACTERS = 255
 """How long the unique key of a job may be."""
 
-CALLBACK = "callback_url"
-"""The pipeline of the calls that tell an address how a job has ended."""
-
 ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 

@@ -14,9 +14,10 @@ from background.base import log_context
 from background.jobs import crew, event_loop, registry, states
 from background.jobs.sql import recovery, transitions
 from background.settings import get_settings
-from background.storage import database, deadlines
+from background.storage import database
 from background.task_names import JOB_TASKS
 from background.upkeep import requests
+from background.upkeep.presence import answer_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def keep(before: Look | None, *, worker_id: str) -> Look:
     held = {*wake_ups(), *crew.wake_ups()}
     lease = get_settings().lease_seconds
     since = time.monotonic()
-    with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
+    with database.transaction(seconds=answer_seconds()) as connection:
         look = Look(recovery.clock(connection), since, time.monotonic())
         if before is not None and (jump := look.jump(before)):
             logger.warning("PostgreSQL's clock has jumped by %.1f s.", jump)
@@ -82,7 +83,7 @@ def time_out(held: Collection[str], *, worker_id: str) -> Sequence[recovery.Over
     """
     settings = get_settings()
     lease, time_limit = settings.lease_seconds, settings.job_time_limit
-    with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
+    with database.transaction(seconds=answer_seconds()) as connection:
         own: dict[str, Any] = {"worker_id": worker_id, "wake_ups": list(held)}
         jobs = recovery.overdue(connection, **own, grace=min(1.0, lease / 4), time_limit=time_limit)
         for job in jobs:

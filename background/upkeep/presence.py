@@ -16,6 +16,11 @@ LOOKS_A_SECOND = 10
 """Where there are more workers than this, each looks less often: what one finds, another need not."""
 
 
+def answer_seconds() -> float:
+    """Seconds that a statement of upkeep may take, so that leases are renewed in time all the same."""
+    return min(deadlines.ANSWER_SECONDS, get_settings().lease_seconds / 3)
+
+
 class Presence:
     """This worker in the list of workers, from `identity` being set until it leaves."""
 
@@ -35,7 +40,7 @@ class Presence:
                 queued = queues.queue_length(*names, *own)
             except Unavailable:
                 queued = None
-            with pools.working(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
+            with pools.working(seconds=answer_seconds()) as connection:
                 found = presence.look(connection, self.identity, queues=names, queue_length=queued, patience=lease)
         self._workers = found.workers
         return found

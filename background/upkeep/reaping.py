@@ -9,8 +9,8 @@ from background.base import log_context
 from background.jobs import dispatch, registry, states
 from background.jobs.sql import recovery, transitions
 from background.settings import get_settings
-from background.storage import database, deadlines
-from background.upkeep.presence import PASS_SECONDS
+from background.storage import database
+from background.upkeep.presence import PASS_SECONDS, answer_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def reap() -> int:
     lease = get_settings().lease_seconds
     abilities = json.dumps(registry.abilities())
     since = time.monotonic()
-    with database.transaction(seconds=min(deadlines.ANSWER_SECONDS, lease / 3)) as connection:
+    with database.transaction(seconds=answer_seconds()) as connection:
         jobs = recovery.lost(connection, lease=lease, abilities=abilities, limit=BATCH)
         for job in jobs:
             policy = registry.policy(job.pipeline, job.step)

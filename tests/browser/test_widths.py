@@ -210,6 +210,16 @@ def looked_at(page: Page, *, korean: bool) -> Iterator[str]:
         yield f"at 400%: too wide: {wider[:3]}"
 
 
+def visited(page: Page, routes: dict[str, str]) -> Iterator[str]:
+    """Each route, once what it shows is there."""
+    for route, ready in routes.items():
+        page.set_viewport_size({"width": 1440, "height": 780})
+        page.goto("about:blank")
+        page.goto(f"/ui/{route}")
+        expect(page.locator(ready).first).to_be_visible()
+        yield route
+
+
 @pytest.mark.timeout(400)  # it looks at all there is
 @pytest.mark.parametrize("language", ["en-US", "ko-KR"])
 def test_every_route_is_right_at_every_width(
@@ -217,11 +227,7 @@ def test_every_route_is_right_at_every_width(
 ) -> None:
     page = new_context(locale=language, timezone_id="Asia/Seoul", reduced_motion="reduce").new_page()
     found: list[str] = []
-    for route, ready in routes.items():
-        page.set_viewport_size({"width": 1440, "height": 780})
-        page.goto("about:blank")
-        page.goto(f"/ui/{route}")
-        expect(page.locator(ready).first).to_be_visible()
+    for route in visited(page, routes):
         found += [f"{route} at {each}" for each in looked_at(page, korean=language == "ko-KR")]
     assert not found, "\n".join(found)
 
@@ -233,11 +239,7 @@ def test_every_route_is_as_narrow_on_the_days_after(
     page = new_context(locale="en-US", timezone_id="Asia/Seoul", reduced_motion="reduce").new_page()
     page.clock.install(time=datetime.now(UTC) + timedelta(days=2))
     found: list[str] = []
-    for route, ready in routes.items():
-        page.set_viewport_size({"width": 1440, "height": 780})
-        page.goto("about:blank")
-        page.goto(f"/ui/{route}")
-        expect(page.locator(ready).first).to_be_visible()
+    for route in visited(page, routes):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 780})
             found += [f"{route} at {width}: {each}" for each in page.evaluate(MEASURE)["wider"][:2]]

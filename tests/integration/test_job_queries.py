@@ -467,7 +467,7 @@ def test_what_a_step_has_logged_goes_with_it_to_another_plan(connection: Connect
     lines = '[[0, "INFO", "a line"]]'
     logs.add(connection, [logs.Chunk(job, 1, step, step, 1, 1, lines) for step in (1, 2, 3)])
     first, _, last = STEPS
-    again: dict[str, Any] = {"step_timeouts": [None] * 3, "step_keys": "{}", "hooks": "[]"}
+    again: dict[str, Any] = {"step_timeouts": [None] * 3, "step_keys": "{}", "hooks": "[]", "callback": "callback_url"}
     control.plan(connection, job_id=job, step_names=["before", first, last], **again)
     found = logs.find(connection, job, step=None, attempt=None, after=0, limit=10)
     assert [(each.last, each.step) for each in found] == [(1, 2), (2, 0), (3, 3)]

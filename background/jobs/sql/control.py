@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, scoped_session
 from background.base import jsontext
 from background.base.queue_names import QUEUE
 from background.jobs.sql.parts import STOPPED
-from background.jobs.states import CALLBACK, ENDED
+from background.jobs.states import ENDED
 from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT, typed
 from background.storage.schema import one_of
@@ -121,10 +121,10 @@ FROM jobs WHERE jobs.id = :job_id AND job_id = jobs.id
 """)
 # Rows go where the new plan has them; by way of negative numbers, since each is unique in its job. The address that the
 # client gave is called as before.
-_PLAN = text(f"""
+_PLAN = text("""
 UPDATE jobs SET step_names = :step_names, step_timeouts = :step_timeouts, step_keys = CAST(:step_keys AS jsonb),
     hooks = nullif(CAST(:hooks AS jsonb) || coalesce((
-        SELECT jsonb_agg(call) FROM jsonb_array_elements(hooks) AS call WHERE call ->> 'pipeline' = '{CALLBACK}'
+        SELECT jsonb_agg(call) FROM jsonb_array_elements(hooks) AS call WHERE call ->> 'pipeline' = :callback
     ), '[]'), '[]')
 WHERE id = :job_id
 """)
@@ -253,16 +253,17 @@ def plan(
     step_timeouts: Sequence[float | None],
     step_keys: str,
     hooks: str,
+    callback: str,
 ) -> None:
     """Give a locked, ended job another plan. What is COMPLETED of it stays so; of other steps nothing is kept.
 
     `step_keys` is a JSON object: the number of each step's key by its name. `hooks` is a JSON array, see
-    `hooks.called`.
+    `hooks.called`; calls of the pipeline `callback` stay.
     """
     values = {"job_id": job_id, "step_names": list(step_names), "step_timeouts": list(step_timeouts)}
     connection.execute(_NAME_EVENTS, values)
     connection.execute(_PLACE_LOGS, values)
-    connection.execute(_PLAN, {**values, "step_keys": step_keys, "hooks": hooks})
+    connection.execute(_PLAN, {**values, "step_keys": step_keys, "hooks": hooks, "callback": callback})
     for statement in (_UNPLACE, _PLACE, _DROP_UNPLACED):
         connection.execute(statement, values)
 
