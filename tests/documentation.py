@@ -35,6 +35,7 @@ VARIABLE = re.compile(
     |(?P<row>(?<="id":)\d+)
     |(?P<time>\d{4}-\d\d-\d\d[T\ ][\d:.]+Z?)
     |(?P<took>\d+\.\d\d(?=\ s\b))
+    |(?P<phrase>Unprocessable\ Entity)
     |(?P<worker>\w+@[\w.-]+)""",
     re.VERBOSE | re.MULTILINE,
 )
@@ -46,6 +47,7 @@ ANYTHING = {
     "row": r"\d+",
     "time": r"[\d:.TZ -]+",
     "took": r"[\d.]+",
+    "phrase": r"Unprocessable (?:Entity|Content)",  # Python's since 3.13
     "worker": r"\w+@[\w.-]+",
 }
 
