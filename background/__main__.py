@@ -1,5 +1,7 @@
 """`python -m background`: the processes with the project's own defaults, and a client of the API."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -10,9 +12,11 @@ from background.commands import processes
 DESCRIPTION = "Celery Playground: start its processes, or talk to its API."
 EXIT_CODES = (
     "Exit codes: 0 done; 1 the job or run did not succeed; 2 unusable command line or input; 3 it does not exist, or"
-    " its state does not allow this; 4 the API key is missing or not enough; 5 the API cannot be reached; 130 Ctrl-C."
+    " its state does not allow this; 4 the API key is missing or not enough; 5 the API cannot be reached; 6 what it"
+    " says cannot be written; 130 Ctrl-C."
 )
 PROGRAM = "playground"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
@@ -20,10 +24,22 @@ def main() -> None:
     # Modules of one's own are found where the command is given, as `python -m` has it; but none in place of a library.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
+    # `>&-`: as `> /dev/null`.
+    sys.stdout, sys.stderr = (each or Path(os.devnull).open("w") for each in (sys.stdout, sys.stderr))  # noqa: SIM115
     try:
-        _run(sys.argv[1:])
+        try:
+            _run(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        # Python would try to write the rest again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"What this says cannot be written: {error.strerror}.", file=sys.stderr)
+        sys.exit(6)
 
 
 def _run(words: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Jobs that move on a terminal: bars, or a line for each change where nobody watches."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from background.cli.text import clean
+from background.jobs import waiting
 from background.jobs.states import ENDED
 
 Json = Mapping[str, Any]
@@ -37,6 +39,28 @@ class _Took(ProgressColumn):
         return Text(str(timedelta(seconds=max(0, int(took.total_seconds())))), "progress.elapsed")
 
 
+class _Says(ProgressColumn):
+    """What is said of it, by a function that is asked again: a time to wait goes by without any event."""
+
+    def render(self, task: Task) -> Text:
+        """As `IN_PROGRESS`."""
+        return Text(clean(task.fields["says"]()))
+
+
+def why(job: Json) -> Callable[[], str | None]:
+    """Says why a job waits, if it does: in the API's sentence, and for how long by now where that is for a time."""
+    facts = job.get("waiting") or {}
+    if "seconds" not in facts or facts["code"] not in waiting.SENTENCES:
+        return lambda: job["waiting_for"]
+    due = time.monotonic() + facts["seconds"]
+
+    def told() -> str:
+        left = due - time.monotonic()
+        return waiting.sentence({**facts, "seconds": left}) if left > 0 else "It is due."
+
+    return told
+
+
 def _moment(told: str) -> datetime:
     return datetime.fromisoformat(told)
 
@@ -51,11 +75,11 @@ class _Bars:
         whole = Column(no_wrap=True)
         bar = BarColumn(bar_width=30 if terminal.width >= WIDE else 8, table_column=whole)
         # What is said of it gives way: it can have several lines.
-        status = TextColumn("{task.fields[status]}", markup=False, table_column=Column(overflow="fold"))
+        says = _Says(table_column=Column(overflow="fold"))
         self._bars = Progress(
             SpinnerColumn(finished_text="✓", table_column=whole),
             TextColumn("{task.description}", markup=False),
-            *([status] if terminal.width < NARROW else [bar, status, _Took(table_column=whole)]),
+            *([says] if terminal.width < NARROW else [bar, says, _Took(table_column=whole)]),
             console=terminal,
             disable=not self._live,
         )
@@ -69,12 +93,14 @@ class _Bars:
     ) -> None:
         self._bars.stop()
 
-    def _add(self, name: str, status: str) -> TaskID:
+    def _add(self, name: str, says: str) -> TaskID:
         text = set_cell_size(clean(name), self._width)
-        return self._bars.add_task(text, total=1.0, status=clean(status), began=None, ended=None)
+        return self._bars.add_task(text, total=1.0, says=lambda: says, began=None, ended=None)
 
-    def _set(self, row: TaskID, *, done: float, status: str, began: str | None, ended: str | None = None) -> None:
-        self._bars.update(row, completed=done, status=clean(status), began=began, ended=ended)
+    def _set(
+        self, row: TaskID, *, done: float, says: Callable[[], str], began: str | None, ended: str | None = None
+    ) -> None:
+        self._bars.update(row, completed=done, says=says, began=began, ended=ended)
 
     def say(self, line: str) -> None:
         """A line above the bars."""
@@ -105,7 +131,7 @@ class JobView(_Bars):
         done = {step["step_number"] for step in job["steps"] if step["status"] == "COMPLETED"}
         row = next((row for number, row in self._rows.items() if number not in done), None)
         if job["waiting_for"] and row is not None:
-            self._bars.update(row, status=clean(job["waiting_for"]))
+            self._bars.update(row, says=why(job))
 
     def _show_step(self, step: Json) -> None:
         number, status = step["step_number"], step["status"]
@@ -116,7 +142,7 @@ class JobView(_Bars):
             self._rows[number] = self._add(f"{self._title}: {number} {step['name']}", status)
         done = 1.0 if status == "COMPLETED" else min(step["progress"], 0.99)
         began, ended = step["started_at"], step["completed_at"]
-        self._set(self._rows[number], done=done, status=status, began=began, ended=ended)
+        self._set(self._rows[number], done=done, says=lambda: status, began=began, ended=ended)
 
     def _say_once(self, number: int, line: str) -> None:
         if self._said.get(number) != line:
@@ -143,7 +169,7 @@ class JobsView(_Bars):
         if job["status"] in ENDED and self._live:
             self._remove(job["id"])
         if not self._live or kind in ("completed", "failed", "cancelled"):
-            self.say(f"Job {job['id']} {job['pipeline']}: {kind.replace('_', ' ')}{self._about(job)}")
+            self.say(f"Job {job['id']} {job['pipeline']}: {kind.replace('_', ' ')}{self._about(job)()}")
         if job["status"] not in ENDED:
             self._draw(job)
 
@@ -151,11 +177,11 @@ class JobsView(_Bars):
         if self._rows.get(job["id"]) is None:
             self._rows[job["id"]] = self._add(f"Job {job['id']} {job['pipeline']}", job["status"])
         done = sum(1.0 if step["status"] == "COMPLETED" else step["progress"] for step in job["steps"])
-        status = f"{job['status']}{self._about(job)}"
+        about = self._about(job)
         self._set(
             self._rows[job["id"]],
             done=min(done / len(job["step_names"]), 0.99),
-            status=status,
+            says=lambda: f"{job['status']}{about()}",
             began=job["started_at"],
         )
 
@@ -163,7 +189,7 @@ class JobsView(_Bars):
         if (row := self._rows.pop(job_id, None)) is not None:
             self._bars.remove_task(row)
 
-    def _about(self, job: Json) -> str:
+    def _about(self, job: Json) -> Callable[[], str]:
         running = [f"step {each['step_number']} {each['name']}" for each in job["steps"] if not each["completed_at"]]
-        about = job["waiting_for"] or job["error"] or ", ".join(running)
-        return f": {about}" if about else ""
+        otherwise, waits = job["error"] or ", ".join(running), why(job)
+        return lambda: f": {about}" if (about := waits() or otherwise) else ""

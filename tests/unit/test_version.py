@@ -1,5 +1,6 @@
 """The version stands in one place, and is told wherever one is told."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from background.base import version
 from tests.support import ROOT
 
+FULL = Path("/dev/full")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -33,6 +35,16 @@ def test_the_command_line_tells_it() -> None:
     command = [sys.executable, "-m", "background", "--version"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == f"Celery Playground {PROJECT['version']}\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux alone has such a device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_is_full_is_one_line(unbuffered: str) -> None:
+    command = [sys.executable, "-m", "background", "--version"]
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with FULL.open("w") as full:
+        done = subprocess.run(command, cwd=ROOT, env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (6, "What this says cannot be written: No space left on device.\n")
 
 
 def test_the_changelog_has_it() -> None:

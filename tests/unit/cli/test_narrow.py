@@ -13,6 +13,7 @@ from background.cli.bars import JobsView, JobView
 from background.cli.errors import ExitCode, failed
 from background.cli.session import Given, Session
 from background.client.errors import refused
+from tests.support import wait_for
 
 NOW = datetime.now(UTC)
 TRACEBACK = """Traceback (most recent call last):
@@ -99,6 +100,16 @@ def test_how_long_is_by_the_times_of_the_api() -> None:
     with JobsView(console) as all_jobs:
         all_jobs.reset([job()])
     assert re.search(r"\b[1-9]:\d\d:\d\d", shown(console))  # An hour ago when this module was read.
+
+
+def test_a_time_to_wait_goes_by_without_an_event() -> None:
+    waits = job(status="PENDING", waiting_for=WHY, waiting={"code": "not_due", "seconds": 0.3}, steps=[])
+    with JobView(one := terminal(80), "Job 41", ["charge"]) as view:
+        view.show(waits)
+        wait_for(lambda: "It is due." in shown(one), what="the end of the wait")
+    with JobsView(every := terminal(80)) as all_jobs:
+        all_jobs.reset([waits])
+        wait_for(lambda: "It is due." in shown(every), what="the end of the wait")
 
 
 def test_a_remark_stands_above_what_moves(monkeypatch: pytest.MonkeyPatch) -> None:
