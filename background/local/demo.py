@@ -14,6 +14,7 @@ from background.base.hosts import reachable
 from background.cli.bars import JobView
 from background.client import ClientError
 from background.client.api import Api
+from background.jobs.registry import BUILT_IN
 from background.jobs.states import ENDED
 from background.local.checks import free_port
 from background.local.children import LocalError, tail
@@ -77,8 +78,11 @@ def _with_a_key_of_ours(settings: KeySettings, home: Path) -> tuple[str | None, 
 
 
 def _changes(settings: Settings) -> dict[str, object]:
-    """What differs from `up`: nobody has to know the port, and nobody wants to wait long."""
-    changes: dict[str, object] = {"api_port": free_port(reachable(settings.api_host), settings.api_port)}
+    """What differs from `up`: nobody has to know the port, its pipelines are there, and nobody wants to wait long."""
+    changes: dict[str, object] = {
+        "api_port": free_port(reachable(settings.api_host), settings.api_port),
+        "pipelines": f"{settings.pipelines},{BUILT_IN}",
+    }
     if "step_seconds" not in settings.model_fields_set:
         changes["step_seconds"] = 0.5
     return changes
