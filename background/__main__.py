@@ -24,8 +24,10 @@ def main() -> None:
     # Modules of one's own are found where the command is given, as `python -m` has it; but none in place of a library.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
-    # `>&-`: as `> /dev/null`.
-    sys.stdout, sys.stderr = (each or Path(os.devnull).open("w") for each in (sys.stdout, sys.stderr))  # noqa: SIM115
+    for stream in ("stdin", "stdout", "stderr"):
+        # Closed, as by `>&-`: then as `> /dev/null`.
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, Path(os.devnull).open("r" if stream == "stdin" else "w"))  # noqa: SIM115
     try:
         try:
             _run(sys.argv[1:])

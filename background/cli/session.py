@@ -56,7 +56,7 @@ class Session:
             # Somebody waits: an API that is away is told at once.
             self.api = Api(given.url or default_url(), given.api_key or None, patience=0)
         except Unusable as error:
-            raise invalid(f"--{error}") from None
+            raise invalid(str(error)) from None
 
     @property
     def live(self) -> bool:

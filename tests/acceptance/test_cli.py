@@ -266,8 +266,9 @@ def test_a_document_goes_in_and_comes_out(cli: Cli, tmp_path: Path) -> None:
         (["canvas", "-"], "Standard input is not JSON"),
         (["documents", "add", "/"], "/ cannot be read: Is a directory."),
         (["documents", "add", "Makefile"], "Only .txt"),
-        (["jobs", "--url", "ftp://127.0.0.1"], "--url must be an address"),
-        (["jobs", "--url", "http://127.0.0.1:99999"], "--url must be an address"),
+        (["jobs", "--url", "ftp://127.0.0.1"], "url must be an address"),
+        (["jobs", "--url", "http://127.0.0.1:99999"], "url must be an address"),
+        (["jobs", "--api-key", "키"], "X-API-Key may have printable ASCII"),
         (["nothing"], "No such command"),
     ],
 )
