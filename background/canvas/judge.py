@@ -62,6 +62,14 @@ def judge(connection: Connection, number: int) -> Judgement:
     return found
 
 
+def cancel(connection: Connection, task_id: str) -> int | None:
+    """What waits of the run with this id never runs; gives its number if it was still under way. See `judge`."""
+    number = runs.cancel(connection, task_id)
+    if number is not None:
+        judge(connection, number)
+    return number
+
+
 def with_spawned(tree: Tree, parents: Mapping[str, str | None]) -> Tree:
     """The tree with the tasks that nobody planned (those with a parent) under `spawned` of the task that sent them."""
     sent: dict[str, list[Tree]] = {}

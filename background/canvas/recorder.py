@@ -32,7 +32,7 @@ from background.base.queue_names import QUEUE
 from background.canvas import results
 from background.canvas.asking import ask, record
 from background.canvas.placing import place
-from background.canvas.recording import changes, describe, error_text, secure, settle, started
+from background.canvas.recording import changes, describe, error_text, secure, settle, started, waits_again
 from background.canvas.sql import places, tasks
 from background.canvas.states import TaskState
 from background.canvas.traces import Trace, is_uuid, message_of, place_of, sent_by
@@ -237,10 +237,16 @@ class RecordedTask(Task):  # type: ignore[type-arg]
 
 def _retried(request: Any, trace: Trace, *, queue: str | None) -> None:
     """The task is about to be published once more; the next try may begin, and end, as soon as it is."""
-    retries, error = request.retries + 1, describe(trace.failed_of)
+    values = {"retries": request.retries + 1, "error": describe(trace.failed_of), "queue": queue}
+    trace.note("sent", sent=trace.sent, can_wait=True)
     changes.flush()
-    known = trace.known_id
-    record(lambda connection: tasks.retried(connection, task_id=known, retries=retries, error=error, queue=queue))
+    waits_again(lambda connection: tasks.retried(connection, task_id=trace.known_id, **values))
+
+
+def _replaced(trace: Trace, *, queue: str | None = None) -> None:
+    """What the task has put in its place comes under its id: at once, or after others."""
+    called = trace.comes_at_once
+    waits_again(lambda connection: tasks.replaced(connection, trace.known_id, called=called, queue=queue))
 
 
 def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: Any, **_: Any) -> None:
@@ -255,9 +261,12 @@ def _note_publish(sender: str, headers: dict[str, Any], body: Any, routing_key: 
     args, kwargs, _ = body
     queue = None if routing_key == QUEUE else str(routing_key)  # all exchanges here are direct
     if at_work is not None and trace is not None and not trace.settled and task_id == str(at_work.request.id):
-        trace.comes_at_once, trace.queue = True, queue
+        trace.comes_at_once = True
         if trace.failed_of is not None:
             _retried(at_work.request, trace, queue=queue)
+        else:
+            changes.flush()
+            _replaced(trace, queue=queue)
         return
     told = headers.get("parent_id")
     parent = trace.known_id if trace is not None else told
@@ -280,21 +289,25 @@ def _watch_publishing(**_: Any) -> None:
 def _close(sender: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:
     """Celery is done with the task: nothing more will come of it, unless it is tried again or replaced."""
     trace: Trace | None = sender.request.get("trace")
-    if trace is None or not is_uuid(task_id) or state == "RETRY":
+    if trace is None or not is_uuid(task_id) or (state == "RETRY" and trace.comes_at_once):
         return
     if trace.settled or trace.dropped:
         if not (trace.alone and state == TaskState.SUCCESS):
             request = sender.request
             goes_on = state == TaskState.SUCCESS and (request.callbacks or request.chain)
             trace.note("closed", sent=trace.sent, can_wait=bool(goes_on))
-    elif trace.replaced or trace.comes_at_once:
-        trace.note("sent", sent=trace.sent, can_wait=True)
+        return
+    trace.note("sent", sent=trace.sent, can_wait=True)
+    if trace.replaced or trace.comes_at_once:
         changes.write()
-        comes, queue = trace.comes_at_once, trace.queue
-        record(lambda connection: tasks.replaced(connection, trace.known_id, called=comes, queue=queue))
+        if not trace.comes_at_once:
+            _replaced(trace)
     elif state in ("IGNORED", "REJECTED") and not getattr(retval, "requeue", False):
         kind = "Ignore" if state == "IGNORED" else "Reject"
         error = error_text(kind, str(getattr(retval, "reason", retval)))
+        settle(trace.task_id, TaskState.FAILURE, error=error, place=trace.place)
+    elif state == "RETRY":  # for Celery it is to be tried again, for ever
+        error = error_text("Retry", f"{retval}: raised without Task.retry, so no next try was published")
         settle(trace.task_id, TaskState.FAILURE, error=error, place=trace.place)
     elif state == TaskState.FAILURE:  # Celery itself could not go on
         settle(trace.task_id, TaskState.FAILURE, error=describe(retval), place=trace.place)

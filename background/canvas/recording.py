@@ -7,7 +7,7 @@ PostgreSQL does not take is tried again.
 import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
@@ -71,6 +71,19 @@ def started(*, task_id: str, worker: str, retries: int = 0, at: float | None = N
     if known is not None and known.revived is not None:
         _judge(known.revived)
     return known
+
+
+def waits_again(change: Callable[[Connection], str | None]) -> None:
+    """Record that a task which was at work waits once more; `change` gives its run, if that was cancelled.
+
+    It does not run then.
+    """
+
+    def waits(connection: Connection) -> None:
+        if run := change(connection):
+            judge.cancel(connection, run)
+
+    record(waits, together=True)
 
 
 def _judge(number: int) -> None:

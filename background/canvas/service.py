@@ -131,11 +131,10 @@ def cancel(task_id: UUID, *, terminate: bool) -> None:
     if terminate:
         server.require_broker()
     with database.transaction() as connection:
-        number = runs.cancel(connection, str(run.task_id))
+        number = judge.cancel(connection, str(run.task_id))
         if number is None:
             status = run_in(connection, task_id).status  # it may just have ended
             raise Conflict(f"The run is {status}; it cannot be cancelled any more.", code="run_ended", status=status)
-        judge.judge(connection, number)
         shared = runs.shared_ids(connection, number) if terminate else ()
     if terminate:
         running = [str(node.id) for node in run.nodes if node.state not in FINAL]
@@ -162,8 +161,7 @@ def retry(task_id: UUID) -> None:
         _publish(again.plan)
     except Unavailable:
         with database.transaction() as connection:
-            if runs.cancel(connection, again.plan.task_id) is not None:
-                judge.judge(connection, number)
+            judge.cancel(connection, again.plan.task_id)
         raise
 
 

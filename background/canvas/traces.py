@@ -17,9 +17,8 @@ class Trace:
     """What is known of one execution of a task while Celery is at it; `begun` by `time.monotonic`.
 
     `replaced`: it has put others in its place, which most often end under its id; `comes_at_once`: one was sent under
-    that. `queue`: where that went, if not into the usual queue. `failed_of`: why, while it asks to be tried again.
-    `place` finds its task in the record, where its start could not be recorded: it may stand there under another id
-    than that of its message.
+    that. `failed_of`: why, while it asks to be tried again. `place` finds its task in the record, where its start could
+    not be recorded: it may stand there under another id than that of its message.
     """
 
     task_id: str
@@ -30,7 +29,6 @@ class Trace:
     dropped: bool = False
     replaced: bool = False
     comes_at_once: bool = False
-    queue: str | None = None
     failed_of: Any = None
     sent: dict[str, places.Sent] = field(default_factory=dict)
     place: Place | None = None

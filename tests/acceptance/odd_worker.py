@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import chain, chord, group
 from celery.__main__ import main
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, Retry
 
 from background.celery import celery_app
 from background.task_names import TaskName
@@ -47,6 +48,19 @@ def send_elsewhere() -> str:
     return str(celery_app.signature(TaskName.ADD.value, args=(2, 3)).apply_async(queue="elsewhere").id)
 
 
+def send_elsewhere_and(error: BaseException) -> None:
+    """Send it, and raise that."""
+    send_elsewhere()
+    raise error
+
+
+def send_elsewhere_and_try_again() -> None:
+    """Send it, and ask to be tried again, once."""
+    if not celery_app.tasks[TaskName.ECHO].request.retries:
+        send_elsewhere()
+        try_again()
+
+
 def replace_elsewhere() -> None:
     """Put a task in one's place that nobody here takes."""
     celery_app.tasks[TaskName.ECHO].replace(celery_app.signature(TaskName.ADD.value, args=(2, 3), queue="elsewhere"))
@@ -55,6 +69,16 @@ def replace_elsewhere() -> None:
 def retry_elsewhere() -> None:
     """Ask to be tried again by somebody else."""
     raise celery_app.tasks[TaskName.ECHO].retry(exc=RuntimeError("not here"), countdown=0, queue="elsewhere")
+
+
+def replace_by_one() -> None:
+    """Put a task in one's place."""
+    celery_app.tasks[TaskName.ECHO].replace(celery_app.signature(TaskName.ADD.value, args=(20, 3)))
+
+
+def try_again() -> None:
+    """Ask to be tried again."""
+    raise celery_app.tasks[TaskName.ECHO].retry(countdown=0)
 
 
 def fork() -> int | None:
@@ -74,6 +98,7 @@ def fork() -> int | None:
 ODD = {
     "ignore": lambda: raise_(Ignore("not today")),
     "reject": lambda: raise_(Reject("never", requeue=False)),
+    "retry": lambda: raise_(Retry("later")),
     "exit": lambda: sys.exit(3),
     "interrupt": lambda: raise_(KeyboardInterrupt()),
     "set": lambda: {1, 2},
@@ -83,14 +108,24 @@ ODD = {
     "replace chain": lambda: replace_in_vain("chain"),
     "replace chord": lambda: replace_in_vain("chord"),
     "replace group": lambda: replace_in_vain("group"),
+    "replace by one": replace_by_one,
+    "try again": try_again,
     "send elsewhere": send_elsewhere,
+    "send elsewhere and ignore": lambda: send_elsewhere_and(Ignore()),
+    "send elsewhere and reject": lambda: send_elsewhere_and(Reject(requeue=False)),
+    "send elsewhere and retry": lambda: send_elsewhere_and(Retry()),
+    "send elsewhere and try again": send_elsewhere_and_try_again,
     "replace elsewhere": replace_elsewhere,
     "retry elsewhere": retry_elsewhere,
 }
 
 
 def echo(value: Any) -> Any:
-    """The value, or something odd."""
+    """The value, or something odd; `{"after": path, "do": …}` once there is such a file."""
+    if isinstance(value, dict):
+        while not Path(value["after"]).exists():
+            time.sleep(0.02)
+        value = value["do"]
     return ODD[value]() if isinstance(value, str) and value in ODD else value
 
 

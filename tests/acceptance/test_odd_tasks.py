@@ -1,6 +1,7 @@
 """Tasks that end in ways that Celery keeps no word of, that send others, or put another in their place."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -35,6 +36,7 @@ def run(client: httpx.Client, canvas: dict[str, Any]) -> dict[str, Any]:
     [
         ("ignore", {"type": "Ignore", "message": "not today"}, "ignored"),
         ("reject", {"type": "Reject", "message": "never"}, "rejected"),
+        ("retry", {"type": "Retry", "message": "later: raised without Task.retry"}, "chain_stopped"),
         ("exit", {"type": "SystemExit", "message": "3"}, "chain_stopped"),
         ("interrupt", {"type": "KeyboardInterrupt", "message": ""}, "chain_stopped"),
         ("set", {"type": "TypeError", "message": "Object of type set is not JSON serializable"}, "chain_stopped"),
@@ -115,6 +117,36 @@ def test_a_task_that_expires_or_waits(client: httpx.Client, worker: Process) -> 
 def look(client: httpx.Client, started: dict[str, Any]) -> dict[str, Any]:
     """The run now."""
     return dict(client.get(f"/result/{started['task_id']}").json())
+
+
+@pytest.mark.parametrize("end", ["ignore", "reject", "retry", "try again"])
+def test_what_a_task_has_sent_belongs_to_its_run_however_it_ends(
+    client: httpx.Client, worker: Process, end: str
+) -> None:
+    started = start(client, "/canvas", task("echo", f"send elsewhere and {end}"))
+
+    def shown() -> dict[str, Any] | None:
+        outcome = look(client, started)
+        return outcome if outcome["graph"]["nodes"][0]["state"] in ("FAILURE", "SUCCESS") else None
+
+    outcome = wait_for(shown, what="the end of the first task")
+    assert (outcome["ready"], [each["state"] for each in outcome["graph"]["nodes"][1:]]) == (False, ["PENDING"])
+    client.post(f"/result/{started['task_id']}/cancel").raise_for_status()
+    assert look(client, started)["ready"]
+
+
+@pytest.mark.parametrize("what", ["send", "try again", "replace", "replace by one", "replace group"])
+def test_nothing_begins_in_a_cancelled_run(client: httpx.Client, worker: Process, tmp_path: Path, what: str) -> None:
+    """Not even what a task sends, puts in its place, or asks for that was at work when the run was cancelled."""
+    started = start(client, "/canvas", task("echo", {"after": str(tmp_path / "cancelled"), "do": what}))
+    wait_for(lambda: look(client, started)["status"] == "STARTED", what="the start")
+    client.post(f"/result/{started['task_id']}/cancel").raise_for_status()
+    (tmp_path / "cancelled").touch()
+    first, *others = finished(client, started["task_id"])["graph"]["nodes"]
+    assert run(client, {"group": [task("add", 1, 2)] * 4})["status"] == "SUCCESS"  # what was sent has come by then
+    first, *others = look(client, started)["graph"]["nodes"]
+    assert (first["state"], first["starts"] <= 1) == ("SUCCESS" if what == "send" else "REVOKED", True)
+    assert {(each["state"], each["starts"]) for each in others} <= {("REVOKED", 0)}
 
 
 def test_a_task_in_another_queue_waits_for_a_worker_of_that(client: httpx.Client, worker: Process) -> None:

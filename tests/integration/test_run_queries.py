@@ -269,7 +269,7 @@ def cancel(connection: Connection, task_id: str) -> bool:
     return number is not None
 
 
-def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
+def test_a_start_or_retry_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
     with ThreadPoolExecutor() as threads:
         with transaction() as cancelling:
             cancel(cancelling, chord[2])
@@ -287,6 +287,15 @@ def test_a_start_and_a_cancellation_at_once_agree(connection: Connection, chord:
     row = reads.get(connection, again[0], patience=60)
     assert row is not None
     assert ([task.state for task in row.tasks], row.status) == (["STARTED", "REVOKED"], "STARTED")
+    with ThreadPoolExecutor() as threads:
+        with transaction() as retrying:
+            tasks.retried(retrying, task_id=again[1], retries=1, error=ERROR)
+            waiting = threads.submit(with_a_connection, lambda other: cancel(other, again[0]))
+            wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
+        assert waiting.result()
+    row = reads.get(connection, again[0], patience=60)
+    assert row is not None
+    assert ([task.state for task in row.tasks], row.status) == (["REVOKED", "REVOKED"], "REVOKED")
 
 
 def with_a_connection(statement: Callable[[Connection], Found]) -> Found:

@@ -18,18 +18,23 @@ RUN_WITH = """
     WHERE run_aliases.id = {id} AND run_aliases.id = ANY (runs.ids)
 """
 
-# A task that nobody planned belongs to the run of the task that sent it, or of the root that it names.
+# A task that nobody planned belongs to the run of the task that sent it, or of the root that it names. It does not run
+# where that was cancelled.
 _ADOPT = text(f"""
 WITH run AS (
-    SELECT runs.id, total FROM runs
+    SELECT runs.id, total, cancelled FROM runs
     WHERE id = coalesce(({RUN_WITH.format(id=":parent_id")} LIMIT 1), ({RUN_WITH.format(id=":root_id")} LIMIT 1))
     FOR UPDATE
 ), task AS (
-    INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue, parent_id)
-    SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :queue, :parent_id FROM run
+    INSERT INTO run_tasks (id, run_id, position, task, args, kwargs, called, due_at, queue, parent_id,
+                           state, finished_at, closed)
+    SELECT :task_id, id, total, :task, :args, :kwargs, true, :due_at, :queue, :parent_id,
+           CASE WHEN cancelled THEN 'REVOKED' ELSE 'PENDING' END, CASE WHEN cancelled THEN now() END, cancelled FROM run
     ON CONFLICT (id) DO NOTHING RETURNING run_id
 ), change AS (
-    UPDATE runs SET total = runs.total + 1, event_count = event_count + 1, updated_at = {CHANGED_AT}
+    UPDATE runs
+    SET total = runs.total + 1, settled = settled + CAST(cancelled AS int), event_count = event_count + 1,
+        updated_at = {CHANGED_AT}
     FROM task WHERE runs.id = task.run_id RETURNING id, event_count
 )
 {EVENT} SELECT id, event_count, 'sent', CAST(:task_id AS uuid) FROM change RETURNING run_id

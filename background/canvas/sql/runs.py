@@ -55,7 +55,9 @@ _DELETE_ENDED = text(f"""
 DELETE FROM runs WHERE task_id = :task_id AND status NOT IN {UNFINISHED} RETURNING id
 """)
 
-# What runs goes on to its end; the run is over with the last of it.
+# What runs goes on to its end; the run is over with the last of it. A statement that waits for a lock sees what was so
+# before it waited.
+_LOCK_TO_CANCEL = text("SELECT FROM runs WHERE task_id = :task_id FOR UPDATE")
 _CANCEL = text(f"""
 WITH run AS (
     SELECT id FROM runs WHERE task_id = :task_id AND status IN {UNFINISHED} FOR UPDATE
@@ -177,6 +179,7 @@ def delete_ended(connection: Connection, task_id: str) -> bool:
 
 def cancel(connection: Connection, task_id: str) -> int | None:
     """Revoke what has not begun of the run with this id; gives its number if it was still under way."""
+    connection.execute(_LOCK_TO_CANCEL, {"task_id": task_id})
     found: int | None = connection.execute(_CANCEL, {"task_id": task_id}).scalar_one_or_none()
     return found
 

@@ -12,7 +12,7 @@ from background.storage.prepared import Prepared
 from background.storage.rows import CHANGED_AT
 
 _RUN_OF_TASK = """
-    SELECT runs.id FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
+    SELECT runs.id, task_id, cancelled FROM runs JOIN run_tasks ON run_tasks.run_id = runs.id
     WHERE run_tasks.id = :task_id FOR UPDATE OF runs
 """
 
@@ -76,6 +76,7 @@ WITH run AS ({_RUN_OF_TASK}), task AS (
     RETURNING id, event_count
 )
 {EVENT} SELECT id, event_count, 'retried', CAST(:task_id AS uuid) FROM change
+RETURNING (SELECT task_id::text FROM run WHERE cancelled)
 """)
 
 # A run in which all have succeeded is over, and one in which something goes on is not. Else `judge` decides, or has.
@@ -169,9 +170,11 @@ SELECT id::text, run_id FROM locked
 
 _NOT_STARTED = text("UPDATE run_tasks SET starts = starts - 1 WHERE id = :task_id AND state = 'STARTED'")
 
-_REPLACED = text("""
+_REPLACED = text(f"""
+WITH run AS ({_RUN_OF_TASK})
 UPDATE run_tasks SET state = 'PENDING', starts = 0, closed = false, called = :called, queue = :queue
-WHERE id = :task_id AND state = 'STARTED'
+FROM run WHERE run_tasks.id = :task_id AND state = 'STARTED'
+RETURNING CASE WHEN cancelled THEN run.task_id::text END
 """)
 
 # A lost task has come after all. What was skipped may run now; `judge` tells again what can not.
@@ -260,14 +263,22 @@ def not_started(connection: Connection, task_id: str) -> None:
     connection.execute(_NOT_STARTED, {"task_id": task_id})
 
 
-def replaced(connection: Connection, task_id: str, *, called: bool, queue: str | None) -> None:
-    """The task has put another in its place, which comes under its id; `called`: it was sent, into that `queue`."""
-    connection.execute(_REPLACED, {"task_id": task_id, "called": called, "queue": queue})
+def replaced(connection: Connection, task_id: str, *, called: bool, queue: str | None) -> str | None:
+    """The task has put another in its place, which comes under its id; `called`: it was sent, into that `queue`.
+
+    Gives the id of its run, if that was cancelled.
+    """
+    values = {"task_id": task_id, "called": called, "queue": queue}
+    return connection.execute(_REPLACED, values).scalar_one_or_none()
 
 
-def retried(connection: Connection, *, task_id: str, retries: int, error: str, queue: str | None = None) -> None:
-    """The task failed (`error` is JSON text) and will be tried again, for the `retries`-th time, from that `queue`."""
-    connection.execute(_RETRIED, {"task_id": task_id, "retries": retries, "error": error, "queue": queue})
+def retried(connection: Connection, *, task_id: str, retries: int, error: str, queue: str | None = None) -> str | None:
+    """The task failed (`error` is JSON text) and will be tried again, for the `retries`-th time, from that `queue`.
+
+    Gives the id of its run, if that was cancelled.
+    """
+    values = {"task_id": task_id, "retries": retries, "error": error, "queue": queue}
+    return connection.execute(_RETRIED, values).scalar_one_or_none()
 
 
 def started_first(connection: Connection, *, task_id: str, worker: str, worker_id: str) -> bool:
