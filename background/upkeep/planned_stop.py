@@ -27,6 +27,7 @@ from redis import RedisError
 
 from background.base import log_context
 from background.base.errors import Unavailable
+from background.canvas import judge
 from background.canvas.batch import GATHER_SECONDS
 from background.canvas.sql import letting_go
 from background.jobs import crew, dispatch, event_loop, states, step_logs
@@ -165,7 +166,8 @@ class PlannedStop:
         time.sleep(2 * GATHER_SECONDS)  # What has just ended is being written.
         with suppress(Unavailable), database.transaction(seconds=1) as connection:
             if database.has_canvas(connection):
-                letting_go.hand_back(connection, self.worker_id)
+                for run in letting_go.hand_back(connection, self.worker_id):
+                    judge.cancel(connection, run)
         for request in set(requests.taken()):
             try:
                 # Not request.reject: that leaves it to the main loop, which has ended.

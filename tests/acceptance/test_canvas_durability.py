@@ -70,6 +70,17 @@ def test_a_planned_stop_gives_the_message_back(client: httpx.Client, tmp_path: P
             assert finished(client, run)["status"] == "SUCCESS"
 
 
+def test_what_a_planned_stop_hands_back_of_a_cancelled_run_is_over(client: httpx.Client, tmp_path: Path) -> None:
+    with running_worker(tmp_path / "first.log", "--pool=threads", "--concurrency=1") as first:
+        run = start_sleep(12)
+        wait_for(lambda: sleeping(client, run), what="the sleep")
+        client.post(f"/result/{run}/cancel").raise_for_status()
+        first.popen.terminate()
+        first.popen.wait(10)
+    ended = client.get(f"/result/{run}").json()
+    assert (ended["ready"], ended["status"], ended["graph"]["nodes"][0]["state"]) == (True, "REVOKED", "REVOKED")
+
+
 def test_a_task_whose_process_is_killed_begins_again(client: httpx.Client, tmp_path: Path) -> None:
     with running_worker(tmp_path / "first.log", *ONE_CHILD) as worker:
         run = start_sleep(2)

@@ -1,6 +1,6 @@
 """SQL of tasks of recorded runs that a worker has begun and does not run any more: they are as those that wait."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -9,8 +9,15 @@ from background.storage.prepared import Prepared
 from background.storage.schema import one_of
 
 _HAND_BACK = text("""
-UPDATE run_tasks SET state = 'PENDING', starts = greatest(starts - 1, 0), worker = NULL, worker_id = NULL
-WHERE worker_id = :worker_id AND state = 'STARTED'
+WITH run AS (
+    SELECT id, task_id, cancelled FROM runs
+    WHERE id = ANY (ARRAY(SELECT run_id FROM run_tasks WHERE worker_id = :worker_id AND state = 'STARTED'))
+    ORDER BY id FOR UPDATE
+), task AS (
+    UPDATE run_tasks SET state = 'PENDING', starts = greatest(starts - 1, 0), worker = NULL, worker_id = NULL
+    FROM run WHERE run_tasks.run_id = run.id AND worker_id = :worker_id AND state = 'STARTED'
+)
+SELECT task_id::text FROM run WHERE cancelled
 """)
 
 # A task that is called several times has the id of its message as an alias.
@@ -36,9 +43,9 @@ WHERE id = ANY (CAST(:ids AS uuid[])) AND worker_id = :worker_id AND state = 'ST
 """)
 
 
-def hand_back(connection: Connection, worker_id: str) -> None:
-    """What this worker ran waits for another."""
-    connection.execute(_HAND_BACK, {"worker_id": worker_id})
+def hand_back(connection: Connection, worker_id: str) -> Sequence[str]:
+    """What this worker ran waits for another; gives the ids of those of its runs that were cancelled."""
+    return connection.execute(_HAND_BACK, {"worker_id": worker_id}).scalars().all()
 
 
 def idle(connection: Connection, worker_id: str, *, running: Collection[str]) -> set[str]:
