@@ -112,6 +112,7 @@ class DocumentsView {
     const text = JSON.stringify(found);
     if (text === this.known) return;
     this.known = text;
+    this.names = new Set(found.map((each) => each.name));
     const focused = document.activeElement?.closest("tr[data-document]")?.dataset.document;
     this.table.hidden = found.length === 0;
     this.body.replaceChildren(...found.map((each) => this.row(each)));
@@ -242,6 +243,7 @@ class DocumentsView {
       content: [h("p", {}, t("documents.ask.what"))],
       action: t("documents.delete"),
       danger: true,
+      still: () => this.names.has(name),
     });
     if (!sure) return;
     try {

@@ -84,6 +84,10 @@ class PipelineView extends PolledView {
     this.main.append(this.element);
   }
 
+  tick() {
+    this.jobs.update();
+  }
+
   left() {
     this.charts.close();
   }
