@@ -1,7 +1,7 @@
 // Stored documents. Hooks for tests: `input[type=file]`, `[data-drop]`, rows `tr[data-document]`, `[data-upload]` for files that
 // were refused, `[data-action]`: analyze, report, analyze-one, download, delete.
 import { get, post, remove, request } from "../base/api.js";
-import { h, icon } from "../base/dom.js";
+import { h, icon, renew } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
 import { bytes, has, t } from "../base/i18n.js";
 import { poll } from "../base/stream.js";
@@ -113,9 +113,11 @@ class DocumentsView {
     if (text === this.known) return;
     this.known = text;
     this.names = new Set(found.map((each) => each.name));
-    const focused = document.activeElement?.closest("tr[data-document]")?.dataset.document;
+    renew(
+      this.body,
+      found.map((each) => this.row(each)),
+    );
     this.table.hidden = found.length === 0;
-    this.body.replaceChildren(...found.map((each) => this.row(each)));
     this.state.replaceChildren(
       ...(found.length
         ? []
@@ -127,11 +129,6 @@ class DocumentsView {
             }),
           ]),
     );
-    if (focused)
-      (
-        this.body.querySelector(`tr[data-document="${CSS.escape(focused)}"] button`) ??
-        this.body.querySelector("button")
-      )?.focus();
   }
 
   row({ name, size, type, encoding }) {
@@ -149,7 +146,7 @@ class DocumentsView {
       );
     return h(
       "tr",
-      { "data-document": name },
+      { "data-document": name, "data-key": name },
       h(
         "th",
         { scope: "row" },

@@ -251,7 +251,7 @@ class JobView extends FollowedView {
     const { advice } = this.parts;
     const code = this.thing.waiting?.code;
     const text = code ? remedy("waiting", code) : null;
-    advice.hidden = !text;
+    hide(advice, !text);
     set(advice, "data-advice", text ? code : null);
     explain(advice, { text: text ?? "", known: true });
   }

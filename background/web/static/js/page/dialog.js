@@ -40,7 +40,7 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
     element.remove();
     // What stood behind was drawn anew, or is there no more.
     if (place && !opener?.isConnected) focusOn(place);
-    if (place && document.activeElement === document.body) heading()?.focus({ preventScroll: true });
+    else if (place && document.activeElement === document.body) heading()?.focus({ preventScroll: true });
     closed?.(result);
     if (!apart) leaveDialog();
   });

@@ -1,6 +1,6 @@
 // What stays around every view: top bar, banners, and the one live region that speaks.
 import { BASE, get, health, keys } from "../base/api.js";
-import { choices, h, hide, icon, iconButton, say, set } from "../base/dom.js";
+import { choices, h, hide, icon, iconButton, renew, say, set } from "../base/dom.js";
 import { refusal, runSentence } from "../base/facts.js";
 import { LANGUAGES, language, t, when } from "../base/i18n.js";
 import { poke, pulse, stranded } from "../base/pulse.js";
@@ -304,7 +304,7 @@ function showBanners() {
       ]),
     );
   }
-  if (banners.textContent !== shown.map((each) => each.textContent).join("")) banners.replaceChildren(...shown);
+  if (banners.textContent !== shown.map((each) => each.textContent).join("")) renew(banners, shown);
 }
 
 function banner(name, role, content, action) {
