@@ -178,7 +178,7 @@ function paramTable(schema) {
       },
     ),
   );
-  return scroller(t("params"), table(heads, rows));
+  return scroller(t("params"), table(heads, rows, "takes"));
 }
 
 function failureTable(failed, pipeline) {
