@@ -6,7 +6,7 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import APIResponse, BrowserContext, Locator, Page, Route, expect
 
-from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row
+from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, submit
 from tests.support import Process, wait_for
 
 WAYS: dict[str, Callable[[Page], object]] = {
@@ -144,7 +144,7 @@ def test_back_closes_a_question_and_nothing_is_done(page: Page, client: httpx.Cl
 
 
 def test_a_question_that_is_no_longer_one_is_taken_back(page: Page, client: httpx.Client) -> None:
-    job = later_job(client)
+    job = submit(client, delay_seconds=86_400, params={"step_seconds": 3600})  # That no worker ends it meanwhile.
     client.post(f"/jobs/{job}/cancel").raise_for_status()
 
     def asked_in_vain() -> None:

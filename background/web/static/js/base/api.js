@@ -1,5 +1,6 @@
 // Requests to the API: the key, problem+json as errors, the server's clock, and whether it answers at all.
 import { choices } from "./dom.js";
+import { parseLarge } from "./exact.js";
 
 /** Where the API is: one above the page, whatever prefix a proxy puts before both. */
 export const BASE = new URL("../", location.href.replace(/[?#].*/, ""));
@@ -180,6 +181,8 @@ export async function needKey(refused = false) {
 
 /** @param {Parameters<typeof request>[2]} [options] */
 export const get = async (path, options) => (await request("GET", path, options)).data;
+/** What is to be changed and sent back: an id of 19 digits stays what it is. */
+export const getExactly = async (path) => parseLarge(await get(path, { as: "text" }));
 /**
  * @param {string} path
  * @param {any} [body]
