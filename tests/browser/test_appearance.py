@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.axe import axe
 from tests.browser.screens import expect_live, failed_job, later_job, open_list, row, submit, until
@@ -128,6 +128,20 @@ def test_what_is_forced_or_reduced_by_the_reader_is_kept(
     table = page.locator(".tabs.compact [aria-pressed=false]")
     assert picture.evaluate_all(look) != table.evaluate_all(look)
     expect(page.locator(".gantt-line[aria-pressed=true]")).to_have_css("outline-style", "solid")
+
+
+def test_twice_as_large_text_has_the_room_that_it_takes(browser: Browser, chromium: str, client: httpx.Client) -> None:
+    job = later_job(client)
+    larger = browser.browser_type.launch(executable_path=chromium, args=["--blink-settings=defaultFontSize=32"])
+    page = larger.new_page(base_url=str(client.base_url), viewport={"width": 1280, "height": 800})
+    for route in ("#/start", "#/runs", "#/documents", "#/system", "#/jobs"):
+        page.goto(f"/ui/{route}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 1280, route
+    cell = row(page, job).locator(".c-status")
+    expect(cell).to_be_visible()
+    assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+    larger.close()
 
 
 def test_on_paper_stands_what_is_known_and_nothing_that_is_pressed(

@@ -236,6 +236,45 @@ def test_one_lost_request_moves_nothing(page: Page, watch: Watch) -> None:
     assert page.evaluate("!window.moved")
 
 
+def test_how_an_action_went_is_read_before_that_the_connection_is_cut(
+    page: Page, watch: Watch, client: httpx.Client
+) -> None:
+    watch.allow("net::ERR_(INTERNET|FAILED)")
+    job = later_job(client)
+    page.clock.install()
+    page.goto(f"/ui/#/jobs/{job}")
+    expect_live(page)
+    said = page.get_by_role("status")  # It is there before it says anything: else a screen reader may not.
+    expect(said).to_have_text("")
+    unknown = "The API does not answer. What it was asked to do may have been done all the same."
+
+    def cancel() -> None:
+        with page.expect_request("**/cancel"):
+            page.locator('[data-action="cancel"]').click()
+
+    # Nobody waits for an answer without end.
+    page.route("**/cancel", lambda _: None)
+    cancel()
+    page.clock.fast_forward(61_000)
+    expect(said).to_have_text(unknown)
+    page.unroute_all()
+
+    expect_live(page)
+    page.route(re.compile(r"//[^/]+/(?!ui/)"), lambda route: route.abort())
+    page.clock.pause_at(datetime.now().astimezone() + timedelta(minutes=5))  # The stream was silent for too long.
+    cancel()
+    expect(said).to_have_text(unknown)
+
+    def is_cut_later() -> bool:
+        page.clock.run_for(500)
+        return page.locator('.live[data-state="cut"]').is_visible()
+
+    wait_for(is_cut_later, what="the word that it reconnects")
+    expect(said).to_have_text(unknown)
+    page.clock.run_for(6000)
+    expect(said).to_contain_text("Reconnecting")
+
+
 def test_what_a_proxy_holds_back_is_shown_all_the_same(page: Page, client: httpx.Client) -> None:
     job = later_job(client)
     page.route(re.compile(r"/events$"), lambda _: None)

@@ -6,7 +6,7 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import APIResponse, BrowserContext, Locator, Page, Route, expect
 
-from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row
+from tests.browser.screens import expect_live, expect_route, failed_job, later_job, open_list, row, submit
 from tests.support import Process, wait_for
 
 WAYS: dict[str, Callable[[Page], object]] = {
@@ -141,6 +141,26 @@ def test_back_closes_a_question_and_nothing_is_done(page: Page, client: httpx.Cl
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect_route(page, "#/jobs")
     assert client.get(f"/jobs/{job}").status_code == 404
+
+
+def test_a_question_that_is_no_longer_one_is_taken_back(page: Page, client: httpx.Client) -> None:
+    job = submit(client, delay_seconds=86_400, params={"step_seconds": 3600})  # That no worker ends it meanwhile.
+    client.post(f"/jobs/{job}/cancel").raise_for_status()
+
+    def asked_in_vain() -> None:
+        expect(page.get_by_role("dialog")).to_be_visible()
+        client.post(f"/jobs/{job}/retry").raise_for_status()  # elsewhere
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("status")).to_have_text("It has changed meanwhile, so nothing was done.")
+        client.post(f"/jobs/{job}/cancel").raise_for_status()
+
+    open_list(page)
+    row(page, job).locator("[aria-haspopup=menu]").click()
+    page.locator(".menu [data-action=delete]").click()
+    asked_in_vain()
+    page.goto(f"/ui/#/jobs/{job}")
+    page.get_by_role("button", name="Delete…").click()
+    asked_in_vain()
 
 
 def test_nothing_is_read_of_a_job_while_it_is_being_deleted(page: Page, client: httpx.Client, worker: Process) -> None:

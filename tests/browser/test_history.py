@@ -75,6 +75,10 @@ def test_a_pipeline_has_a_page(page: Page, client: httpx.Client, worker: Process
     expect(kinds).to_have_count(2)
     expect(kinds.filter(has_text="fail_at_step asks for").get_by_role("link")).to_have_text(f"#{failed}")
     expect(row(page, failed)).to_have_attribute("data-status", "FAILED")
+    waits = row(page, submit(client, delay_seconds=500)).locator(".reason")
+    expect(waits).to_contain_text("it may begin in 8m ")
+    page.keyboard.press("p")  # Nothing is read any more, and the time goes on.
+    expect(waits).not_to_have_text(waits.inner_text())
     long = text("UPDATE jobs SET error = 'ValueError: ' || repeat('x', 900) WHERE id = :id")
     with transaction() as connection:
         connection.execute(long, {"id": failed})

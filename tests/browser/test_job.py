@@ -346,6 +346,11 @@ def test_long_names_stay_on_the_page(page: Page, client: httpx.Client) -> None:
     article = open_job(page, job)
     expect(article.get_by_role("heading", name=names[0])).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 320
+    with transaction() as connection:
+        connection.execute(text("UPDATE job_events SET step_name = :name"), {"name": names[0]})
+    page.reload()
+    page.locator("[data-tab=events]").click()
+    assert article.locator("table.history td:nth-child(4)").first.evaluate("cell => cell.offsetHeight") < 80
 
 
 def test_text_that_turns_others_around_is_shown_as_it_is_written(page: Page, client: httpx.Client) -> None:

@@ -16,6 +16,7 @@ from tests.browser.screens import (
     row,
     submit,
 )
+from tests.browser.traffic import begin, fill
 from tests.browser.watch import Watch
 from tests.support import Process
 
@@ -172,8 +173,34 @@ def test_what_goes_away_when_it_is_pressed_hands_its_focus_on(page: Page, watch:
     press("delete", f"#/jobs/{jobs[0]}")
     client.delete(f"/jobs/{jobs[0]}").raise_for_status()
     expect(page.locator("[data-empty]")).to_be_attached()
-    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     expect(heading).to_be_focused()
+
+
+def test_what_is_drawn_anew_keeps_the_focus_near(page: Page, watch: Watch, client: httpx.Client) -> None:
+    watch.allow("status of 503")
+    fill(120)
+    open_list(page)
+    page.locator('[data-action="older"]').focus()  # Who comes to the end reads on, and the button goes.
+    expect(page.locator(".list-foot span")).to_be_focused()
+    problem = {"title": "Service Unavailable", "status": 503, "detail": "Away.", "code": "database_down", "values": {}}
+    page.route(re.compile(r"//[^/]+/(?!ui/)"), lambda route: route.fulfill(status=503, json=problem))
+    again = page.locator('[data-banner="down"]').get_by_role("button")
+    again.focus()
+    page.unroute_all()
+    again.press("Enter")
+    expect(again).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+    moving = begin()
+    page.goto(f"/ui/#/jobs/{moving.job_id}")
+    term = page.locator("[data-sentence] .term")
+    term.press("Enter")
+    while moving.end_step():
+        pass
+    expect(page.locator("[data-sentence]")).to_contain_text("All 3 steps completed")
+    page.keyboard.press("Escape")
+    expect(term).to_be_focused()
 
 
 def test_what_arrives_takes_no_focus_from_elsewhere(page: Page, watch: Watch, client: httpx.Client) -> None:

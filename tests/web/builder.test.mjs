@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { isKept, parse } from "../../background/web/static/js/base/exact.js";
 import { inJson, inPython } from "../../background/web/static/js/canvas/complete.js";
-import { isKept, parse } from "../../background/web/static/js/canvas/exact.js";
 import {
   added,
   at,

@@ -217,6 +217,12 @@ export const OTHERS = [
   ],
   ["refusal", { status: 0 }, "The API does not answer.", "API가 응답하지 않습니다."],
   [
+    "refusal",
+    { status: 0, code: "no_answer", values: {} },
+    "The API does not answer. What it was asked to do may have been done all the same.",
+    "API가 응답하지 않습니다. 요청한 일은 이미 처리되었을 수 있습니다.",
+  ],
+  [
     "described",
     { name: "demo", description: "As the API describes it.", built_in: true },
     "Three steps that only take their time, and fail when asked to.",

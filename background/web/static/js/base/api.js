@@ -1,5 +1,6 @@
 // Requests to the API: the key, problem+json as errors, the server's clock, and whether it answers at all.
 import { choices } from "./dom.js";
+import { parseLarge } from "./exact.js";
 
 /** Where the API is: one above the page, whatever prefix a proxy puts before both. */
 export const BASE = new URL("../", location.href.replace(/[?#].*/, ""));
@@ -35,6 +36,7 @@ export function headers(more = {}) {
 
 const ANSWER_MS = 20_000; // The API answers within 5 s, also without PostgreSQL: after so long nobody is there.
 const WHOLE_MS = 60_000; // 3 MB of a slow network.
+const DONE_MS = 60_000; // Hundreds of jobs are changed at once, and no proxy waits for longer.
 
 /** The writes that have no answer yet, by what they ask for, and how many there have been at all. */
 const writes = new Map();
@@ -50,7 +52,7 @@ export const written = { count: 0 };
  */
 export function request(method, path, options = {}) {
   const { body, more, signal } = options;
-  if (method === "GET" || signal || body instanceof FormData) return ask(method, path, options);
+  if (onlyRead(method, signal) || body instanceof FormData) return ask(method, path, options);
   const same = JSON.stringify([method, path, body, more]);
   if (!writes.has(same)) {
     written.count += 1;
@@ -61,6 +63,9 @@ export function request(method, path, options = {}) {
   }
   return writes.get(same);
 }
+
+/** What may be left before it is answered changes nothing: a preview is asked for by POST. */
+const onlyRead = (method, signal) => method === "GET" || Boolean(signal);
 
 /** @type {typeof request} */
 async function ask(method, path, { body, more, signal, as = "json" } = {}) {
@@ -84,7 +89,10 @@ async function ask(method, path, { body, more, signal, as = "json" } = {}) {
     if (error.name === "AbortError") throw error;
     unread.clear();
     report("network");
-    throw new ApiError(0, { detail: "network" });
+    throw new ApiError(0, {
+      detail: "network",
+      ...(onlyRead(method, signal) ? {} : { code: "no_answer", values: {} }),
+    });
   }
   readClock(response);
   if (response.status === 401) {
@@ -131,8 +139,8 @@ const isOf = (address, thing) =>
   address === thing || address.startsWith(`${thing}/`) || address.startsWith(`${thing}?`);
 
 /**
- * The response and what it says, undefined for what is not of the kind that was asked for. What is only read is waited for
- * so long, and its last byte, but a file's, too; the end of that is no AbortError. What is done may last.
+ * The response and what it says, undefined for what is not of the kind that was asked for. It is waited for so long, and its
+ * last byte, but a file's, too; the end of that is no AbortError. A file that is sent may last.
  * @param {URL} address
  * @param {"json" | "text" | "blob"} as
  * @param {RequestInit} options
@@ -145,13 +153,14 @@ async function answered(address, as, { signal, ...options }) {
   }
   const leave = () => waiting.abort(signal.reason);
   const late = () => waiting.abort(new DOMException("", "TimeoutError"));
-  let timer = options.method === "GET" ? setTimeout(late, ANSWER_MS) : 0;
+  const patience = options.method === "GET" ? ANSWER_MS : DONE_MS;
+  let timer = options.body instanceof FormData ? 0 : setTimeout(late, patience);
   if (signal?.aborted) leave();
   signal?.addEventListener("abort", leave, { once: true });
   try {
     const response = await fetch(address, { ...options, signal: waiting.signal });
     clearTimeout(timer);
-    if (options.method === "GET" && as !== "blob") timer = setTimeout(late, WHOLE_MS);
+    if (as !== "blob") timer = setTimeout(late, WHOLE_MS);
     return { response, data: await said(response, response.ok ? as : "json") };
   } finally {
     clearTimeout(timer);
@@ -172,6 +181,8 @@ export async function needKey(refused = false) {
 
 /** @param {Parameters<typeof request>[2]} [options] */
 export const get = async (path, options) => (await request("GET", path, options)).data;
+/** What is to be changed and sent back: an id of 19 digits stays what it is. */
+export const getExactly = async (path) => parseLarge(await get(path, { as: "text" }));
 /**
  * @param {string} path
  * @param {any} [body]

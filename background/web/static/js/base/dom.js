@@ -89,7 +89,7 @@ export function iconButton(name, label, attributes = {}) {
 /**
  * Write what is in an element anew. What had the focus is found again, by the `data-key` of what it is in, else by its place;
  * so is what was scrolled or unfolded, unless it is about something else now. Where a row is gone, the focus goes to the one
- * that has come into its place.
+ * that has come into its place, and to the heading where none has.
  * @param {Element} element
  * @param {any} children
  * @param {{ same?: boolean }} [options]
@@ -137,10 +137,12 @@ export const placeOf = (element, /** @type {Element} */ root = document.body) =>
   tag: element.tagName,
 });
 
-/** Give the focus to what is in that place by now. */
+/** Give the focus to what is in that place by now, else to the heading. */
 export function focusOn({ root, path, tag }) {
   const found = at(root, path);
-  if (found instanceof HTMLElement && found.tagName === tag) found.focus({ preventScroll: true });
+  const there = found instanceof HTMLElement && found.tagName === tag ? found : null;
+  there?.focus({ preventScroll: true });
+  if (!there || there !== document.activeElement) heading()?.focus({ preventScroll: true });
 }
 
 /** The way down to an element: of each on it its key, and which child it is. */

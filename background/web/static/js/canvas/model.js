@@ -1,6 +1,6 @@
 // A canvas as JSON, and changes to it. A path is a list of keys, as in JSON: ["chord", "header", 0]. Nothing is changed in
 // place: every change gives {canvas, path}, the new one and where the chosen part is now, or null if it makes no sense.
-import { isKept } from "./exact.js";
+import { isKept } from "../base/exact.js";
 
 const KINDS = ["task", "chain", "group", "chord", "map", "starmap", "chunks"];
 const CALLBACKS = ["link", "link_error"];

@@ -7,7 +7,7 @@ import { Picture } from "../graph/draw.js";
 import { copyButton, outside, worded } from "../page/parts.js";
 import { explained, term } from "../page/terms.js";
 
-const WIDE = matchMedia("(width >= 640px)");
+const WIDE = matchMedia("(width >= 40em)");
 
 /** The words for what a canvas is made of, by the keys of its tree. */
 const WORDS = {

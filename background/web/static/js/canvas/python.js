@@ -1,5 +1,5 @@
 // The Celery expression of a canvas, as the API writes it, back to the JSON that `POST /canvas` takes.
-import { numeral } from "./exact.js";
+import { numeral } from "../base/exact.js";
 
 /** `chain(add.s(2, 3), echo.s())` → {chain: [{task: "add", args: [2, 3]}, {task: "echo"}]}. Raises SyntaxError, with the place `at`. */
 export function canvasOf(code) {

@@ -1,10 +1,10 @@
 // The form of one task of a canvas, or of one over a list. What a task may be told is what `/openapi.json` says. Fields:
 // `select[name=task]`, `select[name=as]`, `[name=args|it|n]`, `input[name=immutable]`, and `[name=<option>]` within `details`.
 import { h, say, set } from "../base/dom.js";
+import { parse } from "../base/exact.js";
 import { has, t } from "../base/i18n.js";
 import { field } from "../page/form.js";
 import { term } from "../page/terms.js";
-import { parse } from "./exact.js";
 import { isOver, kindOf, recast, withField } from "./model.js";
 
 const FORMS = ["task", "map", "starmap", "chunks"];

@@ -3,6 +3,7 @@
 // `[data-warning]`, `[data-error]`, `[data-graph]`, `[data-action=run]`.
 import { get, post } from "../base/api.js";
 import { h, icon, say } from "../base/dom.js";
+import { parse } from "../base/exact.js";
 import { EXAMPLES } from "../base/examples.js";
 import { fault, refusal } from "../base/facts.js";
 import { sentence, t } from "../base/i18n.js";
@@ -10,7 +11,6 @@ import { toast } from "../page/frame.js";
 import { complain } from "../page/parts.js";
 import { go, href, replace } from "../page/router.js";
 import { explained } from "../page/terms.js";
-import { parse } from "./exact.js";
 import { FIRST, kindOf, partAt, pathOf, pretty } from "./model.js";
 import { CanvasOutline } from "./outline.js";
 import { Pane } from "./pane.js";

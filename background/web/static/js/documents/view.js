@@ -1,7 +1,7 @@
 // Stored documents. Hooks for tests: `input[type=file]`, `[data-drop]`, rows `tr[data-document]`, `[data-upload]` for files that
 // were refused, `[data-action]`: analyze, report, analyze-one, download, delete.
 import { get, post, remove, request } from "../base/api.js";
-import { h, icon } from "../base/dom.js";
+import { h, icon, renew } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
 import { bytes, has, t } from "../base/i18n.js";
 import { poll } from "../base/stream.js";
@@ -112,9 +112,12 @@ class DocumentsView {
     const text = JSON.stringify(found);
     if (text === this.known) return;
     this.known = text;
-    const focused = document.activeElement?.closest("tr[data-document]")?.dataset.document;
+    this.names = new Set(found.map((each) => each.name));
+    renew(
+      this.body,
+      found.map((each) => this.row(each)),
+    );
     this.table.hidden = found.length === 0;
-    this.body.replaceChildren(...found.map((each) => this.row(each)));
     this.state.replaceChildren(
       ...(found.length
         ? []
@@ -126,11 +129,6 @@ class DocumentsView {
             }),
           ]),
     );
-    if (focused)
-      (
-        this.body.querySelector(`tr[data-document="${CSS.escape(focused)}"] button`) ??
-        this.body.querySelector("button")
-      )?.focus();
   }
 
   row({ name, size, type, encoding }) {
@@ -148,7 +146,7 @@ class DocumentsView {
       );
     return h(
       "tr",
-      { "data-document": name },
+      { "data-document": name, "data-key": name },
       h(
         "th",
         { scope: "row" },
@@ -242,6 +240,7 @@ class DocumentsView {
       content: [h("p", {}, t("documents.ask.what"))],
       action: t("documents.delete"),
       danger: true,
+      still: () => this.names.has(name),
     });
     if (!sure) return;
     try {

@@ -21,11 +21,13 @@ const CALLS = {
 };
 
 /**
- * Do `action` to one job. `changed(id, job)` is told the new state, null once it is deleted, undefined when it has to
+ * Do `action` to the job that `read()` gives, as it is by now; none once it is gone. `changed(id, job)` is told the new state, null once it is deleted, undefined when it has to
  * be read again because the API refused. Gives whether it was done.
  */
-export async function act(action, job, changed) {
-  if (action === "delete" && !(await confirmed(question("delete", [job], [])))) return false;
+export async function act(action, read, changed) {
+  const job = read();
+  const still = () => Boolean(read()?.actions.includes(action));
+  if (action === "delete" && !(await confirmed({ ...question("delete", [job], []), still }))) return false;
   try {
     const after = await CALLS[action](job);
     changed(job.id, after);

@@ -1,6 +1,6 @@
 // What a job has called when it ended, and whose end has called it. Hooks for tests: `[data-calls]` with `[data-call=<job id>]`,
 // `[data-called-by]`.
-import { h, set } from "../base/dom.js";
+import { h, hide, renew, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 
 const link = (id, ...words) => h("a", { href: `#/jobs/${id}`, class: "quiet-link" }, ...words);
@@ -13,10 +13,10 @@ export function calls() {
     const told = JSON.stringify([parent, hooks]);
     if (told === shown) return;
     shown = told;
-    element.hidden = !parent && !hooks.length;
+    hide(element, !parent && !hooks.length);
     set(element, "data-called-by", parent);
     set(element, "data-calls", hooks.length || null);
-    element.replaceChildren(
+    renew(element, [
       ...(parent ? [t("calls.by"), " ", link(parent, t("job", { id: parent }))] : []),
       ...(hooks.length ? [t("calls.of"), " "] : []),
       ...hooks.flatMap((hook, index) => [
@@ -28,7 +28,7 @@ export function calls() {
           ` ${t(`status.${hook.status}`)}`,
         ),
       ]),
-    );
+    ]);
   };
   return { element, update };
 }

@@ -1,6 +1,6 @@
 // The picture of a job: one line for each try of each step, hatched while it waited and solid while it ran. Each line is a
 // button `[data-step][data-attempt][data-role]` whose text says the same, so the picture needs no other description.
-import { h, icon, say, set } from "../base/dom.js";
+import { h, icon, renew, say, set } from "../base/dom.js";
 import { duration, number, t, when } from "../base/i18n.js";
 import { scale } from "../page/scale.js";
 import { outcome, spans } from "./tries.js";
@@ -25,9 +25,7 @@ export class Gantt {
     this.shown = { chosen, attempt };
     const rows = steps.flatMap((step) => this._rowsOf(step));
     this.lines = rows.filter((row) => row.one);
-    const focused = document.activeElement?.closest?.(".gantt-line")?.dataset.key;
-    this.element.replaceChildren(...rows.map((row) => row.element), this.axis);
-    if (focused) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
+    renew(this.element, [...rows.map((row) => row.element), this.axis]);
     this.tick();
   }
 

@@ -1,5 +1,5 @@
 // What has happened to a job, event by event.
-import { h, hide, set } from "../base/dom.js";
+import { h, hide } from "../base/dom.js";
 import { causeSentence, inBrief, line } from "../base/facts.js";
 import { moment, number, t, when } from "../base/i18n.js";
 import { workerLink } from "../base/links.js";
@@ -11,19 +11,21 @@ import { messageOf, shade } from "./tries.js";
 /** The button that reads older events, as long as there are any. */
 export function olderButton(older) {
   let none = false; // The first events may be gone: retention takes them before their job.
+  let reading = false;
   const element = h("button", { type: "button", class: "button small", "data-action": "older" }, t("events.older"));
   element.addEventListener("click", async () => {
-    element.disabled = true;
+    if (reading) return;
+    reading = true;
     try {
       none = !(await older());
       if (none) hide(element, true);
     } catch (error) {
       complain(error);
     } finally {
-      element.disabled = false;
+      reading = false;
     }
   });
-  return { element, update: (job) => set(element, "hidden", none || !older || !(job.events[0]?.number > 1)) };
+  return { element, update: (job) => hide(element, none || !older || !(job.events[0]?.number > 1)) };
 }
 
 /** @param {Job} job */

@@ -1,7 +1,7 @@
 // What the list of jobs is made of, apart from its rows: heading, table, empty and error states, and around them filters and
 // selection.
 import { asCurl } from "../base/api.js";
-import { actionButton, h, hide, icon, say, set } from "../base/dom.js";
+import { actionButton, h, hide, icon, renew, say, set } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
 import { counted, t } from "../base/i18n.js";
 import { code, empty, failure, skeleton } from "../page/parts.js";
@@ -69,19 +69,20 @@ export class ListPage {
     this.table.hidden = name !== "rows";
     if (this.state.dataset.state === name && name !== "failed") return;
     this.state.dataset.state = name;
-    this.state.replaceChildren(
-      ...{
-        rows: [],
-        loading: [skeleton(8)],
-        failed: [error && (error.status === 422 ? impossible(error) : failure(error, retry))],
-        empty: [nothing(this.filters.filter, this.view)],
-      }[name],
-    );
+    const shown = {
+      rows: () => [],
+      loading: () => skeleton(8),
+      failed: () => (error.status === 422 ? impossible(error) : failure(error, retry)),
+      empty: () => nothing(this.filters.filter, this.view),
+    };
+    renew(this.state, shown[name]());
   }
 
   showFoot(list) {
     set(this.table, "aria-rowcount", list.more ? -1 : list.ids.length + 1);
+    const focused = this.foot.contains(document.activeElement);
     this.foot.replaceChildren(...this._foot(list));
+    if (focused) /** @type {HTMLElement | null} */ (this.foot.firstElementChild)?.focus({ preventScroll: true });
   }
 
   _foot(list) {
@@ -91,7 +92,7 @@ export class ListPage {
       const older = href("jobs", { ...list.filter, before: list.oldest });
       return [h("a", { class: "button", "data-action": "older-page", href: older }, t("older"))];
     }
-    return list.ids.length > 10 ? [h("span", { class: "muted" }, t("end"))] : [];
+    return list.ids.length > 10 ? [h("span", { class: "muted", tabindex: "-1" }, t("end"))] : [];
   }
 }
 

@@ -217,7 +217,11 @@ class JobsView {
     if (!job) return;
     if (!may[action](job)) return toast(t(`bulk.none.${action}`), { kind: "fail" });
     const index = this.list.ids.indexOf(id);
-    const done = await act(action, job, (...news) => this._acted(...news));
+    const done = await act(
+      action,
+      () => this.list.get(id),
+      (...news) => this._acted(...news),
+    );
     if (done && action === "delete" && this.parts.body.isConnected) this.rows.focus(index);
   }
 

@@ -118,7 +118,8 @@ export class MatchingJobs {
     const text = h("span");
     const stop = h("button", { type: "button", class: "button small", "data-action": "stop" }, t("bulk.stop"));
     stop.addEventListener("click", () => {
-      stopped = stop.disabled = true;
+      stopped = true;
+      set(stop, "aria-disabled", "true"); // With its focus, which is handed on at the end.
     });
     this.element.replaceChildren(h("div", { class: "row" }, bar, text, stop));
     stop.focus();

@@ -2,6 +2,7 @@
 // the request as a curl command. Submitting and retrying share it.
 import { asCurl, get } from "../base/api.js";
 import { h, say } from "../base/dom.js";
+import { parseLarge } from "../base/exact.js";
 import { described, fault, refusal } from "../base/facts.js";
 import { t } from "../base/i18n.js";
 import { schemaForm } from "../page/form.js";
@@ -108,7 +109,7 @@ export class ParamsForm {
   }
 
   _params() {
-    return this.mode === "form" ? this.form.read() : JSON.parse(this.text.value || "{}");
+    return this.mode === "form" ? this.form.read() : parseLarge(this.text.value || "{}");
   }
 
   _choose(mode) {

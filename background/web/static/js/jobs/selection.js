@@ -48,7 +48,7 @@ export class Selection {
     if (!this.working.childElementCount) {
       const stop = actionButton("stop", { class: "button" }, t("bulk.stop"));
       stop.addEventListener("click", () => {
-        stop.disabled = true;
+        set(stop, "aria-disabled", "true"); // With its focus, which is handed on at the end.
         state.stop();
       });
       this.working.append(h("progress", { "aria-label": t("selection") }), h("span"), stop);

@@ -1,6 +1,6 @@
 // Dialogs that send a job on its way: a new one, or an ended one again from one of its steps. `data-dialog` is `submit` or
 // `restart`; fields are `[data-field]`; the button is `[data-action=submit]`.
-import { post } from "../base/api.js";
+import { getExactly, post } from "../base/api.js";
 import { h, say } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { poke } from "../base/pulse.js";
@@ -81,7 +81,19 @@ function submitForm(pipelines, sent, chosen) {
 
 /** Run an ended job again from a step, with its params as they are or edited. `sent(job)` is told its new state. */
 export async function openRestart(job, { from, sent }) {
+  const dialog = openDialog({ title: t("restart.title", { id: job.id }), name: "restart", wide: true, content: [] });
+  const body = dialog.element.querySelector(".dialog-body");
   const pipelines = await readPipelines().catch(() => []);
+  let value;
+  try {
+    ({ params: value } = await getExactly(`jobs/${job.id}`));
+  } catch (error) {
+    const again = () => {
+      dialog.close();
+      openRestart(job, { from, sent });
+    };
+    return body.replaceChildren(failure(error, again));
+  }
   const possible = job.step_names.slice(0, job.last_from_step);
   const select = h(
     "select",
@@ -90,12 +102,11 @@ export async function openRestart(job, { from, sent }) {
   );
   select.value = String(from ?? (may.retry(job) ? job.last_from_step : 1));
   const note = h("p", { class: "note" });
-  const dialog = openDialog({ title: t("restart.title", { id: job.id }), name: "restart", wide: true, content: [] });
   const form = new ParamsForm({
     pipeline: pipelines.find((each) => each.name === job.pipeline),
-    value: job.params,
+    value,
     path: `jobs/${job.id}/retry`,
-    body: (params) => ({ from_step: Number(select.value), ...(same(params, job.params) ? {} : { params }) }),
+    body: (params) => ({ from_step: Number(select.value), ...(same(params, value) ? {} : { params }) }),
     send: (body) => post(`jobs/${job.id}/retry`, body),
     sent: (after) => {
       dialog.close();
@@ -109,7 +120,7 @@ export async function openRestart(job, { from, sent }) {
   const explain = () => say(note, t("restart.what", { from: Number(select.value), kept: Number(select.value) - 1 }));
   select.addEventListener("change", explain);
   explain();
-  dialog.element.querySelector(".dialog-body").replaceChildren(form.element);
+  body.replaceChildren(form.element);
   dialog.element.append(form.foot);
   select.focus();
 }

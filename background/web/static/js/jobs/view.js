@@ -251,7 +251,7 @@ class JobView extends FollowedView {
     const { advice } = this.parts;
     const code = this.thing.waiting?.code;
     const text = code ? remedy("waiting", code) : null;
-    advice.hidden = !text;
+    hide(advice, !text);
     set(advice, "data-advice", text ? code : null);
     explain(advice, { text: text ?? "", known: true });
   }
@@ -280,12 +280,13 @@ class JobView extends FollowedView {
     const { thing: job } = this;
     if (!job || !may[action](job)) return false;
     if (action === "restart") return this._restart();
-    await act(action, job, (_, after) => {
+    const changed = (_, after) => {
       if (this.id !== job.id) return;
       if (after !== null) return this._again(after);
       this.leave();
       go(href("jobs"));
-    });
+    };
+    await act(action, () => this.thing, changed);
   }
 
   _nextFailure() {

@@ -1,7 +1,10 @@
 // Modal dialogs over the native element, which traps the focus and gives it back.
 import { focusOn, h, heading, iconButton, placeOf } from "../base/dom.js";
 import { t } from "../base/i18n.js";
+import { toast } from "./frame.js";
 import { enterDialog, go, leaveDialog } from "./router.js";
+
+const LOOK_MS = 1000;
 
 let count = 0;
 
@@ -37,7 +40,7 @@ export function openDialog({ title, content, buttons = [], name, closed, wide = 
     element.remove();
     // What stood behind was drawn anew, or is there no more.
     if (place && !opener?.isConnected) focusOn(place);
-    if (place && document.activeElement === document.body) heading()?.focus({ preventScroll: true });
+    else if (place && document.activeElement === document.body) heading()?.focus({ preventScroll: true });
     closed?.(result);
     if (!apart) leaveDialog();
   });
@@ -65,9 +68,10 @@ export function closeDialogs() {
 
 /**
  * Ask before something that cannot be taken back, which nothing more is asked of: `action` loses its dots. Resolves to
- * whether it was confirmed.
+ * whether it was confirmed. A question that is no longer one, by `still()`, is taken back.
+ * @param {{ title: string, content: any, action: string, danger?: boolean, still?: () => boolean }} options
  */
-export function confirmed({ title, content, action, danger = false }) {
+export function confirmed({ title, content, action, danger = false, still = () => true }) {
   return new Promise((resolve) => {
     const yes = h(
       "button",
@@ -80,8 +84,16 @@ export function confirmed({ title, content, action, danger = false }) {
       content,
       buttons: [no, yes],
       name: "confirm",
-      closed: (value) => resolve(value === true),
+      closed: (value) => {
+        clearInterval(timer);
+        resolve(value === true);
+      },
     });
+    const timer = setInterval(() => {
+      if (still()) return;
+      close(false);
+      toast(t("ask.over"));
+    }, LOOK_MS);
     yes.addEventListener("click", () => close(true));
     no.addEventListener("click", () => close(false));
     yes.focus();

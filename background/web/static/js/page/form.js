@@ -1,5 +1,6 @@
 // A form from a JSON Schema: one field for each property, of the kinds that parameters of a pipeline have.
 import { h, set } from "../base/dom.js";
+import { parseLarge } from "../base/exact.js";
 import { t } from "../base/i18n.js";
 import { worded } from "./parts.js";
 import { defaultOf, describe, isJson, kindOf, resolved } from "./schema.js";
@@ -144,7 +145,7 @@ function read(kind, control) {
   if (text === "") return undefined;
   if (kind.type === "string") return control.value;
   try {
-    return JSON.parse(text);
+    return parseLarge(text);
   } catch {
     return text;
   }

@@ -1,6 +1,6 @@
 // What stays around every view: top bar, banners, and the one live region that speaks.
 import { BASE, get, health, keys } from "../base/api.js";
-import { choices, h, icon, iconButton, say, set } from "../base/dom.js";
+import { choices, h, hide, icon, iconButton, renew, say, set } from "../base/dom.js";
 import { refusal, runSentence } from "../base/facts.js";
 import { LANGUAGES, language, t, when } from "../base/i18n.js";
 import { poke, pulse, stranded } from "../base/pulse.js";
@@ -58,6 +58,8 @@ export function build(sections, { help }) {
     main,
     toastBox,
   );
+  // A dialog that is closed takes nothing along that is still to be read.
+  document.addEventListener("close", lay, true);
   connection.addEventListener("change", showConnection);
   health.addEventListener("change", showHealth);
   pulse.addEventListener("change", showBanners);
@@ -72,24 +74,56 @@ export function setSection(name, title) {
 
 let toastTimer = 0;
 let toastAt = 0;
+let ofItself = false; // What is shown was said by the page of itself.
+let next = null;
 
 /**
  * Say how an action went: a text, or a sentence of facts.js.
  * @param {string | Sentence} said
  * @param {{ kind?: "ok" | "fail", link?: { text: string, href: string } }} [options]
  */
-export function toast(said, { kind, link } = {}) {
+export function toast(said, options) {
+  ofItself = false;
+  show(said, options);
+}
+
+/**
+ * Say what nobody has asked for: how an action went is read first.
+ * @type {typeof toast}
+ */
+function mention(said, options) {
+  if (toastBox.classList.contains("shown") && !ofItself) {
+    next = () => mention(said, options);
+    return;
+  }
+  ofItself = true;
+  show(said, options);
+}
+
+/** @type {typeof toast} */
+function show(said, { kind, link } = {}) {
   const { text, known } = typeof said === "string" ? { text: said, known: true } : said;
   say(toastText, text);
   set(toastText, "lang", known ? null : "en");
   set(toastBox, "data-kind", kind);
   toastAction.replaceChildren(...(link ? [h("a", { href: link.href }, link.text)] : []));
   toastBox.classList.add("shown");
-  const host = document.querySelector("dialog[open]") ?? document.body;
-  if (toastBox.parentNode !== host) host.append(toastBox);
+  lay();
   clearTimeout(toastTimer);
   toastAt = performance.now();
-  toastTimer = setTimeout(hideToast, TOAST_MS);
+  toastTimer = setTimeout(leaveToast, TOAST_MS);
+}
+
+/** What is behind a dialog can neither be read nor used. */
+function lay() {
+  const host = document.querySelector("dialog[open]") ?? document.body;
+  if (toastBox.parentNode !== host) host.append(toastBox);
+}
+
+/** It stays where the pointer or the focus is in it. */
+function leaveToast() {
+  if (toastBox.matches(":hover, :focus-within")) toastTimer = setTimeout(leaveToast, TOAST_MS);
+  else hideToast();
 }
 
 /** Another screen is shown: what was said on the one before is over, unless it was said in going. */
@@ -100,7 +134,8 @@ export function quiet() {
 function hideToast() {
   clearTimeout(toastTimer);
   toastBox.classList.remove("shown");
-  document.body.append(toastBox);
+  next?.();
+  next = null;
 }
 
 function skip(event) {
@@ -204,12 +239,14 @@ function showConnection() {
 }
 
 function showState(state, asOf) {
-  if (state === "live" && cutShown) toast(t("live.back"), { kind: "ok" });
+  next = null; // What waits to be said is no longer so.
+  if (state === "live" && cutShown) mention(t("live.back"), { kind: "ok" });
   const text = state === "cut" && !asOf ? t("live.cut.never") : t(`live.${state}`, { time: asOf ? when(asOf) : "" });
-  if (state === "cut" && !cutShown && health.down !== "key") toast(text, { kind: "fail" });
+  if (state === "cut" && !cutShown && health.down !== "key") mention(text, { kind: "fail" });
   cutShown = state === "cut";
   set(live, "data-state", state);
-  live.hidden = state === "off"; // Where nothing changes any more, nothing has to be live.
+  // Where nothing changes any more, nothing has to be live. Another stream may follow at once.
+  setTimeout(() => hide(live, connection.state === "off"));
   set(live, "aria-pressed", String(state === "paused"));
   set(live, "title", t("live.title"));
   say(live.querySelector(".live-text"), text);
@@ -267,7 +304,7 @@ function showBanners() {
       ]),
     );
   }
-  if (banners.textContent !== shown.map((each) => each.textContent).join("")) banners.replaceChildren(...shown);
+  if (banners.textContent !== shown.map((each) => each.textContent).join("")) renew(banners, shown);
 }
 
 function banner(name, role, content, action) {

@@ -1,5 +1,5 @@
 // Small pieces that several views show: state badge, code with a copy button, tabs, empty and error states.
-import { copy, h, icon, iconButton, say, set } from "../base/dom.js";
+import { copy, h, hide, icon, iconButton, say, set } from "../base/dom.js";
 import { refusal } from "../base/facts.js";
 import { t, upright } from "../base/i18n.js";
 import { toast } from "./frame.js";
@@ -163,10 +163,10 @@ export function clamped(told = "", { role = "fail" } = {}) {
     say(all, t(open ? "clamped.less" : "clamped.all"));
   };
   const measure = () => {
-    if (!element.classList.contains("open")) all.hidden = said.scrollHeight <= said.clientHeight + 1;
+    if (!element.classList.contains("open")) hide(all, said.scrollHeight <= said.clientHeight + 1);
   };
   const update = (/** @type {string} */ whole) => {
-    element.hidden = !whole;
+    hide(element, !whole);
     const shown = upright(whole);
     if (said.textContent === shown) return;
     said.textContent = shown;

@@ -6,6 +6,7 @@ import { setSection } from "./frame.js";
 import { empty, failure, skeleton } from "./parts.js";
 
 const READ_MS = 5000;
+const TICK_MS = 1000;
 
 /** A view says what it reads, `load()`, and how that is shown, `draw(found)`; `build()` makes its parts once. */
 export class PolledView {
@@ -37,6 +38,9 @@ export class PolledView {
   /** Show what was read. */
   draw(_found) {}
 
+  /** Show that a second has passed. */
+  tick() {}
+
   /** The view is left. */
   left() {}
 
@@ -47,6 +51,7 @@ export class PolledView {
     this.main.replaceChildren(h("h1", { tabindex: "-1" }, this.title(this.name)), skeleton(6));
     setSection(this.section, this.title(this.name));
     this.polling = poll(() => this.read(), READ_MS);
+    this.clock = setInterval(() => this.built && document.visibilityState === "visible" && this.tick(), TICK_MS);
   }
 
   update(route) {
@@ -64,6 +69,7 @@ export class PolledView {
 
   close() {
     this.polling.stop();
+    clearInterval(this.clock);
     this.turn = null;
     if (this.built) this.left();
   }

@@ -1,6 +1,6 @@
 // The glossary in place: a word underlined with dots, which opens what it means. Hooks for tests: `button.term[data-term]`,
 // `[popover][data-term]`.
-import { h, say, set } from "../base/dom.js";
+import { focusOn, h, placeOf, renew, say, set } from "../base/dom.js";
 import { has, t } from "../base/i18n.js";
 import { outside } from "./parts.js";
 
@@ -68,7 +68,11 @@ export function explain(element, { text, own = text, known }) {
       say(i % 2 ? old[i].firstChild : old[i], i % 2 ? each.head : each);
       if (i % 2) say(old[i].lastChild, each.tail);
     }
-  else element.replaceChildren(...pieces.map((each, i) => (i % 2 ? glued(each) : document.createTextNode(each))));
+  else
+    renew(
+      element,
+      pieces.map((each, i) => (i % 2 ? glued(each) : document.createTextNode(each))),
+    );
 }
 
 // What is longer is no part of the word, but perhaps what others have said, and has to be broken.
@@ -81,7 +85,13 @@ const patterns = TERMS.filter((name) => has(`term.${name}.in`)).map((name) => ({
 
 // A button may be followed by a new line, also where it is the middle of a word: `chord의`.
 const glued = ({ name, word, head, tail }) =>
-  h("span", { class: "glued" }, document.createTextNode(head), term(name, word), document.createTextNode(tail));
+  h(
+    "span",
+    { class: "glued", "data-key": name },
+    document.createTextNode(head),
+    term(name, word),
+    document.createTextNode(tail),
+  );
 
 /**
  * Text and terms in turn, text first and last: `["The ", { name: "body", word: "body", head: "", tail: "" }, " never ran."]`.
@@ -110,6 +120,7 @@ export const unexplain = () => document.querySelector(".explanation:popover-open
 
 function open(button, name) {
   unexplain();
+  const place = placeOf(button);
   const element = h(
     "div",
     {
@@ -132,15 +143,17 @@ function open(button, name) {
     if (event.key !== "Escape" && !leaves) return;
     event.stopPropagation(); // The view has another use for Escape.
     if (event.key === "Escape" || event.shiftKey) event.preventDefault();
-    button.focus({ preventScroll: true }); // From there Tab goes on to what comes after the word.
+    // From there Tab goes on to what comes after the word. The sentence may be another one by now.
+    if (button.isConnected) button.focus({ preventScroll: true });
+    else focusOn(place);
     element.hidePopover();
   });
   // Within a dialog, since what is behind that cannot be used.
   (button.closest("dialog") ?? document.body).append(element);
   element.showPopover();
-  const place = button.getBoundingClientRect();
+  const { left, top, bottom } = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = element;
-  element.style.left = `${Math.max(8, Math.min(place.left, innerWidth - width - 8))}px`;
-  element.style.top = `${place.bottom + height + 8 > innerHeight ? Math.max(8, place.top - height - 4) : place.bottom + 4}px`;
+  element.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+  element.style.top = `${bottom + height + 8 > innerHeight ? Math.max(8, top - height - 4) : bottom + 4}px`;
   element.focus({ preventScroll: true });
 }

@@ -84,6 +84,10 @@ class PipelineView extends PolledView {
     this.main.append(this.element);
   }
 
+  tick() {
+    this.jobs.update();
+  }
+
   left() {
     this.charts.close();
   }
@@ -174,7 +178,7 @@ function paramTable(schema) {
       },
     ),
   );
-  return scroller(t("params"), table(heads, rows));
+  return scroller(t("params"), table(heads, rows, "takes"));
 }
 
 function failureTable(failed, pipeline) {

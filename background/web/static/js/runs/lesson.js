@@ -1,7 +1,7 @@
 // What one expected of a run beside what happened, where it is one of the examples, and what to do now. Hooks for tests:
 // `[data-lesson]`, `[data-expected]`, `[data-advice=<code>]`.
 import { advice } from "../base/advice.js";
-import { h, set } from "../base/dom.js";
+import { h, hide, renew, set } from "../base/dom.js";
 import { exampleOf } from "../base/examples.js";
 import { t } from "../base/i18n.js";
 import { outside } from "../page/parts.js";
@@ -25,13 +25,14 @@ export function lesson(run) {
     const text = found?.text ?? "";
     if (text === told) return;
     told = text;
-    advised.hidden = !found;
+    hide(advised, !found);
     element.hidden = !found && !example;
     set(advised, "data-advice", code || null);
-    advised.replaceChildren(
-      ...(found
+    renew(
+      advised,
+      found
         ? [h("h2", {}, t("advice.title")), said(found.text), found.url ? outside(found.url, t("advice.more")) : ""]
-        : []),
+        : [],
     );
   }
 }

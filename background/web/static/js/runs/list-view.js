@@ -1,7 +1,7 @@
 // The list of runs. Hooks for tests: rows `tr[data-run][data-status]`; filters `a[data-filter]`, `select[name=type]`;
 // `[data-action]`: build, show-new, older, newest, clear.
 import { asCurl, request } from "../base/api.js";
-import { h, hide, icon, set } from "../base/dom.js";
+import { h, hide, icon, renew, set } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { poll } from "../base/stream.js";
 import { exportButton } from "../page/export.js";
@@ -220,27 +220,18 @@ class RunsView {
 
   present(name, error) {
     this.table.hidden = name !== "rows";
-    this.foot.replaceChildren(
-      ...(name === "rows" && this.next
-        ? [
-            h(
-              "a",
-              { class: "button", "data-action": "older", href: href("runs", { ...this.params, before: this.next }) },
-              t("run.older"),
-            ),
-          ]
-        : []),
-    );
+    const older = href("runs", { ...this.params, before: this.next });
+    const more = name === "rows" && this.next;
+    renew(this.foot, more ? h("a", { class: "button", "data-action": "older", href: older }, t("run.older")) : []);
     if (this.state.dataset.state === name && name !== "failed") return;
     this.state.dataset.state = name;
-    this.state.replaceChildren(
-      ...{
-        rows: [],
-        loading: [skeleton(8)],
-        failed: [error && failure(error, () => this.polling.now())],
-        empty: [this.nothing()],
-      }[name],
-    );
+    const shown = {
+      rows: () => [],
+      loading: () => skeleton(8),
+      failed: () => failure(error, () => this.polling.now()),
+      empty: () => this.nothing(),
+    };
+    renew(this.state, shown[name]());
   }
 
   nothing() {

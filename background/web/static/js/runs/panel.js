@@ -10,7 +10,7 @@ import { hasResult } from "./run.js";
 import { inspect } from "./task.js";
 
 const TABS = ["graph", "outline", "timeline", "data"];
-const WIDE = matchMedia("(width >= 640px)");
+const WIDE = matchMedia("(width >= 40em)");
 
 /**
  * `choose(params)` changes the route, `now()` is the time that is shown; `saved`: there is no server to ask.

@@ -63,9 +63,16 @@ const question = {
   danger: true,
 };
 
-/** Do `action` to a run; gives the answer, null when the API refused, undefined when a person thought better of it. */
-export async function act(action, run) {
-  if (action === "delete" && !(await confirmed(question))) return undefined;
+/**
+ * Do `action` to the run that `read()` gives, as it is by now; none once it is gone. Gives the answer, null when the API
+ * refused, undefined when a person thought better of it.
+ * @param {"cancel" | "terminate" | "retry" | "delete"} action
+ * @param {() => Run | null} read
+ */
+export async function act(action, read) {
+  const run = read();
+  const still = () => Boolean(read()?.actions.includes(action));
+  if (action === "delete" && !(await confirmed({ ...question, still }))) return undefined;
   try {
     const after = await CALLS[action](run.task_id);
     toast(t(`done.run.${action}`), { kind: "ok" });

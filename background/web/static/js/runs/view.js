@@ -230,7 +230,7 @@ class RunView extends FollowedView {
   async _try(action) {
     const { thing: run } = this;
     if (!run?.actions.includes(action)) return false;
-    const after = await act(action, run);
+    const after = await act(action, () => this.thing);
     if (!this.parts || after === undefined) return;
     // A snapshot that was read meanwhile may have given it its new id already.
     if (run.task_id !== this.id && after?.task_id !== this.id) return;

@@ -1,5 +1,5 @@
 // A dialog that makes a schedule or changes one: `data-dialog=schedule`, fields `[data-field]`.
-import { post, request } from "../base/api.js";
+import { getExactly, post, request } from "../base/api.js";
 import { h } from "../base/dom.js";
 import { t } from "../base/i18n.js";
 import { readPipelines } from "../jobs/job.js";
@@ -26,7 +26,9 @@ export async function openSchedule({ schedule, pipeline, closed }) {
   const content = h("div");
   const dialog = openDialog({ title, name: "schedule", wide: true, content, closed: (saved) => saved && closed() });
   try {
-    const form = scheduleForm(await readPipelines(), schedule, pipeline, (saved) => {
+    const read = schedule && getExactly(`schedules/${schedule.id}`);
+    const [pipelines, present] = await Promise.all([readPipelines(), read]);
+    const form = scheduleForm(pipelines, present, pipeline, (saved) => {
       dialog.close(true);
       toast(t("schedule.saved", { name: saved.name }), { kind: "ok" });
     });

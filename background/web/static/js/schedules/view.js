@@ -64,15 +64,25 @@ class SchedulesView extends PolledView {
   }
 
   draw(found) {
-    const text = JSON.stringify([found, Math.floor(now() / 10_000)]);
+    const text = JSON.stringify(found);
     if (text === this.known) return;
     this.known = text;
+    this.times = [];
+    this.ids = new Set(found.map(({ id }) => id));
     if (this.name) {
       const title = t("schedule", { name: found[0].name });
       say(this.heading, title);
       setSection("jobs", title);
     }
     renew(this.cards, found.length ? found.map((each) => this.card(each)) : this.nothing());
+  }
+
+  tick() {
+    for (const each of this.times) tellTime(each);
+  }
+
+  left() {
+    this.ids.clear();
   }
 
   nothing() {
@@ -96,7 +106,7 @@ class SchedulesView extends PolledView {
       { class: "worker", "data-schedule": String(id), "data-paused": String(paused), "data-key": String(id) },
       this.name ? null : h("h2", { lang: "" }, h("a", { href: href(`schedules/${id}`) }, name)),
       h("p", {}, h("a", { href: pipelineHref(pipeline), lang: "" }, pipeline), " · ", rhythm),
-      h("p", {}, ...nextOf(schedule)),
+      h("p", {}, this.nextOf(schedule)),
       h("p", {}, `${t("schedule.last")}: `, lastOf(schedule)),
       schedule.catch_up ? h("p", { class: "muted" }, t("schedule.catch-up")) : null,
       declared ? h("p", { class: "muted" }, t("schedule.declared")) : null,
@@ -111,6 +121,14 @@ class SchedulesView extends PolledView {
         declared ? null : action("delete", "schedule.delete", "close"),
       ),
     );
+  }
+
+  nextOf({ paused, next_at }) {
+    if (!next_at) return h("strong", {}, t(paused ? "schedule.paused" : "schedule.over"));
+    const time = h("time", { datetime: next_at });
+    tellTime(time);
+    this.times.push(time);
+    return [`${t("schedule.next")}: `, time];
   }
 
   async act(what, schedule) {
@@ -141,7 +159,8 @@ class SchedulesView extends PolledView {
   async delete({ id, name }) {
     const content = h("p", {}, t("schedule.ask.delete.what"));
     const title = t("schedule.ask.delete", { name });
-    if (!(await confirmed({ title, content, action: t("schedule.delete"), danger: true }))) return;
+    const still = () => this.ids.has(id);
+    if (!(await confirmed({ title, content, action: t("schedule.delete"), danger: true, still }))) return;
     const { turn } = this;
     await remove(`schedules/${id}`);
     toast(t("schedule.deleted", { name }), { kind: "ok" });
@@ -155,12 +174,10 @@ class SchedulesView extends PolledView {
   }
 }
 
-function nextOf({ paused, next_at }) {
-  if (!next_at) return [h("strong", {}, t(paused ? "schedule.paused" : "schedule.over"))];
-  const time = Date.parse(next_at);
+function tellTime(element) {
+  const time = Date.parse(element.dateTime);
   const left = time - now();
-  const when = left > 0 ? duration(left) : t("schedule.due");
-  return [`${t("schedule.next")}: `, h("time", { datetime: next_at }, `${moment(time)} (${when})`)];
+  say(element, `${moment(time)} (${left > 0 ? duration(left) : t("schedule.due")})`);
 }
 
 function lastOf({ last_job_id, last_at }) {

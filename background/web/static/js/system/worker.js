@@ -62,6 +62,10 @@ class WorkerView extends PolledView {
     this.jobs.update(jobs);
   }
 
+  tick() {
+    this.jobs.update();
+  }
+
   describe(worker) {
     if (!worker) {
       this.state.replaceChildren();

@@ -129,6 +129,7 @@ export default {
   "warning.repeated": "{task} is called once for each member of the group before it, each time under the same id.",
   "warning.one-task": "map and starmap run all their items in one task, one after the other.",
 
+  "refusal.no_answer": "The API does not answer. What it was asked to do may have been done all the same.",
   "refusal.not_the_api": "{answer} was answered, and not by the API.",
   "refusal.canvas_refused": "Celery itself cannot build this: {error}",
   "refusal.canvas_blocks": "a worker may wait for ever for the results of a group at the end of a header member",

@@ -141,6 +141,7 @@ export default {
   "ask.delete": { one: "Delete {n} job?", other: "Delete {n} jobs?" },
   "ask.cancel.what": "Waiting jobs end at once, running ones before their next step. Completed steps are kept.",
   "ask.retry.what": "Each goes on at its first step that is not completed.",
+  "ask.over": "It has changed meanwhile, so nothing was done.",
   "ask.delete.what": "Steps, outputs and history are deleted as well. This cannot be undone.",
   "bulk.not.cancel": { one: "{n} has ended and stays as it is:", other: "{n} have ended and stay as they are:" },
   "bulk.not.retry": {

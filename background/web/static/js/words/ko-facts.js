@@ -125,6 +125,7 @@ export default {
   "warning.repeated": "{task} 태스크가 앞 그룹의 멤버마다 한 번씩, 매번 같은 ID로 호출됩니다.",
   "warning.one-task": "map과 starmap은 모든 항목을 태스크 하나에서 차례로 실행합니다.",
 
+  "refusal.no_answer": "API가 응답하지 않습니다. 요청한 일은 이미 처리되었을 수 있습니다.",
   "refusal.not_the_api": "API가 아닌 곳에서 응답했습니다(상태 코드 {answer}).",
   "refusal.canvas_refused": "Celery도 이것을 만들지 못합니다: {error}",
   "refusal.canvas_blocks": "헤더 멤버 끝에 있는 그룹의 결과를 워커가 영원히 기다릴 수 있습니다",

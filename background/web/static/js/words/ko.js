@@ -142,6 +142,7 @@ export default {
   "ask.delete": { other: "작업 {n}개를 삭제할까요?" },
   "ask.cancel.what": "대기 중인 작업은 바로, 실행 중인 작업은 다음 단계 전에 끝납니다. 완료된 단계는 남습니다.",
   "ask.retry.what": "각 작업은 완료되지 않은 첫 단계부터 이어서 실행됩니다.",
+  "ask.over": "그 사이에 상태가 바뀌어 아무것도 하지 않았습니다.",
   "ask.delete.what": "단계, 출력, 기록까지 함께 지워지며 되돌릴 수 없습니다.",
   "bulk.not.cancel": { other: "이미 끝난 {n}개는 그대로 둡니다:" },
   "bulk.not.retry": { other: "실패하거나 취소된 작업만 재시도할 수 있어 {n}개는 뺍니다:" },
