@@ -65,12 +65,17 @@ def _moment(told: str) -> datetime:
     return datetime.fromisoformat(told)
 
 
+def can_move(terminal: Console) -> bool:
+    """Whether something is drawn there, and drawn over: not in a file, nor in the shell of an editor (`TERM=dumb`)."""
+    return terminal.is_terminal and not terminal.is_dumb_terminal
+
+
 class _Bars:
-    """A display of named bars; without a terminal nothing is drawn."""
+    """A display of named bars; where they cannot move nothing is drawn."""
 
     def __init__(self, terminal: Console) -> None:
         self._terminal = terminal
-        self._live = terminal.is_terminal
+        self._live = can_move(terminal)
         self._width = min(WIDTH, terminal.width // 2)
         whole = Column(no_wrap=True)
         bar = BarColumn(bar_width=30 if terminal.width >= WIDE else 8, table_column=whole)
@@ -121,7 +126,9 @@ class JobView(_Bars):
     def show(self, job: Json) -> None:
         """Brings the display to the state of `job`, as `GET /jobs/{id}` gives it."""
         if not self._live and job["status"] not in ENDED:
-            self._say_once(0, f"{self._title}: {job['status']}{f': {why}' if (why := job['waiting_for']) else ''}")
+            self._say_once(
+                0, f"{self._title}: {job['status']}{f': {reason}' if (reason := job['waiting_for']) else ''}"
+            )
         for step in job["steps"]:
             self._show_step(step)
         if self._live:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from background.base.hosts import http_url
+from background.cli.bars import can_move
 from background.cli.errors import CommandFailed, failed, invalid
 from background.cli.text import clean
 
@@ -61,7 +62,7 @@ class Session:
     @property
     def live(self) -> bool:
         """Whether somebody watches, so that a display may move."""
-        return self.out.is_terminal and not self.as_json
+        return can_move(self.out) and not self.as_json
 
     def answer(self, value: Any, render: Callable[[Any], RenderableType]) -> None:
         """The command's one result: as a JSON document, or rendered for a reader."""
@@ -80,7 +81,7 @@ class Session:
 
     def note(self, text: str) -> None:
         """A remark that is not the result. Beside a display that moves it stands above: there it is not drawn over."""
-        shared = self.live and self.err.is_terminal
+        shared = self.live and can_move(self.err)
         (self.out if shared else self.err).print(clean(text), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -51,9 +51,12 @@ def job(**more: Any) -> dict[str, Any]:
     return {**told, **more}
 
 
-def terminal(width: int) -> Console:
+def terminal(width: int, *, kind: str = "xterm") -> Console:
     """One with so many columns, whose text is kept."""
-    return Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
+    environ = {"TERM": kind}
+    return Console(
+        file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False, _environ=environ
+    )
 
 
 def shown(console: Console) -> str:
@@ -110,6 +113,12 @@ def test_a_time_to_wait_goes_by_without_an_event() -> None:
     with JobsView(every := terminal(80)) as all_jobs:
         all_jobs.reset([waits])
         wait_for(lambda: "It is due." in shown(every), what="the end of the wait")
+
+
+def test_where_nothing_can_move_each_change_is_a_line() -> None:
+    with JobView(shell := terminal(80, kind="dumb"), "Job 41", ["charge"]) as view:
+        view.show(job())
+        assert "step 1 IN_PROGRESS" in shown(shell)
 
 
 def test_a_remark_stands_above_what_moves(monkeypatch: pytest.MonkeyPatch) -> None:
