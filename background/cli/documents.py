@@ -44,8 +44,13 @@ def add(
 ) -> None:
     """Store files under their own names: plain text, Markdown, HTML, PDF, DOCX."""
     contents = [(normal(file.name), _read(file)) for file in files]
-    stored = [session.api.upload("/documents", name=name, content=content) for name, content in contents]
-    session.answer(stored, tables.documents_table)
+    stored = []
+    try:
+        for name, content in contents:
+            stored.append(session.api.upload("/documents", name=name, content=content))
+    finally:
+        if stored:  # also before one that was refused
+            session.answer(stored, tables.documents_table)
 
 
 def get(

@@ -228,7 +228,10 @@ def test_a_document_goes_in_and_comes_out(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "문서 #1?.md"
     file.write_text("# 제목\n\nText.\n", encoding="utf-8")
     assert cli.json("documents", "add", file)[0]["name"] == file.name
-    cli("documents", "add", file, code=3)
+    assert cli("documents", "add", file, code=3) == ""
+    (empty := tmp_path / "empty.md").touch()
+    cli("documents", "delete", file.name)
+    assert cli.json("documents", "add", file, empty, code=2)[0]["name"] == file.name, "what went in before it"
     assert file.name in cli("documents")
     assert file.name in {each["name"] for each in cli.json("documents")}
     assert cli("documents", "get", file.name) == file.read_text(encoding="utf-8")
