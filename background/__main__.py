@@ -36,7 +36,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in FULL or error.filename is not None:  # what has a name is another file
             raise
         # Python would try to write the rest again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,7 +16,7 @@ from background.canvas import judge
 from background.canvas.spec import chord as chord_of
 from background.canvas.spec import group as group_of
 from background.canvas.spec import task
-from background.canvas.sql import reads, recovery, runs, tasks
+from background.canvas.sql import reads, recovery, tasks
 from background.storage import connections, pools
 from background.task_names import TaskName
 from background.workers import sql as workers
@@ -182,7 +182,7 @@ def test_only_the_first_start_is_light(connection: Connection, chord: list[str])
     assert begin(connection, chord[0])
     assert not begin(connection, chord[0])
     assert start(connection, chord[0]).deliveries == 2
-    assert cancel(connection, chord[2])
+    assert judge.cancel(connection, chord[2])
     assert not begin(connection, chord[1])
     assert not begin(connection, str(uuid4()))
     assert look(connection, chord)[1] == ["STARTED", "REVOKED", "REVOKED"]
@@ -230,12 +230,10 @@ def test_a_start_of_which_the_retry_before_it_was_not_recorded_counts(connection
 def test_a_start_that_waited_for_the_end_knows_of_it(connection: Connection, chord: list[str]) -> None:
     """It had been read as running before the wait: the task would be run once more."""
     assert begin(connection, chord[0])
-    with ThreadPoolExecutor() as threads:
-        with transaction() as ending:
-            end(ending, chord[0], "SUCCESS")
-            waiting = threads.submit(with_a_connection, lambda other: start(other, chord[0]))
-            wait_for(lambda: is_waiting(connection), what="the start to wait")
-        assert waiting.result() == tasks.Started("SUCCESS", deliveries=0, result="1", error=None, closed=True)
+    known = second_waits(
+        connection, lambda first: end(first, chord[0], "SUCCESS"), lambda second: start(second, chord[0])
+    )
+    assert known == tasks.Started("SUCCESS", deliveries=0, result="1", error=None, closed=True)
 
 
 def test_a_run_is_found_by_the_status_it_shows(connection: Connection, chord: list[str]) -> None:
@@ -261,41 +259,35 @@ def found(connection: Connection, chord: list[str], *filters: str) -> list[str]:
     return shown
 
 
-def cancel(connection: Connection, task_id: str) -> bool:
-    """Cancel the run, and look at it; gives whether it was under way."""
-    number = runs.cancel(connection, task_id)
-    if number is not None:
-        judge.judge(connection, number)
-    return number is not None
-
-
 def test_a_start_or_retry_and_a_cancellation_at_once_agree(connection: Connection, chord: list[str]) -> None:
-    with ThreadPoolExecutor() as threads:
-        with transaction() as cancelling:
-            cancel(cancelling, chord[2])
-            waiting = threads.submit(with_a_connection, lambda other: begin(other, chord[0]))
-            wait_for(lambda: is_waiting(connection), what="the start to wait")
-        assert waiting.result() is False
+    started = second_waits(
+        connection, lambda first: judge.cancel(first, chord[2]), lambda second: begin(second, chord[0])
+    )
+    assert started is False
     assert look(connection, chord) == ("REVOKED", ["REVOKED"] * 3)
     again = create_group(2)
+
+    def cancelled_meanwhile(first: Callable[[Connection], object]) -> tuple[list[str], str]:
+        assert second_waits(connection, first, lambda second: judge.cancel(second, again[0]))
+        row = reads.get(connection, again[0], patience=60)
+        assert row is not None
+        return [task.state for task in row.tasks], row.status
+
+    assert cancelled_meanwhile(lambda first: begin(first, again[1])) == (["STARTED", "REVOKED"], "STARTED")
+    retried = cancelled_meanwhile(lambda first: tasks.retried(first, task_id=again[1], retries=1, error=ERROR))
+    assert retried == (["REVOKED", "REVOKED"], "REVOKED")
+
+
+def second_waits(
+    connection: Connection, first: Callable[[Connection], object], second: Callable[[Connection], Found]
+) -> Found:
+    """What the second statement gives that comes while the first one's transaction is open, and waits for its end."""
     with ThreadPoolExecutor() as threads:
-        with transaction() as starting:
-            begin(starting, again[1])
-            waiting = threads.submit(with_a_connection, lambda other: cancel(other, again[0]))
-            wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
-        assert waiting.result()
-    row = reads.get(connection, again[0], patience=60)
-    assert row is not None
-    assert ([task.state for task in row.tasks], row.status) == (["STARTED", "REVOKED"], "STARTED")
-    with ThreadPoolExecutor() as threads:
-        with transaction() as retrying:
-            tasks.retried(retrying, task_id=again[1], retries=1, error=ERROR)
-            waiting = threads.submit(with_a_connection, lambda other: cancel(other, again[0]))
-            wait_for(lambda: is_waiting(connection), what="the cancellation to wait")
-        assert waiting.result()
-    row = reads.get(connection, again[0], patience=60)
-    assert row is not None
-    assert ([task.state for task in row.tasks], row.status) == (["REVOKED", "REVOKED"], "REVOKED")
+        with transaction() as opened:
+            first(opened)
+            waiting = threads.submit(with_a_connection, second)
+            wait_for(lambda: is_waiting(connection), what="the second to wait")
+        return waiting.result()
 
 
 def with_a_connection(statement: Callable[[Connection], Found]) -> Found:
@@ -331,11 +323,11 @@ def test_a_lost_task_that_comes_frees_what_it_held_up(
 
 def test_a_cancelled_run_ends_with_what_runs(connection: Connection, chord: list[str]) -> None:
     start(connection, chord[0])
-    assert cancel(connection, chord[2])
+    assert judge.cancel(connection, chord[2])
     assert look(connection, chord) == ("STARTED", ["STARTED", "REVOKED", "REVOKED"])
     settle(connection, chord[0], "SUCCESS")
     assert look(connection, chord) == ("REVOKED", ["SUCCESS", "REVOKED", "REVOKED"])
-    assert not cancel(connection, chord[2])
+    assert not judge.cancel(connection, chord[2])
     assert start(connection, chord[1]).state == "REVOKED"
 
 
@@ -344,7 +336,7 @@ def test_a_run_that_was_cancelled_is_revoked_though_all_of_it_succeeds(
 ) -> None:
     for task_id in chord:
         begin(connection, task_id)
-    assert cancel(connection, chord[2])
+    assert judge.cancel(connection, chord[2])
     for task_id in chord:
         change(connection, (task_id, "success"))
     assert look(connection, chord) == ("REVOKED", ["SUCCESS"] * 3)

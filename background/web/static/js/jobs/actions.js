@@ -21,8 +21,8 @@ const CALLS = {
 };
 
 /**
- * Do `action` to the job that `read()` gives, as it is by now; none once it is gone. `changed(id, job)` is told the new state, null once it is deleted, undefined when it has to
- * be read again because the API refused. Gives whether it was done.
+ * Do `action` to the job that `read()` gives, as it is by now; none once it is gone. `changed(id, job)` is told the new
+ * state, null once it is deleted, undefined when it has to be read again because the API refused. Gives whether it was done.
  */
 export async function act(action, read, changed) {
   const job = read();
