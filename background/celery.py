@@ -201,6 +201,16 @@ def _require_pool(sender: Any, **_: Any) -> None:
 
 
 @worker_init.connect
+def _serve_nothing_more(sender: Any, **_: Any) -> None:
+    """Without `-Q`, Celery counts each queue that it publishes to among those it consumes, once it connects anew.
+
+    So until https://github.com/celery/celery/pull/10335.
+    """
+    queues = sender.app.amqp.queues
+    queues.select(list(queues.consume_from))
+
+
+@worker_init.connect
 def _reserve_nothing_behind_a_long_step(sender: Any, **_: Any) -> None:
     """A canvas message that waits behind a long step would be handed out again, and run twice.
 

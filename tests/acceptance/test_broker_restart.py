@@ -17,6 +17,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
+from background.broker.queues import UNACKED_KEY
 from background.celery import celery_app
 from background.local.valkey import EmbeddedValkey
 from background.settings import get_settings
@@ -98,9 +99,12 @@ def test_a_canvas_of_which_it_has_lost_the_next_message_is_lost_too(
 ) -> None:
     """Its first task has ended, and the second waited in a queue, before 300 others that nobody takes."""
     with running_worker(tmp_path / "one.log", "--pool=solo", env={"LEASE_SECONDS": "3"}):
+        finished(client, client.post("/add", json={"x": 1, "y": 1}).json()["task_id"])  # so the broker is known
         with forgotten(valkey):
             run = client.post("/canvas", json=CHAIN).json()["task_id"]
             wait_for(lambda: client.get(f"/result/{run}").json()["progress"]["completed"] == 1, what="the first")
+            with redis.Redis.from_url(get_settings().broker_url) as broker:  # and it has sent the second
+                wait_for(lambda: not broker.exists(UNACKED_KEY), what="the acknowledgement")
         for _ in range(300):
             celery_app.send_task(TaskName.ECHO, [1], queue="elsewhere", ignore_result=True)
         with transaction() as connection:  # which is long ago

@@ -77,6 +77,27 @@ def test_one_worker_serves_several_queues_in_turn_and_a_failover_of_redis_loses_
         assert {ended(client, each)["status"] for each in backlog} == {"COMPLETED"}
 
 
+@pytest.mark.parametrize("pool", [("--pool=solo",), ("--pool=prefork", "--concurrency=1")])
+@pytest.mark.usefixtures("empty")
+def test_a_worker_serves_no_queue_that_it_only_publishes_to(
+    client: httpx.Client, valkey: EmbeddedValkey, tmp_path: Path, pool: tuple[str, ...]
+) -> None:
+    """Celery 5.6 lets it consume that one, too, once it has connected anew (celery/celery#9462)."""
+    chain = {"chain": [{"task": "add", "args": [1, 2]}, {"task": "echo", "queue": "reports"}]}
+    with running_worker(tmp_path / "one.log", *pool, env=ENVIRONMENT):
+        run = client.post("/canvas", json=chain).json()["task_id"]
+        wait_for(lambda: queue_length("reports") == 1, what="its second message")
+        valkey.stop()
+        valkey.start()
+        valkey.wait_ready()
+        waiting = submit_of(client, "report")
+        assert ended(client, submit_of(client, "plain"))["status"] == "COMPLETED"
+        assert_waits(client, waiting, code="no_worker_serves_queue", queue="reports")
+        assert client.get(f"/result/{run}").json()["progress"]["completed"] == 1
+    client.post(f"/result/{run}/cancel")
+    client.post(f"/jobs/{waiting}/cancel")
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_job_that_another_release_must_run_goes_to_workers_of_its_queue_alone(
     client: httpx.Client, tmp_path: Path
