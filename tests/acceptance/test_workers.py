@@ -92,9 +92,8 @@ def test_statistics(client: httpx.Client, valkey: EmbeddedValkey, tmp_path: Path
         for fails in (0, 0, 9):
             params = {"step_seconds": 0, "fail_at_step": 1, "fail_times": fails}
             ended(client, submit(client, params=params, max_attempts=1))
-    left = client.get("/jobs/stats").json()[
-        "queue_depth"
-    ]  # A worker that ends gives back what it has not acknowledged.
+    # A worker that ends gives back what it has not acknowledged.
+    left = client.get("/jobs/stats").json()["queue_depth"]
     waiting = [submit(client) for _ in range(2)]
     submit(client, delay_seconds=60)
     found = client.get("/jobs/stats").json()
