@@ -93,15 +93,16 @@ def _cancel(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]
 
 def _retry(connection: Connection, jobs: Sequence[control.Locked]) -> list[control.Stored]:
     able = [
-        job.id
+        job
         for job in jobs
         if states.why_no_retry(
             status=JobStatus(job.status), step_names=job.step_names, completed=job.completed, from_step=None
         )
         is None
     ]
-    again: dict[str, Any] = {"from_step": None, "params": None, "limit_key": None}
-    return control.retry(connection, able, **again, limited=list(admission.declared()), actor=actor()) if able else []
+    limit_keys, limited = admission.limit_keys(connection, able), list(admission.declared())
+    again: dict[str, Any] = {"from_step": None, "params": None, "limit_keys": limit_keys, "limited": limited}
+    return control.retry(connection, [job.id for job in able], **again, actor=actor()) if able else []
 
 
 def _remove(connection: Connection, jobs: Sequence[control.Locked]) -> list[int]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from background.base.errors import Unavailable
 from background.jobs import dispatch, registry
 from background.jobs.limits import READY, Declared, Lane, Standing, is_apart
-from background.jobs.sql import limits
+from background.jobs.sql import control, limits
 from background.storage import pools
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,17 @@ def declared() -> Mapping[str, Declared]:
     """The limits that the pipelines of this release declare, by their names."""
     found = registry.pipelines().values()
     return {each.name: Declared(each.limits, each.limit_keys) for each in found if each.limits}
+
+
+def limit_keys(connection: Connection, jobs: Sequence[control.Locked]) -> dict[int, str]:
+    """The keys of the lanes in which these jobs, which are locked, stand by the limits of this release, by their ids.
+
+    One that ended under another release may have the values of other keys, or none.
+    """
+    known = registry.runnable()
+    keyed = {job.id: known[job.pipeline] for job in jobs if job.pipeline in known and known[job.pipeline].limit_keys}
+    params = control.params(connection, [*keyed]) if keyed else {}
+    return {job_id: pipeline.lane_key(params[job_id]) for job_id, pipeline in keyed.items()}
 
 
 def keep_begun(connection: Connection, job_ids: Sequence[int]) -> None:

@@ -7,7 +7,6 @@ from uuid import uuid4
 from background.base import jsontext, log_context
 from background.base.errors import Invalid
 from background.jobs import checks, hooks, registry
-from background.jobs.limits import lane_key
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import JobRequest
 
@@ -83,7 +82,7 @@ def _planned(
     return {
         **pipeline.plan(),
         "queue": pipeline.queue,
-        "limit_key": lane_key(pipeline.limit_keys, params),
+        "limit_key": pipeline.lane_key(params),
         "held": bool(pipeline.limits),
         "hooks": hooks.called(pipeline, callback_url, where=where),
     }

@@ -18,7 +18,7 @@ from background.base.queue_names import QUEUE, QUEUE_RULE, is_queue
 from background.base.strict import as_json, hides, written
 from background.jobs.context import StepContext, step_key
 from background.jobs.declared import DeclaredWrong, is_async, one_line, require_name, require_plain, shown, source
-from background.jobs.limits import Limit, Rate
+from background.jobs.limits import Limit, Rate, lane_key
 from background.jobs.outputs import Codec, NotStorable
 from background.jobs.params import EndedJob, Params, read_params, runs_own_code
 from background.jobs.policy import DEFAULT, Backoff, NoRetry, Policy, RetryLater, exponential, fixed
@@ -274,6 +274,17 @@ class Pipeline:
         named = json.loads(jsontext.as_kept(jsontext.dumps({name: params[name] for name in self.unique})))
         key = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return key if len(key) <= KEY_CHARACTERS else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def lane_key(self, params: dict[str, Any]) -> str:
+        """The values of the keys of its limits in stored parameters, see `limits.lane_key`.
+
+        A key that the release which stored them did not know has its default.
+        """
+        keys = self.limit_keys
+        if not set(keys) <= set(params):
+            with suppress(Refused):
+                params = written(self.accept(params))
+        return lane_key(keys, params)
 
     def policy(self, step: str) -> Policy:
         """What becomes of this step when it fails; the usual where there is no such step."""

@@ -17,7 +17,7 @@ from background.jobs import admission, checks, creation, history, hooks, registr
 from background.jobs.callback import callback
 from background.jobs.filters import JobFilter
 from background.jobs.history import Range
-from background.jobs.limits import PIPELINE, Lane, Standing, lane_key
+from background.jobs.limits import PIPELINE, Lane, Standing
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import (
     Job,
@@ -67,13 +67,15 @@ def retry_job(job_id: int, request: RetryRequest) -> None:
                 callback=callback.name,
                 **pipeline.plan(),
             )
-        limit_key = None
-        if pipeline and pipeline.limit_keys:
-            given = control.params(connection, job_id) if params is None else json.loads(params)
-            limit_key = lane_key(pipeline.limit_keys, given)
+        if params is None:
+            limit_keys = admission.limit_keys(connection, [job])
+        elif pipeline and pipeline.limit_keys:
+            limit_keys = {job_id: pipeline.lane_key(json.loads(params))}
             admission.keep_begun(connection, [job_id])
+        else:
+            limit_keys = {}
         limited = list(admission.declared())
-        again: dict[str, Any] = {"from_step": request.from_step, "params": params, "limit_key": limit_key}
+        again: dict[str, Any] = {"from_step": request.from_step, "params": params, "limit_keys": limit_keys}
         try:
             done = control.retry(connection, [job_id], **again, limited=limited, actor=actor())
         except IntegrityError:
@@ -109,7 +111,7 @@ def _checked(job_id: int, request: RetryRequest) -> str | None:
     """
     with database.transaction() as connection:
         _, pipeline, _ = _retryable(connection, job_id, request)
-        before = control.params(connection, job_id)
+        before = control.params(connection, [job_id])[job_id]
     if pipeline and request.params is not None:
         return jsontext.as_kept(jsontext.dumps(checks.checked(pipeline, request.params, where=("body", "params"))))
     if pipeline:

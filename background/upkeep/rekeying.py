@@ -5,13 +5,11 @@ for a region. The params have both.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from background.base.strict import written
 from background.jobs import registry
 from background.jobs.limits import lane_key
-from background.jobs.pipeline import Pipeline, Refused
+from background.jobs.pipeline import Pipeline
 from background.jobs.sql import rekeying
 from background.storage import pools
 
@@ -38,7 +36,7 @@ def rekey(pipeline: Pipeline, wait: Callable[[float], bool] = lambda _: False) -
     while names:
         with pools.working.transaction() as connection:
             found = rekeying.keyed(connection, pipeline.name, names, after=after)
-            keys = {each.id: lane_key(names, _values(pipeline, names, each)) for each in found}
+            keys = {each.id: _key(pipeline, names, each) for each in found}
             wrong = {each.id: (each.limit_key, keys[each.id]) for each in found if keys[each.id] != each.limit_key}
             changed += rekeying.rekey(connection, wrong) if wrong else 0
         if not found or wait(0.0):
@@ -49,11 +47,7 @@ def rekey(pipeline: Pipeline, wait: Callable[[float], bool] = lambda _: False) -
     return changed
 
 
-def _values(pipeline: Pipeline, names: list[str], job: rekeying.Keyed) -> Mapping[str, Any]:
-    """Of the params that are keys; those that the release which made the job did not know have their defaults."""
-    if job.params is None:
-        return dict(zip(names, job.key_values, strict=True))
-    try:
-        return written(pipeline.accept(job.params))
-    except Refused:
-        return job.params
+def _key(pipeline: Pipeline, names: list[str], job: rekeying.Keyed) -> str:
+    if job.params is not None:
+        return pipeline.lane_key(job.params)
+    return lane_key(names, dict(zip(names, job.key_values, strict=True)))

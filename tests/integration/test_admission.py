@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, text
 
-from background.jobs import actions, admission, registry, service
+from background.jobs import actions, admission, new_job, registry, service
 from background.jobs import limits as of_limits
 from background.jobs.filters import ActionRequest
 from background.jobs.limits import Declared, Lane, Limit, Rate
@@ -118,7 +118,7 @@ def test_a_permit_is_for_one_attempt(connection: Connection) -> None:
     admission.admit(left=Lane("celery", "demo", '["1"]'))
     assert claimed(connection) == [second]  # it has waited for longer
     control.cancel(connection, [first], actor=None)
-    again: dict[str, Any] = {"from_step": None, "params": None, "limit_key": '["2"]', "limited": ["demo"]}
+    again: dict[str, Any] = {"from_step": None, "params": None, "limit_keys": {first: '["2"]'}, "limited": ["demo"]}
     control.retry(connection, [first], **again, actor=None)
     admission.admit()
     assert claimed(connection) == [first]
@@ -485,7 +485,8 @@ def test_the_next_release_counts_by_its_own_keys_what_was_there_before(
     jobs.append(create(connection, params={"customer": 7, "region": "us"}, limit_key='["us", 7]', held=True))
     unlimited = create(connection, params={"customer": 9}, delay_seconds=60)
     ended = create(connection, params={"customer": 7}, limit_key="[7]")
-    control.cancel(connection, [ended], actor=None)
+    another = create(connection, params={"customer": 8})
+    control.cancel(connection, [ended, another], actor=None)
 
     later = release(Later, "region", "customer")
     assert rekeying.rekey(later) == 4
@@ -496,6 +497,14 @@ def test_the_next_release_counts_by_its_own_keys_what_was_there_before(
     assert waiting is not None
     assert (waiting.key, waiting.value, waiting.holders) == ("region", "eu", [jobs[0], jobs[2]])
 
-    assert rekeying.rekey(first) == 5
+    monkeypatch.setattr(registry, "pipelines", lambda: {"demo": later})
+    monkeypatch.setattr(registry, "runnable", lambda: {"demo": later})
+    service.retry_job(ended, RetryRequest())
+    actions.act(ActionRequest.model_validate({"action": "retry", "filter": {"status": "CANCELLED"}}))
+    assert (key(ended), key(another)) == ('["eu", 7]', '["eu", 8]')
+    by_schedule = new_job.as_checked({"pipeline": "demo", "params": {"customer": 7}})
+    assert by_schedule["limit_key"] == '["eu", 7]'
+
+    assert rekeying.rekey(first) == 7
     assert [key(each) for each in jobs] == ["[7]", "[7]", "[8]", "[7]"]
     assert rekeying.rekey(release(Later)) == 0

@@ -338,7 +338,7 @@ def test_no_release_is_woken_for_what_waits_in_a_paused_queue(connection: Connec
 def test_a_job_that_has_changed_since_it_was_seen_is_not_claimed(connection: Connection, job: int) -> None:
     seen = event_count(connection, job)
     assert control.cancel(connection, [job], actor=None) == {job: "CANCELLED"}
-    again: dict[str, Any] = {"from_step": None, "params": '{"other": 1}', "limit_key": None, "limited": []}
+    again: dict[str, Any] = {"from_step": None, "params": '{"other": 1}', "limit_keys": {}, "limited": []}
     assert [each.id for each in control.retry(connection, [job], **again, actor=None)] == [job]
     assert claim(connection, job, seen=seen) is None
     assert claim(connection, job).attempt == 1

@@ -41,7 +41,7 @@ def test_of_a_job() -> None:
         job_id: int = connection.execute(MAKE).scalar_one()
     before, after = interleaved(
         lambda first: control.retry(
-            first, [job_id], from_step=None, params=None, limit_key=None, limited=(), actor=None
+            first, [job_id], from_step=None, params=None, limit_keys={}, limited=(), actor=None
         ),
         lambda second: control.cancel(second, [job_id], actor=None),
         lambda reader: reader.execute(text("SELECT updated_at FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one(),

@@ -76,7 +76,7 @@ FROM jobs WHERE id = ANY(:job_ids) ORDER BY id FOR UPDATE
 """
 _LOCK = text(_LOCKED)
 _LOCK_FREE = text(f"{_LOCKED} SKIP LOCKED")
-_PARAMS = text("SELECT params FROM jobs WHERE id = :job_id")
+_PARAMS = text("SELECT id, params FROM jobs WHERE id = ANY(:job_ids)")
 
 _RETRY = text(f"""
 WITH wanted AS (
@@ -86,7 +86,7 @@ WITH wanted AS (
     UPDATE jobs
     SET status = 'PENDING', params = coalesce(CAST(:params AS jsonb), params),
         failures = 0, run_at = now(), turned_away = NULL, sent_to = NULL,
-        limit_key = coalesce(:limit_key, limit_key),
+        limit_key = coalesce(CAST(:limit_keys AS jsonb) ->> CAST(jobs.id AS text), limit_key),
         held = jobs.pipeline = ANY(:limited) OR {STOPPED.format(pipeline="jobs.pipeline", queue="jobs.queue")},
         cancel_requested = false, claim_token = NULL, result = NULL, error = NULL, finished_at = NULL,
         event_count = event_count + 1, updated_at = {CHANGED_AT}
@@ -218,10 +218,9 @@ def lock(connection: Connection, job_ids: Sequence[int], *, free: bool = False) 
     return [Locked(**row) for row in rows]
 
 
-def params(connection: Connection, job_id: int) -> dict[str, Any]:
-    """The parameters of a job that is locked."""
-    found: dict[str, Any] = connection.execute(_PARAMS, {"job_id": job_id}).scalar_one()
-    return found
+def params(connection: Connection, job_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The parameters of jobs that are locked, by their ids."""
+    return {row.id: row.params for row in connection.execute(_PARAMS, {"job_ids": list(job_ids)})}
 
 
 def retry(
@@ -230,18 +229,18 @@ def retry(
     *,
     from_step: int | None,
     params: str | None,
-    limit_key: str | None,
+    limit_keys: Mapping[int, str],
     limited: Sequence[str],
     actor: str | None,
 ) -> list[Stored]:
     """Make ended jobs, which are locked, PENDING again, without their steps from `from_step` on; `params` is JSON text.
 
-    `limit_key` is that of these params, `None`: as it was; jobs of the `limited` pipelines are held. Gives those that
-    are PENDING. One of which another job has the unique key is left out. Raises `IntegrityError` where another one gets
-    it at this moment.
+    `limit_keys` has their lanes by their ids, of one that is not in it: as it was; jobs of the `limited` pipelines are
+    held. Gives those that are PENDING. One of which another job has the unique key is left out. Raises `IntegrityError`
+    where another one gets it at this moment.
     """
     values: dict[str, Any] = {"job_ids": list(job_ids), "from_step": from_step, "params": params, "actor": actor}
-    values |= {"limit_key": limit_key, "limited": list(limited)}
+    values |= {"limit_keys": jsontext.dumps(limit_keys), "limited": list(limited)}
     return [Stored(**row) for row in connection.execute(_RETRY, values).mappings()]
 
 
