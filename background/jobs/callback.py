@@ -83,29 +83,34 @@ def refused(url: str) -> str | None:
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
-    """The status and headers of the answer. The address that was looked at is the one that is called."""
+    """The status and headers of the answer. The addresses that were looked at are called, until one takes the call."""
     import httpx2  # the API never sends one
 
     parts = urlsplit(url)
-    address = await _address(parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme])
-    target = httpx2.URL(url).copy_with(host=address)
+    left = await _addresses(parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme])
     said = {"host": parts.netloc, "content-type": "application/json", "user-agent": "celery-playground", **headers}
     own = {"sni_hostname": parts.hostname}
     async with (
         asyncio.timeout(2 * ANSWER_SECONDS),
         httpx2.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False) as client,
-        client.stream("POST", target, content=body, headers=said, extensions=own) as answer,
     ):
-        return answer.status_code, answer.headers
+        while True:
+            target = httpx2.URL(url).copy_with(host=left.pop(0))
+            try:
+                async with client.stream("POST", target, content=body, headers=said, extensions=own) as answer:
+                    return answer.status_code, answer.headers
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if not left:
+                    raise
 
 
-async def _address(host: str, port: int) -> str:
-    """One of its addresses. Raises `NoRetry` where it has a private one, and `OSError` where it has none."""
+async def _addresses(host: str, port: int) -> list[str]:
+    """All that it leads to. Raises `NoRetry` where one of them is private, and `OSError` where there is none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     if not get_settings().callback_private and any(map(_is_private, addresses)):
         raise NoRetry(PRIVATE.format(host=host))
-    return addresses[0]
+    return addresses
 
 
 def _host(url: str) -> str:

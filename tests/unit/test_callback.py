@@ -52,12 +52,10 @@ PRIVATE = """
 def test_a_name_that_leads_to_a_private_address_is_not_called(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     leads_to(monkeypatch, "93.184.216.34", address)
     with pytest.raises(NoRetry, match=r"example\.com is a private address"):
-        asyncio.run(callback._address("example.com", 443))
+        asyncio.run(callback._addresses("example.com", 443))
 
 
-def test_the_address_that_was_looked_at_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    leads_to(monkeypatch, "93.184.216.34", "2606:2800:220:1::1")
-    assert asyncio.run(callback._address("example.com", 443)) == "93.184.216.34"
+def test_an_address_of_the_public_internet_is_taken() -> None:
     assert callback.refused("https://example.com/x") is None
     assert "private" in str(callback.refused("https://[fd00::1]/x"))
 
@@ -81,6 +79,19 @@ ENDED = {
     "finished_at": "2026-11-26T20:37:10Z",
 }
 BUSY_FOR = 30
+
+
+def test_where_a_name_leads_to_several_addresses_the_one_that_answers_is_called(
+    secret: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `localhost` does in most places, to ::1 first."""
+    monkeypatch.setattr(secret, "callback_private", True)
+    with Stub() as stub:
+        leads_to(monkeypatch, "::1", "127.0.0.1")
+        url = f"http://hooks.example.com:{stub.server_port}/200"
+        run = run_pipeline(callback.callback, {**ENDED, "url": url})
+    assert (run.status, run.attempts, len(stub.got["/200"])) == ("COMPLETED", 1, 1)
+    assert stub.got["/200"][0][0]["host"] == f"hooks.example.com:{stub.server_port}"
 
 
 @pytest.mark.parametrize(
