@@ -262,13 +262,14 @@ class Pipeline:
         return {**left, **{name: made[name] for name in names if name in made and jsontext.is_json(made[name])}}
 
     def unique_key(self, params: dict[str, Any]) -> str | None:
-        """The key of a job with these parameters, which are JSON; `None` where the pipeline declares none.
+        """The key of a job with these stored parameters; `None` where the pipeline declares none.
 
-        Nor has a job one of whose parameters are of a release without those that are unique now.
+        Nor has a job one whose parameters are of a release without those that are unique now, and do not fit.
 
         It is the JSON of those that are `unique`, by name and without spaces (`{"customer":7}`), or its SHA-256 where
         that is too long.
         """
+        params = self._with(self.unique, params)
         if not self.unique or not set(self.unique) <= set(params):
             return None
         named = json.loads(jsontext.as_kept(jsontext.dumps({name: params[name] for name in self.unique})))
@@ -276,15 +277,15 @@ class Pipeline:
         return key if len(key) <= KEY_CHARACTERS else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
     def lane_key(self, params: dict[str, Any]) -> str:
-        """The values of the keys of its limits in stored parameters, see `limits.lane_key`.
+        """The values of the keys of its limits in stored parameters, see `limits.lane_key`."""
+        return lane_key(self.limit_keys, self._with(self.limit_keys, params))
 
-        A key that the release which stored them did not know has its default.
-        """
-        keys = self.limit_keys
-        if not set(keys) <= set(params):
+    def _with(self, names: Collection[str], params: dict[str, Any]) -> dict[str, Any]:
+        """Stored parameters with these: what the release that stored them did not know is as this one reads it."""
+        if not set(names) <= set(params):
             with suppress(Refused):
-                params = written(self.accept(params))
-        return lane_key(keys, params)
+                return written(self.accept(params))
+        return params
 
     def policy(self, step: str) -> Policy:
         """What becomes of this step when it fails; the usual where there is no such step."""

@@ -419,6 +419,9 @@ def test_the_key_of_a_job_is_the_json_of_what_is_unique() -> None:
     assert long is not None
     assert (long[:7], len(long)) == ("sha256:", 71)
     assert Pipeline("p", Order).unique_key({"customer": {}}) is None
+    # As a release has stored them that did not know the city, or the customer.
+    assert key({"customer": {}}) == '{"city":"서울","customer":{}}'
+    assert key({"city": "부산"}) is None
 
 
 def test_a_request_that_uses_nothing_new_has_the_digest_that_it_always_had() -> None:
