@@ -14,7 +14,7 @@ from background.base.errors import Conflict
 from background.base.log_context import actor
 from background.base.together import Gathered
 from background.jobs import admission, dispatch, registry
-from background.jobs.new_job import as_new, as_row, digest, drawn_as
+from background.jobs.new_job import as_before, as_new, as_row, digest
 from background.jobs.schemas import JobRequest
 from background.jobs.sql import control, unique
 from background.storage import deadlines, pools
@@ -84,8 +84,8 @@ def _asked(job: dict[str, Any], request: JobRequest) -> dict[str, Any]:
 
 
 def _is_again(before: control.Known, job: dict[str, Any], request: JobRequest) -> bool:
-    """Whether the same was asked for before, when what is drawn had other values."""
-    return before.request_digest == digest(_asked(drawn_as(job, request, before.params), request))
+    """Whether the same was asked for before, when what nobody gives had other values, or was not there."""
+    return before.request_digest == digest(_asked(as_before(job, request, before.params), request))
 
 
 def _stored(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> dict[str, control.Stored]:

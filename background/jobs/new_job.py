@@ -88,13 +88,17 @@ def _planned(
     }
 
 
-def drawn_as(job: dict[str, Any], request: JobRequest, before: dict[str, Any]) -> dict[str, Any]:
-    """What `as_row` has given of the request, with those params that are `drawn` as they were `before`."""
+def as_before(job: dict[str, Any], request: JobRequest, before: dict[str, Any]) -> dict[str, Any]:
+    """What `as_row` has given of the request, with those params that it does not give as they were `before`.
+
+    What is `drawn` had another value then, and what the release of then did not know was not there.
+    """
     pipeline = registry.pipelines()[request.pipeline]
-    names = pipeline.drawn(request.params)
+    names, given = pipeline.drawn(request.params), pipeline.given(request.params)
     # What is equal stays, since its members may stand in another order there.
     kept = {name: value for name, value in before.items() if name in names and value != job["params"].get(name)}
-    return {**job, "params": pipeline.drawn_anew({**job["params"], **kept}, ())} if kept else job
+    params = pipeline.drawn_anew({**job["params"], **kept}, ()) if kept else job["params"]
+    return {**job, "params": {name: value for name, value in params.items() if name in before or name in given}}
 
 
 def digest(job: dict[str, Any]) -> str:

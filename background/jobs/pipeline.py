@@ -244,8 +244,12 @@ class Pipeline:
     def drawn(self, params: dict[str, Any]) -> list[str]:
         """The fields whose values are made anew for each job (`default_factory`), where clients give these params."""
         made = [name for name, each in self.params.model_fields.items() if each.default_factory is not None]
-        given = read_params(self.params, params).model_fields_set if made else ()
+        given = self.given(params) if made else ()
         return [name for name in made if name not in given]
+
+    def given(self, params: dict[str, Any]) -> Collection[str]:
+        """The fields that clients give with these params, which have been checked."""
+        return read_params(self.params, params).model_fields_set
 
     def drawn_anew(self, params: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
         """Stored parameters with new values of these fields; all else as it is where this release refuses them.

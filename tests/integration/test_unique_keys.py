@@ -141,15 +141,24 @@ class Drawn(Params):
     days: int = 1
 
 
-def test_what_is_drawn_anew_is_the_same_request(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = Pipeline("drawn", Drawn)
-    pipeline.step(nothing)
-    monkeypatch.setitem(registry.pipelines(), "drawn", pipeline)
+class DrawnLater(Drawn):
+    """The same of the next release."""
+
+    region: str = "eu"
+    again: UUID = Field(default_factory=uuid4)
+
+
+def test_what_nobody_gives_is_the_same_request(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def release(model: type[Params]) -> None:
+        pipeline = Pipeline("drawn", model)
+        pipeline.step(nothing)
+        monkeypatch.setitem(registry.pipelines(), "drawn", pipeline)
 
     def create(**params: Any) -> tuple[int, bool]:
         job, new = asyncio.run(creation.create_job(asked(None, pipeline="drawn", params=params), key=key))
         return job.id, new
 
+    release(Drawn)
     first, _ = create(days=2)
     assert create(days=2) == (first, False)
     stored = row(first).params
@@ -158,6 +167,12 @@ def test_what_is_drawn_anew_is_the_same_request(key: str, monkeypatch: pytest.Mo
             create(**other)
     assert create(days=2) == (first, False)
     assert row(first).params == stored
+
+    release(DrawnLater)
+    assert create(days=2) == (first, False)
+    for other in ({"days": 1}, {"days": 2, "region": "us"}):
+        with pytest.raises(Conflict, match="used before"):
+            create(**other)
 
 
 def test_a_key_that_somebody_s_transaction_has_holds_up_one_connection(key: str) -> None:
