@@ -85,7 +85,7 @@ def _asked(job: dict[str, Any], request: JobRequest) -> dict[str, Any]:
 
 def _is_again(before: control.Known, job: dict[str, Any], request: JobRequest) -> bool:
     """Whether the same was asked for before, when what nobody gives had other values, or was not there."""
-    return before.request_digest == digest(_asked(as_before(job, request, before.params), request))
+    return before.request_digest == digest(_asked(as_before(job, request, before), request))
 
 
 def _stored(connection: Connection, jobs: Sequence[dict[str, Any]], *, actor: str | None) -> dict[str, control.Stored]:

@@ -9,6 +9,7 @@ from background.base.errors import Invalid
 from background.jobs import checks, hooks, registry
 from background.jobs.pipeline import Pipeline
 from background.jobs.schemas import JobRequest
+from background.jobs.sql.control import Known
 
 KEYS = ("idempotency_key", "request_digest")
 NOT_IN_OLD_DIGESTS = ("tags", "callback_url", "unique_key", "unique_seconds")
@@ -88,17 +89,19 @@ def _planned(
     }
 
 
-def as_before(job: dict[str, Any], request: JobRequest, before: dict[str, Any]) -> dict[str, Any]:
-    """What `as_row` has given of the request, with those params that it does not give as they were `before`.
+def as_before(job: dict[str, Any], request: JobRequest, before: Known) -> dict[str, Any]:
+    """What `as_row` has given of the request, with what it does not give as that job has it which was made `before`.
 
-    What is `drawn` had another value then, and what the release of then did not know was not there.
+    Params that are `drawn` had other values then, and those that its release did not know were not there.
     """
     pipeline = registry.pipelines()[request.pipeline]
     names, given = pipeline.drawn(request.params), pipeline.given(request.params)
     # What is equal stays, since its members may stand in another order there.
-    kept = {name: value for name, value in before.items() if name in names and value != job["params"].get(name)}
+    kept = {name: value for name, value in before.params.items() if name in names and value != job["params"].get(name)}
     params = pipeline.drawn_anew({**job["params"], **kept}, ()) if kept else job["params"]
-    return {**job, "params": {name: value for name, value in params.items() if name in before or name in given}}
+    then = {name: value for name, value in params.items() if name in before.params or name in given}
+    by_setting = {} if "max_attempts" in request.model_fields_set else {"max_attempts": before.max_attempts}
+    return {**job, **by_setting, "params": then}
 
 
 def digest(job: dict[str, Any]) -> str:

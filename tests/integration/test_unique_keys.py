@@ -169,6 +169,8 @@ def test_what_nobody_gives_is_the_same_request(key: str, monkeypatch: pytest.Mon
     assert row(first).params == stored
 
     release(DrawnLater)
+    settings = get_settings().model_copy(update={"max_attempts": 7})
+    monkeypatch.setattr("background.settings.get_settings", lambda: settings)
     assert create(days=2) == (first, False)
     for other in ({"days": 1}, {"days": 2, "region": "us"}):
         with pytest.raises(Conflict, match="used before"):

@@ -48,7 +48,9 @@ ENQUEUED = "jobs_enqueued"
 # By text alone, for any driver. Of the same transaction and queue one notification is sent.
 _ENQUEUE = text(f"{_MADE} SELECT job.*, CASE WHEN due THEN pg_notify('{ENQUEUED}', queue) END AS told FROM job")
 
-_BY_KEY = text("SELECT id, task_id, status, params, request_digest FROM jobs WHERE idempotency_key = :key")
+_BY_KEY = text(
+    "SELECT id, task_id, status, params, max_attempts, request_digest FROM jobs WHERE idempotency_key = :key"
+)
 
 # A waiting job ends at once; a running one is told, and its worker writes the end.
 _CANCEL = text(f"""
@@ -161,6 +163,7 @@ class Known(NamedTuple):
     task_id: UUID
     status: str
     params: dict[str, Any]
+    max_attempts: int
     request_digest: str
 
 
