@@ -317,6 +317,8 @@ def test_declarations_that_cannot_be_true(read: Read, label: str) -> None:
     [
         "<?xml version='1.0' encoding='iso-8859-1'?><meta charset='utf-8'>",
         "<meta charset='none'><meta charset='utf-8'>",
+        "<meta name=description content='charset=koi8-r, and others'><meta charset='utf-8'>",
+        "<meta content='charset=koi8-r' property='x'><meta http-equiv=content-type content='text/html; charset=utf-8'>",
         "<?xml version='1.0' encoding='utf-8'?>",
     ],
 )
