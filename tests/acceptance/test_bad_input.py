@@ -332,6 +332,7 @@ def test_korean_in_cp949_is_read_and_comes_back(client: httpx.Client) -> None:
     assert client.post("/documents", files={"file": ("옛글.txt", content, "text/plain")}).status_code == 201
     answer = client.get("/documents/옛글.txt")
     assert answer.content == content
+    assert answer.headers["content-type"] == "text/plain"  # and not that it were UTF-8
     assert "attachment" in answer.headers["content-disposition"]
     assert client.delete("/documents/옛글.txt").status_code == 204
     assert_problem(client.delete("/documents/옛글.txt"), 404)
