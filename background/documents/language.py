@@ -13,6 +13,8 @@ _LEAST: Final = (
 _DIFFERENT: Final = 5
 _SAMPLE: Final = 64 * 1024  # characters; the library takes 10,000 bytes of it, from all over
 _LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f]+")
+_HAN: Final = re.compile("[\u4e00-\u9fff]")
+_HANGUL: Final = re.compile("[\uac00-\ud7a3]")
 _NAMES: Final = {"iw": "he", "fil": "tl"}
 
 
@@ -32,6 +34,8 @@ def detect_language(text: str) -> str:
         return UNDETERMINED
     if others > len(letters) / 2:  # names and terms in Latin letters mislead it
         sample = _LATIN.sub(" ", sample)
+    if len(_HANGUL.findall(sample)) * 3 > len(_HAN.findall(sample)):  # Korean in mixed script is Chinese to it
+        sample = _HAN.sub(" ", sample)
     found = _identifier().FindLanguage(text=sample.encode("utf-8", "replace").decode())
     code: str = _NAMES.get(found.language, found.language)
     if found.probability < _SURE or not found.is_reliable or code.endswith("-Latn"):

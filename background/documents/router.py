@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, File, Path, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from background.base.errors import Invalid
 from background.base.strict import Strict
@@ -31,6 +32,14 @@ DOWNLOAD: dict[int | str, dict[str, Any]] = {
     **responses(404, 416),
 }
 
+
+def _as_file(value: object) -> object:
+    """FastAPI's own words for a text in its place are about Python."""
+    if isinstance(value, str):
+        raise PydanticCustomError("file_type", "It must be a file, which comes with its name (curl -F file=@name)")
+    return value
+
+
 Name = Annotated[str, Path(description="The name under which the document was uploaded")]
 
 
@@ -55,7 +64,7 @@ class Selection(Strict):
 
 
 @router.post("", status_code=201, response_model_exclude_none=True, responses=responses(409, 415), dependencies=SLOW)
-def upload(file: Annotated[UploadFile, File()]) -> DocumentInfo:
+def upload(file: Annotated[UploadFile, BeforeValidator(_as_file), File()]) -> DocumentInfo:
     """Store a plain text, Markdown, HTML, PDF or DOCX file under its own name."""
     name = given_name(file.filename or "", file.headers.get("content-disposition", ""))
     return _info(service.get_store().add(name, file.file))

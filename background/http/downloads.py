@@ -29,6 +29,7 @@ class Download(FileResponse):
             headers=HEADERS,
             stat_result=os.fstat(self._file.fileno()),
         )
+        self.headers["content-type"] = media_type  # without a charset of Starlette's: a text may be in any
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""

@@ -312,6 +312,16 @@ def test_a_form_that_is_none(client: httpx.Client, body: bytes) -> None:
     assert_problem(answer, answer.status_code)
 
 
+def test_a_text_in_place_of_a_file(client: httpx.Client) -> None:
+    """As `curl -F file=README.md` sends it, and a name that comes as `filename*` alone, which no form may have."""
+    for disposition in ('name="file"', "name=\"file\"; filename*=utf-8''a.txt"):
+        body = f"--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\ntext\r\n--b--\r\n"
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        (error,) = assert_problem(client.post("/documents", content=body, headers=kind), 422)["errors"]
+        assert (error["loc"], error["type"]) == (["body", "file"], "file_type")
+        assert error["msg"] == "It must be a file, which comes with its name (curl -F file=@name)"
+
+
 def test_a_stored_name_is_taken(client: httpx.Client) -> None:
     name = client.get("/documents").json()[0]["name"]
     assert_problem(client.post("/documents", files={"file": (name, b"text", "text/plain")}), 409)
@@ -322,6 +332,7 @@ def test_korean_in_cp949_is_read_and_comes_back(client: httpx.Client) -> None:
     assert client.post("/documents", files={"file": ("옛글.txt", content, "text/plain")}).status_code == 201
     answer = client.get("/documents/옛글.txt")
     assert answer.content == content
+    assert answer.headers["content-type"] == "text/plain"  # and not that it were UTF-8
     assert "attachment" in answer.headers["content-disposition"]
     assert client.delete("/documents/옛글.txt").status_code == 204
     assert_problem(client.delete("/documents/옛글.txt"), 404)

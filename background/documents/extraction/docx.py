@@ -5,6 +5,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -31,18 +32,28 @@ _SIGNS: Final = {
     "w:tab": "\t",
     "w:ptab": "\t",
     "w:noBreakHyphen": "-",
-    "m:den": "/",
-    "m:sup": "^",
-    "m:sub": "_",
-    "m:lim": "_",
-    "m:rad": "\u221a",
-    "m:d": "(",
 }
+# What stands before a part of an equation that is not empty.
+_BEFORE: Final = {"m:den": "/", "m:sup": "^", "m:sub": "_", "m:lim": "_"}
+# What stands before the first part of an equation, between two, and after the last, where it does not say so itself.
+_AROUND: Final = {
+    "m:d": ("(", "|", ")"),
+    "m:nary": ("\u222b", "", ""),
+    "m:rad": ("\u221a", "", ""),
+    "m:acc": ("", "", "\u0302"),
+    "m:groupChr": ("", "", "\u23df"),
+    "m:eqArr": ("", "\n", ""),
+    "m:m": ("", "\n", ""),
+    "m:mr": ("", "\t", ""),
+}
+_PARTS: Final = ("m:e", "m:mr", "m:sub", "m:sup")  # the degree of a root stands before it
+_SAID: Final = {"m:begChr": 0, "m:sepChr": 1, "m:endChr": 2}
 # The font Symbol, from 0x20 on; what is no character (U+FFFD) is shown as that.
 _SYMBOLS: Final = (
     "\xa0!∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_\u203eαβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼"  # noqa: RUF001
     + "\ufffd" * 33
     + "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑"  # noqa: RUF001
+    + "⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪\ufffd〉∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭"
 )
 # Word writes their numbers, or those from 0xF020 on, also as text in that font. Letters beyond ASCII are in another.
 _SYMBOLS_OF: Final = {
@@ -116,6 +127,15 @@ class _Package:
                 yield posixpath.normpath(posixpath.join("/", folder, each.get("Target"))).lstrip("/")
 
 
+@dataclass
+class _Around:
+    """What stands around the parts of an element of an equation, which is open at that depth."""
+
+    depth: int
+    signs: list[str]
+    begun: bool = False
+
+
 def _too_large() -> Invalid:
     return refused("The DOCX document is too large when inflated.", code="document_too_much")
 
@@ -133,6 +153,8 @@ class _Words:
         self._skipped = 0  # how much is open of what is not read
         self._copied = 0  # how deep the paragraph is that may be the heading
         self._is_text = self._is_drop_cap = self._is_symbols = False
+        self._around: list[_Around] = []  # what is open of an equation, from the outermost
+        self._sign = ""  # stands before what follows, if anything does before its element ends
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if len(self._parents) == MAX_DEPTH:
@@ -150,12 +172,12 @@ class _Words:
             self._copy(_attribute(attributes, "val"))
         elif tag in ("w:r", "m:r", "w:rFonts"):  # a run, and perhaps its fonts
             self._is_symbols = "Symbol" in (_attribute(attributes, "ascii"), _attribute(attributes, "hAnsi"))
-        elif tag == "w:sym":
-            self._layout.write(_symbol(attributes))
         elif tag in ("w:br", "w:cr"):
             self._layout.line_break()
-        elif tag in _SIGNS:
-            self._layout.write(_SIGNS[tag], as_it_is=True)
+        elif tag == "w:sym" or tag in _SIGNS:
+            self._write(_SIGNS.get(tag) or _symbol(attributes), as_it_is=True)
+        elif tag.startswith("m:"):
+            self._begin_in_equation(tag, attributes)
         self._is_text = tag in ("w:t", "m:t")
         self._parents.append(self._texts)
         self._texts += self._is_text
@@ -169,15 +191,15 @@ class _Words:
         elif tag in _BORDERS:
             self._cells -= tag == "w:tc"
             self._border(tag)
-        elif tag == "m:d":
-            self._layout.write(")")
+        elif tag.startswith("m:"):
+            self._end_in_equation(tag)
         if self._layout.copy is not None and len(self._parents) == self._copied:
             self.heading = "".join(self._layout.copy).strip() or None
             self._layout.copy = None
 
     def data(self, text: str) -> None:
         if self._is_text and not self._skipped:
-            self._layout.write(text.translate(_SYMBOLS_OF) if self._is_symbols else text)
+            self._write(text.translate(_SYMBOLS_OF) if self._is_symbols else text)
 
     def doctype(self, *_: object) -> None:
         raise refused("The DOCX document declares a document type.", code="document_unreadable")
@@ -188,13 +210,36 @@ class _Words:
     def _skips(self, tag: str, attributes: Mapping[str, str]) -> bool:
         if tag == _FALLBACK:  # of something that has words
             return bool(self._parents) and self._texts > self._parents[-1]
-        if len(self._parents) == 1:  # of notes, the lines that separate them from the text
-            return "eparator" in _attribute(attributes, "type")
+        if len(self._parents) == 1:  # of notes, the lines that separate them from the text, and that they go on
+            return _attribute(attributes, "type") not in ("", "normal")
         return tag in _SKIPPED
 
     def _border(self, tag: str) -> None:
         if tag != "w:p" or not self._is_drop_cap:
             self._layout.border(SPACE if self._cells and tag == "w:p" else _BORDERS[tag])
+
+    def _begin_in_equation(self, tag: str, attributes: Mapping[str, str]) -> None:
+        around = self._around[-1] if self._around else None
+        if around and tag in _PARTS and len(self._parents) == around.depth + 1:
+            self._write(around.signs[around.begun], as_it_is=True)
+            around.begun = True
+        elif around and (tag in _SAID or tag == "m:chr"):
+            place = _SAID.get(tag, 0 if around.signs[0] else 2)
+            around.signs[place] = _attribute(attributes, "val")[:1]
+        if tag in _AROUND:
+            self._around.append(_Around(len(self._parents), [*_AROUND[tag]]))
+        self._sign += _BEFORE.get(tag, "")
+
+    def _end_in_equation(self, tag: str) -> None:
+        if tag in _AROUND:
+            self._write(self._around.pop().signs[2], as_it_is=True)
+        self._sign = self._sign.removesuffix(_BEFORE.get(tag, ""))
+
+    def _write(self, text: str, *, as_it_is: bool = False) -> None:
+        if text and self._sign:
+            self._layout.write(self._sign, as_it_is=True)
+            self._sign = ""
+        self._layout.write(text, as_it_is=as_it_is)
 
     def _copy(self, style: str) -> None:
         """What follows may be the heading; its style stands in the properties of a paragraph."""

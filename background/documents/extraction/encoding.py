@@ -30,7 +30,8 @@ _KNOWN: Final = (
     "cp949 johab iso2022_kr cp932 euc_jis_2004 iso2022_jp_2 gb18030 big5hkscs "
     "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 "
     "cp737 cp775 cp850 cp852 cp855 cp857 cp862 cp866 cp1125 "
-    "iso8859-1 iso8859-2 iso8859-5 iso8859-6 iso8859-7 iso8859-15 koi8-r koi8-u mac-roman mac-cyrillic"
+    "iso8859-1 iso8859-2 iso8859-5 iso8859-6 iso8859-7 iso8859-15 koi8-r koi8-u mac-roman mac-cyrillic "
+    "cp273 cp500 cp1140"
 )
 _SAMPLE: Final = 64 * 1024  # bytes; enough to tell encodings apart
 _BEFORE: Final = 1024

@@ -13,9 +13,9 @@ from background.documents.extraction.encoding import decode
 from background.documents.extraction.layout import BLOCK, CELL, LINE, Layout
 
 _LABEL: Final = rb"\s*=\s*[\"']?\s*([a-z0-9_:.-]{1,40})"
-# As the Standard has it a page's own word goes before that of its XML.
+# As the Standard has it a page's own word goes before that of its XML. What has a name is no word on the encoding.
 _DECLARED: Final = (
-    re.compile(rb"(?i)<meta[^<>]{0,500}?charset" + _LABEL),
+    re.compile(rb"(?i)<meta(?![^<>]{0,500}?\s(?:name|property)\s*=)[^<>]{0,500}?charset" + _LABEL),
     re.compile(rb"(?i)<\?xml[^<>]{0,200}?encoding" + _LABEL),
 )
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)

@@ -66,6 +66,8 @@ def test_western_european_in_cp1252(read: Read, text: str) -> None:
         ("キューは仕事を待たせる場所です。再試行は失敗した仕事をもう一度行います。", "cp932"),
         ("キューは仕事を待たせる場所です。再試行は失敗した仕事をもう一度行います。", "euc-jp"),
         ("队列保存等待执行的任务。失败的任务会被重试,直到达到最大次数。", "gb18030"),
+        ("Die Warteschlange hält Aufträge zurück, bis ein Arbeiter sie übernimmt.", "cp273"),
+        ("The queue holds the work until a worker takes it, and then the result is kept.", "cp037"),
     ],
 )
 def test_other_encodings_are_guessed(read: Read, text: str, encoding: str) -> None:

@@ -37,6 +37,11 @@ def run(text: str) -> str:
     return f"<w:r><w:t>{text}</w:t></w:r>"
 
 
+def part(tag: str, text: str) -> str:
+    """A part of an equation."""
+    return f"<m:{tag}><m:t>{text}</m:t></m:{tag}>"
+
+
 def box(*texts: str) -> str:
     return "<w:txbxContent>" + "".join(f"<w:p>{run(text)}</w:p>" for text in texts) + "</w:txbxContent>"
 
@@ -71,7 +76,7 @@ def alternatives(choice: str, fallback: str) -> str:
         (f"{run('ソ')}<w:ruby><w:rubyBase>{run('連')}</w:rubyBase><w:rt>{run('れん')}</w:rt></w:ruby>", "ソ連"),
         ("<w:ruby><w:rubyBase><w:hyperlink>" + run("東") + "</w:hyperlink></w:rubyBase></w:ruby>", "東"),
         (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='F0A5'/></w:r>", "x ∞"),
-        (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='57'/></w:r>", "x Ω"),
+        (f"{run('x ')}<w:r><w:sym w:font='Symbol' w:char='57'/><w:sym w:font='Symbol' w:char='F0F2'/></w:r>", "x Ω∫"),
         (f"{run('x ')}<w:r><w:sym w:font='Private' w:char='F0A5'/></w:r>", "x \ufffd"),
         ("<w:r><w:rPr><w:rFonts w:ascii='Symbol' w:hAnsi='Symbol'/></w:rPr><w:t>\uf061 = W</w:t></w:r>", "α = Ω"),
         (f"<w:r><w:rPr><w:rFonts w:hAnsi='Symbol'/></w:rPr><w:t>a é</w:t></w:r>{run(' a')}", "α é a"),
@@ -92,6 +97,16 @@ def alternatives(choice: str, fallback: str) -> str:
             "n lim_x y",
         ),
         ("<m:oMath><m:d><m:e><m:rad><m:e><m:r><m:t>y</m:t></m:r></m:e></m:rad></m:e></m:d></m:oMath>", "(√y)"),
+        (f"<m:nary><m:naryPr><m:chr m:val='∑'/></m:naryPr>{part('sub', 'n')}<m:sup/>{part('e', 'a')}</m:nary>", "∑_na"),
+        (f"<m:nary><m:sub/><m:sup><m:sSub><m:e/><m:sub/></m:sSub></m:sup>{part('e', 'x')}</m:nary>", "∫x"),
+        (f"<m:d><m:dPr><m:begChr m:val='['/><m:endChr/></m:dPr>{part('e', 'a')}{part('e', 'b')}</m:d>", "[a|b"),
+        (f"<m:rad>{part('deg', '3')}{part('e', '7')}</m:rad>", "3√7"),
+        (f"<m:acc><m:accPr/>{part('e', 'v')}</m:acc><m:t>w</m:t>", "v̂w"),
+        (
+            f"<m:d><m:e><m:m><m:mr>{part('e', '1') + part('e', '2')}</m:mr><m:mr><m:e/></m:mr></m:m></m:e></m:d>",
+            "(1\t2\n)",
+        ),
+        (f"<m:eqArr>{part('e', 'x=1')}{part('e', '2=y')}</m:eqArr>", "x=1\n2=y"),
     ],
 )
 def test_docx(read: Read, inner: str, text: str) -> None:
@@ -101,7 +116,8 @@ def test_docx(read: Read, inner: str, text: str) -> None:
 @pytest.mark.parametrize("kind", ["footnotes", "endnotes"])
 @pytest.mark.parametrize("strict", [False, True])
 def test_docx_with_notes(read: Read, kind: str, strict: bool) -> None:
-    separator = f'<w:x w:type="separator"><w:p>{run("----a")}</w:p></w:x>'
+    kinds = ("separator", "continuationSeparator", "continuationNotice")
+    separator = "".join(f'<w:x w:type="{each}"><w:p>{run("----a")}</w:p></w:x>' for each in kinds)
     notes = f'<w:n xmlns:w="{W}">{separator}<w:x w:id="2"><w:p>{run("The note.")}</w:p></w:x></w:n>'
     relation = (
         '<Relationship Id="n" Target="notes.xml" '
@@ -301,6 +317,8 @@ def test_declarations_that_cannot_be_true(read: Read, label: str) -> None:
     [
         "<?xml version='1.0' encoding='iso-8859-1'?><meta charset='utf-8'>",
         "<meta charset='none'><meta charset='utf-8'>",
+        "<meta name=description content='charset=koi8-r, and others'><meta charset='utf-8'>",
+        "<meta content='charset=koi8-r' property='x'><meta http-equiv=content-type content='text/html; charset=utf-8'>",
         "<?xml version='1.0' encoding='utf-8'?>",
     ],
 )
