@@ -157,6 +157,9 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             raise Unusable(f"{name} takes text; {value!r:.100} is none.")
         if not (value.isascii() and value.isprintable()):
             raise Unusable(f"{name} may have printable ASCII characters only.")
+        if value != value.strip():
+            # What sends it would say so with the value, which may be a secret.
+            raise Unusable(f"{name} may not begin or end with a space.")
     return headers
 
 

@@ -114,7 +114,10 @@ def _as_text(value: Any) -> str:
 
 
 def _named(filters: JobFilters) -> dict[str, Any]:
-    """The filters under the API's names, as JSON. Raises `Unusable` for one that is none, or a time without a zone."""
+    """The filters under the API's names, as JSON.
+
+    Raises `Unusable` for one that is none or names none, and for a time without a zone.
+    """
     if unknown := [name for name in filters if name not in JobFilters.__annotations__]:
         # The API takes no notice of a parameter that it does not know, and would find all jobs.
         raise Unusable(f"There is no filter {unknown[0]!r}; there are {', '.join(JobFilters.__annotations__)}.")
@@ -128,6 +131,9 @@ def _named(filters: JobFilters) -> dict[str, Any]:
             given[name] = list(value)
     for name, value in filters.get("param", {}).items():
         given[f"{PARAM}{name}"] = list(value) if isinstance(value, list | tuple) else [value]
+    if empty := [name for name, value in given.items() if isinstance(value, list | set) and not value]:
+        # A query would leave it out, and find all jobs.
+        raise Unusable(f"{empty[0]} names none; leave it out where any will do.")
     return given
 
 

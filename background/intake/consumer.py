@@ -1,5 +1,6 @@
 """The worker's consumer, which takes no message on trust. Its channel drops what is `Unusable` (see `transport`)."""
 
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -24,6 +25,7 @@ class Consumer(_Consumer):  # type: ignore[misc]
         app.control.mailbox.node_cls = ControlNode
         super().__init__(*args, app=app, **kwargs)
         self._events_due = 0.0
+        self.has_stopped = threading.Event()
 
     def on_send_event_buffered(self) -> None:
         """Publish what is said of tasks soon, and with it what comes meanwhile."""
@@ -31,6 +33,19 @@ class Consumer(_Consumer):  # type: ignore[misc]
         if self.hub and now >= self._events_due:
             self._events_due = now + GATHER_SECONDS
             self.hub.call_later(GATHER_SECONDS, self._flush_events)
+
+    def stop(self) -> None:
+        """Take nothing more; a message that Redis is handing out just then goes back, and `has_stopped` is set."""
+        super().stop()
+        with suppress(*NOT_THE_MESSAGES):
+            if self.task_consumer:
+                self.task_consumer.channel.settle()
+        self.has_stopped.set()
+
+    def held(self) -> list[Any]:
+        """The messages of tasks that this worker has taken and not acknowledged; a thread beside it may ask."""
+        consumer = self.task_consumer
+        return consumer.channel.held() if consumer else []
 
     def shutdown(self) -> None:
         """Say what is left to be said, too."""

@@ -6,6 +6,7 @@ process, or be handed out again and again. Errors of the connection and refusals
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty
 from typing import Any
 
@@ -187,6 +188,16 @@ class Channel(_Channel):  # type: ignore[misc]
         # The answer is read: another look would wait for one to a question that nobody has asked.
         self._remove_others()
         raise Empty
+
+    def settle(self) -> None:
+        """Read what Redis still answers to whoever waited for a message; with the connection it would be gone."""
+        if self._in_poll:
+            with suppress(Empty):
+                self._brpop_read()
+
+    def held(self) -> list[Any]:
+        """The messages that were handed out and are not acknowledged."""
+        return [message for message in list(self.qos._delivered.values()) if not message.acknowledged]
 
     def _handle_message(self, client: Any, response: Any) -> dict[str, Any]:
         found: dict[str, Any] = super()._handle_message(client, response)

@@ -51,7 +51,7 @@ def _serve_release(instance: Any, **_: Any) -> None:
 @worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
     """In the main thread of the worker's main process, whatever its pool; the sender is its consumer."""
-    planned_stop.install()
+    planned_stop.install(sender)
     _upkeep.start(
         Identity(
             id=WORKER_ID,

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.util import get_temp_dir
 from types import FrameType
+from typing import Any
 
 from billiard import active_children
 from celery.worker import state as celery_state
@@ -57,6 +58,7 @@ class PlannedStop:
     def __init__(self, *, worker_id: str, leave: Callable[[], None]) -> None:
         self.worker_id = worker_id
         self._leave = leave
+        self._consumer: Any = None
         self._end_child: Callable[[int, FrameType | None], object]
         self._flag = mmap.mmap(-1, 1)
         self._turn = threading.Lock()
@@ -81,8 +83,9 @@ class PlannedStop:
                 self._turned.wait(TOLD_SECONDS)
         return self.asked
 
-    def install(self) -> None:
-        """Take SIGTERM and SIGINT over; to be called in the main thread of the main process."""
+    def install(self, consumer: Any) -> None:
+        """Take SIGTERM and SIGINT over; to be called in the main thread of the main process, whose consumer it is."""
+        self._consumer = consumer
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         signal.signal(TURN, lambda *_: self._turned.set())
@@ -109,7 +112,7 @@ class PlannedStop:
         del number, frame
         if not self.asked:
             self._flag[0] = 1
-            # Celery's main loop ends as soon as it runs again: nothing more is taken from the queue.
+            # Celery's main loop ends as soon as it runs again, which may take a second.
             celery_state.should_stop = os.EX_OK  # type: ignore[assignment]
             threading.Thread(target=self._end, name="planned-stop", daemon=True).start()
             last_resort = threading.Timer(LAST_SECONDS, self._exit)
@@ -119,6 +122,8 @@ class PlannedStop:
     def _end(self) -> None:
         begun = time.monotonic()
         logger.info("Stopping; what runs has %g s to end.", FINISH_SECONDS)
+        # What is taken until then is among what runs, or goes back.
+        self._consumer.has_stopped.wait(FINISH_SECONDS)
         while self._some_run(until=begun + FINISH_SECONDS):
             time.sleep(0.05)
         self._hand_back(until=begun + END_SECONDS)
@@ -168,14 +173,14 @@ class PlannedStop:
             if database.has_canvas(connection):
                 for run in letting_go.hand_back(connection, self.worker_id):
                     judge.cancel(connection, run)
-        for request in set(requests.taken()):
+        for message in self._consumer.held():
             try:
-                # Not request.reject: that leaves it to the main loop, which has ended.
-                if not request.acknowledged and not request.message.acknowledged:
-                    request.message.reject(requeue=True)
+                # Not the request's own: that leaves it to the main loop, which has ended.
+                message.reject(requeue=True)
             except (KombuError, RedisError, OSError) as error:
-                with log_context.bound(task_id=request.id):
-                    logger.warning("The message of %s could not be given back: %s", request.id, error)
+                task_id = message.headers.get("id")
+                with log_context.bound(task_id=task_id):
+                    logger.warning("The message of %s could not be given back: %s", task_id, error)
 
     @staticmethod
     def _some_run(*, until: float) -> bool:

@@ -59,15 +59,16 @@ def child_of(worker: Process) -> int:
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_a_planned_stop_gives_the_message_back(client: httpx.Client, tmp_path: Path, pool: str) -> None:
-    options = (f"--pool={pool}", "--concurrency=1")
+    options = (f"--pool={pool}", "--concurrency=2")
     with running_worker(tmp_path / "first.log", *options) as first:
         run = start_sleep(12)
         wait_for(lambda: sleeping(client, run), what="the sleep")
         first.popen.terminate()
+        just_taken = client.post("/add", json={"x": 1, "y": 2}).json()["task_id"]
         first.popen.wait(10)
         with running_worker(tmp_path / "second.log", *options):
             wait_for(lambda: sleeping(client, run, on="second"), what="the sleep on the second worker")
-            assert finished(client, run)["status"] == "SUCCESS"
+            assert [finished(client, each)["status"] for each in (just_taken, run)] == ["SUCCESS", "SUCCESS"]
 
 
 def test_what_a_planned_stop_hands_back_of_a_cancelled_run_is_over(client: httpx.Client, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from tests.support import ROOT
 # No signal's handler runs while the main thread is in a function of C that looks for none.
 BUSY = """
 import hashlib, os, signal, threading, time
+from types import SimpleNamespace
 from background.upkeep.planned_stop import PlannedStop
 stop = PlannedStop(worker_id="", leave=lambda: None)
-stop.install()
+stop.install(SimpleNamespace(has_stopped=threading.Event()))
 def step():
     time.sleep(0.2)
     before = stop.asked_by_now()

@@ -108,6 +108,14 @@ def test_filters_are_sent_under_the_names_of_the_api() -> None:
         operations.find({"state": "FAILED"}, limit=None)  # type: ignore[typeddict-unknown-key]
 
 
+@pytest.mark.parametrize("filters", [{"status": []}, {"tag": ()}, {"status": set()}, {"param": {"customer": []}}])
+def test_a_filter_that_came_out_empty_does_not_mean_all_jobs(filters: JobFilters) -> None:
+    with pytest.raises(Unusable, match="names none"):
+        operations.find(filters, limit=None)
+    with pytest.raises(Unusable, match="names none"):
+        operations.act("delete", filters, limit=9)
+
+
 def test_a_client_imports_nothing_of_a_server() -> None:
     code = "import sys, background.client as c; c.Client('http://x'); print({n.partition('.')[0] for n in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -228,6 +236,13 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
     with pytest.raises(Unusable, match="printable ASCII"):
         Client("http://127.0.0.1", key)
+
+
+@pytest.mark.parametrize("key", [" ", " hidden-key", "hidden-key "])
+def test_a_key_with_spaces_at_its_ends_is_refused_without_being_said(key: str) -> None:
+    with pytest.raises(Unusable, match="may not begin or end with a space") as refused:
+        Client("http://127.0.0.1", key)
+    assert "hidden-key" not in str(refused.value)
 
 
 def test_the_key_is_in_no_log_and_no_text(caplog: pytest.LogCaptureFixture) -> None:
