@@ -67,7 +67,7 @@ def read_docx(data: bytes) -> Reading:
 
     The title is that of the properties, else the first heading. Only parts with words are read, so that neither
     pictures nor what kind of document it is (a template, one with macros) matter. Entities are never expanded, and a
-    text that declares a document type, which OOXML does not allow, is refused.
+    text that declares a document type, which OOXML does not allow, is refused. So is one with parts of another format.
     """
     if data.startswith(_OLE):
         message = "The file is encrypted or an old DOC, not a DOCX document."
@@ -162,22 +162,8 @@ class _Words:
         tag = _tag(name)
         if self._skipped or self._skips(tag, attributes):
             self._skipped += 1
-        elif tag in _BORDERS:
-            self._cells += tag == "w:tc"
-            self._border(tag)
-            self._is_drop_cap &= tag != "w:p"
-        elif tag == "w:framePr":
-            self._is_drop_cap = _attribute(attributes, "dropCap") not in ("", "none")
-        elif tag == "w:pStyle":
-            self._copy(_attribute(attributes, "val"))
-        elif tag in ("w:r", "m:r", "w:rFonts"):  # a run, and perhaps its fonts
-            self._is_symbols = "Symbol" in (_attribute(attributes, "ascii"), _attribute(attributes, "hAnsi"))
-        elif tag in ("w:br", "w:cr"):
-            self._layout.line_break()
-        elif tag == "w:sym" or tag in _SIGNS:
-            self._write(_SIGNS.get(tag) or _symbol(attributes), as_it_is=True)
-        elif tag.startswith("m:"):
-            self._begin_in_equation(tag, attributes)
+        else:
+            self._begin(tag, attributes)
         self._is_text = tag in ("w:t", "m:t")
         self._parents.append(self._texts)
         self._texts += self._is_text
@@ -213,6 +199,27 @@ class _Words:
         if len(self._parents) == 1:  # of notes, the lines that separate them from the text, and that they go on
             return _attribute(attributes, "type") not in ("", "normal")
         return tag in _SKIPPED
+
+    def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if tag in _BORDERS:
+            self._cells += tag == "w:tc"
+            self._border(tag)
+            self._is_drop_cap &= tag != "w:p"
+        elif tag == "w:altChunk":
+            message = "The DOCX document has parts of another format in it (altChunk), which are not read."
+            raise refused(message, code="document_unreadable", why="parts")
+        elif tag == "w:framePr":
+            self._is_drop_cap = _attribute(attributes, "dropCap") not in ("", "none")
+        elif tag == "w:pStyle":
+            self._copy(_attribute(attributes, "val"))
+        elif tag in ("w:r", "m:r", "w:rFonts"):  # a run, and perhaps its fonts
+            self._is_symbols = "Symbol" in (_attribute(attributes, "ascii"), _attribute(attributes, "hAnsi"))
+        elif tag in ("w:br", "w:cr"):
+            self._layout.line_break()
+        elif tag == "w:sym" or tag in _SIGNS:
+            self._write(_SIGNS.get(tag) or _symbol(attributes), as_it_is=True)
+        elif tag.startswith("m:"):
+            self._begin_in_equation(tag, attributes)
 
     def _border(self, tag: str) -> None:
         if tag != "w:p" or not self._is_drop_cap:

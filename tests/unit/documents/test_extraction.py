@@ -280,6 +280,11 @@ def test_a_docx_of_a_thousand_elements_in_one_another_is_refused(read: Read) -> 
         read(makers.edited_word(lambda xml: xml.replace(b"<w:body>", deep)), DOCX)
 
 
+def test_a_docx_with_a_part_of_another_format_is_refused(read: Read) -> None:
+    with pytest.raises(Invalid, match="altChunk"):
+        read(makers.edited_word(lambda xml: xml.replace(b"<w:body>", b"<w:body><w:altChunk/>")), DOCX)
+
+
 def test_docx_content_controls_and_tracked_changes(read: Read) -> None:
     def edit(xml: bytes) -> bytes:
         extra = (
