@@ -16,6 +16,7 @@ import httpx2 as httpx
 from sqlalchemy import Connection, text
 
 from background.base.ports import OF_SERVERS, free_ports
+from background.local.children import LAUNCHER
 
 ROOT = Path(__file__).parent.parent
 Found = TypeVar("Found")
@@ -115,13 +116,17 @@ def end(connection: Connection, task_id: str, state: str, error: str | None = No
 
 
 class Process:
-    """A child in a process group of its own, with its output in a file."""
+    """A child in a process group of its own, with its output in a file; it does not outlive the tests.
+
+    To be started from the main thread, see `background.local.children.Child`.
+    """
 
     def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.log = log
+        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [*argv],
+                [*launcher, *argv],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
                 stdin=subprocess.DEVNULL,
