@@ -1,6 +1,5 @@
 """Where the servers of these tests keep their data."""
 
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,3 @@ def tmp_path() -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="playground-local-", ignore_cleanup_errors=True) as directory:
         yield Path(directory).resolve()
-
-
-@pytest.fixture(autouse=True)
-def _hangups_are_heard() -> Iterator[None]:
-    """Under `nohup` the tests would hand an ignored SIGHUP on to the supervisors that they start."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)

@@ -28,9 +28,9 @@ class Run:
         self.directory = directory
         self.process: Process | None = None
 
-    def start(self, **plan: object) -> Process:
+    def start(self, *before: str, **plan: object) -> Process:
         argv = [sys.executable, "-m", "tests.integration.local.driver", json.dumps({**plan, "mark": self.mark})]
-        self.process = Process(argv, log=self.directory / "output.log")
+        self.process = Process([*before, *argv], log=self.directory / "output.log")
         return self.process
 
     def code(self, text: str) -> str:
@@ -230,11 +230,7 @@ def test_a_reader_that_goes_away_stops_everything(run: Run) -> None:
 
 
 def test_nohup_is_respected(run: Run) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        driver = run.start(services=[["one", run.code(STAY)]])
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    driver = run.start("nohup", services=[["one", run.code(STAY)]])
     driver.wait_for_line("READY")
     driver.popen.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
