@@ -16,7 +16,7 @@ import httpx2 as httpx
 from sqlalchemy import Connection, text
 
 from background.base.ports import OF_SERVERS, free_ports
-from background.local.children import LAUNCHER
+from background.local.children import Program
 
 ROOT = Path(__file__).parent.parent
 Found = TypeVar("Found")
@@ -123,12 +123,12 @@ class Process:
 
     def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.log = log
-        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
+        program = Program(argv, {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}, ROOT)
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [*launcher, *argv],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                program.launched,
+                cwd=program.cwd,
+                env=program.env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

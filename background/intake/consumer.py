@@ -36,11 +36,13 @@ class Consumer(_Consumer):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Take nothing more; a message that Redis is handing out just then goes back, and `has_stopped` is set."""
-        super().stop()
-        with suppress(*NOT_THE_MESSAGES):
-            if self.task_consumer:
-                self.task_consumer.channel.settle()
-        self.has_stopped.set()
+        try:
+            super().stop()
+            with suppress(*NOT_THE_MESSAGES):
+                if self.task_consumer:
+                    self.task_consumer.channel.settle()
+        finally:
+            self.has_stopped.set()
 
     def held(self) -> list[Any]:
         """The messages of tasks that this worker has taken and not acknowledged; a thread beside it may ask."""

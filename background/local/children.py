@@ -44,6 +44,13 @@ class Program:
     account: Account | None = None
     death_signal: signal.Signals = signal.SIGTERM
 
+    @property
+    def launched(self) -> list[str]:
+        """The words that start it so that it gets `death_signal`, under the account that is wanted."""
+        account = f"{self.account.uid}:{self.account.gid}" if self.account else "-"
+        launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
+        return [*launcher, str(os.getpid()), str(int(self.death_signal)), account, *self.argv]
+
 
 class Child:
     """A running program, leader of a session of its own, so that a Ctrl-C in the terminal does not reach it.
@@ -65,10 +72,8 @@ class Child:
         keep: Sequence[int] = (),
     ) -> Self:
         """Starts `program` with standard output and error to `output`; descriptors in `keep` stay open in it."""
-        account = f"{program.account.uid}:{program.account.gid}" if program.account else "-"
-        launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
         popen = subprocess.Popen(
-            [*launcher, str(os.getpid()), str(int(program.death_signal)), account, *program.argv],
+            program.launched,
             cwd=program.cwd,
             env=program.env,
             stdin=stdin or subprocess.DEVNULL,

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from celery import Celery
 
 from background.broker.queues import queue_length
 from background.local.postgres import EmbeddedPostgres
@@ -75,6 +76,12 @@ def test_one_worker_serves_several_queues_in_turn_and_a_failover_of_redis_loses_
         jobs = [submit_of(client, "plain") for _ in range(10)]
         assert {ended(client, each)["status"] for each in jobs} == {"COMPLETED"}
         assert {ended(client, each)["status"] for each in backlog} == {"COMPLETED"}
+
+
+def test_celery_itself_counts_a_queue_that_it_publishes_to_among_those_it_consumes() -> None:
+    """Where it does no more, `_serve_nothing_more` of `background.celery` can go."""
+    queues = Celery(set_as_current=False).amqp.queues
+    assert queues["reports"].name in queues.consume_from
 
 
 @pytest.mark.parametrize("pool", [("--pool=solo",), ("--pool=prefork", "--concurrency=1")])
